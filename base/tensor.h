@@ -1,0 +1,75 @@
+#pragma once
+// A strided tensor in host memory. Small value type; copies share the bytes.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/dtype.h"
+
+namespace aitune {
+
+using Shape = std::vector<std::int64_t>;
+
+/// Number of elements. Throws InvalidArgument on a negative size or when the product overflows 63 bits.
+std::int64_t element_count(std::span<const std::int64_t> shape);
+/// Row-major strides, in elements.
+Shape contiguous_strides(std::span<const std::int64_t> shape);
+/// "f32[2,3]"
+std::string describe(DType dtype, std::span<const std::int64_t> shape);
+
+/// A view of elements with shape and strides (in elements), sharing ownership of what it points into: heap, a file
+/// mapping, or the caller's memory. Not synchronised: const access from many threads is fine, writers exclude others.
+class Tensor {
+ public:
+  Tensor() = default;
+  /// Zero-initialised, contiguous, 64-byte aligned.
+  Tensor(DType dtype, Shape shape);
+  /// A view into `owner`'s bytes. No bounds are known here: the caller vouches for them.
+  Tensor(DType dtype, Shape shape, Shape strides, std::shared_ptr<const void> owner, std::byte* data)
+      : dtype_(dtype), shape_(std::move(shape)), strides_(std::move(strides)), owner_(std::move(owner)), data_(data) {}
+  /// A non-owning contiguous view of memory that outlives it.
+  static Tensor borrow(DType dtype, Shape shape, void* data);
+  /// A 0-dim or 1-dim tensor with these values.
+  template <typename T>
+  static Tensor of(DType dtype, std::span<const T> values);
+
+  DType dtype() const { return dtype_; }
+  const Shape& shape() const { return shape_; }
+  const Shape& strides() const { return strides_; }
+  std::int64_t dim() const { return static_cast<std::int64_t>(shape_.size()); }
+  std::int64_t size(std::size_t d) const { return shape_[d]; }
+  std::int64_t numel() const { return element_count(shape_); }
+  std::size_t byte_size() const { return static_cast<std::size_t>(numel()) * dtype_size(dtype_); }
+  bool is_contiguous() const;
+  bool defined() const { return data_ != nullptr || !shape_.empty() || owner_ != nullptr; }
+  std::byte* data() const { return data_; }
+  template <typename T>
+  T* as() const { return reinterpret_cast<T*>(data_); }
+  const std::shared_ptr<const void>& owner() const { return owner_; }
+
+  /// Row-major copy of the elements (or *this when it is contiguous already).
+  Tensor contiguous() const;
+  /// Fresh contiguous copy, always.
+  Tensor clone() const;
+  /// Elementwise conversion with C++ rules (float to int truncates; to bool is != 0). Complex is refused.
+  Tensor to(DType dtype) const;
+
+ private:
+  DType dtype_ = DType::f32;
+  Shape shape_, strides_;
+  std::shared_ptr<const void> owner_;
+  std::byte* data_ = nullptr;
+};
+
+/// How far `value` is from `expected`: norm of the difference over the norm of the reference, in double.
+/// Shapes and element counts must agree (InvalidArgument otherwise). A NaN or Inf in `value` where `expected` has
+/// none gives infinity; equal NaN/Inf positions are skipped. Both all zero gives 0.
+double relative_error(const Tensor& value, const Tensor& expected);
+/// Whether every element is finite (integers always are).
+bool all_finite(const Tensor& t);
+
+}  // namespace aitune

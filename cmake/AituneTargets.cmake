@@ -1,0 +1,48 @@
+# What every target of aitune shares: language level, warnings, sanitizers; and short forms for libraries and tests.
+
+add_library(aitune_settings INTERFACE)
+target_compile_features(aitune_settings INTERFACE cxx_std_20)
+target_include_directories(aitune_settings INTERFACE
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
+target_compile_options(aitune_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-missing-field-initializers>)
+if(AITUNE_SANITIZE)
+  target_compile_options(aitune_settings INTERFACE -fsanitize=${AITUNE_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(aitune_settings INTERFACE -fsanitize=${AITUNE_SANITIZE})
+endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+# aitune_library(NAME SOURCES a.cpp … [LINK lib …]): a static library inside the tree.
+function(aitune_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC aitune_settings ${arg_LINK})
+endfunction()
+
+# aitune_test(NAME SOURCES a_test.cpp … [LINK lib …] [LABELS …]): a GoogleTest program; every case is a CTest test.
+function(aitune_test name)
+  if(NOT AITUNE_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE aitune_settings ${arg_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE AITUNE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}")
+endfunction()
+
+# aitune_fuzzer(NAME SOURCES a_fuzz.cpp [LINK lib …]): a libFuzzer target under AITUNE_FUZZ (clang). The source defines
+# LLVMFuzzerTestOneInput. Its seed corpus is tests/fuzz/NAME/.
+function(aitune_fuzzer name)
+  if(NOT AITUNE_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE aitune_settings ${arg_LINK})
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+endfunction()

@@ -1,0 +1,154 @@
+#pragma once
+// The graph: ATen overloads in SSA form with symbolic shapes. Importers make it, passes rewrite it, engines read it.
+
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "base/dtype.h"
+#include "base/symint.h"
+#include "base/tensor.h"
+
+namespace aitune {
+
+struct OpInfo;  // compiler/ops/schema.h: one row of base/ops.def with its parsed schema
+
+/// What a value is: a tensor of this dtype and shape. (Scalars never are values: importers turn symbolic integers into
+/// SymInt arguments.)
+struct TensorType {
+  DType dtype = DType::f32;
+  SymShape shape;
+  bool operator==(const TensorType&) const = default;
+};
+std::string to_string(const TensorType& type);  ///< "f32[s0,3,224,224]"
+
+class Node;
+
+enum class ValueKind : std::uint8_t { input, weight, node };
+
+/// One SSA value. Owned by its Graph, address stable until the Graph dies.
+struct Value {
+  std::string name;  ///< unique in the graph, without the leading %
+  TensorType type;
+  ValueKind kind = ValueKind::node;
+  Node* producer = nullptr;   ///< kind node
+  std::size_t index = 0;      ///< which output of the producer
+  std::string weight_name;    ///< kind weight: fully qualified name in the state dict, e.g. "layer1.0.conv1.weight"
+  Tensor data;                ///< kind weight: mapped or owned bytes; never written
+};
+
+enum class MemoryFormat : std::int8_t { contiguous = 0, preserve = 1, channels_last = 2, channels_last_3d = 3 };
+struct None { bool operator==(const None&) const = default; };
+
+/// An argument of a node. Devices are strings ("cpu"); layouts are dropped.
+struct Arg;
+using ArgList = std::vector<Arg>;
+struct Arg : std::variant<None, bool, SymInt, double, std::string, DType, MemoryFormat, Value*, ArgList> {
+  using variant::variant;
+  bool is_none() const { return std::holds_alternative<None>(*this); }
+  bool is_value() const { return std::holds_alternative<Value*>(*this); }
+  bool is_list() const { return std::holds_alternative<ArgList>(*this); }
+  // The accessors throw InternalError (with the kind found) on a mismatch: schemas were checked at import.
+  Value* value() const;
+  Value* value_or_null() const;               ///< nullptr for None
+  const ArgList& list() const;
+  const SymInt& sym() const;
+  std::int64_t integer() const;               ///< a constant integer (bools count as 0/1)
+  double number() const;                      ///< a constant int, float or bool as double
+  bool boolean() const;
+  const std::string& string() const;
+  SymShape sym_list() const;
+  std::vector<std::int64_t> int_list() const;
+};
+
+/// Where a node came from in the user's model.
+struct SourceLocation {
+  std::string module;  ///< module path, e.g. "layer1.0.conv1"
+  std::string code;    ///< last lines of the stack trace: file:line in function: source text
+};
+
+/// One call of an ATen overload. Arguments stand in schema order, every one present: importers fill in the defaults.
+class Node {
+ public:
+  const OpInfo* op = nullptr;
+  ArgList args;
+  std::vector<Value*> outputs;
+  SourceLocation source;
+
+  std::string_view op_name() const;  ///< "aten.convolution.default"
+  Value* output(std::size_t i = 0) const { return outputs.at(i); }
+  /// Every value among the arguments, lists included, in order, with repeats.
+  std::vector<Value*> operands() const;
+};
+
+/// A function over tensors. Nodes are kept in an order where definitions precede uses. Movable, not copyable; use
+/// clone(). Not synchronised.
+class Graph {
+ public:
+  using NodeList = std::list<std::unique_ptr<Node>>;
+
+  Graph() = default;
+  Graph(Graph&&) = default;
+  Graph& operator=(Graph&&) = default;
+
+  SymRanges symbols;               ///< the range of every symbol in use
+  std::vector<Value*> inputs;      ///< user inputs, in call order
+  std::vector<Value*> outputs;     ///< results, in order; may repeat, may be inputs or weights
+  std::vector<std::string> output_names;  ///< parallel to outputs
+  std::vector<Value*> weights;     ///< parameters, buffers and lifted constants
+  /// How the user's call maps to `inputs` and back: pytree spec texts of the exported program, kept verbatim.
+  std::string in_spec, out_spec;
+
+  const NodeList& nodes() const { return nodes_; }
+  NodeList& nodes() { return nodes_; }
+
+  Value* add_input(std::string name, TensorType type);
+  Value* add_weight(std::string name, std::string weight_name, Tensor data);
+  /// Appends (or inserts before `position`) a node with one output of each type; output names are made unique.
+  Node* add_node(const OpInfo& op, ArgList args, std::vector<TensorType> types, std::string name_hint = {},
+                 std::optional<NodeList::iterator> position = std::nullopt);
+  /// As add_node, but with the types inferred by the operator's shape rule.
+  Node* add_node_inferred(const OpInfo& op, ArgList args, std::string name_hint = {},
+                          std::optional<NodeList::iterator> position = std::nullopt);
+  NodeList::iterator iterator_of(const Node* node);
+  /// Removes a node none of whose outputs is used (InternalError otherwise).
+  void erase(NodeList::iterator node);
+  /// Every use of `from` (arguments and graph outputs) becomes `to`.
+  void replace_all_uses(const Value* from, Value* to);
+  /// How often each value is used, by nodes and by graph outputs.
+  std::unordered_map<const Value*, std::vector<Node*>> users() const;  ///< graph outputs are not listed here
+  bool is_output(const Value* v) const;
+  std::string unique_name(std::string_view hint);
+  /// Deep copy; weights share their bytes.
+  Graph clone() const;
+
+ private:
+  std::deque<std::unique_ptr<Value>> values_;
+  NodeList nodes_;
+  std::unordered_map<std::string, int> names_;
+};
+
+/// Structure, SSA order, schema conformance of every argument, and types against the shape rules.
+/// Throws InternalError listing the first ten violations, each with the node's printed form. `after` names the pass.
+void verify(const Graph& graph, std::string_view after = {});
+
+/// The text form; parse_graph(print(g)) prints the same. Weights print as splats of their first element unless small:
+///   graph(%x: f32[s0,3,8,8]) where s0 in [1,16] {
+///     weight %w: f32[4,3,1,1] "conv.weight" = splat(0.5)
+///     %y: f32[s0,4,8,8] = aten.conv2d.default(%x, %w, None, [1, 1], [0, 0], [1, 1], 1) # layer1.conv
+///     return %y
+///   }
+std::string print(const Graph& graph);
+/// Parses the text form. `op.name(args…, key=value…)`: trailing defaults may be left out, keywords are taken. The type
+/// after a result's name may be left out too; it is inferred then. Weights: splat(v), [v, …] or random(seed).
+/// Throws Corrupt with line and column.
+Graph parse_graph(std::string_view text);
+
+}  // namespace aitune

@@ -1,0 +1,51 @@
+#pragma once
+// The compile half of an engine.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/graph/graph.h"
+#include "format/plan.h"
+
+namespace aitune {
+
+class TimingCache;     // compiler/tuning/timing_cache.h
+class Progress;        // compiler/tuning/progress.h
+
+/// What an engine may use and should aim at when it compiles a block.
+struct EngineOptions {
+  CpuTarget target;
+  DType precision = DType::f32;      ///< storage type of floating intermediates and weights: f32 or bf16
+  int num_threads = 0;               ///< threads at run time; 0: all
+  int optimization_level = 3;        ///< 0: choose by rule, no timing; 5: widest search
+  SymValues opt_shape;               ///< symbol values that candidates are timed at
+  TimingCache* timings = nullptr;    ///< may be null: nothing is remembered
+  Progress* progress = nullptr;      ///< may be null
+};
+
+/// Yes, or no with the reason that the user reads.
+struct Support {
+  bool supported = true;
+  std::string reason;
+  static Support yes() { return {}; }
+  static Support no(std::string why) { return {false, std::move(why)}; }
+};
+
+/// One engine's compile half. Implementations are stateless apart from caches they synchronise themselves: const
+/// methods may be called from many threads.
+class CompileEngine {
+ public:
+  virtual ~CompileEngine() = default;
+  virtual std::string_view name() const = 0;
+  /// Whether this engine can execute the node, with its types and arguments, in `graph`.
+  virtual Support supports(const Node& node, const EngineOptions& options) const = 0;
+  /// Compiles the whole graph of one block (its inputs and outputs are tensors that other blocks or the caller own,
+  /// contiguous row-major) and appends steps, buffers, code and constants to `plan`. Candidates are timed here.
+  /// `values` maps the block graph's inputs and outputs to plan buffers. Throws Unsupported if the block proves
+  /// impossible: the partitioner then decides by pass_through_build_failures.
+  virtual void compile(const Graph& block, const EngineOptions& options, class PlanBuilder& plan) const = 0;
+};
+
+}  // namespace aitune

@@ -1,0 +1,142 @@
+#pragma once
+// The plan: the program that the runtime executes. This is its form in memory; format/plan.fbs is its form on disk.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/dtype.h"
+#include "base/symint.h"
+#include "base/target.h"
+
+namespace aitune {
+
+/// Index into Plan::exprs.
+using ExprId = std::uint32_t;
+
+/// A size formula as a flat list: operands are indices of earlier entries.
+struct PlanExpr {
+  enum class Op : std::uint8_t { constant, symbol, add, mul, floordiv, mod, min, max } op = Op::constant;
+  std::int64_t value = 0;        ///< constant: its value; symbol: its index in Plan::symbols
+  std::uint32_t lhs = 0, rhs = 0;
+};
+
+/// A symbol and where its value comes from: the first input dimension that is exactly this symbol.
+struct PlanSymbol {
+  std::string name;
+  SymRange range;
+  std::uint32_t input = 0, dim = 0;
+};
+
+struct PlanTensor {              ///< an input or output of the program: contiguous, row-major
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<ExprId> shape;
+};
+
+enum class BufferSpace : std::uint8_t { input, output, constant, arena };
+
+/// Memory that steps refer to.
+struct PlanBuffer {
+  BufferSpace space = BufferSpace::arena;
+  std::uint32_t index = 0;       ///< input and output: which one
+  ExprId offset = 0;             ///< constant: byte offset in the constants segment (a constant expression); arena: byte offset
+  ExprId bytes = 0;              ///< size that the steps may touch
+  bool operator==(const PlanBuffer&) const = default;
+};
+
+/// One argument of a reference step.
+struct PlanArg {
+  enum class Kind : std::uint8_t { none, boolean, integer /* expr */, number, string, dtype, tensor, list } kind = Kind::none;
+  bool boolean = false;
+  ExprId integer = 0;
+  double number = 0;
+  std::string string;
+  DType dtype = DType::f32;
+  std::uint32_t tensor = 0;      ///< index into Plan::views
+  std::vector<PlanArg> list;
+};
+
+/// A tensor inside a buffer, as reference steps see it (contiguous).
+struct PlanView {
+  std::uint32_t buffer = 0;
+  DType dtype = DType::f32;
+  std::vector<ExprId> shape;
+};
+
+enum class StepKind : std::uint8_t {
+  cpu_kernel = 0,     ///< generated code: entry of the code segment
+  reference = 1,      ///< one operator on the reference engine
+  fill = 2,           ///< buffer[0] is set to a 32-bit pattern: params = {byte offset, bytes, pattern}; halos
+  onednn = 3,         ///< a primitive of oneDNN: `payload`, buffers in the payload's order
+};
+
+struct PlanStep {
+  StepKind kind = StepKind::cpu_kernel;
+  std::string name;                       ///< the kernel's or operator's name
+  std::vector<std::uint32_t> sources;     ///< indices into Plan::sources: the model's nodes in this step
+  std::uint32_t block = 0;                ///< index into Plan::blocks
+  std::vector<std::uint32_t> buffers;
+  std::vector<ExprId> params;
+  // cpu_kernel
+  std::uint64_t entry = 0;                ///< offset of the function in the code segment
+  ExprId tasks = 0;
+  bool serial = false;                    ///< too little work to hand to other threads
+  // reference
+  std::string op;                         ///< "aten.add.Tensor"
+  std::vector<PlanArg> args;
+  std::vector<std::uint32_t> results;     ///< views
+  // onednn
+  std::vector<std::byte> payload;
+};
+
+struct PlanSource { std::string node, op, module, code; };
+/// A run of steps made by one engine; `verify` compares outputs of blocks, in this order.
+struct PlanBlock {
+  std::string engine;                     ///< "cpu", "reference"
+  std::string why;                        ///< reference: why no compiled engine took it
+  std::vector<std::uint32_t> outputs;     ///< views that other blocks or the caller see
+};
+
+/// The whole plan. Constants and code are segments beside the description and are mapped, never parsed.
+struct Plan {
+  CpuTarget target;                       ///< what the code needs
+  std::string precision;                  ///< "fp32" or "bf16"
+  std::vector<PlanSymbol> symbols;
+  std::vector<PlanExpr> exprs;
+  std::vector<PlanTensor> inputs, outputs;
+  std::vector<PlanBuffer> buffers;
+  std::vector<PlanView> views;
+  std::vector<PlanStep> steps;
+  std::vector<PlanBlock> blocks;
+  std::vector<PlanSource> sources;
+  ExprId arena_bytes = 0;
+  std::uint32_t num_threads = 0;          ///< 0: as many as the machine has
+
+  ExprId constant(std::int64_t value);    ///< adds (or finds) an expression
+  ExprId add(const SymInt& value);        ///< lowers a SymInt; its symbols must be in `symbols`
+};
+
+/// A plan with its segments, as produced by the compiler.
+struct BuiltPlan {
+  Plan plan;
+  std::vector<std::byte> code;            ///< position-independent; entries are offsets in here
+  std::vector<std::byte> constants;       ///< packed weights; buffers are 64-byte aligned in here
+};
+
+/// plan header (fixed prefix) + FlatBuffer + code segment + constants segment, segments 64-byte aligned.
+std::vector<std::byte> serialize_plan(const BuiltPlan& plan);
+
+/// A plan read back from mapped bytes. The spans point into those bytes.
+struct LoadedPlan {
+  Plan plan;
+  std::span<const std::byte> code, constants;
+};
+/// Verifies structure (header, FlatBuffer), then meaning (every index, every offset against its segment or input,
+/// expression order, dtype, step kinds, range of symbols) and returns the plan. Throws Corrupt or Incompatible (newer
+/// format), with `where` in front of the message. Nothing of a plan that was refused has been executed.
+LoadedPlan read_plan(std::span<const std::byte> bytes, std::string_view where);
+
+}  // namespace aitune
