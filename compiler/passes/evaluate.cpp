@@ -1,0 +1,180 @@
+#include "compiler/passes/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "compiler/ops/schema.h"
+#include "engines/reference/run/op_call.h"
+
+namespace aitune {
+namespace {
+
+using reference::NoneArg;
+using reference::OpArg;
+using reference::OpArgList;
+
+Shape concrete_shape(const SymShape& shape, const SymValues& symbols) {
+  Shape result;
+  result.reserve(shape.size());
+  for (const SymInt& size : shape) result.push_back(size.evaluate(symbols));
+  return result;
+}
+
+/// Turns the arguments of a node into those of a kernel call; tensors are taken from `operands` in order.
+class ArgConverter {
+ public:
+  ArgConverter(std::span<const Tensor> operands, const SymValues& symbols) : operands_(operands), symbols_(symbols) {}
+
+  OpArgList convert(const ArgList& args) {
+    OpArgList result;
+    result.reserve(args.size());
+    for (const Arg& arg : args) result.push_back(convert(arg));
+    return result;
+  }
+
+ private:
+  OpArg convert(const Arg& arg) {
+    if (arg.is_none()) return NoneArg{};
+    if (const auto* v = std::get_if<bool>(&arg)) return *v;
+    if (const auto* v = std::get_if<SymInt>(&arg)) return v->evaluate(symbols_);
+    if (const auto* v = std::get_if<double>(&arg)) return *v;
+    if (const auto* v = std::get_if<std::string>(&arg)) return *v;
+    if (const auto* v = std::get_if<DType>(&arg)) return *v;
+    if (const auto* v = std::get_if<MemoryFormat>(&arg)) return static_cast<std::int64_t>(*v);
+    if (arg.is_value()) {
+      if (next_ >= operands_.size()) throw InternalError("fewer operands than the node has tensor arguments");
+      return operands_[next_++];
+    }
+    return convert(arg.list());
+  }
+
+  std::span<const Tensor> operands_;
+  const SymValues& symbols_;
+  std::size_t next_ = 0;
+};
+
+/// A size of the form a*s + b with one unbound symbol gives that symbol.
+bool solve(const SymInt& size, std::int64_t actual, SymValues& values) {
+  const SymInt* linear = &size;
+  std::int64_t factor = 0, constant = 0;
+  std::string symbol;
+  for (const SymInt::Term& term : linear->terms()) {
+    if (term.atoms.empty()) {
+      constant = term.coefficient;
+    } else if (term.atoms.size() == 1 && term.atoms[0]->kind == SymInt::AtomKind::symbol && symbol.empty()) {
+      factor = term.coefficient;
+      symbol = term.atoms[0]->name;
+    } else {
+      return false;
+    }
+  }
+  if (symbol.empty() || values.contains(symbol) || factor == 0 || (actual - constant) % factor != 0) return false;
+  values[symbol] = (actual - constant) / factor;
+  return true;
+}
+
+void check_ranges(const Graph& graph, const SymValues& values) {
+  for (const auto& [name, value] : values) {
+    const auto range = graph.symbols.find(name);
+    if (range == graph.symbols.end()) continue;
+    if (value < range->second.min || value > range->second.max) {
+      throw InvalidArgument(
+          fmt::format("{} is {}, outside of its range [{}, {}]", name, value, range->second.min,
+                      range->second.max == SymRange::kNoMax ? "inf" : std::to_string(range->second.max)),
+          "inputs", "Use sizes within the ranges that the model was exported with");
+    }
+  }
+}
+
+}  // namespace
+
+SymValues bind_symbols(const Graph& graph, std::span<const Tensor> inputs) {
+  if (inputs.size() != graph.inputs.size()) {
+    throw InvalidArgument(fmt::format("{} inputs given, the model takes {}", inputs.size(), graph.inputs.size()));
+  }
+  SymValues values;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Value& expected = *graph.inputs[i];
+    if (inputs[i].dtype() != expected.type.dtype || inputs[i].shape().size() != expected.type.shape.size()) {
+      throw InvalidArgument(fmt::format("got {}, the model takes {}", describe(inputs[i].dtype(), inputs[i].shape()),
+                                        to_string(expected.type)),
+                            "input " + expected.name);
+    }
+    for (std::size_t d = 0; d < expected.type.shape.size(); ++d) {
+      solve(expected.type.shape[d], inputs[i].size(d), values);
+    }
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Value& expected = *graph.inputs[i];
+    if (concrete_shape(expected.type.shape, values) != inputs[i].shape()) {
+      throw InvalidArgument(fmt::format("got {}, the model takes {}", describe(inputs[i].dtype(), inputs[i].shape()),
+                                        to_string(expected.type)),
+                            "input " + expected.name);
+    }
+  }
+  check_ranges(graph, values);
+  return values;
+}
+
+std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor> operands, const SymValues& symbols) {
+  if (node.op_name() == "aten.view.default" && operands.size() == 1) {  // shares the bytes instead of copying them
+    const Tensor source = operands[0].contiguous();
+    Shape shape = concrete_shape(node.output()->type.shape, symbols);
+    if (element_count(shape) == source.numel()) {
+      Shape strides = contiguous_strides(shape);
+      return {Tensor(source.dtype(), std::move(shape), std::move(strides), source.owner(), source.data())};
+    }
+  }
+  const OpArgList args = ArgConverter(operands, symbols).convert(node.args);
+  std::vector<Tensor> outputs;
+  outputs.reserve(node.outputs.size());
+  for (const Value* output : node.outputs) {
+    outputs.emplace_back(output->type.dtype, concrete_shape(output->type.shape, symbols));
+  }
+  reference::run_op({node.op->id, args, outputs});
+  return outputs;
+}
+
+std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs, const NodeObserver& observer) {
+  const SymValues symbols = bind_symbols(graph, inputs);
+  std::unordered_map<const Value*, Tensor> live;
+  for (std::size_t i = 0; i < inputs.size(); ++i) live.emplace(graph.inputs[i], inputs[i]);
+  for (const Value* weight : graph.weights) live.emplace(weight, weight->data);
+
+  std::unordered_set<const Value*> kept(graph.outputs.begin(), graph.outputs.end());
+  std::unordered_map<const Value*, const Node*> last_use;
+  for (const auto& node : graph.nodes()) {
+    for (const Value* value : node->outputs) last_use[value] = node.get();
+    for (const Value* value : node->operands()) last_use[value] = node.get();
+  }
+  for (const auto& node : graph.nodes()) {
+    std::vector<Tensor> operands;
+    for (const Value* value : node->operands()) operands.push_back(live.at(value));
+    std::vector<Tensor> results;
+    try {
+      results = evaluate_node(*node, operands, symbols);
+    } catch (const Error& error) {
+      throw Error(error.code(), error.problem(), fmt::format("%{} = {}", node->output()->name, node->op_name()),
+                  error.fix());
+    }
+    if (observer) observer(*node, results);
+    for (std::size_t i = 0; i < results.size(); ++i) live[node->outputs[i]] = std::move(results[i]);
+    const auto release = [&](const Value* value) {
+      if (last_use.at(value) == node.get() && !kept.contains(value)) live.erase(value);
+    };
+    for (const Value* value : node->operands()) release(value);
+    for (const Value* value : node->outputs) release(value);
+  }
+  std::vector<Tensor> outputs;
+  for (const Value* value : graph.outputs) outputs.push_back(live.at(value));
+  return outputs;
+}
+
+NodeEvaluator reference_evaluator() {
+  return [](const Node& node, std::span<const Tensor> operands) { return evaluate_node(node, operands); };
+}
+
+}  // namespace aitune
