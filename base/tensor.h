@@ -1,11 +1,13 @@
 #pragma once
 // A strided tensor in host memory. Small value type; copies share the bytes.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/dtype.h"
@@ -21,6 +23,19 @@ Shape contiguous_strides(std::span<const std::int64_t> shape);
 /// "f32[2,3]"
 std::string describe(DType dtype, std::span<const std::int64_t> shape);
 
+/// The DType whose elements are C++ values of type T.
+template <typename T>
+constexpr DType dtype_of() {
+  if constexpr (std::is_same_v<T, bool>) return DType::b8;
+  else if constexpr (std::is_same_v<T, double>) return DType::f64;
+  else if constexpr (std::is_same_v<T, float>) return DType::f32;
+  else if constexpr (std::is_same_v<T, std::uint8_t>) return DType::u8;
+  else {
+    static_assert(std::is_integral_v<T> && std::is_signed_v<T>, "no DType for this type");
+    return sizeof(T) == 1 ? DType::i8 : sizeof(T) == 2 ? DType::i16 : sizeof(T) == 4 ? DType::i32 : DType::i64;
+  }
+}
+
 /// A view of elements with shape and strides (in elements), sharing ownership of what it points into: heap, a file
 /// mapping, or the caller's memory. Not synchronised: const access from many threads is fine, writers exclude others.
 class Tensor {
@@ -33,9 +48,20 @@ class Tensor {
       : dtype_(dtype), shape_(std::move(shape)), strides_(std::move(strides)), owner_(std::move(owner)), data_(data) {}
   /// A non-owning contiguous view of memory that outlives it.
   static Tensor borrow(DType dtype, Shape shape, void* data);
-  /// A 0-dim or 1-dim tensor with these values.
+  /// A 1-dim tensor with these values, converted to `dtype` (not complex).
   template <typename T>
-  static Tensor of(DType dtype, std::span<const T> values);
+  static Tensor of(DType dtype, std::span<const T> values) {
+    Tensor native(dtype_of<T>(), {static_cast<std::int64_t>(values.size())});
+    std::copy(values.begin(), values.end(), native.template as<T>());
+    return dtype == native.dtype() ? native : native.to(dtype);
+  }
+  /// A 0-dim tensor with this value, converted to `dtype` (not complex).
+  template <typename T>
+  static Tensor scalar(DType dtype, T value) {
+    Tensor native(dtype_of<T>(), {});
+    *native.template as<T>() = value;
+    return dtype == native.dtype() ? native : native.to(dtype);
+  }
 
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }

@@ -1,0 +1,101 @@
+#include "base/target.h"
+
+#include <cpuid.h>
+#include <sched.h>
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+namespace aitune {
+namespace {
+
+struct Cpuid {
+  std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+};
+
+Cpuid cpuid(std::uint32_t leaf, std::uint32_t subleaf = 0) {
+  Cpuid r;
+  if (__get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx) == 0) return {};
+  return r;
+}
+
+bool bit(std::uint32_t word, int index) { return ((word >> index) & 1u) != 0; }
+
+// Which register files the operating system saves; an instruction set is usable only where it saves its registers.
+std::uint64_t saved_state() {
+  std::uint32_t low = 0, high = 0;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (std::uint64_t{high} << 32) | low;
+}
+
+CpuTarget detect() {
+  CpuTarget target;
+  const Cpuid one = cpuid(1);
+  if (!bit(one.ecx, 27)) return target;  // OSXSAVE
+  const std::uint64_t saved = saved_state();
+  const bool os_avx = (saved & 0x6) == 0x6;
+  const bool os_avx512 = (saved & 0xe6) == 0xe6;
+  const Cpuid seven = cpuid(7);
+  const Cpuid seven_one = seven.eax >= 1 ? cpuid(7, 1) : Cpuid{};
+  const bool fma_f16c_avx = bit(one.ecx, 12) && bit(one.ecx, 29) && bit(one.ecx, 28);
+  const bool avx2_bmi2 = bit(seven.ebx, 5) && bit(seven.ebx, 8);
+  target.avx2_fma = os_avx && fma_f16c_avx && avx2_bmi2;
+  const bool f_dq_cd_bw_vl =
+      bit(seven.ebx, 16) && bit(seven.ebx, 17) && bit(seven.ebx, 28) && bit(seven.ebx, 30) && bit(seven.ebx, 31);
+  target.avx512 = target.avx2_fma && os_avx512 && f_dq_cd_bw_vl;
+  target.avx512_vnni = target.avx512 && bit(seven.ecx, 11);
+  target.avx512_bf16 = target.avx512 && bit(seven_one.eax, 5);
+  return target;
+}
+
+}  // namespace
+
+bool CpuTarget::covers(const CpuTarget& needed) const {
+  const auto has = [](bool here, bool there) { return here || !there; };
+  return arch == needed.arch && has(avx2_fma, needed.avx2_fma) && has(avx512, needed.avx512) &&
+         has(avx512_vnni, needed.avx512_vnni) && has(avx512_bf16, needed.avx512_bf16);
+}
+
+std::vector<std::string> CpuTarget::feature_names() const {
+  std::vector<std::string> names;
+  if (avx2_fma) names.emplace_back("avx2");
+  if (avx512) names.emplace_back("avx512");
+  if (avx512_vnni) names.emplace_back("avx512_vnni");
+  if (avx512_bf16) names.emplace_back("avx512_bf16");
+  return names;
+}
+
+std::string CpuTarget::str() const {
+  std::string text = arch;
+  for (const std::string& name : feature_names()) text += " " + name;
+  return text;
+}
+
+const CpuTarget& host_cpu() {
+  static const CpuTarget target = detect();
+  return target;
+}
+
+std::string host_cpu_name() {
+  constexpr std::uint32_t first = 0x80000002u, last = 0x80000004u;
+  if (cpuid(0x80000000u).eax < last) return {};
+  std::array<char, 49> text{};
+  for (std::uint32_t leaf = first; leaf <= last; ++leaf) {
+    const Cpuid r = cpuid(leaf);
+    std::memcpy(text.data() + (leaf - first) * sizeof(Cpuid), &r, sizeof(Cpuid));
+  }
+  const std::string name = text.data();
+  const auto begin = name.find_first_not_of(' ');
+  return begin == std::string::npos ? std::string{} : name.substr(begin, name.find_last_not_of(' ') - begin + 1);
+}
+
+int host_cpu_count() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  const int count = CPU_COUNT(&set);
+  return count > 0 ? count : 1;
+}
+
+}  // namespace aitune

@@ -1,0 +1,39 @@
+#include "base/target.h"
+
+#include <gtest/gtest.h>
+
+namespace aitune {
+namespace {
+
+TEST(Target, HostAgreesWithTheCompilersOwnDetection) {
+  const CpuTarget& host = host_cpu();
+  __builtin_cpu_init();
+  EXPECT_EQ(host.avx2_fma, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+  EXPECT_EQ(host.avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"));
+  EXPECT_EQ(host.avx512_vnni, host.avx512 && __builtin_cpu_supports("avx512vnni"));
+  EXPECT_EQ(host.avx512_bf16, host.avx512 && __builtin_cpu_supports("avx512bf16"));
+  EXPECT_GE(host_cpu_count(), 1);
+}
+
+TEST(Target, CoversMeansEveryNeededFeature) {
+  CpuTarget small, large;
+  small.avx2_fma = true;
+  large.avx2_fma = large.avx512 = large.avx512_bf16 = true;
+  EXPECT_TRUE(large.covers(small));
+  EXPECT_TRUE(large.covers(large));
+  EXPECT_FALSE(small.covers(large));
+  CpuTarget other = small;
+  other.arch = "aarch64";
+  EXPECT_FALSE(large.covers(other));
+}
+
+TEST(Target, PrintsItsFeatures) {
+  CpuTarget t;
+  EXPECT_EQ(t.str(), "x86_64");
+  t.avx2_fma = t.avx512 = t.avx512_bf16 = true;
+  EXPECT_EQ(t.str(), "x86_64 avx2 avx512 avx512_bf16");
+}
+
+}  // namespace
+}  // namespace aitune

@@ -1,0 +1,281 @@
+#include "base/tensor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <type_traits>
+
+#include "base/error.h"
+
+namespace aitune {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+
+struct AlignedDelete {
+  void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+};
+
+// f16 and bf16 as C++ types, so that one conversion template serves all.
+struct Half {
+  std::uint16_t bits;
+  explicit operator float() const { return f16_to_float(bits); }
+  static Half from(float v) { return {float_to_f16(v)}; }
+};
+struct Brain {
+  std::uint16_t bits;
+  explicit operator float() const { return bf16_to_float(bits); }
+  static Brain from(float v) { return {float_to_bf16(v)}; }
+};
+template <typename T>
+constexpr bool kSixteenBitFloat = std::is_same_v<T, Half> || std::is_same_v<T, Brain>;
+
+// Calls f with a value-initialised element of the C++ type of `t`. Bools are bytes that may hold any bits.
+struct Bool {
+  std::uint8_t byte;
+};
+template <typename F>
+auto with_type(DType t, F&& f) {
+  switch (t) {
+    case DType::u8: return f(std::uint8_t{});
+    case DType::i8: return f(std::int8_t{});
+    case DType::i16: return f(std::int16_t{});
+    case DType::i32: return f(std::int32_t{});
+    case DType::i64: return f(std::int64_t{});
+    case DType::f16: return f(Half{});
+    case DType::f32: return f(float{});
+    case DType::f64: return f(double{});
+    case DType::b8: return f(Bool{});
+    case DType::bf16: return f(Brain{});
+    case DType::c64:
+    case DType::c128: break;
+  }
+  throw Unsupported(fmt::format("conversion of {} elements", dtype_name(t)), "Tensor", "Convert complex tensors outside");
+}
+
+template <typename T>
+auto widen(T v) {
+  if constexpr (kSixteenBitFloat<T>) return static_cast<float>(v);
+  else if constexpr (std::is_same_v<T, Bool>) return static_cast<std::int64_t>(v.byte != 0);
+  else if constexpr (std::is_floating_point_v<T>) return v;
+  else return static_cast<std::int64_t>(v);
+}
+
+// Out of range is undefined in C++; here it saturates to 64 bits and then wraps, NaN becomes the least integer.
+template <typename F>
+std::int64_t truncate(F v) {
+  constexpr F limit = static_cast<F>(9223372036854775808.0);
+  if (!(v >= -limit)) return std::numeric_limits<std::int64_t>::min();
+  return v < limit ? static_cast<std::int64_t>(v) : std::numeric_limits<std::int64_t>::max();
+}
+
+template <typename To, typename From>
+To convert(From from) {
+  const auto v = widen(from);
+  if constexpr (kSixteenBitFloat<To>) return To::from(static_cast<float>(v));
+  else if constexpr (std::is_same_v<To, Bool>) return Bool{static_cast<std::uint8_t>(v != 0)};
+  else if constexpr (std::is_floating_point_v<To>) return static_cast<To>(v);
+  else if constexpr (std::is_floating_point_v<decltype(v)>) return static_cast<To>(truncate(v));
+  else return static_cast<To>(v);
+}
+
+// Gathers `count` rows of the innermost dimensions into `to`; sizes and strides are in elements of `size` bytes.
+void copy_strided(std::byte* to, const std::byte* from, std::span<const std::int64_t> shape,
+                  std::span<const std::int64_t> strides, std::size_t size) {
+  const std::size_t rank = shape.size();
+  const std::int64_t inner = rank == 0 ? 1 : shape[rank - 1];
+  const std::int64_t inner_step = rank == 0 ? 1 : strides[rank - 1];
+  const std::int64_t rows = element_count(shape) / std::max<std::int64_t>(inner, 1);
+  const auto step = static_cast<std::int64_t>(size);
+  Shape index(rank, 0);
+  std::int64_t offset = 0;
+  const auto copy_row = [&]<typename T>(T) {
+    for (std::int64_t i = 0; i < inner; ++i)
+      std::memcpy(to + i * step, from + (offset + i * inner_step) * step, sizeof(T));
+  };
+  struct Sixteen { std::byte bytes[16]; };
+  for (std::int64_t row = 0; row < rows; ++row) {
+    if (inner_step == 1) std::memcpy(to, from + offset * step, static_cast<std::size_t>(inner * step));
+    else if (size == 1) copy_row(std::uint8_t{});
+    else if (size == 2) copy_row(std::uint16_t{});
+    else if (size == 4) copy_row(std::uint32_t{});
+    else if (size == 8) copy_row(std::uint64_t{});
+    else copy_row(Sixteen{});
+    to += inner * step;
+    for (std::size_t d = rank < 2 ? 0 : rank - 1; d-- > 0;) {
+      offset += strides[d];
+      if (++index[d] < shape[d]) break;
+      offset -= index[d] * strides[d];
+      index[d] = 0;
+    }
+  }
+}
+
+constexpr std::int64_t kBlock = 2048;  // elements converted at a time, so that they stay in the first-level cache
+
+// Elements [first, first + count) of a contiguous tensor as doubles; a complex element is two of them.
+void load_block(const Tensor& t, std::int64_t first, std::int64_t count, double* out) {
+  if (is_complex(t.dtype())) {
+    for (std::int64_t i = 0; i < count; ++i)
+      out[i] = t.dtype() == DType::c64 ? double{t.as<float>()[first + i]} : t.as<double>()[first + i];
+    return;
+  }
+  with_type(t.dtype(), [&]<typename T>(T) {
+    const T* from = t.as<T>() + first;
+    for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<double>(widen(from[i]));
+  });
+}
+
+struct Norms {
+  double difference = 0, reference = 0;
+  bool spoiled = false;
+};
+
+void accumulate(Norms& norms, const double* value, const double* expected, std::int64_t count) {
+  double difference = 0, reference = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double d = value[i] - expected[i];
+    difference += d * d;
+    reference += expected[i] * expected[i];
+  }
+  if (std::isfinite(difference) && std::isfinite(reference)) {
+    norms.difference += difference;
+    norms.reference += reference;
+    return;
+  }
+  // Rare: look at each element. Squares of finite doubles may overflow too; then infinity is the honest answer.
+  for (std::int64_t i = 0; i < count; ++i) {
+    const bool same = value[i] == expected[i] || (std::isnan(value[i]) && std::isnan(expected[i]));
+    if (!std::isfinite(expected[i])) {
+      norms.spoiled |= !same;
+    } else if (!std::isfinite(value[i])) {
+      norms.spoiled = true;
+    } else {
+      const double d = value[i] - expected[i];
+      norms.difference += d * d;
+      norms.reference += expected[i] * expected[i];
+    }
+  }
+}
+
+}  // namespace
+
+std::int64_t element_count(std::span<const std::int64_t> shape) {
+  std::int64_t count = 1;
+  bool empty = false, overflow = false;
+  for (const std::int64_t size : shape) {
+    if (size < 0) throw InvalidArgument(fmt::format("negative size {} in shape [{}]", size, fmt::join(shape, ",")));
+    empty |= size == 0;
+    overflow |= __builtin_mul_overflow(count, std::max<std::int64_t>(size, 1), &count);
+  }
+  if (overflow) throw InvalidArgument(fmt::format("shape [{}] has too many elements", fmt::join(shape, ",")));
+  return empty ? 0 : count;
+}
+
+Shape contiguous_strides(std::span<const std::int64_t> shape) {
+  element_count(shape);
+  Shape strides(shape.size());
+  std::int64_t stride = 1;
+  for (std::size_t d = shape.size(); d-- > 0;) {
+    strides[d] = stride;
+    stride *= std::max<std::int64_t>(shape[d], 1);
+  }
+  return strides;
+}
+
+std::string describe(DType dtype, std::span<const std::int64_t> shape) {
+  return fmt::format("{}[{}]", dtype_name(dtype), fmt::join(shape, ","));
+}
+
+Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape)) {
+  strides_ = aitune::contiguous_strides(shape_);
+  std::size_t bytes = 0;
+  if (__builtin_mul_overflow(static_cast<std::size_t>(numel()), dtype_size(dtype), &bytes) ||
+      bytes > static_cast<std::size_t>(std::numeric_limits<std::int64_t>::max()) - kAlignment)
+    throw InvalidArgument(fmt::format("{} is larger than memory can be", describe(dtype_, shape_)));
+  auto* memory = static_cast<std::byte*>(::operator new(std::max<std::size_t>(bytes, 1), std::align_val_t{kAlignment}));
+  owner_ = std::shared_ptr<std::byte>(memory, AlignedDelete{});
+  data_ = memory;
+  std::memset(data_, 0, bytes);
+}
+
+Tensor Tensor::borrow(DType dtype, Shape shape, void* data) {
+  Shape strides = aitune::contiguous_strides(shape);
+  return Tensor(dtype, std::move(shape), std::move(strides), nullptr, static_cast<std::byte*>(data));
+}
+
+bool Tensor::is_contiguous() const {
+  std::int64_t expected = 1;
+  if (std::find(shape_.begin(), shape_.end(), 0) != shape_.end()) return true;
+  for (std::size_t d = shape_.size(); d-- > 0;) {
+    if (shape_[d] != 1 && strides_[d] != expected) return false;
+    expected *= shape_[d];
+  }
+  return true;
+}
+
+Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
+
+Tensor Tensor::clone() const {
+  Tensor copy(dtype_, shape_);
+  if (numel() == 0) return copy;
+  if (is_contiguous()) std::memcpy(copy.data_, data_, byte_size());
+  else copy_strided(copy.data_, data_, shape_, strides_, dtype_size(dtype_));
+  return copy;
+}
+
+Tensor Tensor::to(DType dtype) const {
+  if (dtype == dtype_) return clone();
+  const Tensor from = contiguous();
+  Tensor result(dtype, shape_);
+  const std::int64_t count = numel();
+  with_type(dtype_, [&]<typename From>(From) {
+    with_type(dtype, [&]<typename To>(To) {
+      const From* source = from.as<From>();
+      To* target = result.as<To>();
+      for (std::int64_t i = 0; i < count; ++i) target[i] = convert<To>(source[i]);
+    });
+  });
+  return result;
+}
+
+double relative_error(const Tensor& value, const Tensor& expected) {
+  if (value.shape() != expected.shape() || is_complex(value.dtype()) != is_complex(expected.dtype()))
+    throw InvalidArgument(fmt::format("{} cannot be compared with {}", describe(value.dtype(), value.shape()),
+                                      describe(expected.dtype(), expected.shape())),
+                          "relative_error");
+  const Tensor a = value.contiguous(), b = expected.contiguous();
+  const std::int64_t count = a.numel() * (is_complex(a.dtype()) ? 2 : 1);
+  std::vector<double> left(kBlock), right(kBlock);
+  Norms norms;
+  for (std::int64_t first = 0; first < count && !norms.spoiled; first += kBlock) {
+    const std::int64_t size = std::min(kBlock, count - first);
+    load_block(a, first, size, left.data());
+    load_block(b, first, size, right.data());
+    accumulate(norms, left.data(), right.data(), size);
+  }
+  if (norms.spoiled) return std::numeric_limits<double>::infinity();
+  if (norms.difference == 0) return 0;
+  return norms.reference == 0 ? std::numeric_limits<double>::infinity() : std::sqrt(norms.difference / norms.reference);
+}
+
+bool all_finite(const Tensor& t) {
+  if (!is_floating(t.dtype()) && !is_complex(t.dtype())) return true;
+  const Tensor a = t.contiguous();
+  const std::int64_t count = a.numel() * (is_complex(a.dtype()) ? 2 : 1);
+  std::vector<double> block(kBlock);
+  for (std::int64_t first = 0; first < count; first += kBlock) {
+    const std::int64_t size = std::min(kBlock, count - first);
+    load_block(a, first, size, block.data());
+    double sum = 0;  // x * 0 is 0 for finite x and NaN otherwise
+    for (std::int64_t i = 0; i < size; ++i) sum += block[static_cast<std::size_t>(i)] * 0.0;
+    if (std::isnan(sum)) return false;
+  }
+  return true;
+}
+
+}  // namespace aitune
