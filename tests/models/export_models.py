@@ -110,7 +110,7 @@ def make_inputs(name, batch, generator):
         mask = (torch.arange(TOKENS) < lengths[:, None]).long()
         return {"input_ids": ids * mask, "attention_mask": mask}
     if name == "digits":
-        return {"x": torch.randint(0, 17, (batch, 1, 8, 8), generator=generator).float() / 16}
+        return {"image": torch.randint(0, 17, (batch, 1, 8, 8), generator=generator).float() / 16}
     return {"x": torch.randn(batch, 3, 224, 224, generator=generator)}
 
 
