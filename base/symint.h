@@ -25,7 +25,8 @@ using SymRanges = std::map<std::string, SymRange, std::less<>>;
 using SymValues = std::map<std::string, std::int64_t, std::less<>>;
 
 /// An immutable symbolic integer in canonical form: equal forms mean equal values (the inverse need not hold for the
-/// opaque atoms). Arithmetic throws Unsupported on 63-bit overflow of a coefficient.
+/// opaque atoms). Arithmetic throws Unsupported on 63-bit overflow of a coefficient, and where an expression would grow
+/// beyond what any real model needs. Division by zero throws InvalidArgument. // and mod round as in Python.
 class SymInt {
  public:
   enum class AtomKind : std::uint8_t { symbol, floordiv, mod, min, max };
@@ -38,8 +39,9 @@ class SymInt {
 
   SymInt(std::int64_t value = 0);  // NOLINT: a plain integer is a SymInt
   static SymInt symbol(std::string name);
-  /// Parses what str() prints, and the sympy text of torch.export: + - * // % ** Max Min floor FloorDiv Mod parentheses.
-  /// Throws Corrupt with the position on anything else. Nesting and length are limited.
+  /// Parses what str() prints, and the sympy text of torch.export, both str ("2*s0 + 1", FloorDiv(s0, 2), Max(1, s0))
+  /// and srepr ("Mul(Integer(2), Symbol('s0', positive=True))"). Throws Unsupported on a function that it does not know,
+  /// Corrupt with the position on anything else. Nesting and length are limited.
   static SymInt parse(std::string_view text);
 
   bool is_constant() const { return terms_.empty() || (terms_.size() == 1 && terms_[0].atoms.empty()); }
@@ -54,7 +56,7 @@ class SymInt {
   std::int64_t evaluate(const SymValues& values) const;
   /// Replaces symbols by expressions (those not in the map stay).
   SymInt substitute(const std::map<std::string, SymInt, std::less<>>& map) const;
-  /// Bounds by interval arithmetic.
+  /// Bounds by interval arithmetic; INT64_MIN and kNoMax are the infinities. A symbol without a range may be anything.
   SymRange range(const SymRanges& symbols) const;
   std::string str() const;
 
@@ -84,6 +86,7 @@ struct SymInt::Atom {
   AtomKind kind;
   std::string name;  // symbol only
   SymInt lhs, rhs;   // operations only
+  std::size_t depth = 0, size = 1;  // of the operations below, so that growth can be limited
 };
 
 using SymShape = std::vector<SymInt>;
