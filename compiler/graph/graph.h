@@ -51,7 +51,9 @@ struct None { bool operator==(const None&) const = default; };
 struct Arg;
 using ArgList = std::vector<Arg>;
 struct Arg : std::variant<None, bool, SymInt, double, std::string, DType, MemoryFormat, Value*, ArgList> {
+  using Base = variant;
   using variant::variant;
+  std::string_view kind_name() const;         ///< "a list", "an integer", ...: for messages
   bool is_none() const { return std::holds_alternative<None>(*this); }
   bool is_value() const { return std::holds_alternative<Value*>(*this); }
   bool is_list() const { return std::holds_alternative<ArgList>(*this); }
@@ -67,6 +69,23 @@ struct Arg : std::variant<None, bool, SymInt, double, std::string, DType, Memory
   SymShape sym_list() const;
   std::vector<std::int64_t> int_list() const;
 };
+
+/// Calls f(Value*&) for every value among the arguments, lists included, in order, with repeats.
+template <typename F>
+void for_each_value(ArgList& args, F&& f) {
+  for (Arg& arg : args) {
+    if (Value** value = std::get_if<Value*>(&arg)) f(*value);
+    else if (ArgList* list = std::get_if<ArgList>(&arg)) for_each_value(*list, f);
+  }
+}
+/// The same for reading: calls f(Value*).
+template <typename F>
+void for_each_value(const ArgList& args, F&& f) {
+  for (const Arg& arg : args) {
+    if (Value* const* value = std::get_if<Value*>(&arg)) f(*value);
+    else if (const ArgList* list = std::get_if<ArgList>(&arg)) for_each_value(*list, f);
+  }
+}
 
 /// Where a node came from in the user's model.
 struct SourceLocation {
@@ -86,6 +105,10 @@ class Node {
   Value* output(std::size_t i = 0) const { return outputs.at(i); }
   /// Every value among the arguments, lists included, in order, with repeats.
   std::vector<Value*> operands() const;
+
+ private:
+  friend class Graph;
+  std::list<std::unique_ptr<Node>>::iterator self_;  // where the graph keeps this node
 };
 
 /// A function over tensors. Nodes are kept in an order where definitions precede uses. Movable, not copyable; use
@@ -95,7 +118,7 @@ class Graph {
   using NodeList = std::list<std::unique_ptr<Node>>;
 
   Graph() = default;
-  Graph(Graph&&) = default;
+  Graph(Graph&&) = default;  // nodes keep their iterators: moving a list keeps them valid
   Graph& operator=(Graph&&) = default;
 
   SymRanges symbols;               ///< the range of every symbol in use
@@ -117,19 +140,24 @@ class Graph {
   /// As add_node, but with the types inferred by the operator's shape rule.
   Node* add_node_inferred(const OpInfo& op, ArgList args, std::string name_hint = {},
                           std::optional<NodeList::iterator> position = std::nullopt);
-  NodeList::iterator iterator_of(const Node* node);
+  NodeList::iterator iterator_of(const Node* node);  ///< constant time
   /// Removes a node none of whose outputs is used (InternalError otherwise).
   void erase(NodeList::iterator node);
   /// Every use of `from` (arguments and graph outputs) becomes `to`.
   void replace_all_uses(const Value* from, Value* to);
-  /// How often each value is used, by nodes and by graph outputs.
-  std::unordered_map<const Value*, std::vector<Node*>> users() const;  ///< graph outputs are not listed here
+  /// The nodes that use each value, in order, once for every use. Graph outputs are not listed (see is_output).
+  std::unordered_map<const Value*, std::vector<Node*>> users() const;
   bool is_output(const Value* v) const;
+  /// Reserves a name like `hint` (letters, digits and _) that no value has.
   std::string unique_name(std::string_view hint);
+  /// Gives a value another name, made unique.
+  void rename(Value* value, std::string_view hint);
   /// Deep copy; weights share their bytes.
   Graph clone() const;
 
  private:
+  Value* add_value(std::string_view hint, TensorType type, ValueKind kind);
+
   std::deque<std::unique_ptr<Value>> values_;
   NodeList nodes_;
   std::unordered_map<std::string, int> names_;

@@ -1,0 +1,166 @@
+#include "compiler/graph/graph.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/error.h"
+#include "compiler/ops/schema.h"
+
+namespace aitune {
+namespace {
+
+std::string clean_name(std::string_view hint) {
+  std::string name;
+  for (const char c : hint) {
+    const bool fine = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+    name += fine ? c : '_';
+  }
+  if (name.empty()) return "v";
+  return std::isdigit(static_cast<unsigned char>(name[0])) != 0 ? "_" + name : name;
+}
+
+// "aten.max_pool2d.default" gives "max_pool2d".
+std::string short_name(const OpInfo& op) {
+  const std::string_view name = op.name;
+  const auto first = name.find('.');
+  if (first == std::string_view::npos) return std::string(name);
+  const auto last = name.find('.', first + 1);
+  return std::string(name.substr(first + 1, last == std::string_view::npos ? last : last - first - 1));
+}
+
+SymShape constant_shape(const Tensor& data) { return {data.shape().begin(), data.shape().end()}; }
+
+}  // namespace
+
+std::string Graph::unique_name(std::string_view hint) {
+  std::string base = clean_name(hint);
+  if (names_.emplace(base, 0).second) return base;
+  while (true) {
+    std::string name = fmt::format("{}_{}", base, ++names_[base]);
+    if (names_.emplace(name, 0).second) return name;
+  }
+}
+
+void Graph::rename(Value* value, std::string_view hint) {
+  names_.erase(value->name);
+  value->name = unique_name(hint);
+}
+
+Value* Graph::add_value(std::string_view hint, TensorType type, ValueKind kind) {
+  auto value = std::make_unique<Value>();
+  value->name = unique_name(hint);
+  value->type = std::move(type);
+  value->kind = kind;
+  values_.push_back(std::move(value));
+  return values_.back().get();
+}
+
+Value* Graph::add_input(std::string name, TensorType type) {
+  Value* value = add_value(name, std::move(type), ValueKind::input);
+  inputs.push_back(value);
+  return value;
+}
+
+Value* Graph::add_weight(std::string name, std::string weight_name, Tensor data) {
+  Value* value = add_value(name, {data.dtype(), constant_shape(data)}, ValueKind::weight);
+  value->weight_name = std::move(weight_name);
+  value->data = std::move(data);
+  weights.push_back(value);
+  return value;
+}
+
+Node* Graph::add_node(const OpInfo& op, ArgList args, std::vector<TensorType> types, std::string name_hint,
+                      std::optional<NodeList::iterator> position) {
+  auto owned = std::make_unique<Node>();
+  Node* node = owned.get();
+  node->op = &op;
+  node->args = std::move(args);
+  const std::string hint = name_hint.empty() ? short_name(op) : std::move(name_hint);
+  for (TensorType& type : types) {
+    Value* value = add_value(hint, std::move(type), ValueKind::node);
+    value->producer = node;
+    value->index = node->outputs.size();
+    node->outputs.push_back(value);
+  }
+  node->self_ = nodes_.insert(position.value_or(nodes_.end()), std::move(owned));
+  return node;
+}
+
+Node* Graph::add_node_inferred(const OpInfo& op, ArgList args, std::string name_hint,
+                               std::optional<NodeList::iterator> position) {
+  std::vector<TensorType> types = infer_types(op, args);
+  return add_node(op, std::move(args), std::move(types), std::move(name_hint), position);
+}
+
+Graph::NodeList::iterator Graph::iterator_of(const Node* node) { return node->self_; }
+
+void Graph::erase(NodeList::iterator position) {
+  const Node& node = **position;
+  const auto is_own = [&](const Value* v) { return v != nullptr && v->producer == &node; };
+  bool used = std::any_of(outputs.begin(), outputs.end(), is_own);
+  // Uses follow definitions, so only what stands behind the node can use it.
+  for (auto it = std::next(position); it != nodes_.end() && !used; ++it)
+    for_each_value((*it)->args, [&](const Value* v) { used |= is_own(v); });
+  if (used) throw InternalError(fmt::format("{} is erased but its result is used", node.op_name()), "Graph::erase");
+  for (Value* output : node.outputs) {
+    names_.erase(output->name);
+    output->producer = nullptr;
+  }
+  nodes_.erase(position);
+}
+
+void Graph::replace_all_uses(const Value* from, Value* to) {
+  const auto replace = [&](Value*& value) {
+    if (value == from) value = to;
+  };
+  for (const auto& node : nodes_) for_each_value(node->args, replace);
+  std::for_each(outputs.begin(), outputs.end(), replace);
+}
+
+std::unordered_map<const Value*, std::vector<Node*>> Graph::users() const {
+  std::unordered_map<const Value*, std::vector<Node*>> result;
+  for (const auto& node : nodes_) for_each_value(node->args, [&](const Value* v) { result[v].push_back(node.get()); });
+  return result;
+}
+
+bool Graph::is_output(const Value* v) const { return std::find(outputs.begin(), outputs.end(), v) != outputs.end(); }
+
+Graph Graph::clone() const {
+  Graph copy;
+  copy.symbols = symbols;
+  copy.output_names = output_names;
+  copy.in_spec = in_spec;
+  copy.out_spec = out_spec;
+  std::unordered_map<const Value*, Value*> copied;
+  const auto copy_value = [&](const Value* value) {
+    copy.values_.push_back(std::make_unique<Value>(*value));
+    return copied[value] = copy.values_.back().get();
+  };
+  const auto translate = [&](Value*& value) {
+    const auto it = copied.find(value);
+    if (it == copied.end())
+      throw InternalError(fmt::format("%{} is used but nothing defines it", value == nullptr ? "null" : value->name),
+                          "Graph::clone");
+    value = it->second;
+  };
+  for (const Value* value : inputs) copy.inputs.push_back(copy_value(value));
+  for (const Value* value : weights) copy.weights.push_back(copy_value(value));
+  for (const auto& node : nodes_) {
+    auto owned = std::make_unique<Node>(*node);
+    for_each_value(owned->args, translate);
+    for (Value*& output : owned->outputs) {
+      output = copy_value(output);
+      output->producer = owned.get();
+    }
+    Node* raw = owned.get();
+    raw->self_ = copy.nodes_.insert(copy.nodes_.end(), std::move(owned));
+  }
+  copy.outputs = outputs;
+  std::for_each(copy.outputs.begin(), copy.outputs.end(), translate);
+  for (const auto& value : copy.values_) copy.names_.emplace(value->name, 0);
+  return copy;
+}
+
+}  // namespace aitune
