@@ -48,6 +48,9 @@ std::span<const OpInfo> all_ops();
 /// Unsupported. Sizes may be symbolic.
 std::vector<TensorType> infer_types(const OpInfo& op, const ArgList& args);
 
+/// What is wrong with `arg` as this argument ("argument dim is a tensor, expected an integer"); empty if it fits.
+std::optional<std::string> argument_problem(const SchemaArg& expected, const Arg& arg);
+
 /// Puts positional and keyword arguments into schema order, fills in defaults, broadcasts int[k], and checks kinds.
 /// Throws InvalidArgument naming the argument.
 ArgList bind_arguments(const OpInfo& op, ArgList positional, std::vector<std::pair<std::string, Arg>> keyword);
