@@ -1,0 +1,28 @@
+#include "compiler/passes/decompose.h"
+
+namespace aitune {
+
+const DecomposeRules& decompose_rules() {
+  static const DecomposeRules rules = [] {
+    DecomposeRules all;
+    add_movement_rules(all);
+    add_matmul_rules(all);
+    add_network_rules(all);
+    add_elementwise_rules(all);
+    return all;
+  }();
+  return rules;
+}
+
+void decompose(Graph& graph, const PassContext&) {
+  // A rule may emit operators that have rules themselves (matmul in einsum); the depth of that is small.
+  constexpr int kMaxRounds = 4;
+  const auto rule = [](Inserter& insert, Node& node) -> Replacement {
+    const auto it = decompose_rules().find(node.op_name());
+    return it == decompose_rules().end() ? std::nullopt : it->second(insert, node);
+  };
+  for (int round = 0; round < kMaxRounds && rewrite(graph, rule); ++round) {
+  }
+}
+
+}  // namespace aitune

@@ -1,0 +1,28 @@
+#pragma once
+#include <string_view>
+#include <unordered_map>
+
+#include "compiler/passes/pass.h"
+#include "compiler/passes/rewrite.h"
+
+namespace aitune {
+
+/// Rewrites operators in terms of the core set. What stays: convolution, linear, mm, bmm, layer_norm, group_norm,
+/// batch_norm (see fold_batch_norm), _softmax, scaled_dot_product_attention, pooling, reductions, elementwise operators
+/// with one argument, arithmetic with Tensor and Scalar operands, and view, permute, expand, slice, select, cat for
+/// movement. Operators without a rule stay as they are: an engine takes them or none does.
+void decompose(Graph& graph, const PassContext& context);
+
+/// A rule sees a call of its operator and gives the replacement, or nothing where the call is core already.
+using DecomposeRule = Replacement (*)(Inserter&, Node&);
+using DecomposeRules = std::unordered_map<std::string_view, DecomposeRule>;
+
+void add_movement_rules(DecomposeRules& rules);     ///< decompose_movement.cpp
+void add_matmul_rules(DecomposeRules& rules);       ///< decompose_matmul.cpp
+void add_network_rules(DecomposeRules& rules);      ///< decompose_network.cpp
+void add_elementwise_rules(DecomposeRules& rules);  ///< decompose_elementwise.cpp
+
+/// All of the above.
+const DecomposeRules& decompose_rules();
+
+}  // namespace aitune
