@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct PlanExpr {
   enum class Op : std::uint8_t { constant, symbol, add, mul, floordiv, mod, min, max } op = Op::constant;
   std::int64_t value = 0;        ///< constant: its value; symbol: its index in Plan::symbols
   std::uint32_t lhs = 0, rhs = 0;
+  auto operator<=>(const PlanExpr&) const = default;
 };
 
 /// A symbol and where its value comes from: the first input dimension that is exactly this symbol.
@@ -116,7 +118,13 @@ struct Plan {
   std::uint32_t num_threads = 0;          ///< 0: as many as the machine has
 
   ExprId constant(std::int64_t value);    ///< adds (or finds) an expression
-  ExprId add(const SymInt& value);        ///< lowers a SymInt; its symbols must be in `symbols`
+  ExprId add(const SymInt& value);        ///< lowers a SymInt; its symbols must be in `symbols` (InternalError)
+  ExprId add(const PlanExpr& expr);       ///< adds (or finds) one operation; operands must exist already
+
+ private:
+  ExprId add_atom(const SymInt::Atom& atom);
+  std::map<PlanExpr, ExprId> known_exprs_;  // of exprs[0, known_count_)
+  std::size_t known_count_ = 0;
 };
 
 /// A plan with its segments, as produced by the compiler.
@@ -127,6 +135,7 @@ struct BuiltPlan {
 };
 
 /// plan header (fixed prefix) + FlatBuffer + code segment + constants segment, segments 64-byte aligned.
+/// Throws InternalError, saying what, if the plan is one that read_plan would refuse.
 std::vector<std::byte> serialize_plan(const BuiltPlan& plan);
 
 /// A plan read back from mapped bytes. The spans point into those bytes.
@@ -134,9 +143,18 @@ struct LoadedPlan {
   Plan plan;
   std::span<const std::byte> code, constants;
 };
+/// Which checksums read_plan compares. The constants are by far the largest part: whoever hashes them on several threads
+/// (the runtime does) leaves them out here.
+enum class PlanChecksums : std::uint8_t { all, all_but_constants };
+
 /// Verifies structure (header, FlatBuffer), then meaning (every index, every offset against its segment or input,
-/// expression order, dtype, step kinds, range of symbols) and returns the plan. Throws Corrupt or Incompatible (newer
-/// format), with `where` in front of the message. Nothing of a plan that was refused has been executed.
-LoadedPlan read_plan(std::span<const std::byte> bytes, std::string_view where);
+/// expression order, dtype, step kinds, range of symbols) and returns the plan. Throws Corrupt, Incompatible (newer
+/// format) or Unsupported (a step kind or operator that this build lacks), with `where` in front of the message.
+/// Nothing of a plan that was refused has been executed.
+LoadedPlan read_plan(std::span<const std::byte> bytes, std::string_view where,
+                     PlanChecksums checksums = PlanChecksums::all);
+
+/// The checks of meaning alone (read_plan calls it; the compiler may too). Throws like read_plan.
+void verify_plan(const Plan& plan, std::size_t code_size, std::size_t constants_size, std::string_view where);
 
 }  // namespace aitune

@@ -1,0 +1,235 @@
+// Whether a plan means something that may be executed: every index, every constant offset, every kind.
+
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/ops.h"
+#include "format/bytes.h"
+#include "format/plan.h"
+#include "format/plan_eval.h"
+
+namespace aitune {
+namespace {
+
+constexpr std::size_t kMaxRank = 64;
+constexpr std::size_t kMaxListDepth = 8;
+constexpr std::uint32_t kMaxThreads = 1024;
+
+class Verifier {
+ public:
+  Verifier(const Plan& plan, std::size_t code_size, std::size_t constants_size, std::string_view where)
+      : plan_(plan), code_size_(code_size), constants_size_(constants_size), where_(where) {}
+
+  void run() {
+    check_exprs();
+    check_symbols();
+    for (const auto& t : plan_.inputs) check_tensor(t, "input");
+    for (const auto& t : plan_.outputs) check_tensor(t, "output");
+    check_expr(plan_.arena_bytes, "the arena's size");
+    for (std::size_t i = 0; i < plan_.buffers.size(); ++i) check_buffer(i);
+    for (std::size_t i = 0; i < plan_.views.size(); ++i) check_view(i);
+    for (std::size_t i = 0; i < plan_.blocks.size(); ++i) {
+      check_indices(plan_.blocks[i].outputs, plan_.views.size(), fmt::format("block {}: view", i));
+    }
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i) check_step(i);
+    check_outputs_written();
+    check(plan_.num_threads <= kMaxThreads, "the plan asks for {} threads", plan_.num_threads);
+  }
+
+ private:
+  template <typename... Args>
+  void check(bool good, fmt::format_string<Args...> format, Args&&... args) const {
+    if (!good) throw Corrupt(fmt::format(format, std::forward<Args>(args)...), where_);
+  }
+
+  void check_index(std::size_t index, std::size_t count, std::string_view what) const {
+    check(index < count, "{} {} does not exist: there are {}", what, index, count);
+  }
+  void check_indices(const std::vector<std::uint32_t>& indices, std::size_t count, std::string_view what) const {
+    for (const auto i : indices) check_index(i, count, what);
+  }
+  void check_expr(ExprId id, std::string_view what) const {
+    check(id < plan_.exprs.size(), "{} is expression {} of {}", what, id, plan_.exprs.size());
+  }
+  void check_dtype(DType dtype, std::string_view what) const {
+    check(static_cast<unsigned>(dtype) <= static_cast<unsigned>(DType::bf16), "{} has the unknown dtype {}", what,
+          static_cast<unsigned>(dtype));
+  }
+  void check_shape(const std::vector<ExprId>& shape, std::string_view what) const {
+    check(shape.size() <= kMaxRank, "{} has {} dimensions", what, shape.size());
+    for (const ExprId id : shape) {
+      check_expr(id, what);
+      check(constant_[id].value_or(0) >= 0, "{} has a negative size", what);
+    }
+  }
+
+  void check_exprs() {
+    for (std::size_t i = 0; i < plan_.exprs.size(); ++i) {
+      const PlanExpr& e = plan_.exprs[i];
+      check(e.op <= PlanExpr::Op::max, "expression {} has the unknown operation {}", i, static_cast<unsigned>(e.op));
+      if (e.op == PlanExpr::Op::symbol) {
+        check(e.value >= 0 && static_cast<std::uint64_t>(e.value) < plan_.symbols.size(),
+              "expression {} is symbol {} of {}", i, e.value, plan_.symbols.size());
+      } else if (e.op != PlanExpr::Op::constant) {
+        check(e.lhs < i && e.rhs < i, "expression {} uses a later one ({}, {})", i, e.lhs, e.rhs);
+      }
+    }
+    constant_ = constant_values(plan_.exprs);
+  }
+
+  void check_symbols() const {
+    std::set<std::string_view> names;
+    for (std::size_t i = 0; i < plan_.symbols.size(); ++i) {
+      const PlanSymbol& s = plan_.symbols[i];
+      check(!s.name.empty() && names.insert(s.name).second, "symbol {} has no name of its own: '{}'", i, s.name);
+      check(s.range.min >= 0 && s.range.min <= s.range.max, "symbol {} has the range [{}, {}]", s.name, s.range.min,
+            s.range.max);
+      check_index(s.input, plan_.inputs.size(), "input");
+      const auto& shape = plan_.inputs[s.input].shape;
+      check_index(s.dim, shape.size(), "dimension");
+      check_expr(shape[s.dim], "an input's size");
+      const PlanExpr& size = plan_.exprs[shape[s.dim]];
+      check(size.op == PlanExpr::Op::symbol && static_cast<std::uint64_t>(size.value) == i,
+            "symbol {} is not the size that it is taken from", s.name);
+    }
+  }
+
+  void check_tensor(const PlanTensor& tensor, std::string_view kind) const {
+    const auto what = fmt::format("{} '{}'", kind, tensor.name);
+    check_dtype(tensor.dtype, what);
+    check_shape(tensor.shape, what);
+  }
+
+  void check_buffer(std::size_t i) const {
+    const PlanBuffer& b = plan_.buffers[i];
+    const auto what = fmt::format("buffer {}", i);
+    check(b.space <= BufferSpace::arena, "{} is in the unknown space {}", what, static_cast<unsigned>(b.space));
+    check_expr(b.offset, what);
+    check_expr(b.bytes, what);
+    const auto offset = constant_[b.offset], bytes = constant_[b.bytes];
+    check(offset.value_or(0) >= 0 && bytes.value_or(0) >= 0, "{} has a negative offset or size", what);
+    switch (b.space) {
+      case BufferSpace::input: check_index(b.index, plan_.inputs.size(), what + ": input"); break;
+      case BufferSpace::output: check_index(b.index, plan_.outputs.size(), what + ": output"); break;
+      case BufferSpace::constant:
+        check(offset && bytes && fits(*offset, *bytes, constants_size_),
+              "{} lies outside the constants, which have {} bytes", what, constants_size_);
+        check(*offset % 64 == 0, "{} is a constant at {}, which is not a multiple of 64", what, *offset);
+        break;
+      case BufferSpace::arena:
+        if (const auto arena = constant_[plan_.arena_bytes]; offset && bytes && arena) {
+          check(*arena >= 0 && fits(*offset, *bytes, *arena), "{} ({}+{}) lies outside the arena, which has {} bytes",
+                what, *offset, *bytes, *arena);
+        }
+        break;
+    }
+  }
+
+  void check_view(std::size_t i) const {
+    const PlanView& v = plan_.views[i];
+    const auto what = fmt::format("view {}", i);
+    check_index(v.buffer, plan_.buffers.size(), what + ": buffer");
+    check_dtype(v.dtype, what);
+    check_shape(v.shape, what);
+    const auto room = constant_[plan_.buffers[v.buffer].bytes];
+    auto size = static_cast<std::int64_t>(dtype_size(v.dtype));
+    for (const ExprId id : v.shape) {
+      if (!constant_[id]) return;
+      size = evaluate_operation(PlanExpr::Op::mul, size, *constant_[id]);
+    }
+    check(!room || size <= *room, "{} needs {} bytes of a buffer that has {}", what, size, room.value_or(0));
+  }
+
+  BufferSpace space_of_view(std::uint32_t view) const { return plan_.buffers[plan_.views[view].buffer].space; }
+  static bool writable(BufferSpace space) { return space == BufferSpace::output || space == BufferSpace::arena; }
+
+  void check_step(std::size_t i) const {
+    const PlanStep& s = plan_.steps[i];
+    const auto what = fmt::format("step {} ({})", i, s.name);
+    check_indices(s.sources, plan_.sources.size(), what + ": source");
+    check_index(s.block, plan_.blocks.size(), what + ": block");
+    check_indices(s.buffers, plan_.buffers.size(), what + ": buffer");
+    for (const ExprId id : s.params) check_expr(id, what + ": parameter");
+    switch (s.kind) {
+      case StepKind::cpu_kernel:
+        check(s.entry < code_size_, "{} enters the code at {}, which has {} bytes", what, s.entry, code_size_);
+        check_expr(s.tasks, what + ": number of tasks");
+        check(constant_[s.tasks].value_or(0) >= 0, "{} has a negative number of tasks", what);
+        return;
+      case StepKind::reference: return check_reference(s, what);
+      case StepKind::fill: return check_fill(s, what);
+      case StepKind::onednn:
+        throw Unsupported(fmt::format("{} is a oneDNN primitive, and this aitune was built without oneDNN", what),
+                          where_, "Install a build with oneDNN, or tune the model again here");
+    }
+    check(false, "{} has the unknown kind {}", what, static_cast<unsigned>(s.kind));
+  }
+
+  void check_reference(const PlanStep& s, const std::string& what) const {
+    if (!find_op_id(s.op)) {
+      throw Unsupported(fmt::format("{} is the operator {}, which this aitune does not know", what, s.op), where_,
+                        "Install a newer aitune, or tune the model again with this one");
+    }
+    for (const PlanArg& a : s.args) check_arg(a, what, 0);
+    check(!s.results.empty(), "{} has no result", what);
+    check_indices(s.results, plan_.views.size(), what + ": view");
+    for (const auto r : s.results) check(writable(space_of_view(r)), "{} writes into an input or a constant", what);
+  }
+
+  void check_arg(const PlanArg& a, const std::string& what, std::size_t depth) const {
+    check(depth <= kMaxListDepth, "{} has lists nested deeper than {}", what, kMaxListDepth);
+    check(a.kind <= PlanArg::Kind::list, "{} has an argument of the unknown kind {}", what,
+          static_cast<unsigned>(a.kind));
+    if (a.kind == PlanArg::Kind::integer) check_expr(a.integer, what);
+    if (a.kind == PlanArg::Kind::dtype) check_dtype(a.dtype, what);
+    if (a.kind == PlanArg::Kind::tensor) check_index(a.tensor, plan_.views.size(), what + ": view");
+    if (a.kind == PlanArg::Kind::list) {
+      for (const PlanArg& item : a.list) check_arg(item, what, depth + 1);
+    }
+  }
+
+  void check_fill(const PlanStep& s, const std::string& what) const {
+    check(s.buffers.size() == 1 && s.params.size() == 3, "{} is a fill with {} buffers and {} parameters, not 1 and 3",
+          what, s.buffers.size(), s.params.size());
+    const PlanBuffer& buffer = plan_.buffers[s.buffers[0]];
+    check(writable(buffer.space), "{} fills an input or a constant", what);
+    const auto offset = constant_[s.params[0]], bytes = constant_[s.params[1]], room = constant_[buffer.bytes];
+    check(offset.value_or(0) >= 0 && bytes.value_or(0) >= 0, "{} has a negative offset or size", what);
+    if (offset && bytes && room) check(fits(*offset, *bytes, *room), "{} leaves its buffer", what);
+  }
+
+  /// Which of its buffers a kernel writes only its code knows: an output counts as written when a step has it.
+  void check_outputs_written() const {
+    std::vector<bool> written(plan_.outputs.size());
+    const auto mark = [&](std::uint32_t buffer) {
+      if (plan_.buffers[buffer].space == BufferSpace::output) written[plan_.buffers[buffer].index] = true;
+    };
+    for (const PlanStep& s : plan_.steps) {
+      for (const auto b : s.buffers) mark(b);
+      for (const auto r : s.results) mark(plan_.views[r].buffer);
+    }
+    for (std::size_t i = 0; i < written.size(); ++i) {
+      check(written[i], "no step writes output '{}'", plan_.outputs[i].name);
+    }
+  }
+
+  const Plan& plan_;
+  const std::size_t code_size_, constants_size_;
+  const std::string where_;
+  std::vector<std::optional<std::int64_t>> constant_;
+};
+
+}  // namespace
+
+void verify_plan(const Plan& plan, std::size_t code_size, std::size_t constants_size, std::string_view where) {
+  try {
+    Verifier(plan, code_size, constants_size, where).run();
+  } catch (const Corrupt& e) {
+    if (!e.where().empty()) throw;
+    throw Corrupt(e.problem(), std::string(where));  // from an expression, which knows no file
+  }
+}
+
+}  // namespace aitune
