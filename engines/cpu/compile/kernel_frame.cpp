@@ -32,12 +32,10 @@ Value* Sizes::operator()(const SymInt& size) const {
   throw InternalError("size " + size.str() + " is not among the kernel's params", "code generation");
 }
 
-KernelFrame begin_kernel(llvm::Module& module, llvm::IRBuilderBase& builder, const CpuTarget& target,
-                         const std::string& symbol, int buffer_count) {
+KernelFrame begin_inner(llvm::Module& module, llvm::IRBuilderBase& builder, const CpuTarget& target,
+                        const std::string& symbol, int buffer_count, llvm::FunctionType* type) {
   llvm::LLVMContext& context = module.getContext();
   llvm::Type* pointer = llvm::PointerType::get(context, 0);
-  llvm::Type* i64 = llvm::Type::getInt64Ty(context);
-  auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer, i64, i64}, false);
   KernelFrame frame;
   frame.function = llvm::Function::Create(type, llvm::Function::ExternalLinkage, symbol, module);
   frame.function->addFnAttr(llvm::Attribute::NoUnwind);
@@ -52,8 +50,6 @@ KernelFrame begin_kernel(llvm::Module& module, llvm::IRBuilderBase& builder, con
   flags.setAllowContract();
   builder.setFastMathFlags(flags);
   frame.function->getArg(0)->setName("args");
-  frame.function->getArg(1)->setName("begin");
-  frame.function->getArg(2)->setName("end");
   builder.SetInsertPoint(BasicBlock::Create(context, "entry", frame.function));
   // struct aitune_cpu_kernel_args { buffers; params; }
   llvm::MDNode* empty = llvm::MDNode::get(context, {});
@@ -68,8 +64,20 @@ KernelFrame begin_kernel(llvm::Module& module, llvm::IRBuilderBase& builder, con
   for (int i = 0; i < buffer_count; ++i) {
     frame.buffers.push_back(load(table, static_cast<std::uint64_t>(i), "buffer"));
   }
+  return frame;
+}
+
+KernelFrame begin_kernel(llvm::Module& module, llvm::IRBuilderBase& builder, const CpuTarget& target,
+                         const std::string& symbol, int buffer_count) {
+  llvm::Type* pointer = llvm::PointerType::get(module.getContext(), 0);
+  llvm::Type* i64 = llvm::Type::getInt64Ty(module.getContext());
+  KernelFrame frame = begin_inner(module, builder, target, symbol, buffer_count,
+                                  llvm::FunctionType::get(llvm::Type::getVoidTy(module.getContext()),
+                                                          {pointer, i64, i64}, false));
   frame.begin = frame.function->getArg(1);
   frame.end = frame.function->getArg(2);
+  frame.begin->setName("begin");
+  frame.end->setName("end");
   return frame;
 }
 

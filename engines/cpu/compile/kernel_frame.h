@@ -10,6 +10,7 @@
 
 namespace llvm {
 class Function;
+class FunctionType;
 class IRBuilderBase;
 class Module;
 class Value;
@@ -44,6 +45,9 @@ struct KernelFrame {
 /// and lets multiplications and additions contract (no other liberty with floating point).
 KernelFrame begin_kernel(llvm::Module& module, llvm::IRBuilderBase& builder, const CpuTarget& target,
                          const std::string& symbol, int buffer_count);
+/// The same for a function of another type, whose first argument is the argument block; begin and end stay null.
+KernelFrame begin_inner(llvm::Module& module, llvm::IRBuilderBase& builder, const CpuTarget& target,
+                        const std::string& symbol, int buffer_count, llvm::FunctionType* type);
 
 /// One counted loop under construction: for (i = first; i < last; i += step). Loops that may run zero times are guarded.
 ///   CountedLoop loop(builder, first, last, step, {carried…});   // builder now in the body

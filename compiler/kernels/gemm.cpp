@@ -1,0 +1,279 @@
+#include "compiler/kernels/gemm.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/error.h"
+
+namespace aitune::kernels {
+namespace {
+
+void check(const GemmKernel& kernel) {
+  const auto fail = [&](std::string what) { throw InternalError("malformed matrix product: " + what, kernel.name); };
+  const std::size_t dims = kernel.batch.size() + kernel.m.size();
+  if (kernel.m.empty() || kernel.k.empty()) fail("no m or no k dims");
+  for (const std::int64_t k : kernel.k) {
+    if (k < 1) fail("empty reduction");
+  }
+  if (kernel.a_strides.size() != dims + kernel.k.size()) fail("wrong number of strides of A");
+  if (!kernel.b_strides.empty() && kernel.b_strides.size() != kernel.batch.size() + 2) fail("wrong number of strides of B");
+  if (!kernel.b_strides.empty() && !kernel.b_strides.back().is(1)) fail("B is not contiguous along n");
+  for (const Access& access : kernel.accesses) {
+    if (access.strides.size() != dims + 1) fail("wrong number of strides of an access");
+  }
+  const bool f32 = kernel.a_type == DType::f32 && kernel.b_type == DType::f32;
+  const bool bf16 = kernel.a_type == DType::bf16 && kernel.b_type == DType::bf16;
+  if (!f32 && !bf16) fail("operands must both be f32 or both bf16");
+}
+
+bool uses_index(const GemmKernel& kernel) {
+  return std::any_of(kernel.exprs.begin(), kernel.exprs.end(), [](const Expr& e) { return e.op == ExprOp::index; });
+}
+
+// All stride lists that run over the loop dims (batch, m), A's and the accesses'.
+template <typename F>
+void for_each_stride_list(GemmKernel& kernel, F&& f) {
+  f(kernel.a_strides);
+  for (Access& access : kernel.accesses) f(access.strides);
+}
+
+void drop_dim(GemmKernel& kernel, std::vector<SymInt>& extents, std::size_t local, std::size_t dim) {
+  extents.erase(extents.begin() + static_cast<std::ptrdiff_t>(local));
+  for_each_stride_list(kernel, [&](std::vector<SymInt>& s) { s.erase(s.begin() + static_cast<std::ptrdiff_t>(dim)); });
+}
+
+// Whether dims `dim` and `dim + 1` are one: a step of the outer is `inner_extent` steps of the inner.
+bool even(const std::vector<SymInt>& strides, std::size_t dim, const SymInt& inner_extent) {
+  return strides[dim] == strides[dim + 1] * inner_extent;
+}
+
+void simplify_batch(GemmKernel& kernel) {
+  const bool in_place = !kernel.b_strides.empty();
+  for (std::size_t d = kernel.batch.size(); d-- > 0;) {
+    if (kernel.batch[d].is(1)) {
+      drop_dim(kernel, kernel.batch, d, d);
+      if (in_place) kernel.b_strides.erase(kernel.b_strides.begin() + static_cast<std::ptrdiff_t>(d));
+    }
+  }
+  // One B for the innermost batch dims: they are rows.
+  while (!kernel.batch.empty() && (!in_place || kernel.b_strides[kernel.batch.size() - 1].is(0))) {
+    kernel.m.insert(kernel.m.begin(), kernel.batch.back());
+    if (in_place) kernel.b_strides.erase(kernel.b_strides.begin() + static_cast<std::ptrdiff_t>(kernel.batch.size() - 1));
+    kernel.batch.pop_back();
+  }
+  for (std::size_t d = kernel.batch.size(); d-- > 1;) {
+    bool merge = even(kernel.b_strides, d - 1, kernel.batch[d]);
+    for_each_stride_list(kernel, [&](std::vector<SymInt>& s) { merge = merge && even(s, d - 1, kernel.batch[d]); });
+    if (!merge) continue;
+    kernel.batch[d] *= kernel.batch[d - 1];
+    drop_dim(kernel, kernel.batch, d - 1, d - 1);
+    kernel.b_strides.erase(kernel.b_strides.begin() + static_cast<std::ptrdiff_t>(d - 1));
+  }
+}
+
+void simplify_m(GemmKernel& kernel) {
+  const std::size_t base = kernel.batch.size();
+  for (std::size_t d = kernel.m.size(); d-- > 0;) {
+    if (kernel.m.size() > 1 && kernel.m[d].is(1)) drop_dim(kernel, kernel.m, d, base + d);
+  }
+  for (std::size_t d = kernel.m.size(); d-- > 1;) {
+    bool merge = true;
+    for_each_stride_list(kernel,
+                         [&](std::vector<SymInt>& s) { merge = merge && even(s, base + d - 1, kernel.m[d]); });
+    if (!merge) continue;
+    kernel.m[d] *= kernel.m[d - 1];
+    drop_dim(kernel, kernel.m, d - 1, base + d - 1);
+  }
+}
+
+void simplify_k(GemmKernel& kernel) {
+  const std::size_t base = kernel.batch.size() + kernel.m.size();
+  const auto drop = [&](std::size_t d) {
+    kernel.k.erase(kernel.k.begin() + static_cast<std::ptrdiff_t>(d));
+    kernel.a_strides.erase(kernel.a_strides.begin() + static_cast<std::ptrdiff_t>(base + d));
+  };
+  for (std::size_t d = kernel.k.size(); d-- > 0;) {
+    if (kernel.k.size() > 1 && kernel.k[d] == 1) drop(d);
+  }
+  for (std::size_t d = kernel.k.size(); d-- > 1;) {
+    if (!even(kernel.a_strides, base + d - 1, kernel.k[d])) continue;
+    kernel.k[d] *= kernel.k[d - 1];
+    drop(d - 1);
+  }
+}
+
+std::int64_t outer_k(const GemmKernel& kernel) {
+  std::int64_t count = 1;
+  for (std::size_t d = 0; d + 1 < kernel.k.size(); ++d) count *= kernel.k[d];
+  return count;
+}
+
+std::int64_t pair_of(const GemmKernel& kernel) { return kernel.b_type == DType::bf16 ? 2 : 1; }
+
+std::vector<SymInt> params_of(const GemmKernel& kernel) {
+  std::vector<SymInt> params;
+  const auto add = [&](const SymInt& size) {
+    if (size.is_constant() || std::find(params.begin(), params.end(), size) != params.end()) return;
+    params.push_back(size);
+  };
+  const auto add_all = [&](const std::vector<SymInt>& sizes) {
+    for (const SymInt& size : sizes) add(size);
+  };
+  add_all(kernel.batch);
+  add_all(kernel.m);
+  add(kernel.n);
+  add(kernel.a_offset);
+  add(kernel.b_offset);
+  add_all(kernel.a_strides);
+  add_all(kernel.b_strides);
+  for (const Access& access : kernel.accesses) {
+    add(access.offset);
+    add_all(access.strides);
+    add(access.indirect_stride);
+    add(access.indirect_extent);
+  }
+  return params;
+}
+
+// Everything that the code depends on, with symbolic sizes by their position in the params array.
+std::string description(const GemmKernel& kernel) {
+  const std::vector<SymInt> params = params_of(kernel);
+  fmt::memory_buffer out;
+  const auto append = [&](const SymInt& size) {
+    if (const auto c = size.as_constant()) {
+      fmt::format_to(std::back_inserter(out), "{},", *c);
+    } else {
+      fmt::format_to(std::back_inserter(out), "p{},", std::find(params.begin(), params.end(), size) - params.begin());
+    }
+  };
+  const auto append_all = [&](const char* name, const std::vector<SymInt>& sizes) {
+    fmt::format_to(std::back_inserter(out), ";{}:", name);
+    for (const SymInt& size : sizes) append(size);
+  };
+  append_all("batch", kernel.batch);
+  append_all("m", kernel.m);
+  append_all("k", {kernel.k.begin(), kernel.k.end()});
+  append_all("n,ao,bo", {kernel.n, kernel.a_offset, kernel.b_offset});
+  append_all("a", kernel.a_strides);
+  append_all("b", kernel.b_strides);
+  fmt::format_to(std::back_inserter(out), ";{},{},{},{},{}", static_cast<int>(kernel.a_type),
+                 static_cast<int>(kernel.b_type), kernel.a_buffer, kernel.b_buffer, kernel.buffer_count);
+  for (const Access& access : kernel.accesses) {
+    fmt::format_to(std::back_inserter(out), ";access:{},{},{},", access.buffer, static_cast<int>(access.dtype),
+                   access.indirect);
+    append(access.offset);
+    append(access.indirect_stride);
+    append(access.indirect_extent);
+    append_all("s", access.strides);
+  }
+  for (const Expr& e : kernel.exprs) {
+    fmt::format_to(std::back_inserter(out), ";expr:{},{},{},{},{},{},{},{:a},{}", static_cast<int>(e.op),
+                   static_cast<int>(e.type), e.a, e.b, e.c, e.access, e.dim, e.number, e.integer);
+  }
+  for (const Store& store : kernel.stores) {
+    fmt::format_to(std::back_inserter(out), ";store:{},{}", store.access, store.value);
+  }
+  return fmt::to_string(out);
+}
+
+std::string extent_name(const std::vector<SymInt>& extents) {
+  std::string name;
+  for (const SymInt& e : extents) {
+    if (!name.empty()) name += 'x';
+    name += e.is_constant() ? std::to_string(e.constant()) : "d";
+  }
+  return name;
+}
+
+}  // namespace
+
+SymInt ceil_div(const SymInt& a, std::int64_t b) { return b == 1 ? a : floordiv(a + SymInt(b - 1), b); }
+
+GemmKernel canonical(const GemmKernel& kernel) {
+  check(kernel);
+  GemmKernel result = kernel;
+  simplify_k(result);
+  if (!uses_index(result)) {
+    simplify_batch(result);
+    simplify_m(result);
+  }
+  return result;
+}
+
+PackedB packed_b(const GemmKernel& kernel, const GemmTile& tile) {
+  const GemmKernel form = canonical(kernel);
+  PackedB packed;
+  packed.pair = pair_of(form);
+  packed.width = std::int64_t{tile.nr} * tile.lanes;
+  packed.panels = ceil_div(form.n, packed.width).constant();
+  packed.depth = outer_k(form) * ((form.k.back() + packed.pair - 1) / packed.pair);
+  return packed;
+}
+
+std::vector<SymInt> collect_params(const GemmKernel& kernel) { return params_of(canonical(kernel)); }
+
+SymInt task_count(const GemmKernel& kernel, const GemmTile& tile) {
+  const GemmKernel form = canonical(kernel);
+  SymInt tiles = ceil_div(form.m.back(), tile.mr);
+  for (std::size_t d = 0; d + 1 < form.m.size(); ++d) tiles *= form.m[d];
+  const SymInt blocks = tile.m_block == 0 ? SymInt(1) : ceil_div(tiles, tile.m_block);
+  return product(form.batch) * blocks * ceil_div(form.n, std::int64_t{tile.nr} * tile.lanes);
+}
+
+std::string fingerprint(const GemmKernel& kernel, const GemmTile& tile) {
+  const GemmKernel form = canonical(kernel);
+  const std::string text = description(form);
+  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+  return fmt::format("gemm_{}_m{}_n{}_k{}_{}x{}_v{}_ku{}_kb{}_mb{}{}_{:016x}{:016x}", dtype_name(form.a_type),
+                     extent_name(form.m), extent_name({form.n}), extent_name({form.k.begin(), form.k.end()}), tile.mr,
+                     tile.nr * tile.lanes, tile.lanes, tile.k_unroll, tile.k_block, tile.m_block,
+                     tile.n_outer ? "n" : "m", hash.high64, hash.low64);
+}
+
+std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, const Tensor& b) {
+  const GemmKernel form = canonical(kernel);
+  const PackedB packed = packed_b(form, tile);
+  const std::int64_t n = form.n.constant();
+  bool fits = b.dim() == static_cast<std::int64_t>(kernel.k.size()) + 1 && b.shape().back() == n;
+  for (std::size_t d = 0; fits && d < kernel.k.size(); ++d) fits = b.size(d) == kernel.k[d];
+  if (!fits) throw InvalidArgument("an operand of " + describe(b.dtype(), b.shape()) + " cannot be packed", kernel.name);
+  if (b.dtype() != DType::f32 && b.dtype() != form.b_type) {
+    throw InvalidArgument("cannot pack " + describe(b.dtype(), b.shape()), kernel.name);
+  }
+  const bool to_bf16 = form.b_type == DType::bf16;
+  const bool from_bf16 = b.dtype() == DType::bf16;
+  std::vector<std::byte> bytes(static_cast<std::size_t>(packed.elements()) * dtype_size(form.b_type));
+  const std::int64_t inner = form.k.back(), inner_depth = packed.depth / outer_k(form);
+
+  Shape index(kernel.k.size(), 0);  // over the caller's k dims; the flattened order is the same
+  const std::int64_t k_count = outer_k(form) * inner;
+  for (std::int64_t k = 0; k < k_count; ++k) {
+    std::int64_t row = 0;
+    for (std::size_t d = 0; d < index.size(); ++d) row += index[d] * b.strides()[d];
+    const std::int64_t depth = k / inner * inner_depth + k % inner / packed.pair;
+    for (std::int64_t j = 0; j < n; ++j) {
+      const std::int64_t from = row + j * b.strides().back();
+      const std::int64_t to =
+          ((j / packed.width * packed.depth + depth) * packed.width + j % packed.width) * packed.pair +
+          k % inner % packed.pair;
+      if (!to_bf16) {
+        std::memcpy(bytes.data() + to * 4, b.data() + from * 4, 4);
+      } else {
+        const std::uint16_t bits = from_bf16 ? b.as<std::uint16_t>()[from] : float_to_bf16(b.as<float>()[from]);
+        std::memcpy(bytes.data() + to * 2, &bits, 2);
+      }
+    }
+    for (std::size_t d = index.size(); d-- > 0;) {
+      if (++index[d] < kernel.k[d]) break;
+      index[d] = 0;
+    }
+  }
+  return bytes;
+}
+
+}  // namespace aitune::kernels
