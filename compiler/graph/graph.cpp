@@ -14,7 +14,7 @@ namespace {
 std::string clean_name(std::string_view hint) {
   std::string name;
   for (const char c : hint) {
-    const bool fine = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+    const bool fine = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.';
     name += fine ? c : '_';
   }
   if (name.empty()) return "v";

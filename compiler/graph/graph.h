@@ -148,7 +148,7 @@ class Graph {
   /// The nodes that use each value, in order, once for every use. Graph outputs are not listed (see is_output).
   std::unordered_map<const Value*, std::vector<Node*>> users() const;
   bool is_output(const Value* v) const;
-  /// Reserves a name like `hint` (letters, digits and _) that no value has.
+  /// Reserves a name like `hint` (letters, digits, _ and dots) that no value has.
   std::string unique_name(std::string_view hint);
   /// Gives a value another name, made unique.
   void rename(Value* value, std::string_view hint);
@@ -163,20 +163,27 @@ class Graph {
   std::unordered_map<std::string, int> names_;
 };
 
-/// Structure, SSA order, schema conformance of every argument, and types against the shape rules.
+/// Structure, SSA order, schema conformance of every argument, and types against the shape rules. Sizes agree where no
+/// value of the symbols is found that tells them apart.
 /// Throws InternalError listing the first ten violations, each with the node's printed form. `after` names the pass.
 void verify(const Graph& graph, std::string_view after = {});
 
-/// The text form; parse_graph(print(g)) prints the same. Weights print as splats of their first element unless small:
+/// The text form; parse_graph(print(g)) prints the same. Weights of more than 16 elements print as splats of their first
+/// element; stack traces (SourceLocation::code) are left out:
 ///   graph(%x: f32[s0,3,8,8]) where s0 in [1,16] {
 ///     weight %w: f32[4,3,1,1] "conv.weight" = splat(0.5)
 ///     %y: f32[s0,4,8,8] = aten.conv2d.default(%x, %w, None, [1, 1], [0, 0], [1, 1], 1) # layer1.conv
-///     return %y
+///     %v: f32[s0,4,8], %i: i64[s0,4,8] = aten.max.dim(%y, 3, False)
+///     return %y as "features", %v
 ///   }
+/// A pytree spec is a line `in_spec "…"` or `out_spec "…"` before the weights. A symbol without upper bound: `in [1,inf]`.
 std::string print(const Graph& graph);
+/// One line of it: the node's results, operator and arguments.
+std::string print(const Node& node);
 /// Parses the text form. `op.name(args…, key=value…)`: trailing defaults may be left out, keywords are taken. The type
-/// after a result's name may be left out too; it is inferred then. Weights: splat(v), [v, …] or random(seed).
-/// Throws Corrupt with line and column.
+/// after a result's name may be left out too; it is inferred then. Weights: splat(v), [v, …] or random(seed), which is
+/// uniform in [-1, 1) for floats and in 0…9 for integers; complex numbers stand as pairs. All weights together stay
+/// under 1 GiB. Throws Corrupt with line and column.
 Graph parse_graph(std::string_view text);
 
 }  // namespace aitune
