@@ -5,11 +5,10 @@
 #include <openssl/sha.h>
 
 #define XXH_INLINE_ALL
+#include <fmt/format.h>
 #include <xxhash.h>
 
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "base/error.h"
 

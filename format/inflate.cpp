@@ -1,13 +1,12 @@
 #include "format/inflate.h"
 
+#include <fmt/format.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <limits>
 #include <new>
 #include <string>
-
-#include <fmt/format.h>
 
 #include "base/error.h"
 

@@ -1,6 +1,7 @@
 #include "format/source.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,8 +10,6 @@
 #include <cstring>
 #include <system_error>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "base/error.h"
 
@@ -47,7 +46,7 @@ std::string error_text(int error) { return std::generic_category().message(error
 
 // The mode of the file that is replaced, or what the process gives to new files.
 mode_t mode_for(const fs::path& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) == 0) return info.st_mode & 0777;
   const mode_t mask = ::umask(0);
   ::umask(mask);
@@ -75,7 +74,7 @@ MappedFile MappedFile::open(const fs::path& path) {
   // O_NONBLOCK: opening a named pipe must fail below, not wait for a writer.
   const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (fd.get() < 0) fail_to_read(file.path_, errno);
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.get(), &info) != 0) fail_to_read(file.path_, errno);
   if (!S_ISREG(info.st_mode)) throw IoError("not a regular file", file.path_, "give the path of a file");
   const auto size = static_cast<std::size_t>(info.st_size);

@@ -1,11 +1,11 @@
 #include "format/zip_reader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <numeric>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "base/error.h"
 #include "format/bytes.h"
@@ -151,7 +151,8 @@ void ZipReader::read_local_header(ZipEntry& entry, std::uint16_t flags, std::uin
   }
   entry.deflated = method == kDeflated;
   if (!entry.deflated && entry.size != entry.stored_size) {
-    corrupt(fmt::format("entry '{}' is stored, yet has two sizes: {} and {}", entry.name, entry.stored_size, entry.size));
+    corrupt(
+        fmt::format("entry '{}' is stored, yet has two sizes: {} and {}", entry.name, entry.stored_size, entry.size));
   }
   const std::byte* const local = bytes_.data() + entry.header_offset;
   if (!fits(entry.header_offset, kLocalBytes, end) || u32(local) != kLocalSignature) {
@@ -171,7 +172,8 @@ void ZipReader::read_local_header(ZipEntry& entry, std::uint16_t flags, std::uin
   const bool empty = (u16(local + 6) & kFlagDescriptor) != 0 && u32(local + 14) == 0 &&
                      (u32(local + 18) == 0 || u32(local + 18) == kMax32) &&
                      (u32(local + 22) == 0 || u32(local + 22) == kMax32);
-  const bool same_sizes = wide_ok && stored_size == entry.stored_size && size == entry.size && u32(local + 14) == entry.crc;
+  const bool same_sizes =
+      wide_ok && stored_size == entry.stored_size && size == entry.size && u32(local + 14) == entry.crc;
   if (as_text(bytes_.subspan(name_at, name_bytes)) != entry.name || u16(local + 8) != method ||
       (u16(local + 6) & kFlagEncrypted) != 0 || (!empty && !same_sizes)) {
     corrupt(fmt::format("the two headers of entry '{}' disagree", entry.name));

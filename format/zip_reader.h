@@ -15,11 +15,11 @@
 namespace aitune {
 
 struct ZipEntry {
-  std::string name;                   ///< checked: relative, forward slashes, no "..", no control characters
+  std::string name;  ///< checked: relative, forward slashes, no "..", no control characters
   std::uint64_t header_offset = 0;
-  std::uint64_t offset = 0;           ///< of the entry's data in the file
-  std::uint64_t stored_size = 0;      ///< bytes in the file
-  std::uint64_t size = 0;             ///< bytes of the content; equals stored_size unless deflated
+  std::uint64_t offset = 0;       ///< of the entry's data in the file
+  std::uint64_t stored_size = 0;  ///< bytes in the file
+  std::uint64_t size = 0;         ///< bytes of the content; equals stored_size unless deflated
   std::uint32_t crc = 0;
   bool deflated = false;
 };
@@ -86,6 +86,5 @@ class ZipReader {
   std::unordered_map<std::string_view, std::size_t> by_name_;
   std::string top_;
 };
-
 
 }  // namespace aitune

@@ -1,8 +1,8 @@
 #include "format/zip_writer.h"
 
-#include <array>
-
 #include <fmt/format.h>
+
+#include <array>
 
 #include "base/error.h"
 #include "format/bytes.h"
@@ -96,8 +96,9 @@ void ZipWriter::put_local_header(const Written& entry) {
   const std::uint64_t wide_bytes = wide ? 20 : 0;
   const std::uint64_t unpadded = written_ + kLocalBytes + entry.name.size() + wide_bytes + 4;
   const std::uint64_t padding = align_up(unpadded, kAlignment) - unpadded;
-  Record header(kLocalSignature, wide ? kVersionZip64 : kVersionPlain, kFlagUtf8, kStored, kDosTime, kDosDate, entry.crc,
-                saturate32(entry.size), saturate32(entry.size), u16(entry.name.size()), u16(wide_bytes + 4 + padding));
+  Record header(kLocalSignature, wide ? kVersionZip64 : kVersionPlain, kFlagUtf8, kStored, kDosTime, kDosDate,
+                entry.crc, saturate32(entry.size), saturate32(entry.size), u16(entry.name.size()),
+                u16(wide_bytes + 4 + padding));
   header.append_text(entry.name);
   if (wide) {
     header.append(kExtraZip64);
@@ -119,8 +120,8 @@ void ZipWriter::put_central_header(const Written& entry) {
   }
   if (entry.offset >= kMax32) extra.append(entry.offset);
   const bool wide = extra.size() > 0;
-  Record header(kCentralSignature, kMadeBy, wide ? kVersionZip64 : kVersionPlain, kFlagUtf8, kStored, kDosTime, kDosDate,
-                entry.crc, saturate32(entry.size), saturate32(entry.size), u16(entry.name.size()),
+  Record header(kCentralSignature, kMadeBy, wide ? kVersionZip64 : kVersionPlain, kFlagUtf8, kStored, kDosTime,
+                kDosDate, entry.crc, saturate32(entry.size), saturate32(entry.size), u16(entry.name.size()),
                 u16(wide ? extra.size() + 4 : 0), std::uint16_t{0}, std::uint16_t{0}, std::uint16_t{0},
                 std::uint32_t{0}, saturate32(entry.offset));
   header.append_text(entry.name);

@@ -1,0 +1,9 @@
+#include "format/fuzz.h"
+#include "format/npz.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace aitune;
+  const auto bytes = std::as_bytes(std::span(data, size));
+  survives([&] { read_npz(ZipReader(bytes, "fuzz"), 1 << 20); });
+  return 0;
+}

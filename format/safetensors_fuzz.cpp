@@ -1,0 +1,9 @@
+#include "format/fuzz.h"
+#include "format/safetensors.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace aitune;
+  const auto bytes = std::as_bytes(std::span(data, size));
+  survives([&] { read_safetensors(bytes, nullptr, "fuzz"); });
+  return 0;
+}

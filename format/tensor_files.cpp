@@ -1,0 +1,62 @@
+#include "format/tensor_files.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "format/npy.h"
+#include "format/npz.h"
+#include "format/safetensors.h"
+
+namespace aitune {
+
+namespace {
+
+enum class Kind { npy, npz, safetensors };
+
+Kind kind_of(const std::filesystem::path& path) {
+  const std::string extension = path.extension().string();
+  if (extension == ".npy") return Kind::npy;
+  if (extension == ".npz") return Kind::npz;
+  if (extension == ".safetensors") return Kind::safetensors;
+  throw InvalidArgument(fmt::format("'{}' is not an extension of a tensor file", extension), path.string(),
+                        "use .npy, .npz or .safetensors");
+}
+
+}  // namespace
+
+NamedTensors read_tensors(const std::filesystem::path& path) {
+  const Kind kind = kind_of(path);
+  MappedFile file = MappedFile::open(path);
+  switch (kind) {
+    case Kind::npy:
+      return {{path.stem().string(), read_npy(file.bytes(), file.owner(), file.path())}};
+    case Kind::npz:
+      return read_npz(ZipReader(std::move(file)));
+    case Kind::safetensors:
+      return read_safetensors(file.bytes(), file.owner(), file.path());
+  }
+  throw InternalError("no such kind of tensor file");
+}
+
+void write_tensors(const std::filesystem::path& path, std::span<const std::pair<std::string, Tensor>> tensors) {
+  const Kind kind = kind_of(path);
+  if (kind == Kind::npy && tensors.size() != 1) {
+    throw InvalidArgument(fmt::format("a .npy holds one tensor, not {}", tensors.size()), path.string(),
+                          "save as .npz");
+  }
+  AtomicFile file(path);
+  switch (kind) {
+    case Kind::npy:
+      write_npy(file, tensors.front().second);
+      break;
+    case Kind::npz:
+      write_npz(file, tensors);
+      break;
+    case Kind::safetensors:
+      write_safetensors(file, tensors);
+      break;
+  }
+  file.commit();
+}
+
+}  // namespace aitune
