@@ -11,6 +11,8 @@
 
 namespace aitune {
 
+struct Block;          // compiler/partition/partition.h
+class PlanBuilder;     // compiler/memory/plan_builder.h
 class TimingCache;     // compiler/tuning/timing_cache.h
 class Progress;        // compiler/tuning/progress.h
 
@@ -41,11 +43,10 @@ class CompileEngine {
   virtual std::string_view name() const = 0;
   /// Whether this engine can execute the node, with its types and arguments, in `graph`.
   virtual Support supports(const Node& node, const EngineOptions& options) const = 0;
-  /// Compiles the whole graph of one block (its inputs and outputs are tensors that other blocks or the caller own,
-  /// contiguous row-major) and appends steps, buffers, code and constants to `plan`. Candidates are timed here.
-  /// `values` maps the block graph's inputs and outputs to plan buffers. Throws Unsupported if the block proves
-  /// impossible: the partitioner then decides by pass_through_build_failures.
-  virtual void compile(const Graph& block, const EngineOptions& options, class PlanBuilder& plan) const = 0;
+  /// Compiles a block and appends its steps, buffers, code and constants to `plan`, whose current block it is. The block's
+  /// inputs and outputs are contiguous row-major tensors at plan.buffer_of(their outer value). Candidates are timed here.
+  /// Throws Unsupported if the block proves impossible: pass_through_build_failures decides what happens then.
+  virtual void compile(const Block& block, const EngineOptions& options, PlanBuilder& plan) const = 0;
 };
 
 }  // namespace aitune

@@ -1,0 +1,232 @@
+#include "compiler/memory/plan_builder.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "compiler/memory/arena.h"
+#include "compiler/ops/schema.h"
+#include "format/digest.h"
+
+namespace aitune {
+namespace {
+
+constexpr std::int64_t kAlignment = 64;
+
+void append_aligned(std::vector<std::byte>& segment, std::span<const std::byte> bytes) {
+  segment.resize((segment.size() + kAlignment - 1) / kAlignment * kAlignment);
+  segment.insert(segment.end(), bytes.begin(), bytes.end());
+}
+
+/// The first input dimension that is exactly this symbol.
+std::optional<std::pair<std::uint32_t, std::uint32_t>> find_binding(const Graph& model, const std::string& symbol) {
+  const SymInt wanted = SymInt::symbol(symbol);
+  for (std::uint32_t i = 0; i < model.inputs.size(); ++i) {
+    const auto& shape = model.inputs[i]->type.shape;
+    for (std::uint32_t d = 0; d < shape.size(); ++d)
+      if (shape[d] == wanted) return std::pair{i, d};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+PlanBuilder::PlanBuilder(const Graph& model, const CpuTarget& target, std::string precision, SymValues hints)
+    : model_(model), hints_(std::move(hints)) {
+  Plan& plan = built_.plan;
+  plan.target = target;
+  plan.precision = std::move(precision);
+  for (const auto& [name, range] : model.symbols) {
+    const auto binding = find_binding(model, name);
+    if (!binding)
+      throw Unsupported("no input dimension gives the value of symbol " + name, "graph inputs",
+                        "Export the model with every dynamic dimension as a dimension of an input");
+    plan.symbols.push_back({name, range, binding->first, binding->second});
+  }
+  const auto add_tensor = [&](std::vector<PlanTensor>& list, const std::string& name, const TensorType& type) {
+    PlanTensor tensor{name, type.dtype, {}};
+    for (const auto& size : type.shape) tensor.shape.push_back(plan.add(size));
+    list.push_back(std::move(tensor));
+  };
+  for (const Value* input : model.inputs) add_tensor(plan.inputs, input->name, input->type);
+  for (std::size_t i = 0; i < model.outputs.size(); ++i) {
+    const std::string& name = i < model.output_names.size() ? model.output_names[i] : model.outputs[i]->name;
+    add_tensor(plan.outputs, name, model.outputs[i]->type);
+  }
+  input_buffers_.resize(model.inputs.size());
+  output_buffers_.resize(model.outputs.size());
+}
+
+std::uint32_t PlanBuilder::add_arena(const SymInt& bytes) {
+  const auto id = static_cast<std::uint32_t>(built_.plan.buffers.size());
+  built_.plan.buffers.push_back({BufferSpace::arena, 0, built_.plan.constant(0), built_.plan.add(bytes)});
+  arenas_[id] = {bytes, std::nullopt};
+  return id;
+}
+
+std::uint32_t PlanBuilder::add_zeroed_arena(const SymInt& bytes, const std::string& key) {
+  const std::uint32_t id = add_arena(bytes);
+  arenas_[id].zero_key = key + "/" + bytes.str();
+  return id;
+}
+
+std::uint32_t PlanBuilder::add_constant(std::span<const std::byte> bytes) {
+  const std::string key = to_hex(sha256(bytes));
+  if (const auto it = constants_.find(key); it != constants_.end()) return it->second;
+  append_aligned(built_.constants, bytes);
+  Plan& plan = built_.plan;
+  const auto id = static_cast<std::uint32_t>(plan.buffers.size());
+  const auto offset = static_cast<std::int64_t>(built_.constants.size() - bytes.size());
+  plan.buffers.push_back({BufferSpace::constant, 0, plan.constant(offset),
+                          plan.constant(static_cast<std::int64_t>(bytes.size()))});
+  return constants_[key] = id;
+}
+
+std::uint32_t PlanBuilder::input_buffer(std::uint32_t index) {
+  auto& slot = input_buffers_.at(index);
+  if (!slot) {
+    const TensorType& type = model_.inputs[index]->type;
+    slot = static_cast<std::uint32_t>(built_.plan.buffers.size());
+    const SymInt bytes = product(type.shape) * static_cast<std::int64_t>(dtype_size(type.dtype));
+    built_.plan.buffers.push_back({BufferSpace::input, index, built_.plan.constant(0), built_.plan.add(bytes)});
+  }
+  return *slot;
+}
+
+std::uint32_t PlanBuilder::output_buffer(std::uint32_t index) {
+  auto& slot = output_buffers_.at(index);
+  if (!slot) {
+    const TensorType& type = model_.outputs[index]->type;
+    slot = static_cast<std::uint32_t>(built_.plan.buffers.size());
+    const SymInt bytes = product(type.shape) * static_cast<std::int64_t>(dtype_size(type.dtype));
+    built_.plan.buffers.push_back({BufferSpace::output, index, built_.plan.constant(0), built_.plan.add(bytes)});
+  }
+  return *slot;
+}
+
+std::uint32_t PlanBuilder::buffer_of(const Value& value) {
+  if (const auto it = value_buffers_.find(&value); it != value_buffers_.end()) return it->second;
+  const auto index_in = [&](const std::vector<Value*>& list) {
+    const auto it = std::ranges::find(list, &value);
+    return it == list.end() ? std::nullopt : std::optional(static_cast<std::uint32_t>(it - list.begin()));
+  };
+  std::uint32_t id = 0;
+  if (const auto input = index_in(model_.inputs)) {
+    id = input_buffer(*input);
+  } else if (value.kind == ValueKind::weight) {
+    const Tensor data = value.data.contiguous();
+    id = add_constant({data.data(), data.byte_size()});
+  } else if (const auto output = index_in(model_.outputs)) {
+    id = output_buffer(*output);
+  } else {
+    id = add_arena(product(value.type.shape) * static_cast<std::int64_t>(dtype_size(value.type.dtype)));
+  }
+  return value_buffers_[&value] = id;
+}
+
+std::uint64_t PlanBuilder::add_code(std::span<const std::byte> code) {
+  append_aligned(built_.code, code);
+  return built_.code.size() - code.size();
+}
+
+std::uint32_t PlanBuilder::begin_block(std::string engine, std::string why) {
+  built_.plan.blocks.push_back({std::move(engine), std::move(why), {}});
+  return static_cast<std::uint32_t>(built_.plan.blocks.size() - 1);
+}
+
+std::uint32_t PlanBuilder::add_source(const Node& node) {
+  const std::string key = node.outputs.empty() ? std::string(node.op_name()) : node.output()->name;
+  const auto [it, fresh] = sources_by_node_.try_emplace(key, static_cast<std::uint32_t>(built_.plan.sources.size()));
+  if (fresh) built_.plan.sources.push_back({key, std::string(node.op_name()), node.source.module, node.source.code});
+  return it->second;
+}
+
+std::uint32_t PlanBuilder::add_view(std::uint32_t buffer, DType dtype, const SymShape& shape) {
+  PlanView view{buffer, dtype, {}};
+  for (const auto& size : shape) view.shape.push_back(built_.plan.add(size));
+  built_.plan.views.push_back(std::move(view));
+  return static_cast<std::uint32_t>(built_.plan.views.size() - 1);
+}
+
+void PlanBuilder::add_step(PlanStep step) {
+  if (built_.plan.blocks.empty()) throw InternalError("a step was added before any block", "plan builder");
+  step.block = static_cast<std::uint32_t>(built_.plan.blocks.size() - 1);
+  built_.plan.steps.push_back(std::move(step));
+}
+
+void PlanBuilder::add_copies_to_outputs() {
+  for (std::uint32_t i = 0; i < model_.outputs.size(); ++i) {
+    const Value& value = *model_.outputs[i];
+    const std::uint32_t from = buffer_of(value), to = output_buffer(i);
+    if (from == to) continue;
+    if (plan().blocks.empty() || plan().blocks.back().engine != "reference")
+      begin_block("reference", "outputs that are inputs, weights or other outputs are copied");
+    PlanStep step;
+    step.kind = StepKind::reference;
+    step.name = step.op = "aten.clone.default";
+    PlanArg tensor, format;
+    tensor.kind = PlanArg::Kind::tensor;
+    tensor.tensor = add_view(from, value.type.dtype, value.type.shape);
+    step.args = {tensor, format};
+    step.results = {add_view(to, value.type.dtype, value.type.shape)};
+    step.buffers = {from, to};
+    block().outputs.push_back(step.results[0]);
+    add_step(std::move(step));
+  }
+}
+
+void PlanBuilder::place_arenas() {
+  Plan& plan = built_.plan;
+  struct Life { std::int64_t first = -1, last = -1; };
+  std::map<std::uint32_t, Life> lives;
+  const auto touch = [&](std::uint32_t buffer, std::int64_t step) {
+    if (!arenas_.contains(buffer)) return;
+    Life& life = lives[buffer];
+    if (life.first < 0) life.first = step;
+    life.last = step;
+  };
+  for (std::size_t s = 0; s < plan.steps.size(); ++s)
+    for (const std::uint32_t b : plan.steps[s].buffers) touch(b, static_cast<std::int64_t>(s));
+
+  // Buffers whose sizes are multiples of the same polynomial keep their relative places for every value of its symbols, so
+  // each such group is planned once, in units of that polynomial. Zeroed buffers share only with their own key.
+  struct Group { SymInt unit; std::vector<std::uint32_t> buffers; std::vector<ArenaRequest> requests; };
+  std::map<std::string, Group> groups;
+  for (const auto& [id, life] : lives) {
+    const auto& [multiple, unit] = content(arenas_[id].bytes);
+    Group& group = groups[arenas_[id].zero_key.value_or("") + "|" + unit.str()];
+    group.unit = unit;
+    group.buffers.push_back(id);
+    group.requests.push_back({multiple, life.first, life.last});
+  }
+  SymInt total = 0;
+  std::vector<PlanStep> fills;
+  for (auto& [key, group] : groups) {
+    std::vector<std::int64_t> offsets;
+    const std::int64_t size = place_by_liveness(group.requests, kAlignment, offsets);
+    const SymInt base = total;
+    for (std::size_t i = 0; i < group.buffers.size(); ++i)
+      plan.buffers[group.buffers[i]].offset = plan.add(base + group.unit * offsets[i]);
+    total += group.unit * size;
+    if (key.front() != '|') {
+      // One buffer that spans the group stands for it in the step that zeroes it.
+      PlanStep fill;
+      fill.kind = StepKind::fill;
+      fill.name = "zero_halo";
+      fill.buffers = {static_cast<std::uint32_t>(plan.buffers.size())};
+      fill.params = {plan.constant(0), plan.add(group.unit * size), plan.constant(0)};
+      plan.buffers.push_back({BufferSpace::arena, 0, plan.add(base), plan.add(group.unit * size)});
+      fills.push_back(std::move(fill));
+    }
+  }
+  plan.arena_bytes = plan.add(total);
+  plan.steps.insert(plan.steps.begin(), fills.begin(), fills.end());
+}
+
+BuiltPlan PlanBuilder::finish() {
+  add_copies_to_outputs();
+  place_arenas();
+  return std::move(built_);
+}
+
+}  // namespace aitune

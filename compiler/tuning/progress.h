@@ -1,0 +1,22 @@
+#pragma once
+// What long work reports while it runs.
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace aitune {
+
+/// Receives the stages of tuning. The base class ignores everything. Called from the thread that tunes.
+class Progress {
+ public:
+  virtual ~Progress() = default;
+  /// A new stage begins: "import", "lower", "tune", ...
+  virtual void stage(std::string_view name) { (void)name; }
+  /// What is being tried now, and how far the stage is: done of total (0 of 0 if unknown).
+  virtual void step(std::string_view what, std::size_t done, std::size_t total) { (void)what, (void)done, (void)total; }
+  /// Something that the user should know.
+  virtual void warn(std::string_view message) { (void)message; }
+};
+
+}  // namespace aitune

@@ -1,0 +1,41 @@
+#pragma once
+// What was measured before: which tactic was fastest for a kernel on a machine.
+
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace aitune {
+
+/// One remembered choice.
+struct Timing {
+  std::string choice;        ///< the tactic's name
+  double microseconds = 0;   ///< what it took when it was chosen
+};
+
+/// Timings by key. Keys hold everything that the time depends on: kernel fingerprint, CPU, threads, version. Plain data;
+/// a damaged or foreign file is dropped with a warning, never trusted. Thread-safe.
+class TimingCache {
+ public:
+  TimingCache() = default;
+  /// Reads the file if it exists. `warning` says why a file was dropped.
+  static TimingCache load(const std::filesystem::path& path, std::string* warning = nullptr);
+  TimingCache(TimingCache&& other) noexcept : entries_(std::move(other.entries_)) {}
+
+  std::optional<Timing> find(const std::string& key) const;
+  void remember(const std::string& key, Timing timing);
+  /// Writes all entries, atomically; entries that another process saved meanwhile are kept.
+  void save(const std::filesystem::path& path) const;
+  std::size_t size() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, Timing> entries_;
+};
+
+/// The user's cache: $AITUNE_CACHE_DIR, else $XDG_CACHE_HOME/aitune, else ~/.cache/aitune; file timings.json.
+std::filesystem::path default_timing_cache_path();
+
+}  // namespace aitune

@@ -1,0 +1,160 @@
+#include "engines/cpu/compile/engine.h"
+
+#include <map>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "compiler/kernels/gemm.h"
+#include "compiler/memory/plan_builder.h"
+#include "compiler/ops/schema.h"
+#include "compiler/partition/partition.h"
+#include "engines/cpu/compile/codegen.h"
+#include "engines/cpu/compile/lowering.h"
+#include "engines/cpu/compile/op_rules.h"
+#include "engines/cpu/compile/tactics.h"
+
+namespace aitune::cpu {
+namespace {
+
+/// Steps with fewer elements of work than this are not worth waking other threads for.
+constexpr std::int64_t kSerialWork = 8192;
+
+bool compiled_dtype(DType t) {
+  return t == DType::f32 || t == DType::i64 || t == DType::i32 || t == DType::b8 || t == DType::f64;
+}
+
+std::int64_t work_of(const KernelTask& task, const SymValues& sizes) {
+  std::int64_t work = 1;
+  const auto times = [&](const std::vector<SymInt>& extents) {
+    for (const auto& e : extents) work *= std::max<std::int64_t>(1, e.evaluate(sizes));
+  };
+  if (task.loop) {
+    times(task.loop->outer);
+    times(task.loop->inner);
+  } else {
+    times(task.gemm->batch);
+    times(task.gemm->m);
+    for (const auto k : task.gemm->k) work *= k;
+    work *= std::max<std::int64_t>(1, task.gemm->n.evaluate(sizes)) / 4;
+  }
+  return work;
+}
+
+/// Buffers of the lowering as buffers of the plan, made on first use.
+class BufferMap {
+ public:
+  BufferMap(const LoweredBlock& block, PlanBuilder& plan, const std::function<std::uint32_t(const Value&)>& outer)
+      : block_(block), plan_(plan), outer_(outer) {}
+
+  std::uint32_t operator[](int id) {
+    if (const auto it = ids_.find(id); it != ids_.end()) return it->second;
+    const LoweredBuffer& buffer = block_.buffers[static_cast<std::size_t>(id)];
+    const SymInt bytes = buffer.elements * static_cast<std::int64_t>(dtype_size(buffer.dtype));
+    std::uint32_t plan_id = 0;
+    switch (buffer.kind) {
+      case LoweredBuffer::Kind::arena: plan_id = plan_.add_arena(bytes); break;
+      case LoweredBuffer::Kind::zeroed: plan_id = plan_.add_zeroed_arena(bytes, buffer.zero_key); break;
+      case LoweredBuffer::Kind::constant:
+        plan_id = plan_.add_constant({buffer.constant.data(), buffer.constant.byte_size()});
+        break;
+      case LoweredBuffer::Kind::outer: plan_id = outer_(*buffer.value); break;
+    }
+    return ids_[id] = plan_id;
+  }
+
+ private:
+  const LoweredBlock& block_;
+  PlanBuilder& plan_;
+  const std::function<std::uint32_t(const Value&)>& outer_;
+  std::map<int, std::uint32_t> ids_;
+};
+
+/// Code of every distinct kernel, in the plan's code segment: offset by tactic key.
+std::map<std::string, std::uint64_t> generate_code(const LoweredBlock& block, const std::vector<Tactic>& tactics,
+                                                   const CpuTarget& target, PlanBuilder& plan) {
+  CodeGenerator generator(target);
+  std::map<std::string, std::string> symbols;
+  for (std::size_t i = 0; i < block.tasks.size(); ++i) {
+    const auto [it, fresh] = symbols.try_emplace(tactics[i].key, fmt::format("k{}", symbols.size()));
+    if (!fresh) continue;
+    const KernelTask& task = block.tasks[i];
+    if (task.gemm) generator.add(*task.gemm, tactics[i].tile, it->second);
+    else generator.add(*task.loop, tactics[i].schedule, it->second);
+  }
+  const CodeBlob blob = generator.finish();
+  const std::uint64_t base = plan.add_code(blob.bytes);
+  std::map<std::string, std::uint64_t> offsets;
+  for (const auto& [name, offset] : blob.entries) offsets[name] = base + offset;
+  std::map<std::string, std::uint64_t> result;
+  for (const auto& [key, symbol] : symbols) result[key] = offsets.at(symbol);
+  return result;
+}
+
+std::uint32_t packed_weight(const KernelTask& task, const kernels::GemmTile& tile, PlanBuilder& plan) {
+  Shape shape = {task.gemm->k.begin(), task.gemm->k.end()};
+  shape.push_back(task.gemm->n.constant());
+  const Tensor weight(task.weight.dtype(), shape, task.weight_strides, task.weight.owner(), task.weight.data());
+  return plan.add_constant(kernels::pack_b(*task.gemm, tile, weight));
+}
+
+/// The whole graph's value that an input or output of the block stands for.
+const Value& outer_value(const Block& block, const Value& value) {
+  for (std::size_t i = 0; i < block.graph.inputs.size(); ++i)
+    if (block.graph.inputs[i] == &value) return *block.inputs[i];
+  for (std::size_t i = 0; i < block.graph.outputs.size(); ++i)
+    if (block.graph.outputs[i] == &value) return *block.outputs[i];
+  throw InternalError("a value that is neither input nor output of its block: %" + value.name, block.name);
+}
+
+class CpuEngine final : public CompileEngine {
+ public:
+  std::string_view name() const override { return "cpu"; }
+
+  Support supports(const Node& node, const EngineOptions& options) const override {
+    if (!options.target.avx2_fma) return Support::no("the CPU engine needs AVX2 and FMA");
+    const auto it = rules().find(node.op_name());
+    if (it == rules().end()) return Support::no("no rule for this operator");
+    const auto check = [](const Value* v) {
+      if (!compiled_dtype(v->type.dtype)) return Support::no("tensors of " + std::string(dtype_name(v->type.dtype)));
+      for (const auto& size : v->type.shape)
+        if (size.is(0)) return Support::no("tensors without elements");
+      return Support::yes();
+    };
+    for (const Value* v : node.operands())
+      if (auto s = check(v); !s.supported) return s;
+    for (const Value* v : node.outputs)
+      if (auto s = check(v); !s.supported) return s;
+    return it->second.check ? it->second.check(node) : Support::yes();
+  }
+
+  void compile(const Block& block, const EngineOptions& options, PlanBuilder& plan) const override {
+    const LoweredBlock lowered = Lowering(block.graph, options).run();
+    const auto tactics = choose_tactics(lowered, options);
+    const auto code = generate_code(lowered, tactics, options.target, plan);
+    const std::function<std::uint32_t(const Value&)> outer = [&](const Value& v) { return plan.buffer_of(outer_value(block, v)); };
+    BufferMap buffers(lowered, plan, outer);
+    for (std::size_t i = 0; i < lowered.tasks.size(); ++i) {
+      const KernelTask& task = lowered.tasks[i];
+      PlanStep step;
+      step.kind = StepKind::cpu_kernel;
+      step.name = tactics[i].key.substr(0, 96);
+      for (const Node* node : task.sources) step.sources.push_back(plan.add_source(*node));
+      for (const int id : task.buffers)
+        step.buffers.push_back(id < 0 ? packed_weight(task, tactics[i].tile, plan) : buffers[id]);
+      for (const auto& p : task.gemm ? kernels::collect_params(*task.gemm) : kernels::collect_params(*task.loop))
+        step.params.push_back(plan.expr(p));
+      step.entry = code.at(tactics[i].key);
+      step.tasks = plan.expr(task.gemm ? kernels::task_count(*task.gemm, tactics[i].tile)
+                                       : kernels::task_count(*task.loop, tactics[i].schedule));
+      step.serial = work_of(task, options.opt_shape) < kSerialWork;
+      plan.add_step(std::move(step));
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<CompileEngine> make_cpu_engine() { return std::make_unique<CpuEngine>(); }
+
+}  // namespace aitune::cpu

@@ -1,0 +1,13 @@
+#pragma once
+// The CPU engine's compile half.
+
+#include <memory>
+
+#include "compiler/partition/engine.h"
+
+namespace aitune::cpu {
+
+/// Generates fused kernels through LLVM. Takes every operator in rules() with float32, integer and bool tensors.
+std::unique_ptr<CompileEngine> make_cpu_engine();
+
+}  // namespace aitune::cpu

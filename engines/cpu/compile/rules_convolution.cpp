@@ -1,0 +1,282 @@
+// Convolutions: as implicit matrix products over haloed channels-last memory, or, where every channel stands alone, as a
+// window reduction.
+
+#include "compiler/ops/schema.h"
+#include "engines/cpu/compile/op_rules.h"
+
+namespace aitune::cpu {
+namespace {
+
+/// The arguments of aten.convolution.default.
+struct Convolution {
+  const Value* input;
+  const Value* weight;
+  const Value* bias;
+  std::vector<std::int64_t> stride, padding, dilation;
+  bool transposed;
+  std::int64_t groups;
+
+  explicit Convolution(const Node& node)
+      : input(node.args[0].value()), weight(node.args[1].value()), bias(node.args[2].value_or_null()),
+        stride(node.args[3].int_list()), padding(node.args[4].int_list()), dilation(node.args[5].int_list()),
+        transposed(node.args[6].boolean()), groups(node.args[8].integer()) {
+    const std::size_t spatial = input->type.shape.size() - 2;
+    for (auto* list : {&stride, &padding, &dilation})
+      if (list->size() == 1) list->resize(spatial, list->front());
+  }
+  std::size_t spatial() const { return input->type.shape.size() - 2; }
+  std::int64_t kernel(std::size_t i) const { return weight->type.shape[i + 2].constant(); }
+  std::int64_t out_channels() const { return weight->type.shape[0].constant(); }
+  std::int64_t group_channels() const { return weight->type.shape[1].constant(); }
+  bool depthwise() const { return group_channels() == 1 && groups > 1 && out_channels() == groups; }
+};
+
+/// Memory of the input, and the map of (n, spatial out..., spatial kernel..., channel) over it.
+struct Windows {
+  View memory;
+  SymInt offset;
+  std::vector<SymInt> row_strides;     // n, spatial out...
+  std::vector<SymInt> kernel_strides;  // spatial kernel...
+  SymInt channel_stride;
+};
+
+Windows windows_of(const Convolution& conv, View memory) {
+  Windows w{std::move(memory), 0, {}, {}, 0};
+  const auto& strides = w.memory.map.strides;
+  w.offset = w.memory.map.offset;
+  w.row_strides.push_back(strides[0]);
+  w.channel_stride = strides[1];
+  for (std::size_t i = 0; i < conv.spatial(); ++i) {
+    w.offset = w.offset - strides[i + 2] * conv.padding[i];
+    w.row_strides.push_back(strides[i + 2] * conv.stride[i]);
+    w.kernel_strides.push_back(strides[i + 2] * conv.dilation[i]);
+  }
+  return w;
+}
+
+LazyPtr with_bias(Lowering& lowering, LazyPtr sum, const Convolution& conv, const SymShape& shape, std::int64_t first = 0) {
+  if (!conv.bias) return sum;
+  const View memory = lowering.in_memory(conv.bias);
+  Affine map{memory.map.offset + first, std::vector<SymInt>(shape.size(), SymInt(0))};
+  map.strides[1] = 1;
+  return make_binary(ExprOp::add, std::move(sum), make_load({memory.buffer, memory.dtype, shape, std::move(map)}), ExprType::f32);
+}
+
+/// The product of group `group`: rows (n, spatial out...), reduction (spatial kernel..., channels), columns out channels.
+RootPtr product_of_group(const Convolution& conv, const Windows& w, const SymShape& out, std::int64_t group, DType type) {
+  auto root = std::make_shared<Root>();
+  root->kind = Root::Kind::gemm;
+  root->a = w.memory;
+  const std::int64_t columns = conv.out_channels() / conv.groups, channels = conv.group_channels();
+  root->shape = out;
+  root->shape[1] = columns;
+  kernels::GemmKernel kernel;
+  kernel.a_type = kernel.b_type = type;
+  kernel.a_offset = w.offset + w.channel_stride * (group * channels);
+  for (std::size_t d = 0; d < w.row_strides.size(); ++d) {
+    const std::size_t dim = d == 0 ? 0 : d + 1;
+    kernel.m.push_back(out[dim]);
+    kernel.a_strides.push_back(w.row_strides[d]);
+    root->dims.push_back(static_cast<int>(dim));
+  }
+  root->dims.push_back(1);
+  kernel.n = columns;
+  const Tensor weight = conv.weight->data.contiguous();
+  std::int64_t block = channels;
+  for (std::size_t i = 0; i < conv.spatial(); ++i) block *= conv.kernel(i);
+  std::int64_t stride = block / channels;
+  for (std::size_t i = 0; i < conv.spatial(); ++i) {
+    stride /= conv.kernel(i);
+    if (conv.kernel(i) == 1) continue;
+    kernel.k.push_back(conv.kernel(i));
+    kernel.a_strides.push_back(w.kernel_strides[i]);
+    root->weight_strides.push_back(stride);
+  }
+  if (channels > 1 || kernel.k.empty()) {
+    kernel.k.push_back(channels);
+    kernel.a_strides.push_back(w.channel_stride);
+    root->weight_strides.push_back(block / channels);
+  }
+  root->weight_strides.push_back(block);
+  const std::size_t skip = static_cast<std::size_t>(group * columns * block) * sizeof(float);
+  root->weight = Tensor(DType::f32, {columns * block}, {1}, weight.owner(), weight.data() + skip);
+  root->gemm = std::move(kernel);
+  return root;
+}
+
+/// sum over the window of x[n, c, ...] * weight[window, c], with the weights turned channel-innermost.
+void lower_depthwise(Lowering& lowering, const Node& node, const Convolution& conv, const Windows& w) {
+  const SymShape& out = node.output()->type.shape;
+  const std::int64_t channels = conv.out_channels();
+  const Tensor weight = conv.weight->data.contiguous();
+  const std::int64_t window = weight.numel() / channels;
+  Tensor turned(DType::f32, {window, channels});
+  for (std::int64_t c = 0; c < channels; ++c)
+    for (std::int64_t i = 0; i < window; ++i) turned.as<float>()[i * channels + c] = weight.as<float>()[c * window + i];
+
+  auto root = std::make_shared<Root>();
+  root->kind = Root::Kind::nest;
+  root->shape = out;
+  Affine x{w.offset, {}}, f{0, {}};
+  const auto loop = [&](const SymInt& extent, const SymInt& x_stride, const SymInt& f_stride, int dim) {
+    (dim >= 0 ? root->outer : root->inner).push_back(extent);
+    x.strides.push_back(x_stride);
+    f.strides.push_back(f_stride);
+    if (dim >= 0) root->dims.push_back(dim);
+  };
+  loop(out[0], w.row_strides[0], 0, 0);
+  for (std::size_t i = 0; i < conv.spatial(); ++i) loop(out[i + 2], w.row_strides[i + 1], 0, static_cast<int>(i + 2));
+  loop(channels, w.channel_stride, 1, 1);
+  std::int64_t f_stride = window * channels;
+  for (std::size_t i = 0; i < conv.spatial(); ++i) {
+    f_stride /= conv.kernel(i);
+    loop(conv.kernel(i), w.kernel_strides[i], f_stride, -1);
+  }
+  View filter = lowering.constant(turned);
+  filter.map = f;
+  View input = w.memory;
+  input.map = x;
+  root->reductions.push_back({kernels::ReduceOp::sum, make_binary(ExprOp::mul, make_load(input), make_load(filter), ExprType::f32)});
+  lowering.define_expression(node.output(), with_bias(lowering, make_temp(0), conv, out), root, {&node});
+}
+
+void lower_grouped(Lowering& lowering, const Node& node, const Convolution& conv, const Windows& w, DType type) {
+  const Value* result = node.output();
+  const SymShape& out = result->type.shape;
+  std::vector<int> order = {0};
+  for (std::size_t i = 0; i < conv.spatial(); ++i) order.push_back(static_cast<int>(i + 2));
+  order.push_back(1);
+  const Halo halo = lowering.wanted_halo(result);
+  const View whole = lowering.fresh(out, lowering.storage_type(result), order, halo);
+  const std::int64_t columns = conv.out_channels() / conv.groups;
+  for (std::int64_t g = 0; g < conv.groups; ++g) {
+    const RootPtr root = product_of_group(conv, w, out, g, type);
+    const View part{whole.buffer, whole.dtype, root->shape, slice(whole.map, 1, g * columns, 1)};
+    lowering.store(with_bias(lowering, make_accumulator(), conv, root->shape, g * columns), root, part, root->shape, {&node});
+  }
+  lowering.define_view(result, whole, {&node});
+  lowering.state(result).halo = halo;
+}
+
+/// The input channels-last with an even channel count (the added channel is zero), so that bf16 products can pair it.
+View even_channels(Lowering& lowering, const Convolution& conv, const Halo& halo) {
+  const SymShape& shape = conv.input->type.shape;
+  const LazyPtr expr = lowering.expression(conv.input, shape, nullptr);
+  SymShape wide = shape;
+  wide[1] = shape[1] + 1;
+  std::vector<int> order = {0};
+  for (std::size_t i = 0; i < conv.spatial(); ++i) order.push_back(static_cast<int>(i + 2));
+  order.push_back(1);
+  Halo zeroed = halo;
+  if (zeroed.none()) zeroed.low.assign(conv.spatial(), 0), zeroed.high.assign(conv.spatial(), 1);
+  View padded = lowering.fresh(wide, DType::bf16, order, zeroed);
+  View inside = padded;
+  inside.shape = shape;
+  lowering.store(expr, nullptr, inside, shape, lowering.state(conv.input).sources);
+  return padded;
+}
+
+void lower_convolution(Lowering& lowering, const Node& node) {
+  const Convolution conv(node);
+  const Halo halo = halo_of_node(node);
+  const SymShape& out = node.output()->type.shape;
+  const bool half = lowering.options().precision == DType::bf16;
+  if (conv.depthwise()) {
+    lower_depthwise(lowering, node, conv, windows_of(conv, lowering.in_memory_with_halo(conv.input, halo)));
+    return;
+  }
+  const bool pairs = conv.group_channels() % 2 == 0;
+  if (half && !pairs && conv.groups == 1) {
+    // The weights get a zero channel as well; only stems (one or three channels) come this way.
+    const Windows w = windows_of(conv, even_channels(lowering, conv, halo));
+    RootPtr root = product_of_group(conv, w, out, 0, DType::bf16);
+    const Tensor old = conv.weight->data.contiguous();
+    const std::int64_t channels = conv.group_channels(), window = old.numel() / conv.out_channels() / channels;
+    Tensor wide(DType::f32, {conv.out_channels(), channels + 1, window});
+    for (std::int64_t o = 0; o < conv.out_channels(); ++o)
+      std::copy_n(old.as<float>() + o * channels * window, channels * window, wide.as<float>() + o * (channels + 1) * window);
+    root->weight = Tensor(DType::f32, {wide.numel()}, {1}, wide.owner(), wide.data());
+    root->weight_strides.back() = (channels + 1) * window;
+    if (channels == 1) {
+      root->gemm->k.push_back(2);
+      root->gemm->a_strides.push_back(w.channel_stride);
+      root->weight_strides.insert(root->weight_strides.end() - 1, window);
+    } else {
+      root->gemm->k.back() = channels + 1;
+    }
+    lowering.define_expression(node.output(), with_bias(lowering, make_accumulator(), conv, out), root, {&node});
+    return;
+  }
+  View memory = lowering.in_memory_with_halo(conv.input, halo);
+  const DType type = half && pairs ? DType::bf16 : DType::f32;
+  if (memory.dtype != type) {
+    std::vector<int> order = {0};
+    for (std::size_t i = 0; i < conv.spatial(); ++i) order.push_back(static_cast<int>(i + 2));
+    order.push_back(1);
+    const View converted = lowering.fresh(memory.shape, type, order, halo);
+    lowering.store(make_load(memory), nullptr, converted, memory.shape, lowering.state(conv.input).sources);
+    memory = converted;
+  }
+  const Windows w = windows_of(conv, memory);
+  if (conv.groups > 1) return lower_grouped(lowering, node, conv, w, type);
+  lowering.define_expression(node.output(), with_bias(lowering, make_accumulator(), conv, out),
+                             product_of_group(conv, w, out, 0, type), {&node});
+}
+
+Support check_convolution(const Node& node) {
+  const Value* weight = node.args[1].value();
+  if (node.args[6].boolean()) return Support::no("transposed convolutions are not compiled yet");
+  if (weight->kind != ValueKind::weight) return Support::no("its weight is not a constant");
+  if (weight->type.dtype != DType::f32 || node.args[0].value()->type.dtype != DType::f32)
+    return Support::no("convolutions are compiled for float32");
+  if (node.args[2].value_or_null() && node.args[2].value()->kind != ValueKind::weight) return Support::no("its bias is not a constant");
+  const auto& shape = node.args[0].value()->type.shape;
+  for (std::size_t d = 1; d < shape.size(); ++d)
+    if (!shape[d].is_constant()) return Support::no("symbolic channels or spatial sizes");
+  return Support::yes();
+}
+
+}  // namespace
+
+Halo halo_of_node(const Node& node) {
+  Halo halo;
+  const bool convolution = node.op_name() == "aten.convolution.default";
+  const bool pooling = node.op_name() == "aten.max_pool2d.default" || node.op_name() == "aten.avg_pool2d.default";
+  if (!convolution && !pooling) return halo;
+  const auto& shape = node.args[0].value()->type.shape;
+  const auto& out = node.output()->type.shape;
+  const std::size_t spatial = convolution ? shape.size() - 2 : 2;
+  const std::size_t first = shape.size() - spatial;
+  if (convolution && node.args[6].boolean()) return halo;
+  const auto list = [&](const Arg& arg, std::int64_t missing) {
+    auto values = arg.int_list();
+    if (values.empty()) values.push_back(missing);
+    if (values.size() == 1) values.resize(spatial, values.front());
+    return values;
+  };
+  std::vector<std::int64_t> kernel, stride, padding, dilation;
+  if (convolution) {
+    for (std::size_t i = 0; i < spatial; ++i) {
+      const auto size = node.args[1].value()->type.shape[i + 2].as_constant();
+      if (!size) return halo;
+      kernel.push_back(*size);
+    }
+    stride = list(node.args[3], 1), padding = list(node.args[4], 0), dilation = list(node.args[5], 1);
+  } else {
+    kernel = list(node.args[1], 1), padding = list(node.args[3], 0);
+    stride = node.args[2].int_list().empty() ? kernel : list(node.args[2], 1);
+    dilation = node.op_name() == "aten.max_pool2d.default" ? list(node.args[4], 1) : std::vector<std::int64_t>(spatial, 1);
+  }
+  for (std::size_t i = 0; i < spatial; ++i) {
+    const auto size = shape[first + i].as_constant(), result = out[first + i].as_constant();
+    if (!size || !result) return {};
+    halo.low.push_back(padding[i]);
+    const std::int64_t last = (*result - 1) * stride[i] + dilation[i] * (kernel[i] - 1) - padding[i];
+    halo.high.push_back(std::max<std::int64_t>(0, last - (*size - 1)));
+  }
+  return halo;
+}
+
+void add_convolution_rules(RuleTable& table) { table["aten.convolution.default"] = {lower_convolution, check_convolution}; }
+
+}  // namespace aitune::cpu

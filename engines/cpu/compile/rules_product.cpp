@@ -1,0 +1,238 @@
+// Matrix products and attention.
+
+#include <cmath>
+#include <limits>
+
+#include "compiler/ops/schema.h"
+#include "engines/cpu/compile/op_rules.h"
+
+namespace aitune::cpu {
+namespace {
+
+/// An operand of a product in memory with the storage type that the product reads.
+View operand(Lowering& lowering, const Value* value, DType dtype) {
+  const View view = lowering.in_memory(value);
+  if (view.dtype == dtype) return view;
+  std::vector<int> order;
+  for (std::size_t i = 0; i < view.shape.size(); ++i) order.push_back(static_cast<int>(i));
+  return lowering.copy(make_load(view), view.shape, dtype, order, lowering.state(value).sources);
+}
+
+/// bf16 pairs neighbours of the reduction, so its length must be even.
+DType product_type(const Lowering& lowering, const Value* value, const SymInt& depth) {
+  const bool half = lowering.options().precision == DType::bf16 && value->type.dtype == DType::f32;
+  return half && depth.constant() % 2 == 0 ? DType::bf16 : DType::f32;
+}
+
+/// x [..., k] times a constant matrix, `strides` of the weight over (k, n).
+void constant_product(Lowering& lowering, const Node& node, const Value* x, const Tensor& weight,
+                      std::vector<std::int64_t> strides, const Value* bias) {
+  const SymShape& shape = node.output()->type.shape;
+  const std::size_t rows = shape.size() - 1;
+  const SymInt depth = x->type.shape.back();
+  const DType type = product_type(lowering, x, depth);
+  auto root = std::make_shared<Root>();
+  root->kind = Root::Kind::gemm;
+  root->shape = shape;
+  root->a = operand(lowering, x, type);
+  root->weight = weight.dtype() == DType::f32 ? weight : weight.to(DType::f32);
+  root->weight_strides = std::move(strides);
+  kernels::GemmKernel kernel;
+  kernel.a_type = kernel.b_type = type;
+  kernel.a_offset = root->a.map.offset;
+  for (std::size_t d = 0; d < rows; ++d) {
+    kernel.m.push_back(shape[d]);
+    kernel.a_strides.push_back(root->a.map.strides[d]);
+    root->dims.push_back(static_cast<int>(d));
+  }
+  if (rows == 0) {
+    kernel.m.push_back(1);
+    kernel.a_strides.emplace_back(0);
+    root->dims.push_back(-1);
+  }
+  kernel.k.push_back(depth.constant());
+  kernel.a_strides.push_back(root->a.map.strides[rows]);
+  kernel.n = shape.back();
+  root->dims.push_back(static_cast<int>(rows));
+  root->gemm = std::move(kernel);
+  LazyPtr expr = make_accumulator();
+  if (bias) {
+    const View memory = lowering.in_memory(bias);
+    expr = make_binary(ExprOp::add, expr, make_load({memory.buffer, memory.dtype, shape, expand(memory.map, memory.shape, shape)}),
+                       ExprType::f32);
+  }
+  lowering.define_expression(node.output(), expr, root, {&node});
+}
+
+/// Batched product of tensors in memory: a [batch..., m, k] times b [batch..., k, n], b dense in n.
+RootPtr batched_product(const View& a, const View& b, const SymShape& shape) {
+  const std::size_t rank = shape.size();
+  auto root = std::make_shared<Root>();
+  root->kind = Root::Kind::gemm;
+  root->shape = shape;
+  root->a = a;
+  root->b = b;
+  kernels::GemmKernel kernel;
+  for (std::size_t d = 0; d + 2 < rank; ++d) {
+    kernel.batch.push_back(shape[d]);
+    root->dims.push_back(static_cast<int>(d));
+  }
+  kernel.m.push_back(shape[rank - 2]);
+  root->dims.push_back(static_cast<int>(rank - 2));
+  kernel.k.push_back(a.shape[rank - 1].constant());
+  kernel.n = shape[rank - 1];
+  root->dims.push_back(static_cast<int>(rank - 1));
+  kernel.a_offset = a.map.offset;
+  kernel.b_offset = b.map.offset;
+  kernel.a_strides = a.map.strides;
+  kernel.b_strides = b.map.strides;
+  root->gemm = std::move(kernel);
+  return root;
+}
+
+/// `value` in f32 memory with its last dim dense.
+View dense_rows(Lowering& lowering, const View& view, const std::vector<const Node*>& sources) {
+  if (view.dtype == DType::f32 && view.map.strides.back().is(1)) return view;
+  std::vector<int> order;
+  for (std::size_t i = 0; i < view.shape.size(); ++i) order.push_back(static_cast<int>(i));
+  return lowering.copy(make_load(view), view.shape, DType::f32, order, sources);
+}
+
+void lower_linear(Lowering& lowering, const Node& node) {
+  const Value* w = node.args[1].value();
+  const Tensor weight = w->data.contiguous();
+  constant_product(lowering, node, node.args[0].value(), weight, {1, weight.size(1)}, node.args[2].value_or_null());
+}
+
+void lower_matrix_product(Lowering& lowering, const Node& node) {
+  const Value* a = node.args[0].value();
+  const Value* b = node.args[1].value();
+  if (b->kind == ValueKind::weight && b->type.shape.size() == 2) {
+    const Tensor weight = b->data.contiguous();
+    constant_product(lowering, node, a, weight, {weight.size(1), 1}, nullptr);
+    return;
+  }
+  const View left = operand(lowering, a, DType::f32);
+  const View right = dense_rows(lowering, lowering.in_memory(b), {&node});
+  lowering.define_expression(node.output(), make_accumulator(), batched_product(left, right, node.output()->type.shape), {&node});
+}
+
+/// softmax over the last dim of `scores`, as a copy in f32.
+View softmax_rows(Lowering& lowering, const View& scores, const std::vector<const Node*>& sources) {
+  auto root = std::make_shared<Root>();
+  root->kind = Root::Kind::nest;
+  root->shape = scores.shape;
+  root->inner_in_result = true;
+  for (std::size_t d = 0; d < scores.shape.size(); ++d) {
+    (d + 1 < scores.shape.size() ? root->outer : root->inner).push_back(scores.shape[d]);
+    root->dims.push_back(static_cast<int>(d));
+  }
+  const LazyPtr x = make_load(scores);
+  root->reductions.push_back({kernels::ReduceOp::max, x});
+  const LazyPtr shifted = make_unary(ExprOp::exp, make_binary(ExprOp::sub, x, make_temp(0), ExprType::f32), ExprType::f32);
+  root->reductions.push_back({kernels::ReduceOp::sum, shifted});
+  const LazyPtr result = make_binary(ExprOp::mul, shifted, make_unary(ExprOp::reciprocal, make_temp(1), ExprType::f32), ExprType::f32);
+  std::vector<int> order;
+  for (std::size_t i = 0; i < scores.shape.size(); ++i) order.push_back(static_cast<int>(i));
+  const View target = lowering.fresh(scores.shape, DType::f32, order);
+  lowering.store(result, root, target, scores.shape, sources);
+  return target;
+}
+
+/// torch.nn.functional.scaled_dot_product_attention: softmax(q k^T * scale + mask) v.
+void lower_attention(Lowering& lowering, const Node& node) {
+  const Value* q = node.args[0].value();
+  const Value* k = node.args[1].value();
+  const Value* v = node.args[2].value();
+  const Value* mask = node.args[3].value_or_null();
+  const bool causal = node.args[node.op->arg_index("is_causal")].boolean();
+  const Arg& scale_arg = node.args[node.op->arg_index("scale")];
+  const std::size_t rank = q->type.shape.size();
+  const SymShape& shape = node.output()->type.shape;
+  const double scale = scale_arg.is_none() ? 1 / std::sqrt(static_cast<double>(q->type.shape.back().constant())) : scale_arg.number();
+
+  const View query = operand(lowering, q, DType::f32);
+  const View key = lowering.in_memory(k);
+  const View value = dense_rows(lowering, lowering.in_memory(v), {&node});
+  // Keys are wanted with the sequence innermost: the product's vector dim.
+  std::vector<std::int64_t> transposed(rank);
+  std::vector<int> natural(rank);
+  for (std::size_t i = 0; i < rank; ++i) transposed[i] = static_cast<std::int64_t>(natural[i] = static_cast<int>(i));
+  std::swap(transposed[rank - 1], transposed[rank - 2]);
+  SymShape key_shape = key.shape;
+  std::swap(key_shape[rank - 1], key_shape[rank - 2]);
+  const View key_t = lowering.copy(make_load({key.buffer, key.dtype, key_shape, permute(key.map, transposed)}), key_shape,
+                                   DType::f32, natural, {&node});
+
+  SymShape score_shape(shape.begin(), shape.end() - 2);
+  score_shape.push_back(q->type.shape[rank - 2]);
+  score_shape.push_back(k->type.shape[rank - 2]);
+  const RootPtr product = batched_product(query, key_t, score_shape);
+  LazyPtr score = make_binary(ExprOp::mul, make_accumulator(), make_constant(scale, ExprType::f32), ExprType::f32);
+  const LazyPtr minus_infinity = make_constant(-std::numeric_limits<double>::infinity(), ExprType::f32);
+  if (causal) {
+    Affine row{0, std::vector<SymInt>(rank, SymInt(0))}, column = row;
+    row.strides[rank - 2] = 1;
+    column.strides[rank - 1] = 1;
+    score = make_select(make_binary(ExprOp::le, make_index(column), make_index(row), ExprType::i64), score, minus_infinity);
+  }
+  if (mask) {
+    const LazyPtr m = lowering.expression(mask, score_shape, nullptr);
+    score = mask->type.dtype == DType::b8 ? make_select(m, score, minus_infinity)
+                                          : make_binary(ExprOp::add, score, make_cast(m, ExprType::f32), ExprType::f32);
+  }
+  const View scores = lowering.fresh(score_shape, DType::f32, natural);
+  lowering.store(score, product, scores, score_shape, {&node});
+  const View weights = softmax_rows(lowering, scores, {&node});
+  lowering.define_expression(node.output(), make_accumulator(), batched_product(weights, value, shape), {&node});
+}
+
+Support floating_only(const Node& node) {
+  for (const Value* value : node.operands()) {
+    const DType t = value->type.dtype;
+    if (t != DType::f32 && t != DType::b8) return Support::no("products are compiled for float32, not " + std::string(dtype_name(t)));
+  }
+  return Support::yes();
+}
+
+Support constant_depth(const Value* value) {
+  const auto depth = value->type.shape.back().as_constant();
+  if (!depth) return Support::no("the reduced dimension is symbolic");
+  return *depth > 0 ? Support::yes() : Support::no("an empty reduction");
+}
+
+Support check_linear(const Node& node) {
+  if (auto s = floating_only(node); !s.supported) return s;
+  if (node.args[1].value()->kind != ValueKind::weight) return Support::no("its weight is not a constant");
+  if (node.args[1].value()->type.shape.size() != 2) return Support::no("its weight has no rows");
+  return constant_depth(node.args[0].value());
+}
+
+Support check_matrix_product(const Node& node) {
+  if (auto s = floating_only(node); !s.supported) return s;
+  return constant_depth(node.args[0].value());
+}
+
+Support check_attention(const Node& node) {
+  if (auto s = floating_only(node); !s.supported) return s;
+  const auto& q = node.args[0].value()->type.shape;
+  const auto& k = node.args[1].value()->type.shape;
+  const auto& v = node.args[2].value()->type.shape;
+  if (q.size() < 3 || k.size() != q.size() || v.size() != q.size()) return Support::no("operands of different ranks");
+  for (std::size_t d = 0; d + 2 < q.size(); ++d)
+    if (q[d] != k[d] || q[d] != v[d]) return Support::no("grouped heads or broadcast batches");
+  if (!k[k.size() - 2].is_constant()) return Support::no("a symbolic number of keys");
+  if (node.args[4].number() != 0) return Support::no("dropout in attention");
+  return constant_depth(node.args[0].value());
+}
+
+}  // namespace
+
+void add_product_rules(RuleTable& table) {
+  table["aten.linear.default"] = {lower_linear, check_linear};
+  table["aten.mm.default"] = {lower_matrix_product, check_matrix_product};
+  table["aten.bmm.default"] = {lower_matrix_product, check_matrix_product};
+  table["aten.scaled_dot_product_attention.default"] = {lower_attention, check_attention};
+}
+
+}  // namespace aitune::cpu

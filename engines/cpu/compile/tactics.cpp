@@ -1,0 +1,167 @@
+#include "engines/cpu/compile/tactics.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <random>
+
+#include <fmt/format.h>
+
+#include "base/tensor.h"
+#include "base/threads.h"
+#include "compiler/kernels/gemm.h"
+#include "compiler/kernels/loop.h"
+#include "compiler/tuning/progress.h"
+#include "compiler/tuning/timing_cache.h"
+#include "engines/cpu/compile/codegen.h"
+#include "engines/cpu/compile/gemm_candidates.h"
+#include "engines/cpu/run/code_segment.h"
+#include "engines/cpu/run/kernel_step.h"
+
+namespace aitune::cpu {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double microseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
+
+std::string tile_name(const kernels::GemmTile& t) {
+  return fmt::format("{}x{}x{}_ku{}_kb{}_mb{}_{}", t.mr, t.nr, t.lanes, t.k_unroll, t.k_block, t.m_block, t.n_outer ? "n" : "m");
+}
+
+/// Memory for one kernel's buffers at the opt shape, filled with small numbers.
+class TrialMemory {
+ public:
+  TrialMemory(const LoweredBlock& block, const KernelTask& task, const SymValues& sizes) {
+    std::mt19937 random(1);
+    std::uniform_real_distribution<float> uniform(-1, 1);
+    for (const int id : task.buffers) {
+      if (id < 0) {
+        tensors_.emplace_back();
+        continue;
+      }
+      const LoweredBuffer& buffer = block.buffers[static_cast<std::size_t>(id)];
+      Tensor memory(buffer.dtype, {std::max<std::int64_t>(1, buffer.elements.evaluate(sizes))});
+      if (buffer.dtype == DType::f32)
+        for (std::int64_t i = 0; i < memory.numel(); ++i) memory.as<float>()[i] = uniform(random);
+      else if (buffer.dtype == DType::bf16)
+        for (std::int64_t i = 0; i < memory.numel(); ++i) memory.as<std::uint16_t>()[i] = float_to_bf16(uniform(random));
+      tensors_.push_back(std::move(memory));
+    }
+    for (const auto& tensor : tensors_) pointers_.push_back(tensor.data());
+  }
+  /// Puts a packed operand into the slot kept for it.
+  void set_packed(std::vector<std::byte> bytes) {
+    packed_ = Tensor(DType::u8, {static_cast<std::int64_t>(bytes.size())});
+    std::ranges::copy(bytes, packed_.data());
+    for (std::size_t i = 0; i < tensors_.size(); ++i)
+      if (!tensors_[i].defined()) pointers_[i] = packed_.data();
+  }
+  void* const* pointers() const { return pointers_.data(); }
+
+ private:
+  std::vector<Tensor> tensors_;
+  Tensor packed_;
+  std::vector<void*> pointers_;
+};
+
+/// The fastest of several runs, in microseconds.
+double time_kernel(const KernelCall& call, ThreadPool& pool) {
+  run_kernel(call, pool);
+  double best = 1e30, spent = 0;
+  for (int i = 0; i < 40 && (i < 4 || spent < 4000); ++i) {
+    const auto start = Clock::now();
+    run_kernel(call, pool);
+    const double t = microseconds_since(start);
+    best = std::min(best, t);
+    spent += t;
+  }
+  return best;
+}
+
+std::vector<std::int64_t> evaluate_all(const std::vector<SymInt>& params, const SymValues& sizes) {
+  std::vector<std::int64_t> values;
+  for (const auto& p : params) values.push_back(p.evaluate(sizes));
+  return values;
+}
+
+Tensor weight_view(const KernelTask& task) {
+  Shape shape = {task.gemm->k.begin(), task.gemm->k.end()};
+  shape.push_back(task.gemm->n.constant());
+  return Tensor(task.weight.dtype(), shape, task.weight_strides, task.weight.owner(), task.weight.data());
+}
+
+kernels::GemmTile time_candidates(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
+                                  const std::vector<kernels::GemmTile>& candidates, ThreadPool& pool, double* best_time) {
+  const kernels::GemmKernel& kernel = *task.gemm;
+  CodeGenerator generator(options.target);
+  for (std::size_t i = 0; i < candidates.size(); ++i) generator.add(kernel, candidates[i], fmt::format("c{}", i));
+  const CodeBlob blob = generator.finish();
+  const CodeSegment code(blob.bytes);
+  TrialMemory memory(block, task, options.opt_shape);
+  const auto params = evaluate_all(kernels::collect_params(kernel), options.opt_shape);
+  kernels::GemmTile best = candidates.front();
+  *best_time = 1e30;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    if (task.weight.defined()) memory.set_packed(kernels::pack_b(kernel, candidates[i], weight_view(task)));
+    const auto entry = std::ranges::find(blob.entries, fmt::format("c{}", i), &std::pair<std::string, std::size_t>::first);
+    KernelCall call;
+    call.function = code.entry(entry->second);
+    call.args = {memory.pointers(), params.data()};
+    call.tasks = kernels::task_count(kernel, candidates[i]).evaluate(options.opt_shape);
+    const double t = time_kernel(call, pool);
+    if (t < *best_time) {
+      *best_time = t;
+      best = candidates[i];
+    }
+  }
+  return best;
+}
+
+kernels::GemmTile choose_tile(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options, ThreadPool& pool) {
+  const auto candidates = gemm_candidates(*task.gemm, options.target, options.optimization_level);
+  if (candidates.size() == 1 || options.optimization_level == 0) return candidates.front();
+  std::string key = kernels::fingerprint(*task.gemm, kernels::GemmTile{}) + "|" + options.target.str() + "|" + host_cpu_name() +
+                    "|threads=" + std::to_string(pool.threads()) + "|level=" + std::to_string(options.optimization_level);
+  for (const auto& [name, value] : options.opt_shape) key += "|" + name + "=" + std::to_string(value);
+  if (options.timings)
+    if (const auto known = options.timings->find(key))
+      for (const auto& candidate : candidates)
+        if (tile_name(candidate) == known->choice) return candidate;
+  double time = 0;
+  const auto best = time_candidates(block, task, options, candidates, pool, &time);
+  if (options.timings) options.timings->remember(key, {tile_name(best), time});
+  return best;
+}
+
+}  // namespace
+
+std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOptions& options) {
+  ThreadPool pool(options.num_threads);
+  std::map<std::string, kernels::GemmTile> tiles;
+  std::vector<Tactic> tactics;
+  std::size_t done = 0;
+  for (const KernelTask& task : block.tasks) {
+    Tactic tactic;
+    if (task.gemm) {
+      const std::string problem = kernels::fingerprint(*task.gemm, kernels::GemmTile{});
+      auto known = tiles.find(problem);
+      if (known == tiles.end()) {
+        if (options.progress) options.progress->step(problem, done, block.tasks.size());
+        known = tiles.emplace(problem, choose_tile(block, task, options, pool)).first;
+      }
+      tactic.tile = known->second;
+      tactic.key = kernels::fingerprint(*task.gemm, tactic.tile);
+    } else {
+      tactic.schedule = kernels::default_schedule(*task.loop, options.target);
+      tactic.key = kernels::fingerprint(*task.loop, tactic.schedule);
+    }
+    tactics.push_back(std::move(tactic));
+    ++done;
+  }
+  return tactics;
+}
+
+}  // namespace aitune::cpu
