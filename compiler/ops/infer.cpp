@@ -1,0 +1,94 @@
+// infer_types: finds the rule and adds the operator to what it reports.
+
+#include "compiler/ops/infer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace aitune {
+namespace infer {
+
+bool Call::has(std::string_view name) const {
+  return std::ranges::any_of(op_.args, [&](const SchemaArg& a) { return a.name == name; });
+}
+
+const Arg& Call::operator[](std::string_view name) const { return args_.at(op_.arg_index(name)); }
+
+std::vector<TensorType> Call::tensors(std::string_view name) const {
+  std::vector<TensorType> types;
+  for (const Arg& a : (*this)[name].list()) types.push_back(a.value()->type);
+  return types;
+}
+
+DType Call::dtype_or(std::string_view name, DType otherwise) const {
+  if (!given(name)) return otherwise;
+  if (const DType* t = std::get_if<DType>(&(*this)[name])) return *t;
+  fail(fmt::format("argument '{}' is not a dtype", name));
+}
+
+std::size_t Call::dim(std::int64_t value, std::size_t rank) const {
+  const auto n = static_cast<std::int64_t>(std::max<std::size_t>(rank, 1));
+  if (value < -n || value >= n) fail(fmt::format("dimension {} is outside a tensor of {} dimensions", value, rank));
+  return static_cast<std::size_t>(value < 0 ? value + n : value);
+}
+
+std::size_t Call::dim(std::string_view name, std::size_t rank) const { return dim(integer(name), rank); }
+
+std::vector<std::size_t> Call::dims(std::string_view name, std::size_t rank) const {
+  std::vector<std::size_t> result;
+  std::vector<bool> seen(std::max<std::size_t>(rank, 1));
+  const Arg& arg = (*this)[name];
+  if (std::holds_alternative<SymInt>(arg)) return {dim(arg.integer(), rank)};
+  if (!arg.is_none())
+    for (const std::int64_t d : arg.int_list()) {
+      const std::size_t i = dim(d, rank);
+      if (seen[i]) fail(fmt::format("dimension {} appears twice", d));
+      seen[i] = true;
+      result.push_back(i);
+    }
+  if (result.empty())
+    for (std::size_t i = 0; i < rank; ++i) result.push_back(i);
+  return result;
+}
+
+void Call::fail(std::string message) const { throw InvalidArgument(std::move(message), op_.name); }
+
+namespace {
+const RuleTable& rules() {
+  static const RuleTable table = [] {
+    RuleTable t;
+    add_unary_rules(t);
+    add_binary_rules(t);
+    add_reduction_rules(t);
+    add_norm_rules(t);
+    add_linear_rules(t);
+    add_conv_rules(t);
+    add_resample_rules(t);
+    add_view_rules(t);
+    add_assembly_rules(t);
+    add_index_rules(t);
+    add_creation_rules(t);
+    return t;
+  }();
+  return table;
+}
+}  // namespace
+}  // namespace infer
+
+std::vector<TensorType> infer_types(const OpInfo& op, const ArgList& args) {
+  if (args.size() != op.args.size())
+    throw InvalidArgument(fmt::format("{} arguments given, the schema has {}", args.size(), op.args.size()), op.name);
+  const infer::Rule rule = infer::rules().find(op.id);
+  if (rule == nullptr) throw Unsupported("this operator has no shape rule", op.name, "Run it outside aitune");
+  std::vector<TensorType> types = rule(infer::Call(op, args));
+  for (const TensorType& type : types)
+    for (const SymInt& size : type.shape)
+      if (const auto v = size.as_constant(); v && *v < 0)
+        throw InvalidArgument("the arguments give a negative size: " + to_string(type), op.name);
+  return types;
+}
+
+}  // namespace aitune

@@ -1,0 +1,116 @@
+#pragma once
+// What shape rules are written with. A rule computes result types from the types of a call's arguments.
+
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/graph/graph.h"
+#include "compiler/ops/schema.h"
+
+namespace aitune::infer {
+
+/// The arguments of one call, by name. A view: it must not outlive what it was made from.
+class Call {
+ public:
+  Call(const OpInfo& op, const ArgList& args) : op_(op), args_(args) {}
+
+  const OpInfo& op() const { return op_; }
+  /// Whether the schema has an argument of this name.
+  bool has(std::string_view name) const;
+  const Arg& operator[](std::string_view name) const;
+  /// Whether the argument exists and is not None.
+  bool given(std::string_view name) const { return has(name) && !(*this)[name].is_none(); }
+  const TensorType& tensor(std::string_view name) const { return (*this)[name].value()->type; }
+  std::vector<TensorType> tensors(std::string_view name) const;
+  const SymShape& shape(std::string_view name) const { return tensor(name).shape; }
+  SymInt sym(std::string_view name) const { return (*this)[name].sym(); }
+  std::int64_t integer(std::string_view name) const { return (*this)[name].integer(); }
+  bool boolean(std::string_view name) const { return (*this)[name].boolean(); }
+  SymShape sym_list(std::string_view name) const { return (*this)[name].sym_list(); }
+  std::vector<std::int64_t> int_list(std::string_view name) const { return (*this)[name].int_list(); }
+  /// The dtype argument, or `otherwise` if it is None.
+  DType dtype_or(std::string_view name, DType otherwise) const;
+  /// The integer argument made a dimension of a tensor of this rank (negative counts from the end).
+  std::size_t dim(std::string_view name, std::size_t rank) const;
+  /// The same for a number; `rank` 0 takes 0 and -1 as PyTorch does.
+  std::size_t dim(std::int64_t value, std::size_t rank) const;
+  /// A list of dimensions; None and the empty list give all. Repeats are refused.
+  std::vector<std::size_t> dims(std::string_view name, std::size_t rank) const;
+  /// Throws InvalidArgument with the operator's name.
+  [[noreturn]] void fail(std::string message) const;
+  void require(bool condition, std::string_view message) const {
+    if (!condition) fail(std::string(message));
+  }
+
+ private:
+  const OpInfo& op_;
+  const ArgList& args_;
+};
+
+using Types = std::vector<TensorType>;
+using Rule = Types (*)(const Call&);
+
+/// The rule of each operator, by OpId; nullptr where there is none.
+class RuleTable {
+ public:
+  RuleTable() : rules_(static_cast<std::size_t>(OpId::count), nullptr) {}
+  void add(std::initializer_list<OpId> ids, Rule rule) {
+    for (const OpId id : ids) rules_[static_cast<std::size_t>(id)] = rule;
+  }
+  Rule find(OpId id) const { return rules_[static_cast<std::size_t>(id)]; }
+
+ private:
+  std::vector<Rule> rules_;
+};
+
+// One function a family (infer_FAMILY.cpp).
+void add_unary_rules(RuleTable& table);
+void add_binary_rules(RuleTable& table);
+void add_reduction_rules(RuleTable& table);
+void add_norm_rules(RuleTable& table);
+void add_linear_rules(RuleTable& table);
+void add_conv_rules(RuleTable& table);
+void add_resample_rules(RuleTable& table);
+void add_view_rules(RuleTable& table);
+void add_assembly_rules(RuleTable& table);
+void add_index_rules(RuleTable& table);
+void add_creation_rules(RuleTable& table);
+
+// --- dtypes (infer_types.cpp) ---
+
+/// PyTorch's promotion of two element types.
+DType promote(DType a, DType b);
+/// PyTorch's result_type over operands in three ranks: dimensioned tensors, 0-dim tensors, plain numbers.
+class Promotion {
+ public:
+  void add(const TensorType& tensor);
+  void add(const Arg& tensor_or_number);
+  DType result() const;
+
+ private:
+  std::optional<DType> dimensioned_, zero_dim_, number_;
+};
+/// f32 for integers and bool, the type itself otherwise.
+DType floating(DType t);
+
+// --- sizes (infer_sizes.cpp) ---
+
+/// Whether two sizes certainly differ.
+bool differ(const SymInt& a, const SymInt& b);
+/// One size out of two that must be equal (the constant one, if any); fails if they certainly differ.
+SymInt unify(const Call& call, const SymInt& a, const SymInt& b);
+/// NumPy broadcasting. A symbolic size is taken to be other than 1, as torch.export does.
+SymShape broadcast(const Call& call, const SymShape& a, const SymShape& b);
+/// Output size of a sliding window: floor((size + pad_total - dilation * (kernel - 1) - 1) / stride) + 1.
+SymInt window_size(const SymInt& size, const SymInt& pad_total, const SymInt& dilation, const SymInt& kernel,
+                   const SymInt& stride);
+SymInt ceil_div(const SymInt& a, const SymInt& b);
+/// Replaces one -1 in `wanted` so that the element count becomes `count`.
+SymShape fill_in_size(const Call& call, SymShape wanted, const SymInt& count);
+/// Length and bounds of [start, end) by step over `size`, with PyTorch's wrapping and clamping.
+SymInt slice_length(const Call& call, const SymInt& size, const Arg& start, const Arg& end, const SymInt& step);
+
+}  // namespace aitune::infer

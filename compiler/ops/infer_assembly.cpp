@@ -1,0 +1,199 @@
+// Operators that put tensors together, take them apart, or repeat them.
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "compiler/ops/infer.h"
+
+namespace aitune::infer {
+namespace {
+
+DType common_dtype(const std::vector<TensorType>& tensors) {
+  Promotion type;
+  for (const TensorType& t : tensors) type.add(t);
+  return type.result();
+}
+
+Types joined(const Call& call, const std::vector<TensorType>& tensors, std::int64_t dim) {
+  // PyTorch skips empty 1-dim tensors whatever the others are.
+  const auto is_skipped = [](const TensorType& t) { return t.shape.size() == 1 && t.shape[0].is(0); };
+  const auto first = std::ranges::find_if_not(tensors, is_skipped);
+  if (first == tensors.end()) return {{common_dtype(tensors), {0}}};
+  SymShape shape = first->shape;
+  call.require(!shape.empty(), "0-dim tensors cannot be joined");
+  const std::size_t d = call.dim(dim, shape.size());
+  for (auto it = first + 1; it != tensors.end(); ++it) {
+    if (is_skipped(*it)) continue;
+    call.require(it->shape.size() == shape.size(), "the tensors have different ranks");
+    for (std::size_t i = 0; i < shape.size(); ++i)
+      shape[i] = i == d ? shape[i] + it->shape[i] : unify(call, shape[i], it->shape[i]);
+  }
+  return {{common_dtype(tensors), shape}};
+}
+
+std::vector<TensorType> list_of(const Call& call) {
+  auto tensors = call.tensors("tensors");
+  call.require(!tensors.empty(), "the list of tensors is empty");
+  return tensors;
+}
+
+Types cat(const Call& call) { return joined(call, list_of(call), call.integer("dim")); }
+
+Types stack(const Call& call) {
+  const auto tensors = list_of(call);
+  SymShape shape = tensors[0].shape;
+  for (const TensorType& t : tensors) {
+    call.require(t.shape.size() == shape.size(), "the tensors have different ranks");
+    for (std::size_t i = 0; i < shape.size(); ++i) shape[i] = unify(call, shape[i], t.shape[i]);
+  }
+  shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(call.dim("dim", shape.size() + 1)),
+               static_cast<std::int64_t>(tensors.size()));
+  return {{common_dtype(tensors), shape}};
+}
+
+Types hstack(const Call& call) {
+  auto tensors = list_of(call);
+  for (TensorType& t : tensors)
+    if (t.shape.empty()) t.shape = {1};
+  return joined(call, tensors, tensors[0].shape.size() == 1 ? 0 : 1);
+}
+
+Types vstack(const Call& call) {
+  auto tensors = list_of(call);
+  for (TensorType& t : tensors)
+    while (t.shape.size() < 2) t.shape.insert(t.shape.begin(), 1);
+  return joined(call, tensors, 0);
+}
+
+/// Results of one split: self with these sizes along `dim`.
+Types parts(const Call& call, const SymShape& sizes) {
+  const TensorType& self = call.tensor("self");
+  const std::size_t d = call.dim("dim", self.shape.size());
+  Types types;
+  for (const SymInt& size : sizes) {
+    TensorType t = self;
+    t.shape[d] = size;
+    types.push_back(std::move(t));
+  }
+  return types;
+}
+
+SymInt split_extent(const Call& call) {
+  const SymShape& shape = call.shape("self");
+  call.require(!shape.empty(), "a 0-dim tensor has nothing to split");
+  return shape[call.dim("dim", shape.size())];
+}
+
+/// Pieces of `piece` elements, the last one shorter. The number of pieces must be known.
+SymShape even_sizes(const Call& call, const SymInt& extent, const SymInt& piece) {
+  call.require(!piece.is(0) || extent.is(0), "pieces of 0 elements");
+  if (extent.is(0)) return {0};
+  const auto n = ceil_div(extent, piece).as_constant();
+  if (!n) call.fail(fmt::format("cannot tell into how many pieces of {} the size {} splits", piece.str(), extent.str()));
+  call.require(*n >= 0 && *n <= 1 << 20, "too many pieces");
+  SymShape sizes(static_cast<std::size_t>(*n), piece);
+  sizes.back() = extent - piece * (*n - 1);
+  return sizes;
+}
+
+Types split(const Call& call) { return parts(call, even_sizes(call, split_extent(call), call.sym("split_size"))); }
+
+Types split_sizes(const Call& call) {
+  const SymShape sizes = call.sym_list(call.has("split_sizes") ? "split_sizes" : "split_size");
+  SymInt total = 0;
+  for (const SymInt& s : sizes) total += s;
+  unify(call, total, split_extent(call));
+  return parts(call, sizes);
+}
+
+Types chunk(const Call& call) {
+  const SymInt extent = split_extent(call);
+  const std::int64_t n = call.integer("chunks");
+  call.require(n > 0 && n <= 1 << 20, "chunks must be positive");
+  if (extent.is(0)) return parts(call, SymShape(static_cast<std::size_t>(n), SymInt(0)));
+  if (const auto exact = divide_exact(extent, n)) return parts(call, SymShape(static_cast<std::size_t>(n), *exact));
+  return parts(call, even_sizes(call, extent, ceil_div(extent, n)));
+}
+
+Types tensor_split(const Call& call) {
+  const SymInt extent = split_extent(call);
+  const std::int64_t n = call.integer("sections");
+  call.require(n > 0 && n <= 1 << 20, "sections must be positive");
+  const SymInt base = floordiv(extent, n), rest = mod(extent, n);
+  SymShape sizes;
+  for (std::int64_t i = 0; i < n; ++i)
+    sizes.push_back(rest.is_constant() ? base + (i < rest.constant() ? 1 : 0) : floordiv(extent + (n - 1 - i), n));
+  return parts(call, sizes);
+}
+
+Types unbind(const Call& call) {
+  const auto n = split_extent(call).as_constant();
+  call.require(n.has_value(), "the number of results depends on a symbolic size");
+  call.require(*n <= 1 << 20, "too many results");
+  TensorType t = call.tensor("self");
+  t.shape.erase(t.shape.begin() + static_cast<std::ptrdiff_t>(call.dim("dim", t.shape.size())));
+  return Types(static_cast<std::size_t>(*n), t);
+}
+
+Types broadcast_tensors(const Call& call) {
+  Types types = call.tensors("tensors");
+  SymShape shape;
+  for (const TensorType& t : types) shape = broadcast(call, shape, t.shape);
+  for (TensorType& t : types) t.shape = shape;
+  return types;
+}
+
+Types meshgrid(const Call& call) {
+  Types types = call.tensors("tensors");
+  SymShape shape;
+  for (const TensorType& t : types) {
+    call.require(t.shape.size() <= 1, "meshgrid takes vectors");
+    shape.push_back(t.shape.empty() ? SymInt(1) : t.shape[0]);
+  }
+  if (call.has("indexing") && call["indexing"].string() == "xy" && shape.size() >= 2) std::swap(shape[0], shape[1]);
+  for (TensorType& t : types) t.shape = shape;
+  return types;
+}
+
+Types repeat(const Call& call) {
+  TensorType t = call.tensor("self");
+  const bool tile = call.has("dims");
+  SymShape repeats = call.sym_list(tile ? "dims" : "repeats");
+  while (tile && repeats.size() < t.shape.size()) repeats.insert(repeats.begin(), 1);
+  call.require(repeats.size() >= t.shape.size(), "fewer repeats than dimensions");
+  while (t.shape.size() < repeats.size()) t.shape.insert(t.shape.begin(), 1);
+  for (std::size_t i = 0; i < repeats.size(); ++i) t.shape[i] *= repeats[i];
+  return {t};
+}
+
+Types repeat_interleave(const Call& call) {
+  TensorType t = call.tensor("self");
+  const SymInt n = call.sym("repeats");
+  if (!call.given("dim")) return {{t.dtype, {product(t.shape) * n}}};
+  const std::size_t d = call.dim("dim", t.shape.size());
+  if (t.shape.empty()) t.shape = {1};
+  t.shape[d] *= n;
+  return {t};
+}
+
+}  // namespace
+
+void add_assembly_rules(RuleTable& table) {
+  using enum OpId;
+  table.add({aten_cat_default, aten_concat_default}, cat);
+  table.add({aten_stack_default}, stack);
+  table.add({aten_hstack_default}, hstack);
+  table.add({aten_vstack_default}, vstack);
+  table.add({aten_split_Tensor, aten_unsafe_split_Tensor}, split);
+  table.add({aten_split_sizes, aten_split_with_sizes_default, aten_unsafe_split_with_sizes_default}, split_sizes);
+  table.add({aten_chunk_default, aten_unsafe_chunk_default}, chunk);
+  table.add({aten_tensor_split_sections}, tensor_split);
+  table.add({aten_unbind_int}, unbind);
+  table.add({aten_broadcast_tensors_default}, broadcast_tensors);
+  table.add({aten_meshgrid_default, aten_meshgrid_indexing}, meshgrid);
+  table.add({aten_repeat_default, aten_tile_default}, repeat);
+  table.add({aten_repeat_interleave_self_int}, repeat_interleave);
+}
+
+}  // namespace aitune::infer

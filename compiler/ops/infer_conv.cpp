@@ -1,0 +1,84 @@
+// Convolutions.
+
+#include <fmt/format.h>
+
+#include "compiler/ops/infer.h"
+
+namespace aitune::infer {
+namespace {
+
+struct Geometry {
+  bool transposed = false;
+  SymShape stride, padding_total, dilation, output_padding;  // one for each spatial dimension
+};
+
+/// A list of one element stands for all spatial dimensions.
+SymShape spread(const Call& call, SymShape list, std::size_t n, std::string_view name) {
+  if (list.size() == 1 && n > 1) list.resize(n, list[0]);
+  if (list.size() != n) call.fail(fmt::format("{} has {} elements, expected {}", name, list.size(), n));
+  return list;
+}
+
+Geometry geometry(const Call& call, std::size_t n) {
+  Geometry g;
+  g.transposed = call.has("output_padding") && (!call.has("transposed") || call.boolean("transposed"));
+  g.stride = spread(call, call.sym_list("stride"), n, "stride");
+  g.dilation = spread(call, call.sym_list("dilation"), n, "dilation");
+  for (const SymInt& s : g.stride) call.require(!s.is(0), "a stride of 0");
+  if (g.transposed) g.output_padding = spread(call, call.sym_list("output_padding"), n, "output_padding");
+  if (!std::holds_alternative<std::string>(call["padding"])) {
+    g.padding_total = spread(call, call.sym_list("padding"), n, "padding");
+    for (SymInt& p : g.padding_total) p *= 2;
+    return g;
+  }
+  const std::string& mode = call["padding"].string();
+  if (mode != "valid" && mode != "same") call.fail("padding is neither 'valid' nor 'same': " + mode);
+  const SymShape& weight = call.shape("weight");
+  for (std::size_t i = 0; i < n; ++i)
+    g.padding_total.push_back(mode == "same" ? g.dilation[i] * (weight[i + 2] - 1) : SymInt(0));
+  return g;
+}
+
+SymInt output_size(const Geometry& g, std::size_t i, const SymInt& size, const SymInt& kernel) {
+  if (!g.transposed) return window_size(size, g.padding_total[i], g.dilation[i], kernel, g.stride[i]);
+  return (size - 1) * g.stride[i] - g.padding_total[i] + g.dilation[i] * (kernel - 1) + g.output_padding[i] + 1;
+}
+
+Types convolution(const Call& call) {
+  const TensorType& input = call.tensor("input");
+  const SymShape& weight = call.shape("weight");
+  call.require(weight.size() >= 3 && weight.size() <= 5, "the weight needs one to three spatial dimensions");
+  const std::size_t n = weight.size() - 2;
+  const bool batched = input.shape.size() == n + 2;
+  if (!batched && input.shape.size() != n + 1)
+    call.fail(fmt::format("the input {} does not fit the weight {}", to_string(input), to_string(call.tensor("weight"))));
+  if (input.dtype != call.tensor("weight").dtype)
+    call.fail(fmt::format("input {} and weight {} have different dtypes", to_string(input), to_string(call.tensor("weight"))));
+
+  const Geometry g = geometry(call, n);
+  const SymInt groups = call.sym("groups");
+  call.require(!groups.is(0), "groups must be positive");
+  const SymInt in_channels = input.shape[batched ? 1 : 0];
+  const SymInt out_channels = g.transposed ? weight[1] * groups : weight[0];
+  unify(call, in_channels, g.transposed ? weight[0] : weight[1] * groups);
+  if (call.given("bias")) unify(call, out_channels, call.shape("bias").at(0));
+
+  SymShape shape;
+  if (batched) shape.push_back(input.shape[0]);
+  shape.push_back(out_channels);
+  for (std::size_t i = 0; i < n; ++i)
+    shape.push_back(output_size(g, i, input.shape[i + (batched ? 2 : 1)], weight[i + 2]));
+  return {{input.dtype, shape}};
+}
+
+}  // namespace
+
+void add_conv_rules(RuleTable& table) {
+  using enum OpId;
+  table.add({aten_conv1d_default, aten_conv1d_padding, aten_conv2d_default, aten_conv2d_padding, aten_conv3d_default,
+             aten_conv3d_padding, aten_convolution_default, aten_conv_transpose1d_default, aten_conv_transpose2d_input,
+             aten_conv_transpose3d_input},
+            convolution);
+}
+
+}  // namespace aitune::infer

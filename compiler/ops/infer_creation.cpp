@@ -1,0 +1,69 @@
+// Operators that make a tensor out of numbers.
+
+#include <cmath>
+
+#include "compiler/ops/infer.h"
+
+namespace aitune::infer {
+namespace {
+
+/// The dtype PyTorch gives to a number on its own.
+DType dtype_of_number(const Arg& number) {
+  if (std::holds_alternative<bool>(number)) return DType::b8;
+  return std::holds_alternative<double>(number) ? DType::f32 : DType::i64;
+}
+
+Types filled(const Call& call) {
+  const DType type = call.has("fill_value") ? dtype_of_number(call["fill_value"]) : DType::f32;
+  return {{call.dtype_or("dtype", type), call.sym_list("size")}};
+}
+
+Types like(const Call& call) {
+  const TensorType& self = call.tensor("self");
+  return {{call.dtype_or("dtype", self.dtype), call.has("size") ? call.sym_list("size") : self.shape}};
+}
+
+Types scalar_tensor(const Call& call) { return {{call.dtype_or("dtype", DType::f32), {}}}; }
+
+Types arange(const Call& call) {
+  const Arg start = call.has("start") ? call["start"] : Arg(SymInt(0));
+  const Arg step = call.has("step") ? call["step"] : Arg(SymInt(1));
+  const Arg& end = call["end"];
+  const auto is_float = [](const Arg& a) { return std::holds_alternative<double>(a); };
+  if (is_float(start) || is_float(end) || is_float(step)) {
+    const double n = std::ceil((end.number() - start.number()) / step.number());
+    call.require(n >= 0 && n < 9e18, "the bounds do not fit the step");
+    return {{call.dtype_or("dtype", DType::f32), {static_cast<std::int64_t>(n)}}};
+  }
+  const auto whole = [](const Arg& a) { return std::holds_alternative<bool>(a) ? SymInt(a.integer()) : a.sym(); };
+  const SymInt by = whole(step);
+  call.require(!by.is(0), "the step must not be 0");
+  SymInt span = whole(end) - whole(start);
+  const bool down = by.is_constant() && by.constant() < 0;
+  if (const auto s = span.as_constant()) call.require(*s == 0 || (*s < 0) == down, "the bounds do not fit the step");
+  span = down ? SymInt(0) - span : span;
+  return {{call.dtype_or("dtype", DType::i64), {ceil_div(span, down ? SymInt(0) - by : by)}}};
+}
+
+Types linspace(const Call& call) { return {{call.dtype_or("dtype", DType::f32), {call.sym("steps")}}}; }
+
+Types eye(const Call& call) {
+  const SymInt n = call.sym("n");
+  return {{call.dtype_or("dtype", DType::f32), {n, call.has("m") ? call.sym("m") : n}}};
+}
+
+}  // namespace
+
+void add_creation_rules(RuleTable& table) {
+  using enum OpId;
+  table.add({aten_full_default, aten_ones_default, aten_zeros_default, aten_empty_memory_format}, filled);
+  table.add({aten_full_like_default, aten_ones_like_default, aten_zeros_like_default, aten_empty_like_default,
+             aten_new_empty_default, aten_new_full_default, aten_new_ones_default, aten_new_zeros_default},
+            like);
+  table.add({aten_scalar_tensor_default}, scalar_tensor);
+  table.add({aten_arange_default, aten_arange_start, aten_arange_start_step}, arange);
+  table.add({aten_linspace_default}, linspace);
+  table.add({aten_eye_default, aten_eye_m}, eye);
+}
+
+}  // namespace aitune::infer

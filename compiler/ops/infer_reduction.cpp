@@ -1,0 +1,157 @@
+// Reductions, scans, softmax and sorting.
+
+#include <algorithm>
+
+#include "compiler/ops/infer.h"
+
+namespace aitune::infer {
+namespace {
+
+SymShape without(const SymShape& shape, const std::vector<std::size_t>& dims, bool keep) {
+  SymShape result;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (std::ranges::find(dims, i) == dims.end()) result.push_back(shape[i]);
+    else if (keep) result.push_back(1);
+  }
+  return result;
+}
+
+bool keeps(const Call& call) { return call.has("keepdim") && call.boolean("keepdim"); }
+
+SymShape reduced(const Call& call) {
+  const SymShape& shape = call.shape("self");
+  if (!call.given("dim")) return without(shape, call.has("dim") ? call.dims("dim", shape.size()) : [&] {
+    std::vector<std::size_t> all(shape.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+    return all;
+  }(), keeps(call));
+  return without(shape, call.dims("dim", shape.size()), keeps(call));
+}
+
+DType accumulated(DType t) { return is_integral(t) || t == DType::b8 ? DType::i64 : t; }
+
+Types sum(const Call& call) {
+  return {{call.dtype_or("dtype", accumulated(call.tensor("self").dtype)), reduced(call)}};
+}
+
+Types mean(const Call& call) {
+  const DType type = call.dtype_or("dtype", call.tensor("self").dtype);
+  call.require(is_floating(type) || is_complex(type), "mean needs a floating point dtype");
+  return {{type, reduced(call)}};
+}
+
+Types extremum(const Call& call) { return {{call.tensor("self").dtype, reduced(call)}}; }
+
+Types extremum_and_index(const Call& call) {
+  const SymShape shape = reduced(call);
+  return {{call.tensor("self").dtype, shape}, {DType::i64, shape}};
+}
+
+Types two_extrema(const Call& call) {
+  const TensorType t{call.tensor("self").dtype, reduced(call)};
+  return {t, t};
+}
+
+Types index_of_extremum(const Call& call) { return {{DType::i64, reduced(call)}}; }
+
+Types truth(const Call& call) {
+  const DType t = call.tensor("self").dtype;
+  return {{t == DType::u8 ? DType::u8 : DType::b8, reduced(call)}};
+}
+
+Types nonzero_count(const Call& call) { return {{DType::i64, reduced(call)}}; }
+
+Types moments(const Call& call) {
+  const TensorType t{call.tensor("self").dtype, reduced(call)};
+  return call.op().result_count == 2 ? Types{t, t} : Types{t};
+}
+
+Types log_sum(const Call& call) { return {{floating(call.tensor("self").dtype), reduced(call)}}; }
+
+Types norm(const Call& call) {
+  const DType type = floating(call.tensor("self").dtype);
+  return {{call.has("dtype") ? call.dtype_or("dtype", type) : type, reduced(call)}};
+}
+
+Types scan(const Call& call) {
+  const TensorType& self = call.tensor("self");
+  call.dim("dim", self.shape.size());
+  if (call.op().is_inplace()) return {self};
+  return {{call.dtype_or("dtype", accumulated(self.dtype)), self.shape}};
+}
+
+Types diff(const Call& call) {
+  TensorType t = call.tensor("self");
+  const std::size_t d = call.dim("dim", t.shape.size());
+  call.require(!t.shape.empty(), "diff needs at least one dimension");
+  for (const std::string_view name : {"prepend", "append"})
+    if (call.given(name)) t.shape[d] += call.shape(name).at(d);
+  const std::int64_t n = call.integer("n");
+  call.require(n >= 0, "n must not be negative");
+  const auto size = t.shape[d].as_constant();
+  t.shape[d] = size ? SymInt(std::max<std::int64_t>(*size - n, 0)) : t.shape[d] - n;
+  return {t};
+}
+
+Types softmax(const Call& call) {
+  const TensorType& self = call.tensor("self");
+  call.dim("dim", self.shape.size());
+  DType type = self.dtype;
+  if (call.has("dtype")) type = call.dtype_or("dtype", type);
+  if (call.has("half_to_float") && call.boolean("half_to_float")) type = DType::f32;
+  return {{type, self.shape}};
+}
+
+Types sort(const Call& call) {
+  const TensorType& self = call.tensor("self");
+  call.dim("dim", self.shape.size());
+  return {self, {DType::i64, self.shape}};
+}
+
+Types argsort(const Call& call) { return {sort(call)[1]}; }
+
+Types topk(const Call& call) {
+  TensorType t = call.tensor("self");
+  const std::size_t d = call.dim("dim", t.shape.size());
+  if (!t.shape.empty()) t.shape[d] = call.sym("k");
+  return {t, {DType::i64, t.shape}};
+}
+
+Types cosine_similarity(const Call& call) {
+  Promotion type;
+  type.add(call.tensor("x1"));
+  type.add(call.tensor("x2"));
+  SymShape shape = broadcast(call, call.shape("x1"), call.shape("x2"));
+  shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(call.dim("dim", shape.size())));
+  return {{floating(type.result()), shape}};
+}
+
+}  // namespace
+
+void add_reduction_rules(RuleTable& table) {
+  using enum OpId;
+  table.add({aten_sum_default, aten_sum_dim_IntList, aten_prod_default, aten_prod_dim_int, aten_nansum_default}, sum);
+  table.add({aten_mean_default, aten_mean_dim}, mean);
+  table.add({aten_amax_default, aten_amin_default, aten_max_default, aten_min_default}, extremum);
+  table.add({aten_max_dim, aten_min_dim}, extremum_and_index);
+  table.add({aten_aminmax_default}, two_extrema);
+  table.add({aten_argmax_default, aten_argmin_default}, index_of_extremum);
+  table.add({aten_any_default, aten_any_dim, aten_any_dims, aten_all_default, aten_all_dim, aten_all_dims}, truth);
+  table.add({aten_count_nonzero_default, aten_count_nonzero_dim_IntList}, nonzero_count);
+  table.add({aten_var_default, aten_var_dim, aten_var_correction, aten_std_default, aten_std_dim, aten_std_correction,
+             aten_var_mean_correction, aten_std_mean_correction},
+            moments);
+  table.add({aten_logsumexp_default}, log_sum);
+  table.add({aten_linalg_vector_norm_default, aten_norm_Scalar, aten_norm_ScalarOpt_dim}, norm);
+  table.add({aten_cumsum_default, aten_cumsum__default, aten_cumprod_default}, scan);
+  table.add({aten_diff_default}, diff);
+  table.add({aten_softmax_int, aten__softmax_default, aten__safe_softmax_default, aten_log_softmax_int,
+             aten__log_softmax_default},
+            softmax);
+  table.add({aten_sort_default, aten_sort_stable}, sort);
+  table.add({aten_argsort_default}, argsort);
+  table.add({aten_topk_default}, topk);
+  table.add({aten_cosine_similarity_default}, cosine_similarity);
+}
+
+}  // namespace aitune::infer

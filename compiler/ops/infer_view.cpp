@@ -1,0 +1,228 @@
+// Operators that rearrange one tensor: views, copies, conversions.
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "compiler/ops/infer.h"
+
+namespace aitune::infer {
+namespace {
+
+/// The same elements and dtype in another shape.
+Types with_shape(const Call& call, SymShape shape) { return {{call.tensor("self").dtype, std::move(shape)}}; }
+
+Types reshape(const Call& call) {
+  return with_shape(call, fill_in_size(call, call.sym_list(call.has("size") ? "size" : "shape"), product(call.shape("self"))));
+}
+
+Types reshape_as(const Call& call) {
+  return with_shape(call, fill_in_size(call, call.shape("other"), product(call.shape("self"))));
+}
+
+Types flatten(const Call& call) {
+  const SymShape& self = call.shape("self");
+  if (self.empty()) return with_shape(call, {1});
+  const std::size_t first = call.dim("start_dim", self.size()), last = call.dim("end_dim", self.size());
+  call.require(first <= last, "start_dim comes after end_dim");
+  SymShape shape;
+  for (std::size_t i = 0; i < self.size(); ++i) {
+    if (i > first && i <= last) shape.back() *= self[i];
+    else shape.push_back(self[i]);
+  }
+  return with_shape(call, shape);
+}
+
+Types unflatten(const Call& call) {
+  SymShape shape = call.shape("self");
+  const std::size_t d = call.dim("dim", shape.size());
+  call.require(!shape.empty(), "a 0-dim tensor has nothing to unflatten");
+  const SymShape sizes = fill_in_size(call, call.sym_list("sizes"), shape[d]);
+  shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(d));
+  shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(d), sizes.begin(), sizes.end());
+  return with_shape(call, shape);
+}
+
+Types squeeze(const Call& call) {
+  const SymShape& self = call.shape("self");
+  std::vector<std::size_t> dims;
+  if (!call.has("dim") || !call["dim"].is_list() || !call["dim"].list().empty())
+    for (std::size_t i = 0; i < self.size(); ++i) dims.push_back(i);
+  if (call.has("dim") && !dims.empty()) dims = call.dims("dim", self.size());
+  SymShape shape;
+  for (std::size_t i = 0; i < self.size(); ++i)
+    if (!self[i].is(1) || std::ranges::find(dims, i) == dims.end()) shape.push_back(self[i]);
+  return with_shape(call, shape);
+}
+
+Types unsqueeze(const Call& call) {
+  SymShape shape = call.shape("self");
+  shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(call.dim("dim", shape.size() + 1)), 1);
+  return with_shape(call, shape);
+}
+
+Types permute(const Call& call) {
+  const SymShape& self = call.shape("self");
+  const auto order = call.int_list("dims");
+  call.require(order.size() == self.size(), "dims does not name every dimension");
+  SymShape shape;
+  for (const std::size_t d : call.dims("dims", self.size())) shape.push_back(self[d]);
+  return with_shape(call, shape);
+}
+
+Types transpose(const Call& call) {
+  SymShape shape = call.shape("self");
+  const bool axes = call.has("axis0");
+  const std::size_t a = call.dim(axes ? "axis0" : "dim0", shape.size()), b = call.dim(axes ? "axis1" : "dim1", shape.size());
+  if (!shape.empty()) std::swap(shape[a], shape[b]);
+  return with_shape(call, shape);
+}
+
+Types reversed(const Call& call) {
+  SymShape shape = call.shape("self");
+  std::ranges::reverse(shape);
+  return with_shape(call, shape);
+}
+
+Types matrix_transpose(const Call& call) {
+  call.require(call.shape("self").size() <= 2, "t takes at most two dimensions");
+  return reversed(call);
+}
+
+Types movedim(const Call& call) {
+  const SymShape& self = call.shape("self");
+  const std::size_t rank = self.size();
+  const auto source = call.dims("source", rank), destination = call.dims("destination", rank);
+  call.require(source.size() == destination.size(), "source and destination have different lengths");
+  std::vector<std::optional<std::size_t>> order(rank);
+  std::vector<bool> moved(rank);
+  for (std::size_t i = 0; i < source.size() && rank > 0; ++i) {
+    order[destination[i]] = source[i];
+    moved[source[i]] = true;
+  }
+  std::size_t next = 0;
+  SymShape shape;
+  for (auto& o : order) {
+    if (!o) {
+      while (moved[next]) ++next;
+      o = next++;
+    }
+    shape.push_back(self[*o]);
+  }
+  return with_shape(call, shape);
+}
+
+SymShape expanded(const Call& call, const SymShape& self, SymShape size) {
+  call.require(size.size() >= self.size(), "the new shape has fewer dimensions");
+  const std::size_t offset = size.size() - self.size();
+  for (std::size_t i = 0; i < self.size(); ++i) {
+    SymInt& s = size[offset + i];
+    if (s.is(-1)) s = self[i];
+    else if (!self[i].is(1) && differ(s, self[i]))
+      call.fail(fmt::format("{} does not expand to {}", to_string(self), to_string(size)));
+  }
+  for (std::size_t i = 0; i < offset; ++i) call.require(!size[i].is(-1), "-1 in a new leading dimension");
+  return size;
+}
+
+Types expand(const Call& call) { return with_shape(call, expanded(call, call.shape("self"), call.sym_list("size"))); }
+
+Types expand_as(const Call& call) { return with_shape(call, expanded(call, call.shape("self"), call.shape("other"))); }
+
+Types slice(const Call& call) {
+  SymShape shape = call.shape("self");
+  const std::size_t d = call.dim("dim", shape.size());
+  call.require(!shape.empty(), "a 0-dim tensor has nothing to slice");
+  shape[d] = slice_length(call, shape[d], call["start"], call["end"], call.sym("step"));
+  return with_shape(call, shape);
+}
+
+Types select(const Call& call) {
+  SymShape shape = call.shape("self");
+  const std::size_t d = call.dim("dim", shape.size());
+  call.require(!shape.empty(), "a 0-dim tensor has nothing to select from");
+  const auto index = call.sym("index").as_constant();
+  const auto size = shape[d].as_constant();
+  if (index && size) call.require(*index >= -*size && *index < *size, "the index is out of range");
+  shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(d));
+  return with_shape(call, shape);
+}
+
+Types narrow(const Call& call) {
+  SymShape shape = call.shape("self");
+  const std::size_t d = call.dim("dim", shape.size());
+  call.require(!shape.empty(), "a 0-dim tensor has nothing to narrow");
+  shape[d] = call.sym("length");
+  return with_shape(call, shape);
+}
+
+Types diagonal(const Call& call) {
+  SymShape shape = call.shape("self");
+  const std::size_t a = call.dim("dim1", shape.size()), b = call.dim("dim2", shape.size());
+  call.require(a != b, "dim1 and dim2 are the same");
+  const std::int64_t offset = call.integer("offset");
+  SymInt length = min(offset < 0 ? shape[a] + offset : shape[a], offset > 0 ? shape[b] - offset : shape[b]);
+  if (const auto n = length.as_constant(); n && *n < 0) length = 0;
+  shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(std::max(a, b)));
+  shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(std::min(a, b)));
+  shape.push_back(length);
+  return with_shape(call, shape);
+}
+
+Types unfold(const Call& call) {
+  SymShape shape = call.shape("self");
+  const std::size_t d = call.dim("dimension", shape.size());
+  const SymInt size = call.sym("size"), step = call.sym("step");
+  call.require(!step.is(0), "the step must be positive");
+  if (!shape.empty()) shape[d] = floordiv(shape[d] - size, step) + 1;
+  shape.push_back(size);
+  return with_shape(call, shape);
+}
+
+Types unchanged(const Call& call) { return {call.tensor("self")}; }
+
+Types converted(const Call& call) {
+  const TensorType& self = call.tensor("self");
+  return {{call.dtype_or("dtype", self.dtype), self.shape}};
+}
+
+Types converted_as(const Call& call) { return {{call.tensor("other").dtype, call.shape("self")}}; }
+
+}  // namespace
+
+void add_view_rules(RuleTable& table) {
+  using enum OpId;
+  table.add({aten_view_default, aten__unsafe_view_default, aten_reshape_default, aten__reshape_alias_default,
+             aten_view_copy_default},
+            reshape);
+  table.add({aten_view_as_default, aten_reshape_as_default}, reshape_as);
+  table.add({aten_flatten_using_ints}, flatten);
+  table.add({aten_unflatten_int}, unflatten);
+  table.add({aten_squeeze_default, aten_squeeze_dim, aten_squeeze_dims, aten_squeeze__default, aten_squeeze__dim,
+             aten_squeeze_copy_default, aten_squeeze_copy_dim, aten_squeeze_copy_dims},
+            squeeze);
+  table.add({aten_unsqueeze_default, aten_unsqueeze__default, aten_unsqueeze_copy_default}, unsqueeze);
+  table.add({aten_permute_default, aten_permute_copy_default}, permute);
+  table.add({aten_transpose_int, aten_transpose__default, aten_transpose_copy_int, aten_swapaxes_default,
+             aten_swapdims_default},
+            transpose);
+  table.add({aten_t_default, aten_t__default, aten_t_copy_default}, matrix_transpose);
+  table.add({aten_numpy_T_default}, reversed);
+  table.add({aten_movedim_int, aten_movedim_intlist}, movedim);
+  table.add({aten_expand_default, aten_broadcast_to_default, aten_expand_copy_default}, expand);
+  table.add({aten_expand_as_default}, expand_as);
+  table.add({aten_slice_Tensor, aten_slice_copy_Tensor}, slice);
+  table.add({aten_select_int, aten_select_copy_int}, select);
+  table.add({aten_narrow_default}, narrow);
+  table.add({aten_diagonal_default}, diagonal);
+  table.add({aten_unfold_default}, unfold);
+  table.add({aten_roll_default, aten_flip_default, aten_tril_default, aten_triu_default, aten_slice_scatter_default,
+             aten_select_scatter_default, aten_contiguous_default, aten_clone_default, aten_alias_default,
+             aten_detach_default, aten_detach__default, aten_lift_default, aten_lift_fresh_default,
+             aten_lift_fresh_copy_default, aten_alias_copy_default, aten_detach_copy_default},
+            unchanged);
+  table.add({aten_to_dtype, aten_to_dtype_layout, aten_to_device, aten__to_copy_default}, converted);
+  table.add({aten_to_other, aten_type_as_default}, converted_as);
+}
+
+}  // namespace aitune::infer
