@@ -86,6 +86,8 @@ SymInt floordiv_constant(const SymInt& a, std::int64_t c) {
     constant = floor_divide(constant, g);
     return quotient + floordiv(variable + constant, c / g);
   }
+  if (Access::terms(variable)[0].coefficient < 0)  // floor(-x / c) is -ceil(x / c): one sign for both
+    return quotient - floordiv(variable * SymInt(-1) + (c - 1 - constant), c);
   if (const auto* inner = single_atom(variable); inner != nullptr && inner->kind == AtomKind::floordiv) {
     const auto d = inner->rhs.as_constant();
     std::int64_t both = 0, shift = 0;

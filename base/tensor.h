@@ -76,6 +76,8 @@ class Tensor {
   template <typename T>
   T* as() const { return reinterpret_cast<T*>(data_); }
   const std::shared_ptr<const void>& owner() const { return owner_; }
+  /// Points a borrowed view at other memory that outlives it; dtype, shape and strides stay.
+  void rebase(void* data) { data_ = static_cast<std::byte*>(data); }
 
   /// Row-major copy of the elements (or *this when it is contiguous already).
   Tensor contiguous() const;
