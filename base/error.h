@@ -59,4 +59,7 @@ using IoError = TypedError<ErrorCode::io>;
 using ValidationError = TypedError<ErrorCode::validation>;
 using InternalError = TypedError<ErrorCode::internal>;
 
+/// Throws the type that belongs to `code` (InternalError for ErrorCode::ok): for passing an error on with more context.
+[[noreturn]] void throw_error(ErrorCode code, std::string what, std::string where = {}, std::string fix = {});
+
 }  // namespace aitune

@@ -139,7 +139,7 @@ LoadedPlan read_plan(std::span<const std::byte> bytes, std::string_view where, P
     verify_plan(loaded.plan, loaded.code.size(), loaded.constants.size(), where);
   } catch (const Error& e) {
     if (!e.where().empty()) throw;
-    throw Error(e.code(), e.problem(), std::string(where), e.fix());
+    throw_error(e.code(), e.problem(), std::string(where), e.fix());
   }
   return loaded;
 }

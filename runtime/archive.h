@@ -1,0 +1,31 @@
+#pragma once
+// Finding and checking what a program needs inside an .ait.
+
+#include <span>
+#include <string_view>
+
+#include "format/manifest.h"
+#include "format/zip_reader.h"
+#include "runtime/program.h"
+
+namespace aitune {
+
+/// The manifest, checked against its digest. Throws Corrupt or Incompatible, and Unsupported for an archive that has none
+/// (a .pt2 that was never tuned).
+Manifest read_manifest(const ZipReader& archive);
+
+/// The first plan of the wanted module and precision that the machine can run. Throws NotFound for an unknown module,
+/// Incompatible (listing the targets in the file) when no plan fits.
+const ManifestPlan& choose_plan(const Manifest& manifest, const LoadOptions& options, std::string_view where);
+
+/// The plan's bytes in place, its head checked against the manifest if `verify`.
+std::span<const std::byte> plan_bytes(const ZipReader& archive, const ManifestPlan& plan, bool verify);
+
+/// Compares every entry with the manifest: none missing, none added, sizes and SHA-256. Throws Corrupt listing all that
+/// differ. Reads the whole file.
+void verify_entries(const ZipReader& archive);
+
+/// Asks the system to map these pages now; a hint, which may do nothing.
+void prefault(std::span<const std::byte> bytes) noexcept;
+
+}  // namespace aitune

@@ -1,0 +1,192 @@
+#include "runtime/bound_plan.h"
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "format/bytes.h"
+
+namespace aitune {
+namespace {
+
+void fill_pattern(std::byte* to, std::size_t bytes, std::uint32_t pattern) {
+  const auto low = pattern & 0xff;
+  if (pattern == low * 0x01010101u) {
+    std::memset(to, static_cast<int>(low), bytes);
+    return;
+  }
+  std::size_t at = 0;
+  for (; at + sizeof pattern <= bytes; at += sizeof pattern) std::memcpy(to + at, &pattern, sizeof pattern);
+  std::memcpy(to + at, &pattern, bytes - at);
+}
+
+/// Names the step, and the model's node if it is known, in front of what an operator said.
+[[noreturn]] void rethrow_in_step(const Plan& plan, std::size_t index, const Error& e) {
+  const PlanStep& step = plan.steps[index];
+  std::string where = fmt::format("step {} ({})", index, step.name);
+  if (!step.sources.empty()) where += fmt::format(", node {}", plan.sources[step.sources[0]].node);
+  if (!e.where().empty()) where += ": " + e.where();
+  throw_error(e.code(), e.problem(), where, e.fix());
+}
+
+}  // namespace
+
+BoundPlan::BoundPlan(const Program& program, PlanShapes shapes) : program_(program), shapes_(std::move(shapes)) {
+  const Plan& plan = program.plan();
+  const std::int64_t arena = shapes_.values[plan.arena_bytes];
+  if (arena < 0) throw Corrupt(fmt::format("the plan's arena has {} bytes", arena), program.where());
+  arena_bytes_ = static_cast<std::size_t>(arena);
+  check_buffers();
+  check_views();
+  inputs_.resize(plan.inputs.size());
+  outputs_.resize(plan.outputs.size());
+  std::size_t slots = 0, params = 0;
+  for (const PlanStep& step : plan.steps) {
+    slots += step.buffers.size();
+    params += step.params.size();
+  }
+  slots_.reserve(slots);  // calls point into these: they must not move
+  params_.reserve(params);
+  steps_.reserve(plan.steps.size());
+  for (const PlanStep& step : plan.steps) prepare(step);
+  // Constants are never written: read_plan lets no step write there that says what it writes, and the pages are
+  // read-only for those that don't.
+  point(constants_, const_cast<std::byte*>(program.constants().data()));
+}
+
+void BoundPlan::check_buffers() const {
+  const Plan& plan = program_.plan();
+  for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
+    const PlanBuffer& b = plan.buffers[i];
+    std::size_t room = 0;
+    switch (b.space) {
+      case BufferSpace::input: room = shapes_.input_bytes[b.index]; break;
+      case BufferSpace::output: room = shapes_.output_bytes[b.index]; break;
+      case BufferSpace::constant: room = program_.constants().size(); break;
+      case BufferSpace::arena: room = arena_bytes_; break;
+    }
+    const std::int64_t offset = shapes_.values[b.offset], bytes = shapes_.values[b.bytes];
+    if (offset < 0 || bytes < 0 || !fits(value(b.offset), value(b.bytes), room)) {
+      throw Corrupt(fmt::format("buffer {} of the plan needs bytes {}+{} of {}", i, offset, bytes, room),
+                    program_.where());
+    }
+  }
+}
+
+void BoundPlan::check_views() const {
+  const Plan& plan = program_.plan();
+  for (std::size_t i = 0; i < plan.views.size(); ++i) {
+    const PlanView& view = plan.views[i];
+    const PlanBuffer& buffer = plan.buffers[view.buffer];
+    const Tensor tensor = make_view(view, shapes_.values);
+    const auto element = dtype_size(view.dtype);
+    if (static_cast<std::size_t>(tensor.numel()) > value(buffer.bytes) / element ||
+        value(buffer.offset) % std::min<std::size_t>(element, 8) != 0) {
+      throw Corrupt(fmt::format("view {} of the plan, {}, does not fit its buffer ({} bytes at {})", i,
+                                describe(view.dtype, tensor.shape()), value(buffer.bytes), value(buffer.offset)),
+                    program_.where());
+    }
+  }
+}
+
+void BoundPlan::check_fill(const PlanStep& step) const {
+  const auto offset = shapes_.values[step.params[0]], bytes = shapes_.values[step.params[1]];
+  const auto room = value(program_.plan().buffers[step.buffers[0]].bytes);
+  if (offset < 0 || bytes < 0 || !fits(value(step.params[0]), value(step.params[1]), room)) {
+    throw Corrupt(fmt::format("fill step {} needs bytes {}+{} of {}", step.name, offset, bytes, room),
+                  program_.where());
+  }
+}
+
+BoundPlan::Place& BoundPlan::place_of(const PlanBuffer& buffer) {
+  switch (buffer.space) {
+    case BufferSpace::input: return inputs_[buffer.index];
+    case BufferSpace::output: return outputs_[buffer.index];
+    case BufferSpace::constant: return constants_;
+    case BufferSpace::arena: break;
+  }
+  return arena_;
+}
+
+void BoundPlan::add_slot(std::uint32_t buffer) {
+  const PlanBuffer& b = program_.plan().buffers[buffer];
+  place_of(b).slots.emplace_back(slots_.size(), value(b.offset));
+  slots_.push_back(nullptr);
+}
+
+void BoundPlan::prepare(const PlanStep& step) {
+  const Plan& plan = program_.plan();
+  Step bound;
+  bound.kind = step.kind;
+  const std::size_t first_slot = slots_.size();
+  for (const auto buffer : step.buffers) add_slot(buffer);
+  if (step.kind == StepKind::cpu_kernel) {
+    bound.kernel.function = program_.code().entry(step.entry);
+    bound.kernel.args = {slots_.data() + first_slot, params_.data() + params_.size()};
+    bound.kernel.tasks = shapes_.values[step.tasks];
+    bound.kernel.serial = step.serial;
+    for (const ExprId id : step.params) params_.push_back(shapes_.values[id]);
+  } else if (step.kind == StepKind::fill) {
+    check_fill(step);
+    bound.fill = {first_slot, value(step.params[0]), value(step.params[1]),
+                  static_cast<std::uint32_t>(shapes_.values[step.params[2]])};
+  } else {
+    bound.reference = std::make_unique<ReferenceCall>(plan, step, shapes_.values);
+    for (const auto& [tensor, view] : bound.reference->tensors()) {
+      const PlanBuffer& b = plan.buffers[plan.views[view].buffer];
+      place_of(b).tensors.emplace_back(tensor, value(b.offset));
+    }
+  }
+  steps_.push_back(std::move(bound));
+}
+
+void BoundPlan::point(Place& place, std::byte* base) {
+  if (place.base == base) return;
+  place.base = base;
+  for (const auto& [slot, offset] : place.slots) slots_[slot] = base + offset;
+  for (const auto& [tensor, offset] : place.tensors) tensor->rebase(base + offset);
+}
+
+void BoundPlan::set_arena(std::byte* arena) { point(arena_, arena); }
+
+Tensor BoundPlan::view(std::uint32_t index) {
+  const PlanView& view = program_.plan().views[index];
+  const PlanBuffer& b = program_.plan().buffers[view.buffer];
+  Tensor tensor = make_view(view, shapes_.values);
+  tensor.rebase(place_of(b).base + value(b.offset));
+  return tensor;
+}
+
+void BoundPlan::run_step(Step& step, std::size_t index) {
+  switch (step.kind) {
+    case StepKind::cpu_kernel: return cpu::run_kernel(step.kernel, program_.pool());
+    case StepKind::fill: {
+      const Fill& fill = step.fill;
+      return fill_pattern(static_cast<std::byte*>(slots_[fill.slot]) + fill.offset, fill.bytes, fill.pattern);
+    }
+    case StepKind::reference:
+      try {
+        return step.reference->run();
+      } catch (const Error& e) {
+        rethrow_in_step(program_.plan(), index, e);
+      }
+    case StepKind::onednn: break;
+  }
+  throw InternalError(fmt::format("step {} has a kind that read_plan should have refused", index));
+}
+
+void BoundPlan::run(const StepObserver* observer) {
+  using Clock = std::chrono::steady_clock;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (!observer) {
+      run_step(steps_[i], i);
+      continue;
+    }
+    const auto start = Clock::now();
+    run_step(steps_[i], i);
+    (*observer)(i, Clock::now() - start);
+  }
+}
+
+}  // namespace aitune

@@ -1,0 +1,81 @@
+#pragma once
+// A plan bound to one set of input shapes: every size evaluated, every call prepared. Running it allocates nothing.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engines/cpu/run/kernel_step.h"
+#include "runtime/program.h"
+#include "runtime/reference_call.h"
+#include "runtime/shapes.h"
+
+namespace aitune {
+
+/// Told of each step when it has run, with how long it took.
+using StepObserver = std::function<void(std::size_t step, std::chrono::nanoseconds elapsed)>;
+
+/// Prepared calls of one program for one set of shapes. Used by one thread at a time.
+class BoundPlan {
+ public:
+  /// Throws Corrupt if, with these sizes, a buffer leaves its memory or a view its buffer.
+  BoundPlan(const Program& program, PlanShapes shapes);
+  BoundPlan(const BoundPlan&) = delete;
+  BoundPlan& operator=(const BoundPlan&) = delete;
+
+  const PlanShapes& shapes() const { return shapes_; }
+  std::size_t arena_bytes() const { return arena_bytes_; }
+
+  /// Where intermediate results go: arena_bytes() bytes that outlive the next run.
+  void set_arena(std::byte* arena);
+  /// Where input or output number `index` is.
+  void set_input(std::size_t index, std::byte* data) { point(inputs_[index], data); }
+  void set_output(std::size_t index, std::byte* data) { point(outputs_[index], data); }
+
+  /// Runs all steps. The arena, inputs and outputs have been set. Throws what an operator of the reference engine
+  /// throws, with the step named.
+  void run(const StepObserver* observer = nullptr);
+  /// The view's tensor in the memory now set. It owns nothing.
+  Tensor view(std::uint32_t index);
+
+ private:
+  struct Fill {
+    std::size_t slot = 0, offset = 0, bytes = 0;
+    std::uint32_t pattern = 0;
+  };
+  struct Step {
+    StepKind kind = StepKind::cpu_kernel;
+    cpu::KernelCall kernel;
+    Fill fill;
+    std::unique_ptr<ReferenceCall> reference;
+  };
+  /// What must follow when a piece of memory moves: slots of kernels and tensors of reference calls.
+  struct Place {
+    std::byte* base = nullptr;
+    std::vector<std::pair<std::size_t, std::size_t>> slots;  // slot, offset from base
+    std::vector<std::pair<Tensor*, std::size_t>> tensors;
+  };
+
+  void check_buffers() const;
+  void check_views() const;
+  void check_fill(const PlanStep& step) const;
+  void prepare(const PlanStep& step);
+  void add_slot(std::uint32_t buffer);
+  std::size_t value(ExprId id) const { return static_cast<std::size_t>(shapes_.values[id]); }
+  Place& place_of(const PlanBuffer& buffer);
+  void point(Place& place, std::byte* base);
+  void run_step(Step& step, std::size_t index);
+
+  const Program& program_;
+  PlanShapes shapes_;
+  std::size_t arena_bytes_ = 0;
+  std::vector<Step> steps_;
+  std::vector<void*> slots_;            // buffer arrays of all kernels, one after another
+  std::vector<std::int64_t> params_;    // likewise their parameters
+  Place arena_, constants_;
+  std::vector<Place> inputs_, outputs_;
+};
+
+}  // namespace aitune

@@ -1,0 +1,175 @@
+#include "runtime/instance.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace aitune {
+namespace {
+
+/// Prepared calls are kept for this many sets of shapes.
+constexpr std::size_t kMaxBindings = 32;
+
+bool same_inputs(const BoundPlan& bound, const Plan& plan, std::span<const TensorRef> inputs) {
+  const auto& shapes = bound.shapes().inputs;
+  if (shapes.size() != inputs.size()) return false;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].dtype != plan.inputs[i].dtype || !std::ranges::equal(inputs[i].shape, shapes[i])) return false;
+  }
+  return true;
+}
+
+struct MemoryRange {
+  const std::byte* begin;
+  std::size_t bytes;
+  bool overlaps(const MemoryRange& other) const {
+    return bytes != 0 && other.bytes != 0 && std::less<>()(begin, other.begin + other.bytes) &&
+           std::less<>()(other.begin, begin + bytes);
+  }
+};
+
+MemoryRange range_of(const TensorRef& t, std::size_t bytes) { return {static_cast<const std::byte*>(t.data), bytes}; }
+
+void check_strides(const TensorRef& t, std::size_t index) {
+  if (t.strides.empty() || t.strides.size() == t.shape.size()) return;
+  throw InvalidArgument(fmt::format("{} strides for {} dimensions", t.strides.size(), t.shape.size()),
+                        fmt::format("input {}", index));
+}
+
+}  // namespace
+
+Instance::Instance(std::shared_ptr<const Program> program)
+    : program_(std::move(program)), staging_(program_->plan().inputs.size()) {}
+
+BoundPlan& Instance::add_binding(std::span<const TensorRef> inputs) {
+  auto bound = std::make_unique<BoundPlan>(*program_, bind_shapes(program_->plan(), inputs));
+  if (bound->arena_bytes() > arena_.size()) {
+    Arena larger(bound->arena_bytes());
+    for (auto& other : bindings_) other->set_arena(larger.data());
+    arena_ = std::move(larger);
+  }
+  bound->set_arena(arena_.data());
+  if (bindings_.size() >= kMaxBindings) bindings_.pop_back();
+  bindings_.insert(bindings_.begin(), std::move(bound));
+  return *bindings_.front();
+}
+
+BoundPlan& Instance::bind(std::span<const TensorRef> inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) check_strides(inputs[i], i);
+  const auto known = std::ranges::find_if(
+      bindings_, [&](const auto& bound) { return same_inputs(*bound, program_->plan(), inputs); });
+  if (known == bindings_.end()) return add_binding(inputs);
+  std::rotate(bindings_.begin(), known, known + 1);
+  return *bindings_.front();
+}
+
+std::span<const Shape> Instance::output_shapes(std::span<const TensorRef> inputs) {
+  return bind(inputs).shapes().outputs;
+}
+
+void Instance::check_output(const BoundPlan& bound, std::size_t index, const TensorRef& output) const {
+  const PlanTensor& expected = program_->plan().outputs[index];
+  const Shape& shape = bound.shapes().outputs[index];
+  const auto refuse = [&](std::string what) {
+    throw InvalidArgument(std::move(what), fmt::format("output {} '{}'", index, expected.name));
+  };
+  if (output.dtype != expected.dtype || !std::ranges::equal(output.shape, shape)) {
+    refuse(fmt::format("the memory given is {}, but the result is {}", describe(output.dtype, output.shape),
+                       describe(expected.dtype, shape)));
+  }
+  if (!output.strides.empty() && output.strides.size() != output.shape.size()) refuse("strides do not match the rank");
+  if (!output.is_plain()) refuse("the memory given must be contiguous and aligned to its elements");
+  if (!output.data && bound.shapes().output_bytes[index] != 0) refuse("the memory given is null");
+}
+
+void Instance::check_overlap(const BoundPlan& bound, std::span<const TensorRef> inputs,
+                             std::span<const TensorRef> outputs) const {
+  const PlanShapes& shapes = bound.shapes();
+  for (std::size_t o = 0; o < outputs.size(); ++o) {
+    const auto memory = range_of(outputs[o], shapes.output_bytes[o]);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (memory.overlaps(range_of(inputs[i], shapes.input_bytes[i]))) {
+        throw InvalidArgument(fmt::format("the memory of output {} overlaps input {}", o, i));
+      }
+    }
+    for (std::size_t other = 0; other < o; ++other) {
+      if (memory.overlaps(range_of(outputs[other], shapes.output_bytes[other]))) {
+        throw InvalidArgument(fmt::format("the memory of output {} overlaps output {}", o, other));
+      }
+    }
+  }
+}
+
+std::byte* Instance::input_memory(const BoundPlan& bound, std::size_t index, const TensorRef& input) {
+  const std::size_t bytes = bound.shapes().input_bytes[index];
+  if (!input.data && bytes != 0) {
+    throw InvalidArgument("the memory given is null",
+                          fmt::format("input {} '{}'", index, program_->plan().inputs[index].name));
+  }
+  if (input.is_plain()) return static_cast<std::byte*>(input.data);
+  Arena& staging = staging_[index];
+  if (staging.size() < bytes) staging = Arena(bytes);
+  copy_contiguous(input, staging.data());
+  return staging.data();
+}
+
+void Instance::run(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs,
+                   const StepObserver* observer) {
+  BoundPlan& bound = bind(inputs);
+  if (outputs.size() != program_->plan().outputs.size()) {
+    throw InvalidArgument(
+        fmt::format("the model gives {} outputs, memory for {} came", program_->plan().outputs.size(), outputs.size()));
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) check_output(bound, i, outputs[i]);
+  check_overlap(bound, inputs, outputs);
+  for (std::size_t i = 0; i < inputs.size(); ++i) bound.set_input(i, input_memory(bound, i, inputs[i]));
+  for (std::size_t i = 0; i < outputs.size(); ++i) bound.set_output(i, static_cast<std::byte*>(outputs[i].data));
+  bound.run(observer);
+}
+
+std::vector<Tensor> Instance::run(std::span<const Tensor> inputs, const StepObserver* observer) {
+  const auto input_refs = refer_to(inputs);
+  const auto shapes = output_shapes(input_refs);
+  std::vector<Tensor> outputs;
+  for (std::size_t i = 0; i < shapes.size(); ++i) outputs.emplace_back(program_->plan().outputs[i].dtype, shapes[i]);
+  run(input_refs, refer_to(outputs), observer);
+  return outputs;
+}
+
+std::vector<Tensor> Instance::run_blocks(std::span<const Tensor> inputs, const BlockObserver& observer) {
+  const Plan& plan = program_->plan();
+  std::vector<std::size_t> last_step(plan.blocks.size());
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) last_step[plan.steps[i].block] = i;
+  const StepObserver after_step = [&](std::size_t step, std::chrono::nanoseconds) {
+    const std::size_t block = plan.steps[step].block;
+    if (last_step[block] != step) return;
+    std::vector<Tensor> outputs;
+    for (const auto view : plan.blocks[block].outputs) outputs.push_back(bindings_.front()->view(view).clone());
+    observer(block, std::move(outputs));
+  };
+  return run(inputs, &after_step);
+}
+
+std::vector<Tensor> Instance::run_until_block(std::span<const Tensor> inputs, std::size_t block) {
+  const std::size_t count = program_->plan().blocks.size();
+  if (block >= count) throw InvalidArgument(fmt::format("there is no block {}: the plan has {}", block, count));
+  std::vector<Tensor> result;
+  run_blocks(inputs, [&](std::size_t b, std::vector<Tensor> outputs) {
+    if (b == block) result = std::move(outputs);
+  });
+  return result;
+}
+
+std::vector<StepTime> Instance::profile(std::span<const Tensor> inputs) {
+  std::vector<StepTime> times;
+  times.reserve(program_->plan().steps.size());
+  const StepObserver observer = [&](std::size_t step, std::chrono::nanoseconds elapsed) {
+    times.push_back({step, elapsed});
+  };
+  run(inputs, &observer);
+  return times;
+}
+
+}  // namespace aitune

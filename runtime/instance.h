@@ -1,0 +1,65 @@
+#pragma once
+// One caller's running state of a program.
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "runtime/arena.h"
+#include "runtime/bound_plan.h"
+#include "runtime/program.h"
+
+namespace aitune {
+
+/// How long one step of a run took.
+struct StepTime {
+  std::size_t step = 0;  ///< index into Plan::steps
+  std::chrono::nanoseconds elapsed{};
+};
+
+/// Memory and prepared calls for running a program. Used by one thread at a time; make one for each caller. Once shapes
+/// have been seen, running them again allocates nothing (the reference engine's operators may).
+class Instance {
+ public:
+  explicit Instance(std::shared_ptr<const Program> program);
+
+  const Program& program() const { return *program_; }
+
+  /// Shapes of the outputs for inputs of these dtypes and shapes (their data is not looked at). The result lives until
+  /// the next call. Throws InvalidArgument with what was expected and what came.
+  std::span<const Shape> output_shapes(std::span<const TensorRef> inputs);
+
+  /// Runs the plan from the caller's memory into the caller's memory. Inputs may be strided (they are copied then);
+  /// outputs are contiguous, of the dtype and shape that output_shapes gives, and overlap neither inputs nor each other.
+  /// Throws InvalidArgument before anything ran; outputs are unspecified after any other error.
+  void run(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs,
+           const StepObserver* observer = nullptr);
+  /// The same, with fresh tensors for the outputs.
+  std::vector<Tensor> run(std::span<const Tensor> inputs, const StepObserver* observer = nullptr);
+
+  /// Called after the last step of each block with copies of the block's outputs.
+  using BlockObserver = std::function<void(std::size_t block, std::vector<Tensor> outputs)>;
+  /// Runs everything, and shows every block's outputs on the way; returns the program's outputs.
+  std::vector<Tensor> run_blocks(std::span<const Tensor> inputs, const BlockObserver& observer);
+  /// The outputs of block `block` alone, as they are when it has finished.
+  std::vector<Tensor> run_until_block(std::span<const Tensor> inputs, std::size_t block);
+
+  /// One run with the time of every step, in order.
+  std::vector<StepTime> profile(std::span<const Tensor> inputs);
+
+ private:
+  BoundPlan& bind(std::span<const TensorRef> inputs);
+  BoundPlan& add_binding(std::span<const TensorRef> inputs);
+  void check_output(const BoundPlan& bound, std::size_t index, const TensorRef& output) const;
+  void check_overlap(const BoundPlan& bound, std::span<const TensorRef> inputs,
+                     std::span<const TensorRef> outputs) const;
+  std::byte* input_memory(const BoundPlan& bound, std::size_t index, const TensorRef& input);
+
+  std::shared_ptr<const Program> program_;
+  Arena arena_;
+  std::vector<std::unique_ptr<BoundPlan>> bindings_;  // the most recent one in front
+  std::vector<Arena> staging_;                        // one for each input: where strided ones are copied to
+};
+
+}  // namespace aitune

@@ -1,0 +1,137 @@
+#include "runtime/program.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "engines/reference/run/op_call.h"
+#include "format/digest.h"
+#include "format/plan_header.h"
+#include "format/zip_reader.h"
+#include "runtime/archive.h"
+
+namespace aitune {
+namespace {
+
+constexpr std::size_t kConstantAlignment = 64;
+
+std::shared_ptr<ThreadPool> make_pool(const Plan& plan, const LoadOptions& options) {
+  if (options.pool) return options.pool;
+  const int planned = static_cast<int>(plan.num_threads);
+  return std::make_shared<ThreadPool>(options.num_threads > 0 ? options.num_threads : planned);
+}
+
+void check_target(const Plan& plan, const LoadOptions& options, std::string_view where) {
+  const CpuTarget& host = options.host ? *options.host : host_cpu();
+  if (host.covers(plan.target)) return;
+  throw Incompatible(fmt::format("the plan is for {}, and this machine is {}", plan.target.str(), host.str()),
+                     std::string(where), "Tune the model on this machine (aitune tune)");
+}
+
+void check_reference_steps(const Plan& plan, std::string_view where) {
+  for (const PlanStep& step : plan.steps) {
+    if (step.kind != StepKind::reference) continue;
+    const auto op = find_op_id(step.op);
+    if (op && reference::has_kernel(*op)) continue;
+    throw Unsupported(fmt::format("the reference engine of this aitune has no kernel for {}", step.op),
+                      std::string(where), "Install a newer aitune, or tune the model again with this one");
+  }
+}
+
+/// Hashes the pieces on all threads; each also faults its pages in, which one thread alone would do slowly.
+std::uint64_t hash_and_prefault(std::span<const std::byte> bytes, ThreadPool& pool) {
+  std::vector<std::uint64_t> hashes((bytes.size() + kHashPiece - 1) / kHashPiece);
+  pool.parallel_for(static_cast<std::int64_t>(hashes.size()), [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      const auto piece = bytes.subspan(i * kHashPiece, std::min(kHashPiece, bytes.size() - i * kHashPiece));
+      prefault(piece);
+      hashes[i] = xxh3_64(piece);
+    }
+  });
+  return combine_piece_hashes(hashes);
+}
+
+}  // namespace
+
+/// Where a plan's bytes are, and what is known about them.
+struct Program::Source {
+  std::span<const std::byte> bytes;
+  std::string where;
+  std::shared_ptr<const void> owner;
+  std::optional<Manifest> manifest;
+};
+
+std::shared_ptr<const Program> Program::open(const std::filesystem::path& path, const LoadOptions& options) {
+  const auto file = MappedFile::open(path);
+  return from_bytes(file.bytes(), file.path(), options, file.owner());
+}
+
+std::shared_ptr<const Program> Program::from_bytes(std::span<const std::byte> archive, std::string_view where,
+                                                   const LoadOptions& options, std::shared_ptr<const void> owner) {
+  const ZipReader zip(archive, std::string(where));
+  Manifest manifest = read_manifest(zip);
+  const ManifestPlan& row = choose_plan(manifest, options, where);
+  const auto bytes = plan_bytes(zip, row, options.verify_checksums);
+  const std::string plan_where = fmt::format("{}:{}", where, row.entry);
+  return load({bytes, plan_where, std::move(owner), std::move(manifest)}, options);
+}
+
+std::shared_ptr<const Program> Program::from_plan(std::span<const std::byte> plan, std::string_view where,
+                                                  const LoadOptions& options, std::shared_ptr<const void> owner) {
+  return load({plan, std::string(where), std::move(owner), std::nullopt}, options);
+}
+
+std::shared_ptr<const Program> Program::from_built(const BuiltPlan& built, const LoadOptions& options) {
+  const auto bytes = std::make_shared<std::vector<std::byte>>(serialize_plan(built));
+  LoadOptions trusting = options;
+  trusting.verify_checksums = false;  // they were computed a moment ago
+  return from_plan(*bytes, "built plan", trusting, bytes);
+}
+
+std::shared_ptr<const Program> Program::load(const Source& source, const LoadOptions& options) {
+  LoadedPlan loaded = read_plan(source.bytes, source.where, PlanChecksums::all_but_constants);
+  check_target(loaded.plan, options, source.where);
+  check_reference_steps(loaded.plan, source.where);
+  const std::shared_ptr<Program> program(new Program);
+  program->where_ = source.where;
+  program->manifest_ = source.manifest;
+  program->owner_ = source.owner;
+  program->plan_ = std::move(loaded.plan);
+  program->pool_ = make_pool(program->plan_, options);
+  program->code_ = cpu::CodeSegment(loaded.code);
+  program->place_constants(loaded.constants, read_plan_header(source.bytes, source.where).constants.hash,
+                           options.verify_checksums);
+  return program;
+}
+
+void Program::place_constants(std::span<const std::byte> constants, std::uint64_t expected_hash, bool verify) {
+  if (reinterpret_cast<std::uintptr_t>(constants.data()) % kConstantAlignment != 0) {
+    constants_copy_ = Arena(constants.size());
+    std::memcpy(constants_copy_.data(), constants.data(), constants.size());
+    constants_ = {constants_copy_.data(), constants.size()};
+  } else {
+    constants_ = constants;
+  }
+  if (verify && hash_and_prefault(constants_, *pool_) != expected_hash) {
+    throw Corrupt("the plan's constants section does not match its checksum", where_,
+                  "Copy the file again from where it was made");
+  }
+}
+
+std::optional<std::size_t> Program::find_input(std::string_view name) const {
+  const auto it = std::ranges::find(plan_.inputs, name, &PlanTensor::name);
+  if (it == plan_.inputs.end()) return std::nullopt;
+  return it - plan_.inputs.begin();
+}
+
+std::optional<std::size_t> Program::find_output(std::string_view name) const {
+  const auto it = std::ranges::find(plan_.outputs, name, &PlanTensor::name);
+  if (it == plan_.outputs.end()) return std::nullopt;
+  return it - plan_.outputs.begin();
+}
+
+}  // namespace aitune

@@ -1,0 +1,76 @@
+#pragma once
+// A loaded plan: constant, shared by all instances.
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/threads.h"
+#include "engines/cpu/run/code_segment.h"
+#include "format/manifest.h"
+#include "format/plan.h"
+#include "runtime/arena.h"
+
+namespace aitune {
+
+struct LoadOptions {
+  int num_threads = 0;              ///< 0: as the plan says; the plan's 0: all CPUs
+  std::shared_ptr<ThreadPool> pool; ///< to share one among programs; empty: the program makes its own
+  bool verify_checksums = true;     ///< false trusts the file system; structure and meaning are verified all the same
+  std::string module;               ///< which module of the file; empty: the first
+  std::string precision;            ///< "fp32" or "bf16": only plans of this precision; empty: what tuning preferred
+  std::optional<CpuTarget> host;    ///< what the machine is taken to be; empty: what it is
+};
+
+/// A plan with its code mapped and its constants in place. Constant after it is made; any number of threads and
+/// instances may use it.
+class Program {
+ public:
+  /// Opens the .ait at `path`, maps it, checks what will be used, and picks the first plan that this machine can run.
+  /// Throws NotFound, IoError, Corrupt, Unsupported, or Incompatible with what the file holds, what the machine is and
+  /// what to do.
+  static std::shared_ptr<const Program> open(const std::filesystem::path& path, const LoadOptions& options = {});
+  /// The same from bytes of an .ait in memory, kept alive by `owner`, or, if that is null, by the caller.
+  /// `where` names them in messages.
+  static std::shared_ptr<const Program> from_bytes(std::span<const std::byte> archive, std::string_view where,
+                                                   const LoadOptions& options = {},
+                                                   std::shared_ptr<const void> owner = nullptr);
+  /// From a serialised plan alone, without an .ait around it; there is no manifest then.
+  static std::shared_ptr<const Program> from_plan(std::span<const std::byte> plan, std::string_view where,
+                                                  const LoadOptions& options = {},
+                                                  std::shared_ptr<const void> owner = nullptr);
+  /// From what the compiler built, which need not outlive the program.
+  static std::shared_ptr<const Program> from_built(const BuiltPlan& built, const LoadOptions& options = {});
+
+  const Plan& plan() const { return plan_; }
+  std::span<const std::byte> constants() const { return constants_; }
+  const cpu::CodeSegment& code() const { return code_; }
+  ThreadPool& pool() const { return *pool_; }
+  /// Null for a program made from a plan alone.
+  const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
+  /// The entry of the archive that the plan came from, or what from_plan was told.
+  const std::string& where() const { return where_; }
+  /// Index of the input or output called `name`; empty if there is none.
+  std::optional<std::size_t> find_input(std::string_view name) const;
+  std::optional<std::size_t> find_output(std::string_view name) const;
+
+ private:
+  Program() = default;
+  struct Source;  // where the plan's bytes are, and what of them has been checked
+  static std::shared_ptr<const Program> load(const Source& source, const LoadOptions& options);
+  void place_constants(std::span<const std::byte> constants, std::uint64_t expected_hash, bool verify);
+
+  std::string where_;
+  std::optional<Manifest> manifest_;
+  std::shared_ptr<const void> owner_;  // of the bytes that constants_ points into
+  Plan plan_;
+  std::span<const std::byte> constants_;
+  Arena constants_copy_;               // used when the bytes are not aligned where they are
+  cpu::CodeSegment code_;
+  std::shared_ptr<ThreadPool> pool_;
+};
+
+}  // namespace aitune

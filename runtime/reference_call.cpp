@@ -1,0 +1,59 @@
+#include "runtime/reference_call.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace aitune {
+namespace {
+
+OpId known_op(const PlanStep& step) {
+  const auto op = find_op_id(step.op);
+  if (!op || !reference::has_kernel(*op)) {
+    throw Unsupported(fmt::format("the reference engine has no kernel for {}", step.op), step.name,
+                      "Install a newer aitune, or tune the model again with this one");
+  }
+  return *op;
+}
+
+}  // namespace
+
+Tensor make_view(const PlanView& view, std::span<const std::int64_t> values) {
+  Shape shape;
+  shape.reserve(view.shape.size());
+  for (const ExprId id : view.shape) shape.push_back(values[id]);
+  return Tensor::borrow(view.dtype, std::move(shape), nullptr);
+}
+
+ReferenceCall::ReferenceCall(const Plan& plan, const PlanStep& step, std::span<const std::int64_t> values)
+    : op_(known_op(step)) {
+  for (const PlanArg& arg : step.args) args_.push_back(make_arg(plan, arg, values));
+  for (const auto view : step.results) results_.push_back(make_view(plan.views[view], values));
+  for (std::size_t i = 0; i < args_.size(); ++i) collect_tensors(args_[i], step.args[i]);
+  for (std::size_t i = 0; i < results_.size(); ++i) tensors_.push_back({&results_[i], step.results[i]});
+}
+
+reference::OpArg ReferenceCall::make_arg(const Plan& plan, const PlanArg& arg, std::span<const std::int64_t> values) {
+  switch (arg.kind) {
+    case PlanArg::Kind::none: return reference::NoneArg{};
+    case PlanArg::Kind::boolean: return arg.boolean;
+    case PlanArg::Kind::integer: return values[arg.integer];
+    case PlanArg::Kind::number: return arg.number;
+    case PlanArg::Kind::string: return arg.string;
+    case PlanArg::Kind::dtype: return arg.dtype;
+    case PlanArg::Kind::tensor: return make_view(plan.views[arg.tensor], values);
+    case PlanArg::Kind::list: break;
+  }
+  reference::OpArgList list;
+  for (const PlanArg& item : arg.list) list.push_back(make_arg(plan, item, values));
+  return list;
+}
+
+void ReferenceCall::collect_tensors(reference::OpArg& arg, const PlanArg& from) {
+  if (auto* tensor = std::get_if<Tensor>(&arg)) tensors_.push_back({tensor, from.tensor});
+  if (auto* list = std::get_if<reference::OpArgList>(&arg)) {
+    for (std::size_t i = 0; i < list->size(); ++i) collect_tensors((*list)[i], from.list[i]);
+  }
+}
+
+}  // namespace aitune

@@ -1,0 +1,32 @@
+#pragma once
+// From the shapes of a caller's inputs to the value of every size expression of a plan.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "format/plan.h"
+#include "runtime/tensor_ref.h"
+
+namespace aitune {
+
+/// Values that depend on input shapes alone.
+struct PlanShapes {
+  std::vector<std::int64_t> symbols;      ///< one for each Plan::symbols
+  std::vector<std::int64_t> values;       ///< one for each Plan::exprs
+  std::vector<Shape> inputs, outputs;
+  std::vector<std::size_t> input_bytes, output_bytes;
+};
+
+/// Checks count, dtype, rank, every size and the range of every symbol, and evaluates the expressions.
+/// Throws InvalidArgument with the input's name, what was expected and what came.
+PlanShapes bind_shapes(const Plan& plan, std::span<const TensorRef> inputs);
+
+/// Throws InvalidArgument if there are not as many tensors as the plan has inputs.
+void check_input_count(const Plan& plan, std::size_t count);
+
+/// "f32[s0,3,224,224] (s0 in [1,16])": what a caller must bring.
+std::string describe_signature(const Plan& plan, const PlanTensor& tensor);
+
+}  // namespace aitune
