@@ -18,7 +18,7 @@ Replacement renamed(Inserter& insert, Node& node) {
 }
 
 Value* times(Inserter& insert, Value* x, const Arg& factor) {
-  if (!factor.is_value() && factor.number() == 1) return x;
+  if (constant_number(factor) == 1) return x;
   return insert.call(factor.is_value() ? "aten.mul.Tensor" : "aten.mul.Scalar", {x, factor});
 }
 Value* plus(Inserter& insert, Value* a, const Arg& b) {
@@ -86,10 +86,10 @@ Replacement square(Inserter& insert, Node& node) {
 
 /// Powers that have an instruction, or a few multiplications.
 Replacement power(Inserter& insert, Node& node) {
-  const Arg& exponent_arg = node.args.at(1);
+  const auto constant = constant_number(node.args.at(1));
   const DType dtype = node.output()->type.dtype;
-  if (exponent_arg.is_value() || operand(node, 0)->type.dtype != dtype) return std::nullopt;
-  const double exponent = exponent_arg.number();
+  if (!constant || operand(node, 0)->type.dtype != dtype) return std::nullopt;
+  const double exponent = *constant;
   Value* x = operand(node, 0);
   const auto product = [&](Value* a, Value* b) { return insert.call("aten.mul.Tensor", {a, b}); };
   if (exponent == 1) return {{x}};

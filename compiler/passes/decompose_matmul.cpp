@@ -57,10 +57,10 @@ Replacement matmul(Inserter& insert, Node& node) {
 /// beta * input + alpha * product, with the factors left out where they are 1.
 Value* scaled_sum(Inserter& insert, const Node& node, Value* product, const SymShape& result) {
   const auto scaled = [&](Value* x, const Arg& factor) {
-    return factor.number() == 1 ? x : insert.call("aten.mul.Scalar", {x, factor});
+    return constant_number(factor) == 1 ? x : insert.call("aten.mul.Scalar", {x, factor});
   };
   product = scaled(product, argument(node, "alpha"));
-  if (argument(node, "beta").number() == 0) return product;
+  if (constant_number(argument(node, "beta")) == 0) return product;
   Value* sum = insert.call("aten.add.Tensor", {product, scaled(operand(node, 0), argument(node, "beta"))});
   return sum->type.shape == result ? sum : insert.view(sum, result);
 }

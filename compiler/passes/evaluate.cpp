@@ -174,7 +174,9 @@ std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs,
 }
 
 NodeEvaluator reference_evaluator() {
-  return [](const Node& node, std::span<const Tensor> operands) { return evaluate_node(node, operands); };
+  return [](const Node& node, std::span<const Tensor> operands, const SymValues& symbols) {
+    return evaluate_node(node, operands, symbols);
+  };
 }
 
 }  // namespace aitune

@@ -25,7 +25,7 @@ using NodeObserver = std::function<void(const Node& node, std::span<const Tensor
 /// use. Errors as bind_symbols and evaluate_node, with the node's printed name in front. Thread-safe.
 std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs, const NodeObserver& observer = {});
 
-/// The evaluator that constant folding uses: evaluate_node without symbols.
+/// The evaluator that constant folding uses: evaluate_node.
 NodeEvaluator reference_evaluator();
 
 }  // namespace aitune

@@ -1,7 +1,106 @@
 #include "compiler/passes/pipeline.h"
 
-namespace aitune {
+#include <fmt/format.h>
 
-std::vector<PassReport> lower(Graph&, const LowerOptions&) { return {}; }
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "base/error.h"
+#include "compiler/passes/cleanup.h"
+#include "compiler/passes/decompose.h"
+#include "compiler/passes/fold_constants.h"
+#include "compiler/passes/functionalise.h"
+#include "compiler/passes/fuse.h"
+#include "compiler/passes/pass.h"
+#include "compiler/passes/simplify.h"
+
+namespace aitune {
+namespace {
+
+struct Pass {
+  std::string_view name;
+  void (*run)(Graph&, const PassContext&);
+};
+
+constexpr auto kPasses = std::to_array<Pass>({
+    // One way to say each thing.
+    {"functionalise", functionalise},
+    {"decompose", decompose},
+    {"eliminate_dead_code", eliminate_dead_code},
+    {"eliminate_common_subexpressions", eliminate_common_subexpressions},
+    // What does not depend on inputs is computed now.
+    {"fold_constants", fold_constants},
+    {"fold_uniform", fold_uniform},
+    {"simplify", simplify},
+    {"fold_constants", fold_constants},
+    {"simplify", simplify},
+    // Patterns of several nodes become one operator.
+    {"fuse_linear", fuse_linear},
+    {"fold_constants", fold_constants},
+    {"fuse_layer_norm", fuse_layer_norm},
+    {"fuse_activations", fuse_activations},
+    {"fuse_attention", fuse_attention},
+    {"simplify", simplify},
+    // Arithmetic moves into constant weights.
+    {"fold_batch_norm", fold_batch_norm},
+    {"eliminate_dead_code", eliminate_dead_code},
+    {"fold_scales", fold_scales},
+    {"eliminate_dead_code", eliminate_dead_code},
+    {"merge_linears", merge_linears},
+    {"fold_constants", fold_constants},
+    {"simplify", simplify},
+    {"eliminate_common_subexpressions", eliminate_common_subexpressions},
+    {"eliminate_dead_code", eliminate_dead_code},
+});
+
+void check_names(const std::set<std::string, std::less<>>& disabled) {
+  const auto names = pass_names();
+  for (const std::string& name : disabled) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    throw InvalidArgument(fmt::format("there is no pass called \"{}\"", name), "disabled passes",
+                          fmt::format("The passes are {}", fmt::join(names, ", ")));
+  }
+}
+
+/// Inputs and outputs belong to the caller: count, order and types stay.
+struct Interface {
+  std::vector<TensorType> inputs, outputs;
+  explicit Interface(const Graph& graph) {
+    for (const Value* value : graph.inputs) inputs.push_back(value->type);
+    for (const Value* value : graph.outputs) outputs.push_back(value->type);
+  }
+  bool operator==(const Interface&) const = default;
+};
+
+}  // namespace
+
+std::vector<std::string_view> pass_names() {
+  std::vector<std::string_view> names;
+  for (const Pass& pass : kPasses) {
+    if (std::find(names.begin(), names.end(), pass.name) == names.end()) names.push_back(pass.name);
+  }
+  return names;
+}
+
+std::vector<PassReport> lower(Graph& graph, const LowerOptions& options) {
+  check_names(options.disabled);
+  const PassContext context{options};
+  const Interface interface(graph);
+  std::vector<PassReport> reports;
+  for (const Pass& pass : kPasses) {
+    if (options.disabled.contains(pass.name)) continue;
+    const auto start = std::chrono::steady_clock::now();
+    pass.run(graph, context);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    if (options.verify) verify(graph, pass.name);
+    if (Interface(graph) != interface) {
+      throw InternalError(fmt::format("the pass {} changed the type of an input or output", pass.name));
+    }
+    if (options.dump) options.dump(pass.name, graph);
+    reports.push_back({std::string(pass.name), elapsed.count(), graph.nodes().size()});
+  }
+  return reports;
+}
 
 }  // namespace aitune

@@ -15,7 +15,8 @@ namespace aitune {
 
 /// Runs one node on concrete tensors (`operands` as in Node::operands()) and returns its outputs. Used to fold
 /// constants; `reference_evaluator()` in evaluate.h is one. May throw Unsupported: the node then stays.
-using NodeEvaluator = std::function<std::vector<Tensor>(const Node& node, std::span<const Tensor> operands)>;
+using NodeEvaluator =
+    std::function<std::vector<Tensor>(const Node& node, std::span<const Tensor> operands, const SymValues& symbols)>;
 
 /// How to lower. Everything here is read only during lower().
 struct LowerOptions {

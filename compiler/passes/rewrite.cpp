@@ -156,13 +156,27 @@ std::int64_t wrap_dim(std::int64_t dim, std::size_t rank) {
   return dim < 0 ? dim + static_cast<std::int64_t>(rank) : dim;
 }
 
+std::optional<double> constant_number(const Arg& arg) {
+  if (const auto* flag = std::get_if<bool>(&arg)) return *flag ? 1.0 : 0.0;
+  if (const auto* number = std::get_if<double>(&arg)) return *number;
+  if (const auto* integer = std::get_if<SymInt>(&arg); integer != nullptr && integer->is_constant()) {
+    return static_cast<double>(integer->constant());
+  }
+  return std::nullopt;
+}
+
 std::optional<double> scalar_weight(const Value* value) {
   if (!is_weight(value) || is_complex(value->type.dtype) || value->data.numel() != 1) return std::nullopt;
   return to_doubles(value->data)[0];
 }
 
 bool weight_is_all(const Value* value, double expected, std::int64_t limit) {
-  if (!is_weight(value) || is_complex(value->type.dtype) || value->data.numel() > limit) return false;
+  if (!is_weight(value) || is_complex(value->type.dtype)) return false;
+  const std::int64_t count = value->data.numel();
+  if (count == 0 || count > limit) return false;
+  const Tensor& data = value->data;
+  const Tensor first(data.dtype(), {}, {}, data.owner(), data.data());
+  if (to_doubles(first)[0] != expected) return false;  // most weights end here
   for (const double element : to_doubles(value->data)) {
     if (element != expected) return false;
   }

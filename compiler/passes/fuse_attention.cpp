@@ -1,0 +1,153 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "compiler/ops/schema.h"
+#include "compiler/passes/fuse.h"
+#include "compiler/passes/rewrite.h"
+
+namespace aitune {
+namespace {
+
+Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
+
+/// What the decomposed form softmax(scale * q k^T + mask) v consists of.
+struct Attention {
+  Value* q = nullptr;         // [batch, rows, depth]
+  Value* k = nullptr;         // [batch, depth, columns]: as the product reads it
+  Value* v = nullptr;         // [batch, columns, width]
+  double scale = 1;
+  Value* added = nullptr;     // added to the scores, or
+  Value* removed = nullptr;   // a bool mask of scores that become -inf, or
+  Value* kept = nullptr;      // a bool mask of scores that stay
+  SymShape scores;            // shape of the softmax's operand
+};
+
+/// Walks up from a value as long as it has one use.
+class Walker {
+ public:
+  explicit Walker(const UseCounts& uses) : uses_(uses) {}
+  Node* producer(const Value* value, std::string_view op) const {
+    Node* node = producer_if(value, op);
+    return node != nullptr && uses_.single(value) ? node : nullptr;
+  }
+  Value* through_views(Value* value) const {
+    while (const Node* view = producer(value, "aten.view.default")) value = operand(*view, 0);
+    return value;
+  }
+
+ private:
+  const UseCounts& uses_;
+};
+
+/// Whether each row of a constant bool mask keeps a score when `removing` says what true means. A row without any is
+/// NaN in fused attention, and uniform where the model fills with a large finite number.
+bool keeps_each_row(const Value* mask, bool removing) {
+  if (!is_weight(mask) || mask->data.dim() < 1 || mask->data.numel() == 0) return false;
+  const auto elements = to_doubles(mask->data);
+  const auto columns = static_cast<std::ptrdiff_t>(mask->data.shape().back());
+  for (auto row = elements.begin(); row != elements.end(); row += columns) {
+    if (std::none_of(row, row + columns, [&](double m) { return (m != 0) != removing; })) return false;
+  }
+  return true;
+}
+
+bool removes(double fill, const Value* mask, bool removing) {
+  return fill == -INFINITY || (fill <= -1e30 && keeps_each_row(mask, removing));
+}
+
+/// Takes a mask off the scores; returns what it was applied to.
+Value* take_mask(Value* scores, const Walker& walk, Attention& found) {
+  if (const Node* sum = walk.producer(scores, "aten.add.Tensor");
+      sum != nullptr && constant_number(argument(*sum, "alpha")) == 1) {
+    // The mask is the operand that is smaller, or else the second.
+    const bool swapped = operand(*sum, 0)->type.shape != scores->type.shape;
+    found.added = operand(*sum, swapped ? 0 : 1);
+    Value* rest = operand(*sum, swapped ? 1 : 0);
+    return rest->type == scores->type && found.added->type.dtype == scores->type.dtype ? rest : nullptr;
+  }
+  if (const Node* fill = walk.producer(scores, "aten.masked_fill.Scalar")) {
+    const auto value = constant_number(fill->args[2]);
+    if (!value || !removes(*value, operand(*fill, 1), true)) return nullptr;
+    found.removed = operand(*fill, 1);
+    return operand(*fill, 0);
+  }
+  if (const Node* where = walk.producer(scores, "aten.where.self")) {
+    const auto value = scalar_weight(operand(*where, 2));
+    if (!value || !removes(*value, operand(*where, 0), false)) return nullptr;
+    found.kept = operand(*where, 0);
+    return operand(*where, 1)->type == scores->type ? operand(*where, 1) : nullptr;
+  }
+  return scores;
+}
+
+Value* take_scale(Value* scores, const Walker& walk, Attention& found) {
+  for (const std::string_view op : {"aten.mul.Scalar", "aten.div.Scalar"}) {
+    const Node* scaling = walk.producer(scores, op);
+    const auto factor = scaling != nullptr ? constant_number(scaling->args[1]) : std::nullopt;
+    if (!factor || *factor == 0) continue;
+    found.scale = op == "aten.mul.Scalar" ? *factor : 1 / *factor;
+    return operand(*scaling, 0);
+  }
+  return scores;
+}
+
+std::optional<Attention> match(const Node& node, const Walker& walk) {
+  if (!is_op(node, "aten.bmm.default")) return std::nullopt;
+  Attention found;
+  found.v = operand(node, 1);
+  Value* weights = walk.through_views(operand(node, 0));
+  const Node* softmax = walk.producer(weights, "aten._softmax.default");
+  if (softmax == nullptr || !is_floating(weights->type.dtype)) return std::nullopt;
+  found.scores = weights->type.shape;
+  const std::size_t rank = found.scores.size();
+  if (rank < 3 || wrap_dim(softmax->args[1].integer(), rank) != static_cast<std::int64_t>(rank) - 1) return std::nullopt;
+  if (found.scores[rank - 2] != operand(node, 0)->type.shape[1] || found.scores.back() != operand(node, 0)->type.shape[2]) {
+    return std::nullopt;
+  }
+  Value* scores = take_mask(operand(*softmax, 0), walk, found);
+  if (scores == nullptr) return std::nullopt;
+  scores = walk.through_views(take_scale(walk.through_views(scores), walk, found));
+  const Node* product = walk.producer(scores, "aten.bmm.default");
+  if (product == nullptr || product->output()->type.shape != operand(node, 0)->type.shape) return std::nullopt;
+  found.q = operand(*product, 0);
+  found.k = operand(*product, 1);
+  return found;
+}
+
+/// The mask argument of fused attention, with the rank of the scores.
+Arg mask_argument(Inserter& insert, const Attention& found) {
+  Value* mask = found.added != nullptr ? found.added : found.kept;
+  if (found.removed != nullptr) mask = insert.call("aten.logical_not.default", {found.removed});
+  if (mask == nullptr) return None{};
+  SymShape shape = mask->type.shape;
+  while (shape.size() < found.scores.size()) shape.insert(shape.begin(), SymInt(1));
+  return insert.view(mask, shape);
+}
+
+}  // namespace
+
+void fuse_attention(Graph& graph, const PassContext&) {
+  const UseCounts uses(graph);
+  rewrite(graph, [&](Inserter& insert, Node& node) -> Replacement {
+    const auto found = match(node, Walker(uses));
+    if (!found) return std::nullopt;
+    const SymShape batch(found->scores.begin(), found->scores.end() - 2);
+    const auto with_batch = [&](Value* x) {
+      SymShape shape = batch;
+      shape.insert(shape.end(), {x->type.shape[1], x->type.shape[2]});
+      return insert.view(x, shape);
+    };
+    std::vector<std::int64_t> swap(found->scores.size());
+    std::iota(swap.begin(), swap.end(), 0);
+    std::swap(swap[swap.size() - 1], swap[swap.size() - 2]);
+    Value* query = with_batch(found->q);
+    Value* key = insert.permute(with_batch(found->k), swap);
+    Value* value = with_batch(found->v);
+    Value* result = insert.call("aten.scaled_dot_product_attention.default",
+                                {query, key, value, mask_argument(insert, *found), 0.0, false}, {{"scale", found->scale}});
+    return {{insert.view(result, node.output()->type.shape)}};
+  });
+}
+
+}  // namespace aitune

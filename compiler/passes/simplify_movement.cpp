@@ -1,0 +1,194 @@
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "compiler/ops/schema.h"
+#include "compiler/passes/simplify.h"
+
+namespace aitune {
+namespace {
+
+using Dims = std::vector<std::int64_t>;
+
+Value* self(const Node& node) { return node.args.at(0).value(); }
+
+/// view(linear(view(x))) where the views only merge and split the leading dimensions: linear(x).
+Replacement lift_linear(Inserter& insert, Node& node, const UseCounts& uses) {
+  const Node* linear = producer_if(self(node), "aten.linear.default");
+  if (linear == nullptr || !uses.single(linear->output())) return std::nullopt;
+  const Node* inner = producer_if(self(*linear), "aten.view.default");
+  if (inner == nullptr) return std::nullopt;
+  Value* x = self(*inner);
+  if (x->type.shape.empty() || x->type.shape.back() != inner->output()->type.shape.back()) return std::nullopt;
+  SymShape expected = x->type.shape;
+  expected.back() = linear->output()->type.shape.back();
+  if (expected != node.output()->type.shape) return std::nullopt;
+  return {{insert.call("aten.linear.default", {x, linear->args[1], linear->args[2]})}};
+}
+
+Replacement view(Inserter& insert, Node& node, const UseCounts& uses) {
+  const SymShape& shape = node.output()->type.shape;
+  if (self(node)->type.shape == shape) return {{self(node)}};
+  if (const Node* inner = producer_if(self(node), "aten.view.default")) return {{insert.view(self(*inner), shape)}};
+  return lift_linear(insert, node, uses);
+}
+
+Replacement permute(Inserter& insert, Node& node, const UseCounts&) {
+  const Dims dims = node.args.at(1).int_list();
+  const SymShape& shape = self(node)->type.shape;
+  if (const Node* inner = producer_if(self(node), "aten.permute.default")) {
+    const Dims first = inner->args.at(1).int_list();
+    Dims both;
+    for (const std::int64_t dim : dims) both.push_back(first.at(static_cast<std::size_t>(dim)));
+    return {{insert.permute(self(*inner), both)}};
+  }
+  // Moving dimensions of size 1 alone leaves the order of the elements.
+  Dims kept;
+  std::copy_if(dims.begin(), dims.end(), std::back_inserter(kept),
+               [&](std::int64_t dim) { return !shape.at(static_cast<std::size_t>(dim)).is(1); });
+  if (std::is_sorted(kept.begin(), kept.end())) return {{insert.view(self(node), node.output()->type.shape)}};
+  return std::nullopt;
+}
+
+Replacement expand(Inserter& insert, Node& node, const UseCounts&) {
+  const SymShape& shape = node.output()->type.shape;
+  if (self(node)->type.shape == shape) return {{self(node)}};
+  if (const Node* inner = producer_if(self(node), "aten.expand.default")) return {{insert.expand(self(*inner), shape)}};
+  // Only dimensions of size 1 are new: a view.
+  SymShape padded = self(node)->type.shape;
+  while (padded.size() < shape.size()) padded.insert(padded.begin(), SymInt(1));
+  if (padded == shape) return {{insert.view(self(node), shape)}};
+  return std::nullopt;
+}
+
+Replacement slice(Inserter& insert, Node& node, const UseCounts&) {
+  const SymShape& shape = self(node)->type.shape;
+  const auto dim = static_cast<std::size_t>(argument(node, "dim").integer());
+  if (!argument(node, "step").sym().is(1) || argument(node, "start").is_none()) return std::nullopt;
+  if (node.output()->type.shape.at(dim) == shape.at(dim)) return {{self(node)}};
+  const Node* inner = producer_if(self(node), "aten.slice.Tensor");
+  if (inner != nullptr && argument(*inner, "dim").integer() == static_cast<std::int64_t>(dim) &&
+      argument(*inner, "step").sym().is(1) && !argument(*inner, "start").is_none()) {
+    const SymInt start = argument(*inner, "start").sym() + argument(node, "start").sym();
+    return {{insert.slice(self(*inner), static_cast<std::int64_t>(dim), start,
+                          start + node.output()->type.shape.at(dim))}};
+  }
+  return std::nullopt;
+}
+
+/// A slice of a concatenation that lies in one part.
+Replacement slice_of_cat(const Node& node) {
+  const Node* cat = producer_if(self(node), "aten.cat.default");
+  if (cat == nullptr || !argument(node, "step").sym().is(1) || argument(node, "start").is_none()) return std::nullopt;
+  const std::int64_t dim = argument(node, "dim").integer();
+  if (argument(*cat, "dim").integer() != dim) return std::nullopt;
+  SymInt position = 0;
+  for (const Arg& part : cat->args[0].list()) {
+    const SymInt& size = part.value()->type.shape.at(static_cast<std::size_t>(dim));
+    if (argument(node, "start").sym() == position && argument(node, "end").sym() == position + size) {
+      return {{part.value()}};
+    }
+    position += size;
+  }
+  return std::nullopt;
+}
+
+Replacement slice_rules(Inserter& insert, Node& node, const UseCounts& uses) {
+  if (auto replacement = slice(insert, node, uses)) return replacement;
+  return slice_of_cat(node);
+}
+
+/// Whether every value of `from` survives a conversion to `to`.
+bool is_widening(DType from, DType to) {
+  if (from == to) return true;
+  if (is_complex(from) || is_complex(to)) return false;
+  if (from == DType::b8) return true;
+  if (is_floating(from)) return is_floating(to) && dtype_size(to) > dtype_size(from);
+  if (is_floating(to)) return to == DType::f64 ? dtype_size(from) <= 4 : to == DType::f32 && dtype_size(from) <= 2;
+  if (to == DType::b8) return false;
+  const bool from_unsigned = from == DType::u8, to_unsigned = to == DType::u8;
+  return !to_unsigned && dtype_size(to) > dtype_size(from) && (from_unsigned || !to_unsigned);
+}
+
+Replacement cast(Inserter& insert, Node& node, const UseCounts&) {
+  const DType dtype = node.output()->type.dtype;
+  if (self(node)->type.dtype == dtype) return {{self(node)}};
+  const Node* inner = producer_if(self(node), "aten._to_copy.default");
+  if (inner == nullptr || !is_widening(self(*inner)->type.dtype, inner->output()->type.dtype)) return std::nullopt;
+  return {{insert.cast(self(*inner), dtype)}};
+}
+
+Replacement cat(Inserter& insert, Node& node, const UseCounts& uses) {
+  const ArgList& parts = node.args.at(0).list();
+  if (parts.size() == 1) return {{parts[0].value()}};
+  ArgList flat;
+  for (const Arg& part : parts) {
+    const Node* inner = producer_if(part.value(), "aten.cat.default");
+    if (inner != nullptr && uses.single(part.value()) && inner->args[1] == node.args[1]) {
+      const ArgList& list = inner->args[0].list();
+      flat.insert(flat.end(), list.begin(), list.end());
+    } else {
+      flat.push_back(part);
+    }
+  }
+  if (flat.size() == parts.size()) return std::nullopt;
+  return {{insert.call("aten.cat.default", {flat, node.args[1]})}};
+}
+
+/// Rows of a broadcast index are a broadcast of rows.
+Replacement embedding(Inserter& insert, Node& node, const UseCounts&) {
+  const Node* expand = producer_if(node.args.at(1).value(), "aten.expand.default");
+  if (expand == nullptr) return std::nullopt;
+  Value* rows = insert.call("aten.embedding.default", {node.args[0], self(*expand)});
+  return {{insert.expand(rows, node.output()->type.shape)}};
+}
+
+bool is_elementwise(std::string_view op) {
+  static const std::set<std::string_view> names = {
+      "aten.add.Tensor", "aten.sub.Tensor", "aten.mul.Tensor", "aten.div.Tensor", "aten.add.Scalar", "aten.sub.Scalar",
+      "aten.mul.Scalar", "aten.div.Scalar", "aten.eq.Tensor", "aten.ne.Tensor", "aten.lt.Tensor", "aten.le.Tensor",
+      "aten.gt.Tensor", "aten.ge.Tensor", "aten.eq.Scalar", "aten.ne.Scalar", "aten.lt.Scalar", "aten.le.Scalar",
+      "aten.gt.Scalar", "aten.ge.Scalar", "aten.maximum.default", "aten.minimum.default", "aten.where.self",
+      "aten.bitwise_and.Tensor", "aten.bitwise_or.Tensor", "aten.bitwise_xor.Tensor", "aten.bitwise_not.default",
+      "aten.logical_not.default", "aten._to_copy.default", "aten.clamp.default",
+      "aten.neg.default", "aten.abs.default", "aten.exp.default", "aten.log.default", "aten.sqrt.default",
+      "aten.rsqrt.default", "aten.reciprocal.default", "aten.sin.default", "aten.cos.default", "aten.tanh.default",
+      "aten.sigmoid.default", "aten.relu.default", "aten.pow.Tensor_Scalar"};
+  return names.contains(op);
+}
+
+}  // namespace
+
+/// op(expand(a), b) is op(a, b) where that has the same type already, and expand(op(a, b)) otherwise.
+Replacement sink_expand(Inserter& insert, Node& node) {
+  if (!is_elementwise(node.op_name())) return std::nullopt;
+  bool found = false;
+  ArgList args = node.args;
+  map_operands(args, [&](Value* value) {
+    const Node* expand = producer_if(value, "aten.expand.default");
+    // Promotion treats 0-dim operands differently, so those stay expanded unless nothing is promoted.
+    if (expand == nullptr || (self(*expand)->type.shape.empty() && value->type.dtype != node.output()->type.dtype &&
+                              node.op_name() != "aten._to_copy.default")) {
+      return value;
+    }
+    found = true;
+    return self(*expand);
+  });
+  if (!found) return std::nullopt;
+  const auto types = infer_types(*node.op, args);
+  if (types.at(0).dtype != node.output()->type.dtype) return std::nullopt;
+  Value* result = insert.call(node.op_name(), std::move(args));
+  return {{insert.expand(result, node.output()->type.shape)}};
+}
+
+void add_movement_simplifications(SimplifyRules& rules) {
+  rules["aten.view.default"] = view;
+  rules["aten.permute.default"] = permute;
+  rules["aten.expand.default"] = expand;
+  rules["aten.slice.Tensor"] = slice_rules;
+  rules["aten._to_copy.default"] = cast;
+  rules["aten.cat.default"] = cat;
+  rules["aten.embedding.default"] = embedding;
+}
+
+}  // namespace aitune
