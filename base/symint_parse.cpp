@@ -105,8 +105,15 @@ class Parser {
       if (take("-")) negative = !negative;
       else if (!take("+")) break;
     }
+    if (negative && at_ < text_.size() && digit()) return negative_number();
     const Fraction value = power();
     return negative ? negate(value) : value;
+  }
+
+  // Read with its sign, because the least integer has no positive counterpart. A power binds tighter than the sign.
+  Fraction negative_number() {
+    const std::int64_t value = number(-1);
+    return take("**") ? negate(raise({checked_multiply(value, -1)}, number())) : Fraction{value};
   }
 
   Fraction power() {
@@ -125,12 +132,12 @@ class Parser {
     return result;
   }
 
-  std::int64_t number() {
+  std::int64_t number(int sign = 1) {
     skip_space();
     if (at_ == text_.size() || !digit()) fail("expected a number");
     std::int64_t value = 0;
     for (; at_ < text_.size() && digit(); ++at_)
-      if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, text_[at_] - '0', &value))
+      if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, sign * (text_[at_] - '0'), &value))
         fail("a number beyond 63 bits");
     return value;
   }
@@ -206,9 +213,9 @@ class Parser {
     if (name == "floor" || name == "FloorToInt") return count(1), Fraction{floor(args[0])};
     if (name == "ceiling" || name == "CeilToInt") return count(1), negate({floor(negate(args[0]))});
     if (name == "Integer" || name == "Identity" || name == "ToFloat") return count(1), args[0];
-    if (name == "FloorDiv") return count(2), Fraction{floor(divide(args[0], nonzero(args[1])))};
+    if (name == "FloorDiv" || name == "CleanDiv") return count(2), Fraction{floor(divide(args[0], nonzero(args[1])))};
     if (name == "CeilDiv") return count(2), negate({floor(divide(negate(args[0]), nonzero(args[1])))});
-    if (name == "CleanDiv" || name == "Rational" || name == "IntTrueDiv") return count(2), divide(args[0], args[1]);
+    if (name == "Rational" || name == "IntTrueDiv") return count(2), divide(args[0], args[1]);
     if (name == "Mod" || name == "PythonMod") return count(2), Fraction{remainder(args[0], args[1])};
     if (name == "Pow" || name == "PowByNatural") return count(2), power_call(args[0], args[1]);
     throw Unsupported(fmt::format("the function {} in the size expression \"{}\"", name, text_.substr(0, 200)));

@@ -55,6 +55,7 @@ std::string SymInt::str() const {
   for (const Term& term : terms_) {
     const bool negative = term.coefficient < 0;
     if (text.empty()) text += negative ? "-" : "";
+    else if (term.coefficient == INT64_MIN) text += " + -";  // a number after a sign, which the parser can read
     else text += negative ? " - " : " + ";
     // Negated as unsigned: the least integer has no positive counterpart.
     const std::uint64_t magnitude =

@@ -140,6 +140,14 @@ TEST(SymInt, ParsesTextOfTorchExport) {
   for (const auto& [text, expected] : cases) EXPECT_EQ(SymInt::parse(text), expected) << text;
 }
 
+TEST(SymInt, ReadsBackExtremeCoefficients) {
+  for (const SymInt& s : {SymInt(INT64_MIN), SymInt(INT64_MAX), a * INT64_MIN, a + INT64_MIN, a * INT64_MAX + b * INT64_MIN - 1})
+    EXPECT_EQ(SymInt::parse(s.str()), s) << s.str();
+  EXPECT_TRUE(SymInt::parse("-2**2").is(-4));
+  EXPECT_TRUE(SymInt::parse("-7//2").is(-4));
+  EXPECT_TRUE(SymInt::parse("1 - 7//2").is(-2));
+}
+
 TEST(SymInt, RefusesOtherText) {
   for (const std::string text : {"", "s0 +", "(s0", "s0)", "s0 s1", "2**s0", "s0/2", "1.5", "s0 // 0", "s0 % 0", "a,b", "Max()",
                                  "Mod(s0)", "99999999999999999999", "Symbol('s0'", "Symbol(s0)", "s0**99", "@", "s0**"})

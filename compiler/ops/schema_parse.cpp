@@ -161,7 +161,9 @@ class Parser {
     const char* const last = text.data() + text.size();
     std::int64_t integer = 0;
     if (const auto r = std::from_chars(text.data(), last, integer); r.ec == std::errc{} && r.ptr == last)
-      return SymInt(integer);
+      // Schemas printed by PyTorch give the number of the enumerator.
+      return type == ArgType::memory_format && integer >= 0 && integer <= 3 ? Arg(static_cast<MemoryFormat>(integer))
+                                                                            : Arg(SymInt(integer));
     double real = 0;
     if (const auto r = std::from_chars(text.data(), last, real); r.ec == std::errc{} && r.ptr == last) return real;
     fail(fmt::format("unknown default {}", text));
