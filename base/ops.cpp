@@ -1,13 +1,13 @@
 #include "base/ops.h"
 
-#include <array>
+#include <iterator>
 #include <string>
 #include <unordered_map>
 
 namespace aitune {
 namespace {
 struct Row { std::string_view name, schema; };
-constexpr std::array kRows = {
+constexpr Row kRows[] = {
 #define AITUNE_OP(identifier, name, schema) Row{name, schema},
 #include "base/ops.def"
 #undef AITUNE_OP
@@ -20,7 +20,7 @@ std::string_view op_schema(OpId id) noexcept { return kRows[static_cast<std::siz
 std::optional<OpId> find_op_id(std::string_view name) noexcept {
   static const auto index = [] {
     std::unordered_map<std::string_view, OpId> map;
-    for (std::size_t i = 0; i < kRows.size(); ++i) map.emplace(kRows[i].name, static_cast<OpId>(i));
+    for (std::size_t i = 0; i < std::size(kRows); ++i) map.emplace(kRows[i].name, static_cast<OpId>(i));
     return map;
   }();
   if (const auto it = index.find(name); it != index.end()) return it->second;
