@@ -1,0 +1,163 @@
+#include "compiler/import/dynamo/operators.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "compiler/import/dynamo/arguments.h"
+#include "compiler/import/dynamo/regions.h"
+#include "compiler/import/dynamo/source_location.h"
+#include "compiler/import/dynamo/symbolic.h"
+#include "compiler/import/dynamo/targets.h"
+#include "compiler/ops/schema.h"
+
+namespace aitune::dynamo {
+namespace {
+
+using NamedArgs = std::vector<std::pair<std::string, Arg>>;
+
+constexpr std::size_t kMaxName = 120;
+constexpr std::string_view kReport = "if PyTorch loads this file, please report it";
+
+bool is_number(const Arg& arg) {
+  return std::holds_alternative<SymInt>(arg) || std::holds_alternative<double>(arg) || std::holds_alternative<bool>(arg);
+}
+
+const SchemaArg* find_arg(const OpInfo& op, std::string_view name) {
+  const auto it = std::ranges::find(op.args, name, &SchemaArg::name);
+  return it == op.args.end() ? nullptr : &*it;
+}
+
+// A number in the place of a tensor: "x + 1" is exported as add.Tensor(x, 1).
+bool has_number_for_tensor(const OpInfo& op, const NamedArgs& args) {
+  return std::ranges::any_of(args, [&](const auto& named) {
+    const SchemaArg* expected = find_arg(op, named.first);
+    return expected != nullptr && expected->type == ArgType::tensor && is_number(named.second);
+  });
+}
+
+// The overload that takes the number: add.Tensor has add.Scalar beside it. Null if there is none.
+const OpInfo* scalar_overload(const OpInfo& op, const NamedArgs& args) {
+  static const std::map<std::string_view, std::string_view> overloads = {{".Tensor", ".Scalar"},
+                                                                         {".Tensor_mode", ".Scalar_mode"},
+                                                                         {".Tensor_Tensor", ".Tensor_Scalar"},
+                                                                         {".default", ".Scalar"}};
+  const auto dot = op.name.rfind('.');
+  const auto it = overloads.find(std::string_view(op.name).substr(dot));
+  if (it == overloads.end()) return nullptr;
+  const OpInfo* other = find_op(op.name.substr(0, dot) + std::string(it->second));
+  if (other == nullptr || has_number_for_tensor(*other, args)) return nullptr;
+  const bool fits = std::ranges::all_of(args, [&](const auto& named) { return find_arg(*other, named.first) != nullptr; });
+  return fits ? other : nullptr;
+}
+
+// A 0-dim tensor promotes like a number does.
+Value* number_as_weight(const Arg& number, Graph& graph, const JsonView& node) {
+  const std::string name = fmt::format("scalar_{}", graph.weights.size());
+  const auto add = [&](Tensor data) { return graph.add_weight(name, name, std::move(data)); };
+  if (const bool* flag = std::get_if<bool>(&number)) return add(Tensor::scalar(DType::b8, *flag));
+  if (const double* real = std::get_if<double>(&number)) return add(Tensor::scalar(DType::f32, *real));
+  const auto value = number.sym().as_constant();
+  if (!value) node.unsupported(fmt::format("the size {} in the place of a tensor", number.sym().str()));
+  return add(Tensor::scalar(DType::i64, *value));
+}
+
+NamedArgs read_arguments(const JsonView& node, const Scope& scope) {
+  NamedArgs args;
+  for (const JsonView& input : node.at("inputs").items())
+    args.emplace_back(input.at("name").string(), read_argument(input.at("arg"), scope));
+  return args;
+}
+
+// A result of several: {"as_tensor": ...} each, {"as_tensors": [...]} for lists, {"as_none": true} for unused ones.
+std::vector<std::optional<JsonView>> output_names(const JsonView& node) {
+  std::vector<std::optional<JsonView>> names;
+  for (const JsonView& output : node.at("outputs").items()) {
+    const auto [kind, value] = output.tagged();
+    if (kind == "as_none") names.emplace_back();
+    else if (kind == "as_tensor") names.emplace_back(value.at("name"));
+    else if (kind == "as_tensors")
+      for (const JsonView& item : value.items()) names.emplace_back(item.at("name"));
+    else output.unsupported(fmt::format("an operator with a result of the kind {}", printable(kind)));
+  }
+  return names;
+}
+
+void check_declared(const JsonView& name, const TensorType& inferred, const Scope& scope) {
+  const TensorType declared = scope.declared_type(name);
+  bool same = declared.dtype == inferred.dtype && declared.shape.size() == inferred.shape.size();
+  for (std::size_t d = 0; same && d < inferred.shape.size(); ++d) {
+    const auto a = declared.shape[d].as_constant(), b = inferred.shape[d].as_constant();
+    same = !a || !b || *a == *b;
+  }
+  if (!same)
+    name.corrupt(fmt::format("tensor_values says that \"{}\" is {}, but the operator gives {}", printable(name.string()),
+                             to_string(declared), to_string(inferred)));
+}
+
+void add_operator(const JsonView& node, const OpInfo& exported, Scope& scope, Graph& graph) {
+  const OpInfo* op = &exported;
+  NamedArgs args = read_arguments(node, scope);
+  if (has_number_for_tensor(*op, args)) {
+    if (const OpInfo* scalar = scalar_overload(*op, args)) op = scalar;
+    for (auto& [name, arg] : args)
+      if (const SchemaArg* expected = find_arg(*op, name);
+          expected != nullptr && expected->type == ArgType::tensor && is_number(arg))
+        arg = number_as_weight(arg, graph, node);
+  }
+  ArgList bound = bind_arguments(*op, {}, std::move(args));
+  std::vector<TensorType> types = infer_types(*op, bound);
+  const auto names = output_names(node);
+  if (names.size() != types.size())
+    node.corrupt(fmt::format("{} has {} results here and gives {}", op->name, names.size(), types.size()));
+  const std::string hint = names.empty() || !names[0] ? "unused" : names[0]->string().substr(0, kMaxName);
+  Node* added = graph.add_node(*op, std::move(bound), std::move(types), hint);
+  added->source = read_source(node);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (!names[i]) continue;
+    if (scope.graph().at("tensor_values").find(names[i]->string())) check_declared(*names[i], added->outputs[i]->type, scope);
+    scope.define_tensor(*names[i], added->outputs[i]);
+  }
+}
+
+// Errors of binding and shape rules know the operator; where in the file it is, and in the model, is known here.
+void import_operator(const JsonView& node, Scope& scope, Graph& graph) {
+  const OpInfo& op = *find_op(op_name_of(node.at("target").string()));
+  const auto message = [&](const Error& error) {
+    const std::string code = read_source(node).code;
+    return fmt::format("{}: {}{}", op.name, error.problem(), code.empty() ? "" : " (" + code + ")");
+  };
+  try {
+    add_operator(node, op, scope, graph);
+  } catch (const InvalidArgument& error) {
+    throw Corrupt(message(error), node.place(), std::string(kReport));
+  } catch (const Unsupported& error) {
+    if (error.where().starts_with(node.place())) throw;
+    throw Unsupported(message(error), node.place(), error.fix());
+  }
+}
+
+void drop_node(const JsonView& node, Scope& scope) {
+  for (const JsonView& output : node.at("outputs").items()) {
+    const auto [kind, value] = output.tagged();
+    if (kind != "as_none") scope.define_opaque(value.at(kind == "as_tensor" ? "name" : "as_name"));
+  }
+}
+
+}  // namespace
+
+void import_nodes(Scope& scope, Graph& graph) {
+  for (const JsonView& node : scope.graph().at("nodes").items()) {
+    switch (target_kind(node.at("target").string())) {
+      case TargetKind::op: import_operator(node, scope, graph); break;
+      case TargetKind::symbolic: fold_symbolic_node(node, scope); break;
+      case TargetKind::dropped: drop_node(node, scope); break;
+      case TargetKind::region: inline_region(node, scope, graph); break;
+      case TargetKind::unknown: throw InternalError("an unknown target after the survey", node.place());
+    }
+  }
+}
+
+}  // namespace aitune::dynamo

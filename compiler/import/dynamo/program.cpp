@@ -1,0 +1,68 @@
+#include "compiler/import/dynamo/program.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "compiler/import/dynamo/mutation.h"
+#include "compiler/import/dynamo/operators.h"
+#include "compiler/import/dynamo/signature.h"
+#include "compiler/import/dynamo/symbols.h"
+#include "compiler/import/dynamo/targets.h"
+
+namespace aitune::dynamo {
+namespace {
+
+constexpr std::int64_t kOldestSchema = 7, kNewestSchema = 8;
+
+void check_schema(const JsonView& root) {
+  const std::int64_t major = root.at("schema_version").at("major").integer();
+  if (major >= kOldestSchema && major <= kNewestSchema) return;
+  throw Incompatible(fmt::format("the program has schema version {}, this aitune reads {} to {}", major, kOldestSchema,
+                                 kNewestSchema),
+                     root.place(),
+                     major > kNewestSchema ? "use a newer aitune, or export with an older PyTorch"
+                                           : "export the model again with PyTorch 2.5 or newer");
+}
+
+void read_call_spec(const JsonView& module, Graph& graph) {
+  const auto calls = module.find("module_call_graph");
+  if (!calls) return;
+  for (const JsonView& entry : calls->items()) {
+    const auto signature = entry.find("signature");
+    if (!entry.at("fqn").string().empty() || !signature) continue;
+    graph.in_spec = signature->at("in_spec").string();
+    graph.out_spec = signature->at("out_spec").string();
+    return;
+  }
+}
+
+void refuse_mutations(const JsonView& module, std::vector<std::string> names) {
+  if (names.empty()) return;
+  module.unsupported(fmt::format("the program writes to {}", printable(fmt::format("{}", fmt::join(names, ", ")), 1000)),
+                     "Call model.eval() before exporting, and let forward() return new values instead of storing them");
+}
+
+}  // namespace
+
+Graph import_program(const JsonView& root, const TensorLookup& tensors) {
+  check_schema(root);
+  const JsonView module = root.at("graph_module");
+  const JsonView signature = module.at("signature");
+  refuse_unknown_targets(module.at("graph"));
+  refuse_mutations(signature, declared_mutations(signature));
+
+  Graph graph;
+  Scope scope(module.at("graph"));
+  import_inputs(signature, tensors, scope, graph);
+  import_nodes(scope, graph);
+  import_outputs(signature, scope, graph);
+  refuse_mutations(module.at("graph"), mutated_names(graph));
+  import_symbols(root, graph);
+  read_call_spec(module, graph);
+  return graph;
+}
+
+}  // namespace aitune::dynamo

@@ -1,0 +1,43 @@
+#pragma once
+// Names of one exported graph (the program's or a region's) and what they stand for.
+
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "compiler/graph/graph.h"
+#include "compiler/import/dynamo/json.h"
+
+namespace aitune::dynamo {
+
+/// Every definition is made once and before its uses; the views given along are where complaints point to.
+class Scope {
+ public:
+  /// `graph` is the "graph" object of the program or of a region.
+  explicit Scope(JsonView graph) : graph_(std::move(graph)) {}
+
+  void define_tensor(const JsonView& name, Value* value);
+  void define_size(const JsonView& name, SymInt size);
+  /// A symbolic bool or float: known to exist, of no use to us.
+  void define_opaque(const JsonView& name);
+
+  Value* tensor(const JsonView& name) const;
+  /// Unsupported for symbolic bools and floats.
+  const SymInt& size(const JsonView& name) const;
+  bool is_size(const std::string& name) const { return sizes_.contains(name); }
+
+  /// What the file says of a name: its tensor_values and sym_int_values.
+  TensorType declared_type(const JsonView& name) const;
+  std::optional<SymInt> declared_size(const std::string& name) const;
+  const JsonView& graph() const { return graph_; }
+
+ private:
+  void claim(const JsonView& name);
+
+  JsonView graph_;
+  std::unordered_map<std::string, Value*> tensors_;
+  std::unordered_map<std::string, SymInt> sizes_;
+  std::unordered_set<std::string> names_;
+};
+
+}  // namespace aitune::dynamo

@@ -1,0 +1,86 @@
+#include "compiler/import/dynamo/signature.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace aitune::dynamo {
+namespace {
+
+constexpr std::string_view kTensorsOnly = "let the model take and return tensors";
+
+void add_user_input(const JsonView& spec, Scope& scope, Graph& graph) {
+  const auto [kind, value] = spec.at("arg").tagged();
+  if (kind == "as_none" || kind == "as_int" || kind == "as_float" || kind == "as_bool" || kind == "as_string") return;
+  if (kind != "as_tensor")
+    spec.unsupported(fmt::format("an input of the kind {}", printable(kind)), std::string(kTensorsOnly));
+  const JsonView name = value.at("name");
+  scope.define_tensor(name, graph.add_input(name.string(), scope.declared_type(name)));
+}
+
+void add_weight(const JsonView& spec, std::string_view name_key, const TensorLookup& tensors, Scope& scope, Graph& graph) {
+  const JsonView name = spec.at("arg").at("name");
+  const JsonView weight_name = spec.at(name_key);
+  const TensorType declared = scope.declared_type(name);
+  Tensor tensor = tensors(weight_name.string(), declared);
+  if (!tensor.defined())
+    weight_name.corrupt(fmt::format("the file holds no tensor \"{}\"", printable(weight_name.string())));
+  const TensorType stored{.dtype = tensor.dtype(), .shape = SymShape(tensor.shape().begin(), tensor.shape().end())};
+  if (stored != declared)
+    weight_name.corrupt(fmt::format("\"{}\" is stored as {} and used as {}", printable(weight_name.string()),
+                                    to_string(stored), to_string(declared)));
+  scope.define_tensor(name, graph.add_weight(name.string(), weight_name.string(), std::move(tensor)));
+}
+
+std::string unique_output_name(const Graph& graph, const std::string& name) {
+  std::string result = name;
+  for (int i = 1; std::ranges::find(graph.output_names, result) != graph.output_names.end(); ++i)
+    result = fmt::format("{}_{}", name, i);
+  return result;
+}
+
+void add_output(const JsonView& argument, const Scope& scope, Graph& graph) {
+  const auto [kind, value] = argument.tagged();
+  if (kind != "as_tensor")
+    argument.unsupported(fmt::format("an output of the kind {}", printable(kind)), std::string(kTensorsOnly));
+  const JsonView name = value.at("name");
+  graph.outputs.push_back(scope.tensor(name));
+  graph.output_names.push_back(unique_output_name(graph, printable(name.string())));
+}
+
+}  // namespace
+
+void import_inputs(const JsonView& signature, const TensorLookup& tensors, Scope& scope, Graph& graph) {
+  for (const JsonView& item : signature.at("input_specs").items()) {
+    const auto [kind, spec] = item.tagged();
+    if (kind == "user_input") add_user_input(spec, scope, graph);
+    else if (kind == "parameter") add_weight(spec, "parameter_name", tensors, scope, graph);
+    else if (kind == "buffer") add_weight(spec, "buffer_name", tensors, scope, graph);
+    else if (kind == "tensor_constant") add_weight(spec, "tensor_constant_name", tensors, scope, graph);
+    else if (kind == "custom_obj" || kind == "token")
+      item.unsupported(fmt::format("an input of the kind {}", kind), std::string(kTensorsOnly));
+    else if (kind != "constant_input") item.corrupt(fmt::format("\"{}\" is no kind of input", printable(kind)));
+  }
+}
+
+void import_outputs(const JsonView& signature, const Scope& scope, Graph& graph) {
+  for (const JsonView& item : signature.at("output_specs").items()) {
+    const auto [kind, spec] = item.tagged();
+    if (kind == "user_output") add_output(spec.at("arg"), scope, graph);
+    else item.unsupported(fmt::format("an output of the kind {}", printable(kind)), std::string(kTensorsOnly));
+  }
+  if (graph.outputs.empty()) signature.unsupported("a program without outputs", std::string(kTensorsOnly));
+}
+
+std::vector<std::string> declared_mutations(const JsonView& signature) {
+  std::vector<std::string> names;
+  for (const JsonView& item : signature.at("output_specs").items()) {
+    const auto [kind, spec] = item.tagged();
+    if (kind == "buffer_mutation") names.push_back("buffer " + spec.at("buffer_name").string());
+    if (kind == "parameter_mutation") names.push_back("parameter " + spec.at("parameter_name").string());
+    if (kind == "user_input_mutation") names.push_back("input " + spec.at("user_input_name").string());
+  }
+  return names;
+}
+
+}  // namespace aitune::dynamo

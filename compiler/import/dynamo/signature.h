@@ -1,0 +1,21 @@
+#pragma once
+// What goes into a program and what comes out.
+
+#include <string>
+#include <vector>
+
+#include "compiler/import/dynamo/program.h"
+#include "compiler/import/dynamo/scope.h"
+
+namespace aitune::dynamo {
+
+/// Defines user inputs and weights, in the program's order. Inputs that were constants at export are left out.
+void import_inputs(const JsonView& signature, const TensorLookup& tensors, Scope& scope, Graph& graph);
+
+/// Sets the graph's outputs and their names. Every output must be a tensor.
+void import_outputs(const JsonView& signature, const Scope& scope, Graph& graph);
+
+/// The buffers, parameters and inputs that the signature says are written: "buffer bn.running_mean".
+std::vector<std::string> declared_mutations(const JsonView& signature);
+
+}  // namespace aitune::dynamo

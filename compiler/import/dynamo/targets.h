@@ -1,0 +1,30 @@
+#pragma once
+// What the target of an exported node means to the importer, and the survey of all targets before anything is built.
+
+#include <string>
+#include <string_view>
+
+#include "compiler/import/dynamo/json.h"
+
+namespace aitune::dynamo {
+
+enum class TargetKind {
+  op,        ///< an ATen overload in base/ops.def
+  symbolic,  ///< arithmetic on sizes: folded
+  dropped,   ///< an assertion or switch without a result that matters
+  region,    ///< a wrapper around a region that changes nothing here: inlined
+  unknown,
+};
+
+/// "torch.ops.aten.add.Tensor" is "aten.add.Tensor"; other targets stay as they are.
+std::string_view op_name_of(std::string_view target);
+TargetKind target_kind(std::string_view target);
+
+/// The graph of a region node.
+JsonView region_graph(const JsonView& node);
+
+/// Throws one Unsupported that lists every target in the graph (regions included) that aitune cannot run, with counts
+/// and the first place of each in the user's model.
+void refuse_unknown_targets(const JsonView& graph);
+
+}  // namespace aitune::dynamo
