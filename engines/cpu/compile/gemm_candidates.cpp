@@ -1,13 +1,173 @@
 #include "engines/cpu/compile/gemm_candidates.h"
 
+#include <algorithm>
+#include <cstdint>
+
+#include "compiler/kernels/gemm.h"
+
 namespace aitune::cpu {
 
-std::vector<kernels::GemmTile> gemm_candidates(const kernels::GemmKernel&, const CpuTarget& target, int) {
-  kernels::GemmTile tile;
-  tile.lanes = target.avx512 ? 16 : 8;
-  tile.mr = target.avx512 ? 14 : 6;
-  tile.nr = 2;
-  return {tile};
+using kernels::GemmKernel;
+using kernels::GemmTile;
+
+namespace {
+
+// Extents that are only known at run time are taken to be this.
+constexpr std::int64_t kTypicalExtent = 128;
+constexpr double kL2Bytes = 1.25e6;        // what one operand may take of a core's second-level cache
+constexpr double kTaskCycles = 2e4;        // a task shorter than this is not worth handing out
+constexpr std::int64_t kGoodTaskCount = 32;
+
+struct RegisterTile {
+  std::int32_t mr, nr;
+};
+
+// Accumulators, the vectors of B and one broadcast fit the 32 (16) registers.
+constexpr RegisterTile kTiles512[] = {{14, 2}, {6, 4}, {8, 3}, {7, 4}, {9, 3}, {7, 3}, {12, 2}, {10, 2}, {28, 1}, {5, 5},
+                                      {4, 6},  {3, 8}, {7, 2}, {5, 4}, {4, 4}, {14, 1}, {2, 10}, {1, 8}, {1, 16}, {1, 4}};
+constexpr RegisterTile kTiles256[] = {{6, 2}, {4, 3}, {5, 2}, {3, 4}, {7, 1}, {12, 1}, {2, 5}, {2, 4}, {1, 8}, {1, 4}};
+
+struct Problem {
+  double batch = 1, outer_m = 1;  // batch points; m points but for the last dim
+  std::int64_t m = 1, n = 1, k = 1;
+  double element = 4;
+  bool known_m = true;
+};
+
+std::int64_t extent(const SymInt& size) { return std::max<std::int64_t>(1, size.as_constant().value_or(kTypicalExtent)); }
+
+Problem problem_of(const GemmKernel& form) {
+  Problem p;
+  for (const SymInt& s : form.batch) p.batch *= static_cast<double>(extent(s));
+  for (std::size_t d = 0; d + 1 < form.m.size(); ++d) p.outer_m *= static_cast<double>(extent(form.m[d]));
+  p.m = extent(form.m.back());
+  p.known_m = form.m.back().is_constant();
+  p.n = extent(form.n);
+  for (const std::int64_t k : form.k) p.k *= k;
+  p.element = form.a_type == DType::bf16 ? 2 : 4;
+  return p;
+}
+
+// Cycles of one micro-kernel call: two multiply-adds and two loads a cycle, latency 4, and the way in and out.
+double micro_cycles(std::int64_t rows, std::int64_t vectors, double k) {
+  const double products = static_cast<double>(rows * vectors);
+  const double work = std::max({products / 2, static_cast<double>(rows + vectors) / 2, 4.0, (products + 1.5 * static_cast<double>(rows + vectors)) / 5});
+  return k * work + 40 + 2.5 * products;
+}
+
+double row_cycles(const Problem& p, const GemmTile& tile, std::int64_t vectors) {
+  const auto k = static_cast<double>(p.k);
+  double cycles = static_cast<double>(p.m / tile.mr) * micro_cycles(tile.mr, vectors, k);
+  std::int64_t rest = p.m % tile.mr;
+  if (p.known_m) return rest == 0 ? cycles : cycles + micro_cycles(rest, vectors, k);
+  for (std::int64_t rows = 32; rows > 0; rows /= 2) {
+    if (rest & rows) cycles += micro_cycles(rows, vectors, k);
+  }
+  return cycles;
+}
+
+double total_cycles(const Problem& p, const GemmTile& tile) {
+  const std::int64_t width = std::int64_t{tile.nr} * tile.lanes;
+  double cycles = static_cast<double>(p.n / width) * row_cycles(p, tile, tile.nr);
+  if (p.n % width != 0) cycles += row_cycles(p, tile, (p.n % width + tile.lanes - 1) / tile.lanes);
+  return cycles * p.outer_m * p.batch;
+}
+
+// Order of tasks and rows in a task, from what the caches hold.
+void block(const Problem& p, GemmTile& tile) {
+  const double row_tiles = p.outer_m * static_cast<double>((p.m + tile.mr - 1) / tile.mr);
+  const std::int64_t width = std::int64_t{tile.nr} * tile.lanes;
+  const auto panels = static_cast<double>((p.n + width - 1) / width);
+  const double a_tile = tile.mr * static_cast<double>(p.k) * p.element;
+  const double b_bytes = static_cast<double>(p.n * p.k) * p.element;
+  double rows = row_tiles;
+  tile.n_outer = b_bytes > kL2Bytes && a_tile * row_tiles <= kL2Bytes;
+  if (!tile.n_outer) rows = std::clamp(kL2Bytes / 2 / a_tile, 1.0, row_tiles);
+  const double tile_cycles = total_cycles(p, tile) / (row_tiles * panels * p.batch);
+  // Enough tasks for the threads to finish together.
+  while (rows >= 2 && panels * p.batch * (row_tiles / rows) < static_cast<double>(kGoodTaskCount) &&
+         tile_cycles * rows / 2 >= kTaskCycles) {
+    rows = (rows + 1) / 2;
+  }
+  // Tasks that are too short are merged along m where it changes nothing else.
+  while (rows < row_tiles && tile_cycles * rows < kTaskCycles &&
+         panels * p.batch * (row_tiles / (2 * rows)) >= static_cast<double>(kGoodTaskCount)) {
+    rows = std::min(2 * rows, row_tiles);
+  }
+  tile.m_block = rows >= row_tiles ? 0 : static_cast<std::int32_t>(std::clamp(rows, 1.0, 1e6));
+  if (tile.m_block > 0) {  // blocks of equal size
+    const double blocks = (row_tiles + tile.m_block - 1) / tile.m_block;
+    tile.m_block = static_cast<std::int32_t>(row_tiles / static_cast<double>(static_cast<std::int64_t>(blocks)) + 0.999);
+  }
+}
+
+// The widest unrolling that divides the innermost reduction; crowded tiles are not unrolled, LLVM would spill.
+std::int32_t unrolling(const GemmKernel& form, const GemmTile& tile) {
+  const std::int64_t steps = form.k.back() / (form.b_type == DType::bf16 ? 2 : 1);
+  if (tile.mr * tile.nr >= (tile.lanes == 16 ? 27 : 12)) return 1;
+  for (const std::int32_t unroll : {4, 3, 2}) {
+    if (steps % unroll == 0) return unroll;
+  }
+  return steps > 64 ? 4 : 1;
+}
+
+}  // namespace
+
+std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget& target, int level) {
+  const GemmKernel form = kernels::canonical(kernel);
+  const Problem p = problem_of(form);
+  struct Ranked {
+    GemmTile tile;
+    double cycles;
+  };
+  std::vector<Ranked> ranked;
+  const auto consider = [&](const RegisterTile& r) {
+    if (r.mr > 1 && p.known_m && r.mr > p.m) return;
+    GemmTile tile;
+    tile.mr = r.mr;
+    tile.nr = r.nr;
+    tile.lanes = target.avx512 ? 16 : 8;
+    if (r.nr > 1 && form.n.is_constant() && std::int64_t{r.nr - 1} * tile.lanes >= p.n) return;
+    tile.k_unroll = unrolling(form, tile);
+    block(p, tile);
+    ranked.push_back({tile, total_cycles(p, tile)});
+  };
+  if (target.avx512) {
+    for (const RegisterTile& r : kTiles512) consider(r);
+  } else {
+    for (const RegisterTile& r : kTiles256) consider(r);
+  }
+  // Short row dims (images of 7 or 13 columns) also get a tile of exactly their size.
+  if (p.known_m && p.m > 1 && p.m <= 16) {
+    const int registers = target.avx512 ? 31 : 15;
+    const auto mr = static_cast<std::int32_t>(p.m);
+    for (std::int32_t nr = 1; nr <= 8; ++nr) {
+      const bool listed = std::any_of(ranked.begin(), ranked.end(),
+                                      [&](const Ranked& r) { return r.tile.mr == mr && r.tile.nr == nr; });
+      if (mr * nr + nr + 1 <= registers && !listed) consider({mr, nr});
+    }
+  }
+  std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) { return a.cycles < b.cycles; });
+
+  const std::size_t wanted = level <= 0 ? 1 : level == 1 ? 2 : level == 2 ? 3 : level == 3 ? 6 : level == 4 ? 10 : 64;
+  std::vector<GemmTile> tiles;
+  for (const Ranked& r : ranked) {
+    if (tiles.size() >= wanted) break;
+    if (!tiles.empty() && r.cycles > ranked.front().cycles * (level >= 5 ? 2.0 : 1.4)) break;
+    tiles.push_back(r.tile);
+    if (level < 4) continue;
+    GemmTile other = r.tile;
+    other.n_outer = !other.n_outer;
+    if (tiles.size() < wanted) tiles.push_back(other);
+    if (level < 5) continue;
+    other = r.tile;
+    other.k_unroll = other.k_unroll == 1 ? 4 : 1;
+    if (tiles.size() < wanted) tiles.push_back(other);
+    other = r.tile;
+    other.m_block = other.m_block == 0 ? 4 : other.m_block * 2;
+    if (tiles.size() < wanted) tiles.push_back(other);
+  }
+  return tiles;
 }
 
 }  // namespace aitune::cpu

@@ -21,8 +21,8 @@ using llvm::Value;
 
 namespace {
 
-// Reductions up to this many steps are written out whole.
-constexpr std::int64_t kMaxStraightSteps = 24;
+// Reductions up to this many steps are written out whole; longer straight code makes the scheduler spill accumulators.
+constexpr std::int64_t kMaxStraightSteps = 4;
 // Epilogues with more work than this (expressions times vectors) loop over the rows instead of being written out for each.
 constexpr std::size_t kMaxStraightEpilogue = 320;
 
