@@ -1,9 +1,9 @@
 #include "format/plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "base/error.h"
 
@@ -12,11 +12,16 @@ namespace {
 
 PlanExpr::Op operation_of(SymInt::AtomKind kind) {
   switch (kind) {
-    case SymInt::AtomKind::floordiv: return PlanExpr::Op::floordiv;
-    case SymInt::AtomKind::mod: return PlanExpr::Op::mod;
-    case SymInt::AtomKind::min: return PlanExpr::Op::min;
-    case SymInt::AtomKind::max: return PlanExpr::Op::max;
-    case SymInt::AtomKind::symbol: break;
+    case SymInt::AtomKind::floordiv:
+      return PlanExpr::Op::floordiv;
+    case SymInt::AtomKind::mod:
+      return PlanExpr::Op::mod;
+    case SymInt::AtomKind::min:
+      return PlanExpr::Op::min;
+    case SymInt::AtomKind::max:
+      return PlanExpr::Op::max;
+    case SymInt::AtomKind::symbol:
+      break;
   }
   return PlanExpr::Op::symbol;
 }
@@ -48,7 +53,8 @@ ExprId Plan::add_atom(const SymInt::Atom& atom) {
   }
   const auto symbol = std::find_if(symbols.begin(), symbols.end(), [&](const auto& s) { return s.name == atom.name; });
   if (symbol == symbols.end()) {
-    throw InternalError(fmt::format("a size of the plan uses the symbol {}, which no input dimension gives", atom.name));
+    throw InternalError(
+        fmt::format("a size of the plan uses the symbol {}, which no input dimension gives", atom.name));
   }
   return add(PlanExpr{PlanExpr::Op::symbol, symbol - symbols.begin(), 0, 0});
 }

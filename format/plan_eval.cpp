@@ -28,12 +28,17 @@ std::int64_t evaluate_operation(PlanExpr::Op op, std::int64_t lhs, std::int64_t 
     case Op::mul:
       if (__builtin_mul_overflow(lhs, rhs, &result)) overflow();
       return result;
-    case Op::floordiv: return floor_quotient(lhs, rhs);
-    case Op::mod: return lhs - floor_quotient(lhs, rhs) * rhs;
-    case Op::min: return std::min(lhs, rhs);
-    case Op::max: return std::max(lhs, rhs);
+    case Op::floordiv:
+      return floor_quotient(lhs, rhs);
+    case Op::mod:
+      return lhs - floor_quotient(lhs, rhs) * rhs;
+    case Op::min:
+      return std::min(lhs, rhs);
+    case Op::max:
+      return std::max(lhs, rhs);
     case Op::constant:
-    case Op::symbol: break;
+    case Op::symbol:
+      break;
   }
   throw InternalError("evaluate_operation was given an expression without operands");
 }
@@ -43,9 +48,14 @@ void evaluate_exprs(std::span<const PlanExpr> exprs, std::span<const std::int64_
   for (std::size_t i = 0; i < exprs.size(); ++i) {
     const PlanExpr& e = exprs[i];
     switch (e.op) {
-      case PlanExpr::Op::constant: values[i] = e.value; break;
-      case PlanExpr::Op::symbol: values[i] = symbols[static_cast<std::size_t>(e.value)]; break;
-      default: values[i] = evaluate_operation(e.op, values[e.lhs], values[e.rhs]);
+      case PlanExpr::Op::constant:
+        values[i] = e.value;
+        break;
+      case PlanExpr::Op::symbol:
+        values[i] = symbols[static_cast<std::size_t>(e.value)];
+        break;
+      default:
+        values[i] = evaluate_operation(e.op, values[e.lhs], values[e.rhs]);
     }
   }
 }

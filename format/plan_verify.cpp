@@ -1,8 +1,8 @@
 // Whether a plan means something that may be executed: every index, every constant offset, every kind.
 
-#include <set>
-
 #include <fmt/format.h>
+
+#include <set>
 
 #include "base/error.h"
 #include "base/ops.h"
@@ -111,8 +111,12 @@ class Verifier {
     const auto offset = constant_[b.offset], bytes = constant_[b.bytes];
     check(offset.value_or(0) >= 0 && bytes.value_or(0) >= 0, "{} has a negative offset or size", what);
     switch (b.space) {
-      case BufferSpace::input: check_index(b.index, plan_.inputs.size(), what + ": input"); break;
-      case BufferSpace::output: check_index(b.index, plan_.outputs.size(), what + ": output"); break;
+      case BufferSpace::input:
+        check_index(b.index, plan_.inputs.size(), what + ": input");
+        break;
+      case BufferSpace::output:
+        check_index(b.index, plan_.outputs.size(), what + ": output");
+        break;
       case BufferSpace::constant:
         check(offset && bytes && fits(*offset, *bytes, constants_size_),
               "{} lies outside the constants, which have {} bytes", what, constants_size_);
@@ -151,6 +155,7 @@ class Verifier {
     check_indices(s.sources, plan_.sources.size(), what + ": source");
     check_index(s.block, plan_.blocks.size(), what + ": block");
     check_indices(s.buffers, plan_.buffers.size(), what + ": buffer");
+    check_indices(s.results, plan_.views.size(), what + ": view");
     for (const ExprId id : s.params) check_expr(id, what + ": parameter");
     switch (s.kind) {
       case StepKind::cpu_kernel:
@@ -158,8 +163,10 @@ class Verifier {
         check_expr(s.tasks, what + ": number of tasks");
         check(constant_[s.tasks].value_or(0) >= 0, "{} has a negative number of tasks", what);
         return;
-      case StepKind::reference: return check_reference(s, what);
-      case StepKind::fill: return check_fill(s, what);
+      case StepKind::reference:
+        return check_reference(s, what);
+      case StepKind::fill:
+        return check_fill(s, what);
       case StepKind::onednn:
         throw Unsupported(fmt::format("{} is a oneDNN primitive, and this aitune was built without oneDNN", what),
                           where_, "Install a build with oneDNN, or tune the model again here");
@@ -174,7 +181,6 @@ class Verifier {
     }
     for (const PlanArg& a : s.args) check_arg(a, what, 0);
     check(!s.results.empty(), "{} has no result", what);
-    check_indices(s.results, plan_.views.size(), what + ": view");
     for (const auto r : s.results) check(writable(space_of_view(r)), "{} writes into an input or a constant", what);
   }
 

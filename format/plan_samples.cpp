@@ -1,0 +1,121 @@
+#include "format/plan_samples.h"
+
+#include <cstring>
+
+namespace aitune::samples {
+namespace {
+
+// for i in [begin, end): buffers[1][i] = buffers[0][i] + buffers[0][i]
+constexpr std::uint8_t kTwice[] = {
+    0x48, 0x39, 0xd6, 0x7d, 0x20, 0x48, 0x8b, 0x0f, 0x48, 0x8b, 0x01, 0x48, 0x8b, 0x49, 0x08, 0xf3, 0x0f, 0x10, 0x04,
+    0xb0, 0xf3, 0x0f, 0x58, 0xc0, 0xf3, 0x0f, 0x11, 0x04, 0xb1, 0x48, 0xff, 0xc6, 0x48, 0x39, 0xf2, 0x75, 0xea, 0xc3};
+
+// n = params[0]; for i in [begin, end): for j < n: buffers[2][i*n+j] = buffers[0][i*n+j] + buffers[1][j]
+constexpr std::uint8_t kAddRow[] = {
+    0x48, 0x39, 0xd6, 0x7d, 0x5c, 0x48, 0x8b, 0x0f, 0x48, 0x8b, 0x7f, 0x08, 0x4c, 0x8b, 0x09, 0x48, 0x8b, 0x41, 0x08,
+    0x4c, 0x8b, 0x41, 0x10, 0x48, 0x8b, 0x0f, 0x49, 0x89, 0xca, 0x4c, 0x0f, 0xaf, 0xd6, 0x4b, 0x8d, 0x3c, 0x90, 0x4c,
+    0x8d, 0x04, 0x8d, 0x00, 0x00, 0x00, 0x00, 0x4f, 0x8d, 0x0c, 0x91, 0x48, 0x85, 0xc9, 0x7e, 0x1d, 0x45, 0x31, 0xd2,
+    0xf3, 0x43, 0x0f, 0x10, 0x04, 0x91, 0xf3, 0x42, 0x0f, 0x58, 0x04, 0x90, 0xf3, 0x42, 0x0f, 0x11, 0x04, 0x97, 0x49,
+    0xff, 0xc2, 0x4c, 0x39, 0xd1, 0x75, 0xe6, 0x48, 0xff, 0xc6, 0x4c, 0x01, 0xc7, 0x4d, 0x01, 0xc1, 0x48, 0x39, 0xd6,
+    0x75, 0xd0, 0xc3};
+
+/// Appends at the next multiple of 64 and returns where.
+std::size_t append(std::vector<std::byte>& segment, std::span<const std::byte> bytes) {
+  segment.resize((segment.size() + 63) / 64 * 64);
+  const std::size_t at = segment.size();
+  segment.insert(segment.end(), bytes.begin(), bytes.end());
+  return at;
+}
+
+std::uint32_t buffer_of(const Plan& plan, std::uint32_t view) { return plan.views[view].buffer; }
+
+PlanStep kernel(std::string name, std::uint32_t block, std::vector<std::uint32_t> buffers, std::uint64_t entry,
+                ExprId tasks) {
+  PlanStep step;
+  step.name = std::move(name);
+  step.block = block;
+  step.buffers = std::move(buffers);
+  step.entry = entry;
+  step.tasks = tasks;
+  return step;
+}
+
+}  // namespace
+
+std::uint32_t add_view(Plan& plan, BufferSpace space, std::uint32_t index, ExprId offset, DType dtype,
+                       std::vector<ExprId> shape) {
+  ExprId bytes = plan.constant(static_cast<std::int64_t>(dtype_size(dtype)));
+  for (const ExprId size : shape) bytes = plan.add(PlanExpr{PlanExpr::Op::mul, 0, bytes, size});
+  plan.buffers.push_back({space, index, offset, bytes});
+  plan.views.push_back({static_cast<std::uint32_t>(plan.buffers.size() - 1), dtype, std::move(shape)});
+  return static_cast<std::uint32_t>(plan.views.size() - 1);
+}
+
+BuiltPlan kernel_plan() {
+  BuiltPlan built;
+  Plan& plan = built.plan;
+  plan.precision = "fp32";
+  plan.symbols = {{"s0", {1, 16}, 0, 0}};
+  const ExprId rows = plan.add(SymInt::symbol("s0")), columns = plan.constant(4), zero = plan.constant(0);
+  plan.inputs = {{"x", DType::f32, {rows, columns}}};
+  plan.outputs = {{"y", DType::f32, {rows, columns}}};
+  plan.arena_bytes = plan.add(SymInt::symbol("s0") * SymInt(16) + SymInt(64));
+
+  const float row[] = {1, 2, 3, 4};
+  const auto row_at = plan.constant(static_cast<std::int64_t>(append(built.constants, std::as_bytes(std::span(row)))));
+  const auto x = add_view(plan, BufferSpace::input, 0, zero, DType::f32, {rows, columns});
+  const auto h = add_view(plan, BufferSpace::arena, 0, plan.constant(64), DType::f32, {rows, columns});
+  const auto r = add_view(plan, BufferSpace::constant, 0, row_at, DType::f32, {columns});
+  const auto y = add_view(plan, BufferSpace::output, 0, zero, DType::f32, {rows, columns});
+
+  plan.sources = {{"mul", "aten.mul.Tensor", "scale", "model.py:3 in forward: x * 2"},
+                  {"add", "aten.add.Tensor", "shift", "model.py:4 in forward: x + row"}};
+  plan.blocks = {{"cpu", "", {h}}, {"cpu", "", {y}}};
+  const auto twice = append(built.code, std::as_bytes(std::span(kTwice)));
+  const auto add_row = append(built.code, std::as_bytes(std::span(kAddRow)));
+  plan.steps.push_back(kernel("twice", 0, {buffer_of(plan, x), buffer_of(plan, h)}, twice,
+                              plan.add(SymInt::symbol("s0") * SymInt(4))));
+  plan.steps.push_back(
+      kernel("add_row", 1, {buffer_of(plan, h), buffer_of(plan, r), buffer_of(plan, y)}, add_row, rows));
+  plan.steps[0].sources = {0};
+  plan.steps[1].sources = {1};
+  plan.steps[1].params = {columns};
+  return built;
+}
+
+BuiltPlan reference_plan() {
+  BuiltPlan built;
+  Plan& plan = built.plan;
+  plan.precision = "fp32";
+  plan.symbols = {{"s0", {1, SymRange::kNoMax}, 0, 0}};
+  const ExprId rows = plan.add(SymInt::symbol("s0")), columns = plan.constant(3), zero = plan.constant(0);
+  plan.inputs = {{"x", DType::f32, {rows, columns}}};
+  plan.outputs = {{"y", DType::f32, {rows, columns}}, {"z", DType::f32, {plan.constant(2)}}};
+  plan.arena_bytes = zero;
+  const auto x = add_view(plan, BufferSpace::input, 0, zero, DType::f32, {rows, columns});
+  const auto y = add_view(plan, BufferSpace::output, 0, zero, DType::f32, {rows, columns});
+  const auto z = add_view(plan, BufferSpace::output, 1, zero, DType::f32, {plan.constant(2)});
+  plan.sources = {{"relu", "aten.relu.default", "act", "model.py:3 in forward: relu(x)"}};
+  plan.blocks = {{"reference", "no compiled engine takes aten.relu.default", {y}}, {"cpu", "", {z}}};
+
+  PlanStep relu;
+  relu.kind = StepKind::reference;
+  relu.name = relu.op = "aten.relu.default";
+  relu.sources = {0};
+  relu.args.resize(1);
+  relu.args[0].kind = PlanArg::Kind::tensor;
+  relu.args[0].tensor = x;
+  relu.results = {y};
+  plan.steps.push_back(std::move(relu));
+
+  PlanStep fill;
+  fill.kind = StepKind::fill;
+  fill.name = "fill";
+  fill.block = 1;
+  fill.buffers = {buffer_of(plan, z)};
+  fill.params = {zero, plan.constant(8), plan.constant(0x3fc00000)};  // 1.5f
+  plan.steps.push_back(std::move(fill));
+  return built;
+}
+
+}  // namespace aitune::samples

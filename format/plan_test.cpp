@@ -1,0 +1,242 @@
+// Plans through the serialiser and the verifier, whole, edited and damaged.
+
+#include "format/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <functional>
+#include <random>
+
+#include "base/error.h"
+#include "format/digest.h"
+#include "format/plan_eval.h"
+#include "format/plan_header.h"
+#include "format/plan_samples.h"
+
+namespace aitune {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::int64_t value_of(const Plan& plan, ExprId id, std::vector<std::int64_t> symbols) {
+  std::vector<std::int64_t> values(plan.exprs.size());
+  evaluate_exprs(plan.exprs, symbols, values);
+  return values[id];
+}
+
+/// What read_plan says about a plan; empty if it is accepted.
+std::string refusal(const BuiltPlan& built) {
+  try {
+    serialize_plan(built);
+    return {};
+  } catch (const Error& e) {
+    return e.what();
+  }
+}
+
+TEST(PlanExprs, EqualExpressionsAreOne) {
+  Plan plan;
+  plan.symbols = {{"s0", {}, 0, 0}};
+  const auto s = SymInt::symbol("s0");
+  const ExprId a = plan.add(s * SymInt(4) + SymInt(2));
+  const std::size_t count = plan.exprs.size();
+  EXPECT_EQ(plan.add(SymInt(2) + SymInt(4) * s), a);
+  EXPECT_EQ(plan.constant(4), plan.add(SymInt(4)));
+  EXPECT_EQ(plan.exprs.size(), count);
+  plan.exprs.push_back({PlanExpr::Op::constant, 77, 0, 0});  // behind the back of the map
+  EXPECT_EQ(plan.constant(77), plan.exprs.size() - 1);
+}
+
+TEST(PlanExprs, ValuesAgreeWithSymInt) {
+  Plan plan;
+  plan.symbols = {{"a", {}, 0, 0}, {"b", {}, 0, 1}};
+  const auto a = SymInt::symbol("a"), b = SymInt::symbol("b");
+  const std::vector<SymInt> cases = {SymInt(0),           a * a * SymInt(3) - b,          floordiv(a + SymInt(7), SymInt(4)) * b,
+                                     mod(a - b, SymInt(5)), min(a, b) + max(a * b, SymInt(9)), floordiv(SymInt(0) - a, b)};
+  for (const auto& c : cases) {
+    const ExprId id = plan.add(c);
+    for (const auto& [x, y] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {13, 4}, {4, 13}, {100, 3}}) {
+      EXPECT_EQ(value_of(plan, id, {x, y}), c.evaluate({{"a", x}, {"b", y}})) << c.str() << " at " << x << ", " << y;
+    }
+  }
+}
+
+TEST(PlanExprs, UnknownSymbolOverflowAndZeroDivisorAreRefused) {
+  Plan plan;
+  EXPECT_THROW(plan.add(SymInt::symbol("nobody")), InternalError);
+  EXPECT_THROW(evaluate_operation(PlanExpr::Op::mul, INT64_MAX, 2), Corrupt);
+  EXPECT_THROW(evaluate_operation(PlanExpr::Op::add, INT64_MIN, -1), Corrupt);
+  EXPECT_THROW(evaluate_operation(PlanExpr::Op::floordiv, INT64_MIN, -1), Corrupt);
+  EXPECT_THROW(evaluate_operation(PlanExpr::Op::mod, 3, 0), Corrupt);
+}
+
+TEST(PlanFile, ComesBackAsItWas) {
+  for (const auto& built : {samples::kernel_plan(), samples::reference_plan()}) {
+    const auto bytes = serialize_plan(built);
+    const auto loaded = read_plan(bytes, "test");
+    BuiltPlan again{loaded.plan, {loaded.code.begin(), loaded.code.end()},
+                    {loaded.constants.begin(), loaded.constants.end()}};
+    EXPECT_EQ(serialize_plan(again), bytes);
+    EXPECT_EQ(loaded.plan.steps[0].name, built.plan.steps[0].name);
+    EXPECT_EQ(loaded.plan.buffers, built.plan.buffers);
+    EXPECT_EQ(loaded.plan.sources[0].code, built.plan.sources[0].code);
+    EXPECT_EQ(loaded.plan.symbols[0].range, built.plan.symbols[0].range);
+    EXPECT_EQ(again.code, built.code);
+    EXPECT_EQ(again.constants, built.constants);
+  }
+}
+
+TEST(PlanFile, SegmentsAreAligned) {
+  const auto bytes = serialize_plan(samples::kernel_plan());
+  const auto header = read_plan_header(bytes, "test");
+  EXPECT_EQ(header.code.offset % 64, 0u);
+  EXPECT_EQ(header.constants.offset % 64, 0u);
+  EXPECT_EQ(plan_head_bytes(header), header.code.offset + header.code.size);
+}
+
+TEST(PlanFile, EveryBitFlipIsRefused) {
+  const auto good = serialize_plan(samples::kernel_plan());
+  const auto header = read_plan_header(good, "test");
+  const auto is_padding = [&](std::size_t at) {  // nothing reads the bytes between sections
+    return at >= sizeof(PlanHeader) && !(at >= header.description.offset && at < header.description.offset + header.description.size) &&
+           !(at >= header.code.offset && at < header.code.offset + header.code.size) &&
+           !(at >= header.constants.offset && at < header.constants.offset + header.constants.size);
+  };
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    if (is_padding(i)) continue;
+    auto bad = good;
+    bad[i] ^= static_cast<std::byte>(1 << (i % 8));
+    EXPECT_THROW(read_plan(bad, "test"), Error) << "byte " << i;
+  }
+}
+
+TEST(PlanFile, EveryTruncationIsRefused) {
+  const auto good = serialize_plan(samples::kernel_plan());
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    EXPECT_THROW(read_plan(std::span(good).first(size), "test"), Corrupt) << size;
+  }
+}
+
+/// Recomputes the checksums, as somebody who means harm would.
+void resign(std::vector<std::byte>& bytes) {
+  PlanHeader header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const std::span all(bytes);
+  for (PlanSection* s : {&header.description, &header.code, &header.constants}) {
+    s->hash = section_hash(all.subspan(s->offset, s->size));
+  }
+  const std::size_t hashed = sizeof header - sizeof header.header_hash;
+  header.header_hash = xxh3_64(std::as_bytes(std::span(&header, 1)).first(hashed));
+  std::memcpy(bytes.data(), &header, sizeof header);
+}
+
+TEST(PlanFile, DamagedDescriptionsWithGoodChecksumsNeverCrash) {
+  for (const auto& good : {serialize_plan(samples::kernel_plan()), serialize_plan(samples::reference_plan())}) {
+    const auto header = read_plan_header(good, "test");
+    for (std::size_t i = 0; i < header.description.size; ++i) {
+      for (const int value : {0x00, 0x01, 0x7f, 0x80, 0xff}) {
+        auto bad = good;
+        bad[header.description.offset + i] = static_cast<std::byte>(value);
+        resign(bad);
+        try {
+          read_plan(bad, "test");
+        } catch (const Error& e) {
+          EXPECT_NE(e.code(), ErrorCode::internal) << e.what();
+        }
+      }
+    }
+  }
+}
+
+TEST(PlanFile, NewerMajorVersionSaysSo) {
+  auto bytes = serialize_plan(samples::kernel_plan());
+  const std::uint16_t newer = kPlanMajor + 1;
+  std::memcpy(bytes.data() + offsetof(PlanHeader, major), &newer, sizeof newer);
+  try {
+    read_plan(bytes, "m.ait:plan");
+    FAIL() << "was accepted";
+  } catch (const Incompatible& e) {
+    EXPECT_THAT(e.what(), HasSubstr("format version 2.0"));
+    EXPECT_THAT(e.what(), HasSubstr("m.ait:plan"));
+  }
+}
+
+struct BadPlan {
+  const char* message;
+  std::function<void(BuiltPlan&)> spoil;
+};
+
+class PlanMeaning : public ::testing::TestWithParam<BadPlan> {};
+
+TEST_P(PlanMeaning, IsRefused) {
+  auto built = samples::kernel_plan();
+  GetParam().spoil(built);
+  EXPECT_THAT(refusal(built), HasSubstr(GetParam().message));
+}
+
+ExprId negative(BuiltPlan& b) { return b.plan.constant(-64); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Plan, PlanMeaning,
+    ::testing::Values(
+        BadPlan{"unknown operation", [](auto& b) { b.plan.exprs[0].op = static_cast<PlanExpr::Op>(9); }},
+        BadPlan{"uses a later one", [](auto& b) { b.plan.exprs.push_back({PlanExpr::Op::add, 0, 99, 0}); }},
+        BadPlan{"is symbol 3 of 1", [](auto& b) { b.plan.exprs.push_back({PlanExpr::Op::symbol, 3, 0, 0}); }},
+        BadPlan{"divides by zero", [](auto& b) {
+          const auto one = b.plan.constant(1), zero = b.plan.constant(0);
+          b.plan.exprs.push_back({PlanExpr::Op::mod, 0, one, zero}); }},
+        BadPlan{"has the range [5, 2]", [](auto& b) { b.plan.symbols[0].range = {5, 2}; }},
+        BadPlan{"is not the size that it is taken from", [](auto& b) { b.plan.symbols[0].dim = 1; }},
+        BadPlan{"input 7 does not exist", [](auto& b) { b.plan.symbols[0].input = 7; }},
+        BadPlan{"unknown dtype 99", [](auto& b) { b.plan.inputs[0].dtype = static_cast<DType>(99); }},
+        BadPlan{"negative size", [](auto& b) { b.plan.outputs[0].shape[1] = negative(b); }},
+        BadPlan{"unknown space", [](auto& b) { b.plan.buffers[0].space = static_cast<BufferSpace>(4); }},
+        BadPlan{"input 1 does not exist", [](auto& b) { b.plan.buffers[0].index = 1; }},
+        BadPlan{"negative offset", [](auto& b) { b.plan.buffers[1].offset = negative(b); }},
+        BadPlan{"outside the constants", [](auto& b) { b.constants.resize(8); }},
+        BadPlan{"not a multiple of 64", [](auto& b) { b.constants.resize(64); b.plan.buffers[2].offset = b.plan.constant(4); }},
+        BadPlan{"outside the arena", [](auto& b) {
+          b.plan.arena_bytes = b.plan.constant(64); b.plan.buffers[1].bytes = b.plan.constant(128); }},
+        BadPlan{"view 2 needs 64 bytes of a buffer that has 16", [](auto& b) { b.plan.views[2].shape = {b.plan.constant(16)}; }},
+        BadPlan{"enters the code at 4096", [](auto& b) { b.plan.steps[0].entry = 4096; }},
+        BadPlan{"block 9 does not exist", [](auto& b) { b.plan.steps[0].block = 9; }},
+        BadPlan{"source 5 does not exist", [](auto& b) { b.plan.steps[0].sources = {5}; }},
+        BadPlan{"buffer 50 does not exist", [](auto& b) { b.plan.steps[0].buffers = {50}; }},
+        BadPlan{"parameter is expression", [](auto& b) { b.plan.steps[1].params = {1000}; }},
+        BadPlan{"negative number of tasks", [](auto& b) { b.plan.steps[0].tasks = negative(b); }},
+        BadPlan{"unknown kind 77", [](auto& b) { b.plan.steps[0].kind = static_cast<StepKind>(77); }},
+        BadPlan{"built without oneDNN", [](auto& b) { b.plan.steps[0].kind = StepKind::onednn; }},
+        BadPlan{"fill with 2 buffers", [](auto& b) { b.plan.steps[0].kind = StepKind::fill; }},
+        BadPlan{"no step writes output 'y'", [](auto& b) { b.plan.steps.pop_back(); }},
+        BadPlan{"asks for 1000000 threads", [](auto& b) { b.plan.num_threads = 1000000; }}));
+
+TEST(PlanMeaning, ReferenceStepsAreChecked) {
+  const auto spoiled = [](const std::function<void(PlanStep&, Plan&)>& spoil) {
+    auto built = samples::reference_plan();
+    spoil(built.plan.steps[0], built.plan);
+    return refusal(built);
+  };
+  EXPECT_THAT(spoiled([](auto& s, auto&) { s.op = "aten.no.such"; }), HasSubstr("does not know"));
+  EXPECT_THAT(spoiled([](auto& s, auto&) { s.results.clear(); }), HasSubstr("has no result"));
+  EXPECT_THAT(spoiled([](auto& s, auto&) { s.results = {0}; }), HasSubstr("writes into an input or a constant"));
+  EXPECT_THAT(spoiled([](auto& s, auto&) { s.args[0].tensor = 33; }), HasSubstr("view 33 does not exist"));
+  EXPECT_THAT(spoiled([](auto& s, auto&) { s.args[0].kind = static_cast<PlanArg::Kind>(8); }), HasSubstr("unknown kind"));
+  EXPECT_THAT(spoiled([](auto& s, auto&) {
+                PlanArg nested;
+                nested.kind = PlanArg::Kind::list;
+                for (int i = 0; i < 9; ++i) {
+                  PlanArg outer;
+                  outer.kind = PlanArg::Kind::list;
+                  outer.list = {nested};
+                  nested = outer;
+                }
+                s.args.push_back(nested);
+              }),
+              HasSubstr("nested deeper"));
+  EXPECT_THAT(spoiled([](auto&, auto& p) { p.steps[1].params[1] = p.constant(12); }), HasSubstr("leaves its buffer"));
+}
+
+}  // namespace
+}  // namespace aitune
