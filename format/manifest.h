@@ -19,8 +19,9 @@ namespace aitune {
 // Names of entries, without the archive's top folder.
 inline constexpr std::string_view kManifestEntry = "extra/aitune/manifest.json";
 inline constexpr std::string_view kManifestDigestEntry = "extra/aitune/manifest.sha256";  ///< 64 hexadecimal digits
-inline constexpr std::string_view kPlanFolder = "extra/aitune/plans/";
-inline constexpr std::string_view kSampleFolder = "extra/aitune/samples/";
+// Binary entries lie outside extra/: torch.export.load decodes everything in there as UTF-8.
+inline constexpr std::string_view kPlanFolder = "data/aitune/plans/";
+inline constexpr std::string_view kSampleFolder = "data/aitune/samples/";
 
 /// An input or output of a module. Sizes are texts of SymInts ("s0", "224").
 struct ManifestTensor {

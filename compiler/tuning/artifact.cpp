@@ -1,0 +1,153 @@
+#include "compiler/tuning/artifact.h"
+
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "aitune/version.h"
+#include "base/error.h"
+#include "compiler/import/pickle/torch_pickle.h"
+#include "format/manifest.h"
+#include "format/safetensors.h"
+#include "format/source.h"
+#include "format/zip_writer.h"
+
+namespace aitune {
+namespace {
+
+std::span<const std::byte> as_bytes(const std::string& text) { return std::as_bytes(std::span(text.data(), text.size())); }
+
+TorchValue plain_value(const TorchFile& file, const PickleValue& value) {
+  if (TorchFile::is_tensor(value)) return TorchValue::of(file.tensor(value));
+  TorchValue out;
+  const auto children = [&] {
+    std::vector<TorchValue> items;
+    for (const PickleValue* item : value.items) items.push_back(plain_value(file, *item));
+    return items;
+  };
+  switch (value.kind) {
+    case PickleKind::none: return out;
+    case PickleKind::boolean: return TorchValue::of(value.boolean);
+    case PickleKind::integer: return TorchValue::of(value.integer);
+    case PickleKind::real: return TorchValue::of(value.real);
+    case PickleKind::string: return TorchValue::of(value.text);
+    case PickleKind::list: return TorchValue::list(children());
+    case PickleKind::tuple: return TorchValue::tuple(children());
+    case PickleKind::dict: {
+      std::vector<std::pair<std::string, TorchValue>> fields;
+      for (std::size_t i = 0; i + 1 < value.items.size(); i += 2) {
+        if (!value.items[i]->is(PickleKind::string)) throw Unsupported("a dict whose keys are not strings");
+        fields.emplace_back(value.items[i]->text, plain_value(file, *value.items[i + 1]));
+      }
+      return TorchValue::dict(std::move(fields));
+    }
+    case PickleKind::call:
+      // An OrderedDict is a dict here; anything else has no plain form.
+      if (value.text == "collections.OrderedDict") return TorchValue::dict({});
+      break;
+    default: break;
+  }
+  throw Unsupported("a value that is neither a tensor nor a plain container");
+}
+
+/// Collects entries with their digests as they are written.
+class EntryWriter {
+ public:
+  EntryWriter(ZipWriter& zip, Manifest& manifest) : zip_(zip), manifest_(manifest) {}
+  void add(std::string_view name, std::span<const std::byte> bytes) {
+    zip_.add(name, bytes);
+    manifest_.entries.push_back({std::string(name), bytes.size(), sha256(bytes)});
+  }
+
+ private:
+  ZipWriter& zip_;
+  Manifest& manifest_;
+};
+
+ManifestTensor manifest_tensor(const std::string& name, const TensorType& type) {
+  ManifestTensor tensor{name, type.dtype, {}};
+  for (const auto& size : type.shape) tensor.shape.push_back(size.str());
+  return tensor;
+}
+
+const std::string& output_name(const Graph& graph, std::size_t i) {
+  return i < graph.output_names.size() ? graph.output_names[i] : graph.outputs[i]->name;
+}
+
+ManifestModule describe_module(const std::string& name, const Graph& graph) {
+  ManifestModule module;
+  module.name = name;
+  for (const Value* input : graph.inputs) module.inputs.push_back(manifest_tensor(input->name, input->type));
+  for (std::size_t i = 0; i < graph.outputs.size(); ++i)
+    module.outputs.push_back(manifest_tensor(output_name(graph, i), graph.outputs[i]->type));
+  module.symbols = graph.symbols;
+  return module;
+}
+
+void add_program(EntryWriter& writer, const ArtifactContents& contents) {
+  for (const auto& entry : contents.model.portable) {
+    if (entry.name.ends_with(".pt")) {
+      try {
+        writer.add(entry.name, repickle(entry.bytes, entry.name, contents.pickle_protocol));
+        continue;
+      } catch (const Unsupported&) {
+        // More than plain data: it stays as PyTorch wrote it.
+      }
+    }
+    writer.add(entry.name, entry.bytes);
+  }
+}
+
+void add_samples(EntryWriter& writer, const ArtifactContents& contents, Manifest& manifest) {
+  const Graph& graph = contents.model.graph;
+  for (std::size_t s = 0; s < contents.tuned.samples.size(); ++s) {
+    const auto write = [&](const std::string& entry, const NamedTensors& tensors) {
+      MemorySink sink;
+      write_safetensors(sink, tensors);
+      writer.add(entry, sink.bytes());
+      return entry;
+    };
+    NamedTensors inputs, outputs;
+    for (std::size_t i = 0; i < graph.inputs.size(); ++i) inputs.emplace_back(graph.inputs[i]->name, contents.tuned.samples[s].inputs[i]);
+    for (std::size_t i = 0; i < graph.outputs.size(); ++i) outputs.emplace_back(output_name(graph, i), contents.tuned.samples[s].outputs[i]);
+    const std::string base = std::string(kSampleFolder) + std::to_string(s);
+    manifest.samples.push_back({contents.name, write(base + ".inputs.safetensors", inputs), write(base + ".outputs.safetensors", outputs)});
+  }
+}
+
+}  // namespace
+
+std::vector<std::byte> repickle(std::span<const std::byte> file, const std::string& where, int protocol) {
+  const TorchFile source(file, where, nullptr);
+  MemorySink sink;
+  write_torch_file(sink, plain_value(source, source.root()), protocol);
+  return sink.take();
+}
+
+void write_artifact(const std::filesystem::path& path, const ArtifactContents& contents) {
+  Manifest manifest;
+  manifest.aitune_version = kVersion;
+  manifest.name = contents.name;
+  manifest.portable = contents.portable;
+  manifest.modules.push_back(describe_module(contents.name, contents.model.graph));
+  manifest.config = contents.config;
+  manifest.measured = contents.tuned.report.to_json();
+  manifest.bounds[contents.tuned.report.chosen] = contents.bound;
+
+  AtomicFile file(path);
+  ZipWriter zip(file, path.stem().string());
+  EntryWriter writer(zip, manifest);
+  if (contents.portable) add_program(writer, contents);
+  const auto plan = serialize_plan(contents.tuned.plan);
+  const std::string entry = std::string(kPlanFolder) + contents.name + "-" + contents.tuned.report.chosen + ".plan";
+  writer.add(entry, plan);
+  manifest.plans.push_back(describe_plan(entry, contents.name, plan));
+  add_samples(writer, contents, manifest);
+  const std::string text = manifest.to_json();
+  zip.add(kManifestEntry, text);
+  zip.add(kManifestDigestEntry, to_hex(sha256(as_bytes(text))));
+  zip.finish();
+  file.commit();
+}
+
+}  // namespace aitune

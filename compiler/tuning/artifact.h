@@ -1,0 +1,30 @@
+#pragma once
+// Writing the .ait: the program as PyTorch reads it, and aitune's part beside it. docs/artifact-format.md is the text.
+
+#include <filesystem>
+#include <string>
+
+#include "compiler/import/dynamo/import.h"
+#include "compiler/tuning/tune.h"
+
+namespace aitune {
+
+/// What goes into the file. The references must outlive the call.
+struct ArtifactContents {
+  const ImportedModel& model;
+  const TunedModel& tuned;
+  std::string name;              ///< of the module, as the user called it
+  std::string config = "{}";     ///< the backend's configuration, a JSON object
+  int pickle_protocol = 4;       ///< 2 to 5, for the pickles of the program
+  bool portable = true;          ///< whether the program itself goes in
+  double bound = 0;              ///< accepted relative error of the chosen plan
+};
+
+/// Writes the file atomically: whatever fails, a file of that name stays as it was.
+void write_artifact(const std::filesystem::path& path, const ArtifactContents& contents);
+
+/// The bytes of a torch.save file, written again with another pickle protocol; the same values and tensors. Throws
+/// Unsupported for pickles of more than plain data.
+std::vector<std::byte> repickle(std::span<const std::byte> file, const std::string& where, int protocol);
+
+}  // namespace aitune

@@ -1,0 +1,163 @@
+// The guide's interface: Module, tune, save, load.
+
+#include <map>
+#include <optional>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "aitune/aitune.hpp"
+#include "compiler/import/dynamo/import.h"
+#include "compiler/tuning/artifact.h"
+#include "compiler/tuning/tune.h"
+#include "format/manifest.h"
+#include "format/safetensors.h"
+#include "format/zip_reader.h"
+#include "runtime/instance.h"
+#include "runtime/program.h"
+
+namespace aitune {
+namespace {
+
+struct IrRow { IRType ir; std::string_view name; };
+constexpr IrRow kIrs[] = {{IRType::dynamo, "dynamo"}, {IRType::ts, "ts"}, {IRType::fx, "fx"}};
+
+std::string config_json(const TorchTensorRTAotBackendConfig& config) {
+  nlohmann::ordered_json json;
+  json["backend"] = "TorchTensorRTAotBackend";
+  json["ir"] = ir_name(config.ir);
+  json["pickle_protocol"] = config.pickle_protocol;
+  json["compile_config"] = nlohmann::ordered_json::parse(config.compile_config.to_json());
+  return json.dump();
+}
+
+/// The inputs that an .ait was tuned on.
+std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path) {
+  const ZipReader zip = ZipReader::open(path);
+  const Manifest manifest = Manifest::from_json(zip.text(zip.at(kManifestEntry)), path.string());
+  if (!manifest.portable)
+    throw Incompatible("no plan in the file fits this machine, and the program is not in it", path.string(),
+                       "Tune the original model on this machine, or save with portable=true");
+  std::vector<NamedTensors> samples;
+  for (const auto& sample : manifest.samples) {
+    const ZipEntry& entry = zip.at(sample.inputs);
+    zip.verify_crc(entry);
+    samples.push_back(read_safetensors(zip.bytes(entry), zip.owner(), path.string() + "/" + sample.inputs));
+  }
+  return samples;
+}
+
+}  // namespace
+
+std::string_view ir_name(IRType ir) {
+  for (const auto& row : kIrs)
+    if (row.ir == ir) return row.name;
+  return "unknown";
+}
+
+IRType parse_ir(std::string_view name) {
+  for (const auto& row : kIrs)
+    if (row.name == name) return row.ir;
+  throw InvalidArgument(fmt::format("there is no ir '{}'", name), "ir", "It is one of: dynamo, ts, fx");
+}
+
+TorchTensorRTAotBackend::TorchTensorRTAotBackend(TorchTensorRTAotBackendConfig config) : config_(std::move(config)) {
+  if (config_.pickle_protocol < 2 || config_.pickle_protocol > 5)
+    throw InvalidArgument(fmt::format("pickle_protocol is {}", config_.pickle_protocol), "TorchTensorRTAotBackendConfig", "It is 2 to 5; 4 is the default");
+}
+
+struct Module::Impl {
+  std::filesystem::path source;
+  std::string name;
+  OneBackendStrategy strategy;
+  std::optional<ImportedModel> imported;
+  std::optional<TunedModel> tuned;
+  std::unique_ptr<Instance> instance;
+
+  void run_plan(std::shared_ptr<const Program> program) { instance = std::make_unique<Instance>(std::move(program)); }
+
+  Instance& ready() {
+    if (!instance)
+      throw InvalidArgument("the module has nothing to run yet", name, "Call tune() or load() first");
+    return *instance;
+  }
+};
+
+Module::Module(std::filesystem::path model, std::string name, OneBackendStrategy strategy)
+    : impl_(std::make_unique<Impl>(Impl{std::move(model), std::move(name), std::move(strategy), {}, {}, {}})) {}
+Module::Module(std::string name) : impl_(std::make_unique<Impl>(Impl{{}, std::move(name), OneBackendStrategy{}, {}, {}, {}})) {}
+Module::~Module() = default;
+Module::Module(Module&&) noexcept = default;
+Module& Module::operator=(Module&&) noexcept = default;
+
+const std::string& Module::name() const { return impl_->name; }
+
+std::vector<Tensor> Module::operator()(std::span<const Tensor> inputs) { return impl_->ready().run(inputs); }
+
+NamedTensors Module::operator()(const NamedTensors& inputs) {
+  Instance& instance = impl_->ready();
+  const Program& program = instance.program();
+  std::vector<std::optional<Tensor>> slots(program.plan().inputs.size());
+  for (const auto& [name, tensor] : inputs) {
+    auto at = program.find_input(name);
+    for (std::size_t i = 0; !at && i < slots.size(); ++i)
+      if (std::to_string(i) == name) at = i;
+    if (!at) throw InvalidArgument(fmt::format("the module has no input '{}'", name), impl_->name);
+    slots[*at] = tensor;
+  }
+  std::vector<Tensor> ordered;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (!slots[i]) throw InvalidArgument(fmt::format("input '{}' is missing", program.plan().inputs[i].name), impl_->name);
+    ordered.push_back(*slots[i]);
+  }
+  auto outputs = instance.run(ordered);
+  NamedTensors named;
+  for (std::size_t i = 0; i < outputs.size(); ++i) named.emplace_back(program.plan().outputs[i].name, std::move(outputs[i]));
+  return named;
+}
+
+TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress* progress) {
+  Module::Impl& impl = *module.impl_;
+  Progress silent;
+  Progress& out = progress ? *progress : silent;
+  const auto& config = impl.strategy.backend().config();
+  if (config.ir != IRType::dynamo)
+    throw Unsupported(fmt::format("ir={} is not read by this version", ir_name(config.ir)), impl.source.string(),
+                      "Export the model with torch.export.export and torch.export.save, and use ir=dynamo");
+  if (impl.source.empty())
+    throw InvalidArgument("there is no model to tune", impl.name, "Make the Module with the path of a .pt2 file");
+  out.stage("import");
+  ImportedModel imported = import_pt2(impl.source);
+  std::vector<std::vector<Tensor>> ordered;
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    ordered.push_back(order_inputs(imported.graph, samples[i], fmt::format("sample {}", i)));
+  TunedModel tuned = tune_graph(imported.graph, ordered, config.compile_config, out);
+  LoadOptions options;
+  options.num_threads = config.compile_config.num_threads;
+  impl.run_plan(Program::from_built(tuned.plan, options));
+  impl.imported = std::move(imported);
+  impl.tuned = std::move(tuned);
+  return impl.tuned->report;
+}
+
+void save(const Module& module, const std::filesystem::path& path) {
+  const Module::Impl& impl = *module.impl_;
+  if (!impl.tuned) throw InvalidArgument("the module is not tuned", impl.name, "Call tune() before save()");
+  const auto& config = impl.strategy.backend().config();
+  const auto precision = parse_dtype(impl.tuned->report.chosen).value_or(DType::f32);
+  write_artifact(path, {*impl.imported, *impl.tuned, impl.name, config_json(config), config.pickle_protocol,
+                        config.compile_config.portable, error_bound(config.compile_config, precision)});
+}
+
+void load(Module& module, const std::filesystem::path& path, bool rebuild) {
+  Module::Impl& impl = *module.impl_;
+  try {
+    impl.run_plan(Program::open(path));
+  } catch (const Incompatible&) {
+    if (!rebuild) throw;
+    impl.source = path;
+    tune(module, recorded_inputs(path));
+  }
+}
+
+}  // namespace aitune

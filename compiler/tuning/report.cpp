@@ -1,0 +1,38 @@
+#include "compiler/tuning/report.h"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+namespace aitune {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// JSON has no infinities.
+Json number(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
+
+}  // namespace
+
+std::string TuneReport::to_json() const {
+  Json json;
+  json["chosen"] = chosen;
+  json["baseline_ms"] = number(baseline_milliseconds);
+  json["latency_ms"] = number(milliseconds);
+  json["relative_error"] = number(worst_error);
+  json["seconds"] = number(seconds);
+  json["samples"] = samples;
+  json["compiled_share"] = number(compiled_share);
+  json["candidates"] = Json::array();
+  for (const auto& c : candidates)
+    json["candidates"].push_back({{"precision", c.precision}, {"correct", c.correct}, {"problem", c.problem},
+                                  {"relative_error", number(c.worst_error)}, {"latency_ms", number(c.milliseconds)},
+                                  {"build_seconds", number(c.build_seconds)}, {"steps", c.steps},
+                                  {"code_bytes", c.code_bytes}, {"constant_bytes", c.constant_bytes},
+                                  {"arena_bytes", c.arena_bytes}});
+  json["fallbacks"] = fallbacks;
+  json["warnings"] = warnings;
+  return json.dump();
+}
+
+}  // namespace aitune

@@ -1,0 +1,42 @@
+#pragma once
+// Tuning one model: build, compare with the reference, time, choose.
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compiler/graph/graph.h"
+#include "compiler/tuning/progress.h"
+#include "compiler/tuning/report.h"
+#include "compiler/tuning/settings.h"
+#include "format/plan.h"
+
+namespace aitune {
+
+/// A recorded call: inputs in call order and the reference engine's outputs.
+struct RecordedSample {
+  std::vector<Tensor> inputs, outputs;
+};
+
+/// What tuning leaves behind: the chosen plan, and everything that the artifact keeps beside it.
+struct TunedModel {
+  BuiltPlan plan;
+  std::vector<RecordedSample> samples;
+  TuneReport report;
+};
+
+/// Puts named tensors into the order of the graph's inputs. Names are the program's or positions. Throws InvalidArgument
+/// listing what is missing, unknown or given twice.
+std::vector<Tensor> order_inputs(const Graph& graph, const std::vector<std::pair<std::string, Tensor>>& named,
+                                 const std::string& where);
+
+/// Largest relative error accepted from a plan of this precision.
+double error_bound(const CompilationSettings& settings, DType precision);
+
+/// Tunes the graph as imported on the samples (each in call order).
+TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>> samples,
+                      const CompilationSettings& settings, Progress& progress);
+
+}  // namespace aitune

@@ -1,0 +1,107 @@
+#pragma once
+// The C++ interface of aitune: tune a PyTorch model ahead of time, save it, load it. The names are those of the Torch-
+// TensorRT AOT backend's guide. Programs that only load and run use <aitune/runtime.hpp>, which needs no compiler.
+//
+//   aitune::TorchTensorRTAotBackendConfig config;
+//   config.compile_config.enabled_precisions = {aitune::DType::f32, aitune::DType::bf16};
+//   aitune::OneBackendStrategy strategy(aitune::TorchTensorRTAotBackend{config});
+//   aitune::Module model("model.pt2", "my-model", strategy);
+//   aitune::tune(model, samples);
+//   aitune::save(model, "model.ait");
+//   aitune::load(model, "model.ait");
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/tensor.h"
+#include "compiler/tuning/progress.h"
+#include "compiler/tuning/report.h"
+#include "compiler/tuning/settings.h"
+
+namespace aitune {
+
+/// Form of the saved model.
+enum class IRType { dynamo, ts, fx };
+std::string_view ir_name(IRType ir);
+/// "dynamo", "ts", "fx"; throws InvalidArgument on anything else.
+IRType parse_ir(std::string_view name);
+
+inline constexpr int kDefaultPickleProtocol = 4;
+
+/// Configuration of the backend.
+struct TorchTensorRTAotBackendConfig {
+  IRType ir = IRType::dynamo;               ///< this version reads dynamo (torch.export); the others throw Unsupported
+  CompilationSettings compile_config;
+  int pickle_protocol = kDefaultPickleProtocol;  ///< 2 to 5: protocol of the pickles inside the .ait
+};
+
+/// Compiles ahead of time with every engine that the machine has.
+class TorchTensorRTAotBackend {
+ public:
+  /// Throws InvalidArgument for a pickle protocol that is not 2 to 5.
+  explicit TorchTensorRTAotBackend(TorchTensorRTAotBackendConfig config = {});
+  const TorchTensorRTAotBackendConfig& config() const { return config_; }
+
+ private:
+  TorchTensorRTAotBackendConfig config_;
+};
+
+/// The strategy with exactly one backend.
+class OneBackendStrategy {
+ public:
+  explicit OneBackendStrategy(TorchTensorRTAotBackend backend = TorchTensorRTAotBackend{}) : backend_(std::move(backend)) {}
+  const TorchTensorRTAotBackend& backend() const { return backend_; }
+
+ private:
+  TorchTensorRTAotBackend backend_;
+};
+
+/// Inputs of one call, by the program's names or by position ("0", "1", ...).
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+struct TunedModel;  // compiler/tuning/tune.h
+
+/// A model: saved program, tuned plan, or both. Movable; one thread at a time.
+class Module {
+ public:
+  /// A model to tune. The file is read by tune().
+  Module(std::filesystem::path model, std::string name, OneBackendStrategy strategy = OneBackendStrategy{});
+  /// A model that will be loaded.
+  explicit Module(std::string name);
+  ~Module();
+  Module(Module&&) noexcept;
+  Module& operator=(Module&&) noexcept;
+
+  const std::string& name() const;
+  /// Runs the tuned or loaded plan. Inputs in call order. Throws InvalidArgument if they do not fit, or if nothing was
+  /// tuned or loaded yet.
+  std::vector<Tensor> operator()(std::span<const Tensor> inputs);
+  /// The same by names; outputs carry the program's names.
+  NamedTensors operator()(const NamedTensors& inputs);
+
+ private:
+  friend TuneReport tune(Module&, std::span<const NamedTensors>, Progress*);
+  friend void save(const Module&, const std::filesystem::path&);
+  friend void load(Module&, const std::filesystem::path&, bool);
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Tunes the module with its strategy on the samples (at least one): the outputs of every candidate plan are compared
+/// with the reference on all of them, and the fastest correct plan stays. Throws Unsupported with everything that is
+/// not supported at once, ValidationError if no plan is correct.
+TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress* progress = nullptr);
+
+/// Writes a tuned module as an .ait, atomically: a file of that name stays whole until the new one is.
+void save(const Module& module, const std::filesystem::path& path);
+
+/// Loads an .ait into the module. With `rebuild`, a file whose plans do not fit this machine is compiled again from the
+/// program inside; otherwise that is Incompatible.
+void load(Module& module, const std::filesystem::path& path, bool rebuild = false);
+
+}  // namespace aitune
