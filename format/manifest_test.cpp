@@ -20,9 +20,9 @@ Manifest sample_manifest() {
                 {{"x", DType::f32, {"s0", "4"}}},
                 {{"y", DType::bf16, {"s0", "4*s0 + 1"}}},
                 {{"s0", {1, 16}}, {"s1", {2, SymRange::kNoMax}}}}};
-  m.plans = {describe_plan("extra/aitune/plans/0.plan", "digits", serialize_plan(samples::kernel_plan()))};
+  m.plans = {describe_plan("data/aitune/plans/0.plan", "digits", serialize_plan(samples::kernel_plan()))};
   m.entries = {{"models/digits.json", 12, sha256(as_byte_span("hello"))}};
-  m.samples = {{"digits", "extra/aitune/samples/0.in.safetensors", "extra/aitune/samples/0.out.safetensors"}};
+  m.samples = {{"digits", "data/aitune/samples/0.in.safetensors", "data/aitune/samples/0.out.safetensors"}};
   m.bounds = {{"bf16", 2e-2}, {"fp32", 1e-4}};
   m.config = R"({"ir":"dynamo","pickle_protocol":4})";
   m.measured = R"({"speedup":2.5})";

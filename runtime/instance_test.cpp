@@ -1,0 +1,181 @@
+#include "runtime/instance.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <thread>
+
+#include "base/error.h"
+#include "format/plan_samples.h"
+
+namespace aitune {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+LoadOptions threads(int count) {
+  LoadOptions options;
+  options.num_threads = count;
+  return options;
+}
+
+Tensor random_input(std::int64_t rows, std::int64_t columns, unsigned seed) {
+  std::mt19937 random(seed);
+  Tensor x(DType::f32, {rows, columns});
+  for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = std::uniform_real_distribution<float>(-1, 1)(random);
+  return x;
+}
+
+void expect_kernel_plan_result(const Tensor& x, const Tensor& y) {
+  ASSERT_EQ(y.shape(), x.shape());
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    ASSERT_EQ(y.as<float>()[i], 2 * x.as<float>()[i] + static_cast<float>(i % 4 + 1)) << "element " << i;
+  }
+}
+
+std::string refusal(Instance& instance, std::vector<Tensor> inputs) {
+  try {
+    instance.run(inputs);
+    return "accepted";
+  } catch (const InvalidArgument& e) {
+    return e.what();
+  }
+}
+
+TEST(Instance, RunsGeneratedCode) {
+  for (const int n : {1, 2, 4}) {
+    Instance instance(Program::from_built(samples::kernel_plan(), threads(n)));
+    for (const std::int64_t rows : {1, 16, 3, 1}) {
+      const Tensor inputs[] = {random_input(rows, 4, static_cast<unsigned>(rows))};
+      const auto outputs = instance.run(inputs);
+      ASSERT_EQ(outputs.size(), 1u);
+      expect_kernel_plan_result(inputs[0], outputs[0]);
+    }
+  }
+}
+
+TEST(Instance, RunsReferenceAndFillSteps) {
+  Instance instance(Program::from_built(samples::reference_plan(), threads(1)));
+  const Tensor inputs[] = {random_input(5, 3, 7)};
+  for (int round = 0; round < 2; ++round) {
+    const auto outputs = instance.run(inputs);
+    for (int i = 0; i < 15; ++i) EXPECT_EQ(outputs[0].as<float>()[i], std::max(0.f, inputs[0].as<float>()[i]));
+    EXPECT_EQ(outputs[1].as<float>()[0], 1.5f);
+    EXPECT_EQ(outputs[1].as<float>()[1], 1.5f);
+  }
+}
+
+TEST(Instance, TakesStridedAndMisalignedInputs) {
+  Instance instance(Program::from_built(samples::kernel_plan(), threads(1)));
+  const Tensor columns = random_input(4, 6, 1);  // its transpose is the input
+  const Tensor strided(DType::f32, {6, 4}, {1, 6}, columns.owner(), columns.data());
+  expect_kernel_plan_result(strided.contiguous(), instance.run(std::span(&strided, 1))[0]);
+
+  const Tensor plain = random_input(2, 4, 2);
+  std::vector<std::byte> bytes(plain.byte_size() + 1);
+  std::memcpy(bytes.data() + 1, plain.data(), plain.byte_size());
+  const Tensor odd = Tensor::borrow(DType::f32, {2, 4}, bytes.data() + 1);
+  expect_kernel_plan_result(plain, instance.run(std::span(&odd, 1))[0]);
+}
+
+TEST(Instance, RefusesWrongInputsWithWhatItExpected) {
+  Instance instance(Program::from_built(samples::kernel_plan(), threads(1)));
+  EXPECT_THAT(refusal(instance, {}), HasSubstr("takes 1 inputs (x), got 0"));
+  EXPECT_THAT(refusal(instance, {Tensor(DType::f64, {1, 4})}),
+              HasSubstr("wrong dtype: expected f32[s0,4] (s0 in [1,16]), got f64[1,4]"));
+  EXPECT_THAT(refusal(instance, {Tensor(DType::f32, {4})}), HasSubstr("wrong rank"));
+  EXPECT_THAT(refusal(instance, {Tensor(DType::f32, {2, 5})}), HasSubstr("wrong size of dimension 1"));
+  EXPECT_THAT(refusal(instance, {Tensor(DType::f32, {17, 4})}), HasSubstr("dimension 0 is out of range"));
+  EXPECT_THAT(refusal(instance, {Tensor(DType::f32, {0, 4})}), HasSubstr("dimension 0 is out of range"));
+  EXPECT_THAT(refusal(instance, {Tensor::borrow(DType::f32, {1, 4}, nullptr)}), HasSubstr("null"));
+  EXPECT_EQ(refusal(instance, {Tensor(DType::f32, {16, 4})}), "accepted");
+}
+
+TEST(Instance, RefusesWrongOutputMemory) {
+  Instance instance(Program::from_built(samples::kernel_plan(), threads(1)));
+  const Tensor x = random_input(2, 4, 3);
+  Tensor y(DType::f32, {2, 4}), wide(DType::f32, {2, 5}), integers(DType::i32, {2, 4});
+  const auto refused = [&](const TensorRef& output) {
+    const TensorRef input(x);
+    try {
+      instance.run(std::span(&input, 1), std::span(&output, 1));
+      return std::string("accepted");
+    } catch (const InvalidArgument& e) {
+      return std::string(e.what());
+    }
+  };
+  EXPECT_EQ(refused(TensorRef(y)), "accepted");
+  expect_kernel_plan_result(x, y);
+  EXPECT_THAT(refused(TensorRef(wide)), HasSubstr("f32[2,5], but the result is f32[2,4]"));
+  EXPECT_THAT(refused(TensorRef(integers)), HasSubstr("i32[2,4]"));
+  EXPECT_THAT(refused(TensorRef(x)), HasSubstr("overlaps input 0"));
+  EXPECT_THAT(refused(TensorRef(DType::f32, y.shape(), nullptr)), HasSubstr("null"));
+  const Tensor transposed(DType::f32, {2, 4}, {1, 2}, y.owner(), y.data());
+  EXPECT_THAT(refused(TensorRef(transposed)), HasSubstr("contiguous"));
+}
+
+TEST(Instance, SizesThatBreakThePlanAreRefusedWhenTheyCome) {
+  auto built = samples::kernel_plan();  // the arena has room for 8 rows only
+  built.plan.arena_bytes = built.plan.constant(64 + 8 * 16);
+  Instance instance(Program::from_built(built, threads(1)));
+  const Tensor small = random_input(8, 4, 1), large = random_input(9, 4, 1);
+  expect_kernel_plan_result(small, instance.run(std::span(&small, 1))[0]);
+  EXPECT_THROW(instance.run(std::span(&large, 1)), Corrupt);
+  expect_kernel_plan_result(small, instance.run(std::span(&small, 1))[0]);
+}
+
+TEST(Instance, ShowsTheOutputsOfBlocks) {
+  Instance instance(Program::from_built(samples::kernel_plan(), threads(1)));
+  const Tensor x = random_input(3, 4, 5);
+  const auto first = instance.run_until_block(std::span(&x, 1), 0);
+  ASSERT_EQ(first.size(), 1u);
+  for (int i = 0; i < 12; ++i) EXPECT_EQ(first[0].as<float>()[i], 2 * x.as<float>()[i]);
+  std::vector<std::size_t> seen;
+  const auto outputs = instance.run_blocks(std::span(&x, 1), [&](std::size_t block, std::vector<Tensor> tensors) {
+    seen.push_back(block);
+    EXPECT_EQ(tensors.size(), 1u);
+  });
+  EXPECT_THAT(seen, ElementsAre(0, 1));
+  expect_kernel_plan_result(x, outputs[0]);
+  EXPECT_THROW(instance.run_until_block(std::span(&x, 1), 2), InvalidArgument);
+}
+
+TEST(Instance, ProfilesEveryStep) {
+  Instance instance(Program::from_built(samples::kernel_plan(), threads(1)));
+  const Tensor x = random_input(3, 4, 5);
+  const auto times = instance.profile(std::span(&x, 1));
+  ASSERT_EQ(times.size(), 2u);
+  EXPECT_EQ(times[1].step, 1u);
+}
+
+TEST(Instance, RemembersManyShapes) {
+  auto built = samples::kernel_plan();
+  built.plan.symbols[0].range = {1, 100};
+  Instance instance(Program::from_built(built, threads(2)));
+  for (int round = 0; round < 2; ++round) {
+    for (std::int64_t rows = 100; rows >= 1; rows -= 3) {
+      const Tensor x = random_input(rows, 4, 9);
+      expect_kernel_plan_result(x, instance.run(std::span(&x, 1))[0]);
+    }
+  }
+}
+
+TEST(Instance, ManyInstancesOfOneProgramAtOnce) {
+  const auto program = Program::from_built(samples::kernel_plan(), threads(3));
+  std::vector<std::jthread> callers;
+  for (unsigned c = 0; c < 4; ++c) {
+    callers.emplace_back([&, c] {
+      Instance instance(program);
+      for (unsigned round = 0; round < 200; ++round) {
+        const Tensor x = random_input(1 + (c + round) % 16, 4, 100 * c + round);
+        expect_kernel_plan_result(x, instance.run(std::span(&x, 1))[0]);
+      }
+    });
+  }
+}
+
+}  // namespace
+}  // namespace aitune
