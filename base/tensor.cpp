@@ -83,35 +83,80 @@ To convert(From from) {
   else return static_cast<To>(v);
 }
 
-// Gathers `count` rows of the innermost dimensions into `to`; sizes and strides are in elements of `size` bytes.
-void copy_strided(std::byte* to, const std::byte* from, std::span<const std::int64_t> shape,
-                  std::span<const std::int64_t> strides, std::size_t size) {
-  const std::size_t rank = shape.size();
-  const std::int64_t inner = rank == 0 ? 1 : shape[rank - 1];
-  const std::int64_t inner_step = rank == 0 ? 1 : strides[rank - 1];
-  const std::int64_t rows = element_count(shape) / std::max<std::int64_t>(inner, 1);
-  const auto step = static_cast<std::int64_t>(size);
-  Shape index(rank, 0);
-  std::int64_t offset = 0;
-  const auto copy_row = [&]<typename T>(T) {
-    for (std::int64_t i = 0; i < inner; ++i)
-      std::memcpy(to + i * step, from + (offset + i * inner_step) * step, sizeof(T));
-  };
-  struct Sixteen { std::byte bytes[16]; };
-  for (std::int64_t row = 0; row < rows; ++row) {
-    if (inner_step == 1) std::memcpy(to, from + offset * step, static_cast<std::size_t>(inner * step));
-    else if (size == 1) copy_row(std::uint8_t{});
-    else if (size == 2) copy_row(std::uint16_t{});
-    else if (size == 4) copy_row(std::uint32_t{});
-    else if (size == 8) copy_row(std::uint64_t{});
-    else copy_row(Sixteen{});
-    to += inner * step;
-    for (std::size_t d = rank < 2 ? 0 : rank - 1; d-- > 0;) {
-      offset += strides[d];
-      if (++index[d] < shape[d]) break;
-      offset -= index[d] * strides[d];
-      index[d] = 0;
-    }
+// One strided copy with the element size known to the compiler.
+template <typename T>
+class StridedCopy {
+ public:
+  StridedCopy(std::byte* to, const std::byte* from, const Shape& shape, const Shape& strides)
+      : to_(to), from_(from), shape_(shape), strides_(strides), target_(contiguous_strides(shape)) {}
+
+  void run() {
+    const std::size_t rank = shape_.size();
+    if (rank == 0) return copy_row(0, 0, 1, 1);
+    const std::size_t last = rank - 1, fast = fastest();
+    // Rows where they lie together in the source; otherwise tiles, so that both sides stay in the cache.
+    each_outer(0, 0, 0, last, fast, [&](std::int64_t target, std::int64_t source) {
+      if (fast == last) copy_row(target, source, shape_[last], strides_[last]);
+      else copy_tiles(target, source, fast);
+    });
+  }
+
+ private:
+  static constexpr std::int64_t kTile = 32;
+
+  // The dimension of more than one element with the smallest stride; the last one of equals.
+  std::size_t fastest() const {
+    std::size_t best = shape_.size() - 1;
+    for (std::size_t d = shape_.size(); d-- > 0;)
+      if (shape_[d] > 1 && (shape_[best] <= 1 || strides_[d] < strides_[best])) best = d;
+    return best;
+  }
+
+  template <typename F>
+  void each_outer(std::size_t d, std::int64_t target, std::int64_t source, std::size_t last, std::size_t fast, F&& f) {
+    if (d == last) return f(target, source);
+    const std::int64_t size = d == fast ? 1 : shape_[d];
+    for (std::int64_t i = 0; i < size; ++i)
+      each_outer(d + 1, target + i * target_[d], source + i * strides_[d], last, fast, f);
+  }
+
+  void copy_one(std::int64_t target, std::int64_t source) {
+    constexpr auto size = static_cast<std::int64_t>(sizeof(T));
+    std::memcpy(to_ + target * size, from_ + source * size, sizeof(T));
+  }
+
+  void copy_row(std::int64_t target, std::int64_t source, std::int64_t count, std::int64_t step) {
+    constexpr auto size = static_cast<std::int64_t>(sizeof(T));
+    if (step == 1) std::memcpy(to_ + target * size, from_ + source * size, static_cast<std::size_t>(count * size));
+    else for (std::int64_t i = 0; i < count; ++i) copy_one(target + i, source + i * step);
+  }
+
+  void copy_tiles(std::int64_t target, std::int64_t source, std::size_t fast) {
+    const std::size_t last = shape_.size() - 1;
+    for (std::int64_t i0 = 0; i0 < shape_[fast]; i0 += kTile)
+      for (std::int64_t j0 = 0; j0 < shape_[last]; j0 += kTile)
+        for (std::int64_t i = i0; i < std::min(i0 + kTile, shape_[fast]); ++i)
+          copy_row(target + i * target_[fast] + j0, source + i * strides_[fast] + j0 * strides_[last],
+                   std::min(kTile, shape_[last] - j0), strides_[last]);
+  }
+
+  std::byte* to_;
+  const std::byte* from_;
+  const Shape &shape_, &strides_;
+  const Shape target_;
+};
+
+struct Sixteen {
+  std::byte bytes[16];
+};
+
+void copy_strided(std::byte* to, const std::byte* from, const Shape& shape, const Shape& strides, std::size_t size) {
+  switch (size) {
+    case 1: return StridedCopy<std::uint8_t>(to, from, shape, strides).run();
+    case 2: return StridedCopy<std::uint16_t>(to, from, shape, strides).run();
+    case 4: return StridedCopy<std::uint32_t>(to, from, shape, strides).run();
+    case 8: return StridedCopy<std::uint64_t>(to, from, shape, strides).run();
+    default: return StridedCopy<Sixteen>(to, from, shape, strides).run();
   }
 }
 
@@ -191,16 +236,28 @@ std::string describe(DType dtype, std::span<const std::int64_t> shape) {
   return fmt::format("{}[{}]", dtype_name(dtype), fmt::join(shape, ","));
 }
 
+Tensor Tensor::uninitialised(DType dtype, Shape shape) {
+  Tensor t;
+  t.dtype_ = dtype;
+  t.shape_ = std::move(shape);
+  t.allocate();
+  return t;
+}
+
 Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape)) {
+  allocate();
+  std::memset(data_, 0, byte_size());
+}
+
+void Tensor::allocate() {
   strides_ = aitune::contiguous_strides(shape_);
   std::size_t bytes = 0;
-  if (__builtin_mul_overflow(static_cast<std::size_t>(numel()), dtype_size(dtype), &bytes) ||
+  if (__builtin_mul_overflow(static_cast<std::size_t>(numel()), dtype_size(dtype_), &bytes) ||
       bytes > static_cast<std::size_t>(std::numeric_limits<std::int64_t>::max()) - kAlignment)
     throw InvalidArgument(fmt::format("{} is larger than memory can be", describe(dtype_, shape_)));
   auto* memory = static_cast<std::byte*>(::operator new(std::max<std::size_t>(bytes, 1), std::align_val_t{kAlignment}));
   owner_ = std::shared_ptr<std::byte>(memory, AlignedDelete{});
   data_ = memory;
-  std::memset(data_, 0, bytes);
 }
 
 Tensor Tensor::borrow(DType dtype, Shape shape, void* data) {
@@ -221,7 +278,7 @@ bool Tensor::is_contiguous() const {
 Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
 
 Tensor Tensor::clone() const {
-  Tensor copy(dtype_, shape_);
+  Tensor copy = uninitialised(dtype_, shape_);
   if (numel() == 0) return copy;
   if (is_contiguous()) std::memcpy(copy.data_, data_, byte_size());
   else copy_strided(copy.data_, data_, shape_, strides_, dtype_size(dtype_));
@@ -231,7 +288,7 @@ Tensor Tensor::clone() const {
 Tensor Tensor::to(DType dtype) const {
   if (dtype == dtype_) return clone();
   const Tensor from = contiguous();
-  Tensor result(dtype, shape_);
+  Tensor result = uninitialised(dtype, shape_);
   const std::int64_t count = numel();
   with_type(dtype_, [&]<typename From>(From) {
     with_type(dtype, [&]<typename To>(To) {

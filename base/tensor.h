@@ -43,6 +43,8 @@ class Tensor {
   Tensor() = default;
   /// Zero-initialised, contiguous, 64-byte aligned.
   Tensor(DType dtype, Shape shape);
+  /// As above with arbitrary elements, for those who write every one.
+  static Tensor uninitialised(DType dtype, Shape shape);
   /// A view into `owner`'s bytes. No bounds are known here: the caller vouches for them.
   Tensor(DType dtype, Shape shape, Shape strides, std::shared_ptr<const void> owner, std::byte* data)
       : dtype_(dtype), shape_(std::move(shape)), strides_(std::move(strides)), owner_(std::move(owner)), data_(data) {}
@@ -87,6 +89,8 @@ class Tensor {
   Tensor to(DType dtype) const;
 
  private:
+  void allocate();
+
   DType dtype_ = DType::f32;
   Shape shape_, strides_;
   std::shared_ptr<const void> owner_;
