@@ -26,12 +26,12 @@ Kind kind_of(const std::filesystem::path& path) {
 
 NamedTensors read_tensors(const std::filesystem::path& path) {
   const Kind kind = kind_of(path);
-  MappedFile file = MappedFile::open(path);
+  const MappedFile file = MappedFile::open(path);
   switch (kind) {
     case Kind::npy:
       return {{path.stem().string(), read_npy(file.bytes(), file.owner(), file.path())}};
     case Kind::npz:
-      return read_npz(ZipReader(std::move(file)));
+      return read_npz(ZipReader(file));
     case Kind::safetensors:
       return read_safetensors(file.bytes(), file.owner(), file.path());
   }

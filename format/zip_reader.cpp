@@ -54,14 +54,15 @@ bool widen(std::span<const std::byte> extra, std::span<std::uint64_t* const> val
 
 }  // namespace
 
-ZipReader::ZipReader(std::span<const std::byte> bytes, std::string where) : bytes_(bytes), where_(std::move(where)) {
+ZipReader::ZipReader(std::span<const std::byte> bytes, std::string where, std::shared_ptr<const void> owner)
+    : bytes_(bytes), where_(std::move(where)), owner_(std::move(owner)) {
   read_entries(find_directory());
   check_overlaps();
   index_names();
   find_top();
 }
 
-ZipReader::ZipReader(MappedFile file) : ZipReader(file.bytes(), file.path()) { file_ = std::move(file); }
+ZipReader::ZipReader(const MappedFile& file) : ZipReader(file.bytes(), file.path(), file.owner()) {}
 
 void ZipReader::corrupt(const std::string& what) const {
   throw Corrupt(what, where_, "the file is damaged or not what its name says; copy or export it again");

@@ -29,11 +29,11 @@ struct ZipEntry {
 /// verify_crc. Constant after construction, so many threads may use it.
 class ZipReader {
  public:
-  /// `bytes` must outlive the reader. `where` names the file in messages. Throws Corrupt, or Unsupported for
-  /// encryption, several disks, and methods other than stored and deflated.
-  ZipReader(std::span<const std::byte> bytes, std::string where);
+  /// `owner` keeps `bytes` alive; without one they must outlive the reader. `where` names the file in messages. Throws
+  /// Corrupt, or Unsupported for encryption, several disks, and methods other than stored and deflated.
+  ZipReader(std::span<const std::byte> bytes, std::string where, std::shared_ptr<const void> owner = nullptr);
   /// Keeps the file mapped.
-  explicit ZipReader(MappedFile file);
+  explicit ZipReader(const MappedFile& file);
   ZipReader(ZipReader&&) = default;
   ZipReader& operator=(ZipReader&&) = default;
   ZipReader(const ZipReader&) = delete;  // names are indexed by views into the entries
@@ -60,8 +60,8 @@ class ZipReader {
   void verify_crc(const ZipEntry& entry) const;
 
   const std::string& where() const { return where_; }
-  /// Keeps the mapping alive; null when the reader was made from a span.
-  const std::shared_ptr<const void>& owner() const { return file_.owner(); }
+  /// Keeps the bytes alive; null when the reader was made without an owner.
+  const std::shared_ptr<const void>& owner() const { return owner_; }
   std::span<const std::byte> file_bytes() const { return bytes_; }
 
  private:
@@ -79,9 +79,9 @@ class ZipReader {
   void find_top();
   [[noreturn]] void corrupt(const std::string& what) const;
 
-  MappedFile file_;
   std::span<const std::byte> bytes_;
   std::string where_;
+  std::shared_ptr<const void> owner_;
   std::vector<ZipEntry> entries_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
   std::string top_;
