@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "base/error.h"
+#include "compiler/kernels/winograd.h"
 
 namespace aitune::kernels {
 namespace {
@@ -113,6 +114,12 @@ std::int64_t outer_k(const GemmKernel& kernel) {
   return count;
 }
 
+WinogradForm winograd_of(const GemmKernel& kernel, const GemmTile& tile) {
+  const auto form = winograd_form(kernel, tile.winograd, tile.lanes);
+  if (!form) throw InternalError("this tile asks for Winograd's algorithm where it does not apply", kernel.name);
+  return *form;
+}
+
 std::int64_t pair_of(const GemmKernel& kernel) { return kernel.b_type == DType::bf16 ? 2 : 1; }
 
 std::vector<SymInt> params_of(const GemmKernel& kernel) {
@@ -211,6 +218,11 @@ PackedB packed_b(const GemmKernel& kernel, const GemmTile& tile) {
   packed.pair = pair_of(form);
   packed.width = std::int64_t{tile.nr} * tile.lanes;
   packed.panels = ceil_div(form.n, packed.width).constant();
+  if (tile.winograd != 0) {
+    const WinogradForm squares = winograd_of(kernel, tile);
+    packed.depth = squares.channels * squares.points * squares.points;
+    return packed;
+  }
   packed.depth = outer_k(form) * ((form.k.back() + packed.pair - 1) / packed.pair);
   return packed;
 }
@@ -218,6 +230,11 @@ PackedB packed_b(const GemmKernel& kernel, const GemmTile& tile) {
 std::vector<SymInt> collect_params(const GemmKernel& kernel) { return params_of(canonical(kernel)); }
 
 SymInt task_count(const GemmKernel& kernel, const GemmTile& tile) {
+  if (tile.winograd != 0) {
+    const SymInt panels = ceil_div(kernel.n, std::int64_t{tile.nr} * tile.lanes);
+    const SymInt groups = tile.n_block == 0 ? SymInt(1) : ceil_div(panels, tile.n_block);
+    return ceil_div(winograd_of(kernel, tile).squares(), std::int64_t{tile.mr} * std::max(1, tile.m_block)) * groups;
+  }
   const GemmKernel form = canonical(kernel);
   SymInt tiles = ceil_div(form.m.back(), tile.mr);
   for (std::size_t d = 0; d + 1 < form.m.size(); ++d) tiles *= form.m[d];
@@ -229,13 +246,15 @@ std::string fingerprint(const GemmKernel& kernel, const GemmTile& tile) {
   const GemmKernel form = canonical(kernel);
   const std::string text = description(form);
   const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
-  return fmt::format("gemm_{}_m{}_n{}_k{}_{}x{}_v{}_ku{}_kb{}_mb{}{}_{:016x}{:016x}", dtype_name(form.a_type),
+  return fmt::format("gemm_{}_m{}_n{}_k{}_{}x{}_v{}_ku{}_kb{}_mb{}{}{}_{:016x}{:016x}", dtype_name(form.a_type),
                      extent_name(form.m), extent_name({form.n}), extent_name({form.k.begin(), form.k.end()}), tile.mr,
                      tile.nr * tile.lanes, tile.lanes, tile.k_unroll, tile.k_block, tile.m_block,
-                     tile.n_outer ? "n" : "m", hash.high64, hash.low64);
+                     tile.n_outer ? "n" : "m",
+                     tile.winograd == 0 ? "" : fmt::format("_wino{}_nb{}", tile.winograd, tile.n_block), hash.high64, hash.low64);
 }
 
 std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, const Tensor& b) {
+  if (tile.winograd != 0) return pack_winograd(kernel, tile, b);
   const GemmKernel form = canonical(kernel);
   const PackedB packed = packed_b(form, tile);
   const std::int64_t n = form.n.constant();

@@ -134,6 +134,10 @@ struct GemmTile {
   std::int32_t k_block = 0;       ///< reduction steps between visits of C; 0: all of k at once
   std::int32_t m_block = 0;       ///< rows (register tiles) a task handles before the next n panel; 0: all
   bool n_outer = true;            ///< task order: n panels outermost (B stays hot) or m tiles outermost (A stays hot)
+  /// Winograd's algorithm for 3x3 convolutions of stride 1 (see winograd.h): outputs computed together along each side,
+  /// 2 or 4; 0: plain product. Rows are then such output squares; a task handles m_block register tiles of them.
+  std::int32_t winograd = 0;
+  std::int32_t n_block = 0;       ///< Winograd only: n panels a task handles; 0: all
   bool operator==(const GemmTile&) const = default;
 };
 

@@ -10,6 +10,7 @@
 #include "compiler/kernels/gemm.h"
 #include "engines/cpu/compile/emitters.h"
 #include "engines/cpu/compile/gemm_micro.h"
+#include "engines/cpu/compile/gemm_winograd.h"
 
 namespace aitune::cpu {
 
@@ -216,6 +217,7 @@ class GemmDriver {
 
 void emit_gemm(llvm::Module& module, const CpuTarget& target, const GemmKernel& kernel, const GemmTile& tile,
                const std::string& symbol) {
+  if (tile.winograd != 0) return emit_winograd(module, target, kernel, tile, symbol);
   GemmDriver(module, target, kernel, tile, symbol).emit();
 }
 
