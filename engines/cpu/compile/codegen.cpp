@@ -70,6 +70,18 @@ struct CodeGenerator::Impl {
     module->setPICLevel(llvm::PICLevel::BigPIC);
   }
 
+  /// Runs `emit`; if it throws, what it left of the function is removed, and the generator remains usable.
+  template <class F>
+  void guarded(const std::string& symbol, F&& emit) {
+    if (module->getFunction(symbol)) throw InternalError("two kernels of one name", symbol);
+    try {
+      emit();
+    } catch (...) {
+      if (llvm::Function* half = module->getFunction(symbol)) half->eraseFromParent();
+      throw;
+    }
+  }
+
   void optimise() {
     llvm::LoopAnalysisManager loops;
     llvm::FunctionAnalysisManager functions;
@@ -117,11 +129,11 @@ CodeGenerator::CodeGenerator(CodeGenerator&&) noexcept = default;
 
 void CodeGenerator::add(const kernels::LoopKernel& kernel, const kernels::LoopSchedule& schedule,
                         const std::string& symbol) {
-  emit_loop(*impl_->module, impl_->target, kernel, schedule, symbol);
+  impl_->guarded(symbol, [&] { emit_loop(*impl_->module, impl_->target, kernel, schedule, symbol); });
 }
 
 void CodeGenerator::add(const kernels::GemmKernel& kernel, const kernels::GemmTile& tile, const std::string& symbol) {
-  emit_gemm(*impl_->module, impl_->target, kernel, tile, symbol);
+  impl_->guarded(symbol, [&] { emit_gemm(*impl_->module, impl_->target, kernel, tile, symbol); });
 }
 
 CodeBlob CodeGenerator::finish() {

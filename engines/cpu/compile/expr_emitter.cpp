@@ -85,6 +85,7 @@ Value* to_bf16(llvm::IRBuilderBase& b, const CpuTarget& target, Value* x) {
 Value* widen(llvm::IRBuilderBase& b, Value* v, DType dtype, ExprType type) {
   Type* to = shaped(scalar_type(b, type), v);
   if (dtype == DType::bf16) v = from_bf16(b, v);
+  if (dtype == DType::f16) v = b.CreateFPExt(v, shaped(b.getFloatTy(), v));  // the only step that CPUs have
   if (is_floating(dtype)) {
     if (type != ExprType::i64) return b.CreateFPCast(v, to);
     return b.CreateFreeze(b.CreateFPToSI(v, to));
@@ -105,6 +106,7 @@ Value* narrow(llvm::IRBuilderBase& b, const CpuTarget& target, Value* v, ExprTyp
   }
   if (is_floating(dtype)) {
     if (dtype == DType::bf16) return to_bf16(b, target, convert(b, v, type, ExprType::f32));
+    if (dtype == DType::f16) return b.CreateFPTrunc(convert(b, v, type, ExprType::f32), to);
     if (type == ExprType::i64) return b.CreateSIToFP(v, to);
     return b.CreateFPCast(v, to);
   }
