@@ -16,7 +16,7 @@ constexpr int kChains = 12;
 [[gnu::target("avx512f"), gnu::noinline]] float spin_avx512() {
   __m512 sums[kChains];
 #pragma GCC unroll 16
-  for (__m512& s : sums) s = _mm512_set1_ps(1.0f);
+  for (__m512& s : sums) s = _mm512_set1_ps(static_cast<float>(&s - sums));
   __m512 factor = _mm512_set1_ps(0.999f), term = _mm512_set1_ps(1e-3f);
   for (int i = 0; i < kSteps; ++i) {
     asm volatile("" : "+v"(factor), "+v"(term));
@@ -32,7 +32,7 @@ constexpr int kChains = 12;
 [[gnu::target("avx2,fma"), gnu::noinline]] float spin_avx2() {
   __m256 sums[kChains];
 #pragma GCC unroll 16
-  for (__m256& s : sums) s = _mm256_set1_ps(1.0f);
+  for (__m256& s : sums) s = _mm256_set1_ps(static_cast<float>(&s - sums));
   __m256 factor = _mm256_set1_ps(0.999f), term = _mm256_set1_ps(1e-3f);
   for (int i = 0; i < kSteps; ++i) {
     asm volatile("" : "+x"(factor), "+x"(term));

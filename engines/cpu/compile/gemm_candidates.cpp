@@ -4,6 +4,8 @@
 #include <cstdint>
 
 #include "compiler/kernels/gemm.h"
+#include "compiler/kernels/winograd.h"
+#include "engines/cpu/compile/gemm_winograd.h"
 
 namespace aitune::cpu {
 
@@ -17,6 +19,10 @@ constexpr std::int64_t kTypicalExtent = 128;
 constexpr double kL2Bytes = 1.25e6;        // what one operand may take of a core's second-level cache
 constexpr double kTaskCycles = 2e4;        // a task shorter than this is not worth handing out
 constexpr std::int64_t kGoodTaskCount = 32;
+constexpr double kStreamBytes = 5;         // a cycle, from beyond the second-level cache
+constexpr std::int64_t kMaxScratch = 1 << 20;  // stack that a generated function may take
+// Winograd's transforms of a square, in cycles for each vector of channels: bound by the second-level cache.
+constexpr double kGatherCycles = 9, kScatterCycles = 6;  // for each point
 
 struct RegisterTile {
   std::int32_t mr, nr;
@@ -70,7 +76,63 @@ double total_cycles(const Problem& p, const GemmTile& tile) {
   const std::int64_t width = std::int64_t{tile.nr} * tile.lanes;
   double cycles = static_cast<double>(p.n / width) * row_cycles(p, tile, tile.nr);
   if (p.n % width != 0) cycles += row_cycles(p, tile, (p.n % width + tile.lanes - 1) / tile.lanes);
-  return cycles * p.outer_m * p.batch;
+  const double weights = static_cast<double>(p.n * p.k) * p.element;
+  return std::max(cycles * p.outer_m * p.batch, weights > kL2Bytes ? weights / kStreamBytes : 0);
+}
+
+struct Ranked {
+  GemmTile tile;
+  double cycles;
+};
+
+// Tasks of a tile for Winograd's algorithm and their cost, as two threads would share them.
+double winograd_cycles(const kernels::WinogradForm& form, std::int64_t squares, std::int64_t panels, const GemmTile& tile) {
+  const double points = form.points * form.points, task_squares = tile.mr * tile.m_block;
+  const std::int64_t blocks = (squares + tile.mr * tile.m_block - 1) / (tile.mr * tile.m_block);
+  const std::int64_t groups = tile.n_block == 0 ? 1 : (panels + tile.n_block - 1) / tile.n_block;
+  const double task_panels = static_cast<double>(panels) / static_cast<double>(groups);
+  const auto channels = static_cast<double>(form.channels);
+  const double filters = points * channels * 4 * task_panels * tile.nr * tile.lanes;
+  const double products = points * tile.m_block * task_panels * micro_cycles(tile.mr, tile.nr, channels);
+  const double stream = filters * static_cast<double>(groups) > kL2Bytes ? filters / kStreamBytes : 0;
+  const double task = std::max(products, stream) + points * task_squares * kGatherCycles * channels / tile.lanes +
+                      points * task_squares * kScatterCycles * task_panels * tile.nr;
+  const std::int64_t tasks = blocks * groups;
+  return task * static_cast<double>((tasks + 1) / 2 * 2);
+}
+
+void add_winograd(const GemmKernel& kernel, int lanes, std::vector<Ranked>& ranked) {
+  for (const int outputs : {4, 2}) {
+    const auto form = kernels::winograd_form(kernel, outputs, lanes);
+    if (!form) continue;
+    const std::int64_t squares = form->images.as_constant().value_or(1) * form->square_rows() * form->square_columns();
+    for (const std::int32_t nr : {2, 3, 4}) {
+      if (lanes == 8 && nr > 3) continue;
+      const std::int64_t width = std::int64_t{nr} * lanes, panels = (kernel.n.constant() + width - 1) / width;
+      const std::int64_t most = lanes == 16 ? (nr == 2 ? 14 : nr == 3 ? 9 : 6) : (nr == 2 ? 6 : 4);
+      Ranked best{{}, 0};
+      for (const std::int64_t wanted : {12, 16, 24, 32, 48, 64}) {
+        for (const std::int64_t groups : {1, 2, 4}) {
+          if (groups > panels) continue;
+          const std::int64_t blocks = std::max<std::int64_t>(1, (squares + wanted - 1) / wanted);
+          const std::int64_t even_blocks = groups > 1 ? blocks : (blocks + 1) / 2 * 2;
+          const std::int64_t task_squares = (squares + even_blocks - 1) / even_blocks;
+          GemmTile tile;
+          tile.lanes = lanes;
+          tile.nr = nr;
+          tile.m_block = static_cast<std::int32_t>((task_squares + most - 1) / most);
+          tile.mr = static_cast<std::int32_t>((task_squares + tile.m_block - 1) / tile.m_block);
+          tile.k_unroll = tile.mr * tile.nr >= (lanes == 16 ? 27 : 12) ? 1 : 4;
+          tile.winograd = outputs;
+          tile.n_block = groups == 1 ? 0 : static_cast<std::int32_t>((panels + groups - 1) / groups);
+          if (winograd_scratch_bytes(kernel, tile) > kMaxScratch) continue;
+          const double cycles = winograd_cycles(*form, squares, panels, tile);
+          if (best.cycles == 0 || cycles < best.cycles) best = {tile, cycles};
+        }
+      }
+      if (best.cycles > 0) ranked.push_back(best);
+    }
+  }
 }
 
 // Order of tasks and rows in a task, from what the caches hold.
@@ -116,10 +178,6 @@ std::int32_t unrolling(const GemmKernel& form, const GemmTile& tile) {
 std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget& target, int level) {
   const GemmKernel form = kernels::canonical(kernel);
   const Problem p = problem_of(form);
-  struct Ranked {
-    GemmTile tile;
-    double cycles;
-  };
   std::vector<Ranked> ranked;
   const auto consider = [&](const RegisterTile& r) {
     if (r.mr > 1 && p.known_m && r.mr > p.m) return;
@@ -147,25 +205,38 @@ std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget&
       if (mr * nr + nr + 1 <= registers && !listed) consider({mr, nr});
     }
   }
+  add_winograd(kernel, target.avx512 ? 16 : 8, ranked);
   std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) { return a.cycles < b.cycles; });
 
   const std::size_t wanted = level <= 0 ? 1 : level == 1 ? 2 : level == 2 ? 3 : level == 3 ? 6 : level == 4 ? 10 : 64;
   std::vector<GemmTile> tiles;
+  const auto add = [&](const GemmTile& tile) {
+    const bool known = std::find(tiles.begin(), tiles.end(), tile) != tiles.end();
+    if (!known && tiles.size() < wanted) tiles.push_back(tile);
+  };
+  // The best of both algorithms first, then the rest of either by rank.
+  const bool winograd_first = ranked.front().tile.winograd != 0;
+  add(ranked.front().tile);
   for (const Ranked& r : ranked) {
-    if (tiles.size() >= wanted) break;
-    if (!tiles.empty() && r.cycles > ranked.front().cycles * (level >= 5 ? 2.0 : 1.4)) break;
-    tiles.push_back(r.tile);
+    if ((r.tile.winograd != 0) == winograd_first) continue;
+    add(r.tile);
+    break;
+  }
+  for (const Ranked& r : ranked) {
+    if (r.cycles > ranked.front().cycles * (level >= 5 ? 2.0 : 1.4)) break;
+    add(r.tile);
     if (level < 4) continue;
     GemmTile other = r.tile;
+    other.k_unroll = other.k_unroll == 1 ? 4 : 1;
+    if (level >= 5) add(other);
+    if (r.tile.winograd != 0) continue;
+    other = r.tile;
     other.n_outer = !other.n_outer;
-    if (tiles.size() < wanted) tiles.push_back(other);
+    add(other);
     if (level < 5) continue;
     other = r.tile;
-    other.k_unroll = other.k_unroll == 1 ? 4 : 1;
-    if (tiles.size() < wanted) tiles.push_back(other);
-    other = r.tile;
     other.m_block = other.m_block == 0 ? 4 : other.m_block * 2;
-    if (tiles.size() < wanted) tiles.push_back(other);
+    add(other);
   }
   return tiles;
 }

@@ -285,6 +285,44 @@ TEST(Gemm, RandomProductsMatchPlainLoops) {
   }
 }
 
+// 3x3, stride 1, channels in whole vectors.
+Problem random_filter_problem(Rng& rng) {
+  Problem p;
+  GemmKernel& k = p.kernel;
+  k.name = "random filter";
+  const std::int64_t images = rng.pick(1, 3), rows = rng.pick(1, 14), columns = rng.pick(1, 14);
+  const std::int64_t channels = rng.pick(1, 3) * 16, n = rng.pick(1, 100);
+  const std::int64_t pixel = channels + (rng.coin() ? 8 : 0);
+  k.m = {maybe_symbol(rng, p, images, "images"), rows, columns};
+  k.k = {3, 3, channels};
+  k.n = n;
+  const std::int64_t row = (columns + 2) * pixel, image = row * (rows + 2);
+  k.a_strides = {image, row, pixel, row, pixel, 1};
+  p.a_size = images * image;
+  add_epilogue(rng, p, strides_of(rng, {images, rows, columns, n}, 1, p.c_size), rng.coin() ? DType::f32 : DType::bf16);
+  return p;
+}
+
+TEST(Gemm, WinogradMatchesPlainLoops) {
+  int tried = 0;
+  for (unsigned seed = 1; seed <= 12; ++seed) {
+    for (const CpuTarget& target : targets()) {
+      Rng rng(seed);
+      const Problem p = random_filter_problem(rng);
+      std::vector<GemmTile> tiles = gemm_candidates(p.kernel, target, 5);
+      std::erase_if(tiles, [](const GemmTile& t) { return t.winograd == 0; });
+      if (tiles.empty()) continue;
+      GemmTile tile = tiles[static_cast<std::size_t>(rng.pick(0, static_cast<std::int64_t>(tiles.size()) - 1))];
+      if (rng.coin()) tile.winograd = 6 - tile.winograd;
+      if (rng.coin()) tile.n_block = 1;
+      ++tried;
+      run_and_check(rng, p, target, tile,
+                    "seed " + std::to_string(seed) + " on " + target.str() + " " + fingerprint(p.kernel, tile));
+    }
+  }
+  if (!targets().empty()) EXPECT_GT(tried, 10);
+}
+
 TEST(GemmCandidates, AreDistinctPureAndFitTheTarget) {
   Rng rng(7);
   for (int i = 0; i < 50; ++i) {
