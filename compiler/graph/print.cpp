@@ -58,10 +58,12 @@ std::string symbol_text(const SymRanges& symbols) {
   return text;
 }
 
-// A module path ends at the line's end, so it must stay on one line.
+// A module path ends at the line's end and is read back without blanks around it.
 std::string comment(std::string_view module) {
   std::string text(module);
   std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+  text.erase(0, text.find_first_not_of(' '));
+  text.erase(text.find_last_not_of(' ') + 1);
   return text.empty() ? "" : " # " + text;
 }
 

@@ -81,6 +81,13 @@ TEST(Text, ArgumentsKeepTheirKinds) {
   EXPECT_EQ(print(parse_graph(print(graph))), print(graph));
 }
 
+TEST(Text, ModulePathsStayOnOneLine) {
+  Graph graph = parse_graph("graph(%x: f32[2]) {\n  %y = aten.relu(%x)\n  return %y\n}\n");
+  graph.nodes().front()->source.module = "\n block\x01.1\t";
+  EXPECT_EQ(parse_graph(print(graph)).nodes().front()->source.module, "block .1");
+  EXPECT_EQ(print(parse_graph(print(graph))), print(graph));
+}
+
 TEST(Text, RandomWeightsAreReproducible) {
   const std::string text = R"(graph() {
     weight %a: f32[1000] = random(1)
