@@ -13,16 +13,21 @@ constexpr std::string_view kModels = "models/";
 constexpr std::string_view kJson = ".json";
 constexpr std::string_view kOldProgram = "serialized_exported_program.json";
 
-constexpr std::string_view kExportFix = "save the model with torch.export.save(torch.export.export(model, inputs), path)";
+constexpr std::string_view kExportFix =
+    "save the model with torch.export.save(torch.export.export(model, inputs), path)";
 
 [[noreturn]] void refuse_other(const ZipReader& zip) {
   std::string what = "no program of torch.export is in this file";
   for (const ZipEntry& entry : zip.entries()) {
     const std::string_view name = entry.name;
-    if (name.ends_with("constants.pkl")) what = "this is a TorchScript file";
-    else if (name.ends_with(".npy")) what = "this is an .npz file of arrays";
-    else if (name.ends_with("/data.pkl")) what = "this is a torch.save file, which holds no program";
-    else continue;
+    if (name.ends_with("constants.pkl"))
+      what = "this is a TorchScript file";
+    else if (name.ends_with(".npy"))
+      what = "this is an .npz file of arrays";
+    else if (name.ends_with("/data.pkl"))
+      what = "this is a torch.save file, which holds no program";
+    else
+      continue;
     break;
   }
   throw Unsupported(what, zip.where(), std::string(kExportFix));
@@ -38,11 +43,12 @@ std::string find_model(const ZipReader& zip) {
     name.remove_suffix(kJson.size());
     models.push_back(printable(name));
   }
-  if (models.empty()) throw Unsupported("this PT2 archive holds no exported program", zip.where(), std::string(kExportFix));
+  if (models.empty())
+    throw Unsupported("this PT2 archive holds no exported program", zip.where(), std::string(kExportFix));
   if (models.size() > 1)
-    throw Unsupported(fmt::format("this PT2 archive holds {} programs ({}); one is taken", models.size(),
-                                  fmt::join(models, ", ")),
-                      zip.where(), "save each program to a file of its own");
+    throw Unsupported(
+        fmt::format("this PT2 archive holds {} programs ({}); one is taken", models.size(), fmt::join(models, ", ")),
+        zip.where(), "save each program to a file of its own");
   return models.front();
 }
 
@@ -52,8 +58,9 @@ void check_versions(const Pt2Archive& archive) {
                   archive.place("archive_format"));
   if (!archive.has("archive_version")) return;
   if (const auto version = archive.text("archive_version"); version != "0")
-    throw Incompatible(fmt::format("the archive has version \"{}\", this aitune reads version 0", printable(version, 40)),
-                       archive.place("archive_version"), "use a newer aitune, or save with an older PyTorch");
+    throw Incompatible(
+        fmt::format("the archive has version \"{}\", this aitune reads version 0", printable(version, 40)),
+        archive.place("archive_version"), "use a newer aitune, or save with an older PyTorch");
   if (archive.has("byteorder") && archive.text("byteorder") != "little")
     throw Unsupported("the archive was written on a big-endian machine", archive.place("byteorder"),
                       "save it again on a little-endian machine");
@@ -77,7 +84,9 @@ std::string Pt2Archive::constants_config() const {
 std::string Pt2Archive::sample_inputs() const {
   return layout == Layout::zip ? "serialized_example_inputs.pt" : fmt::format("data/sample_inputs/{}.pt", model);
 }
-std::string Pt2Archive::place(std::string_view entry) const { return fmt::format("{}/{}", zip->where(), printable(entry)); }
+std::string Pt2Archive::place(std::string_view entry) const {
+  return fmt::format("{}/{}", zip->where(), printable(entry));
+}
 
 std::span<const std::byte> Pt2Archive::bytes(std::string_view entry) const {
   const ZipEntry& found = zip->at(entry);

@@ -22,8 +22,8 @@ struct Pt2Archive {
   std::string model;  ///< "model" unless it was packaged under another name
 
   std::string program_entry() const;
-  std::string weights_pickle() const;      ///< may not exist
-  std::string constants_pickle() const;    ///< may not exist
+  std::string weights_pickle() const;    ///< may not exist
+  std::string constants_pickle() const;  ///< may not exist
   std::string weights_config() const;
   std::string constants_config() const;
   std::string sample_inputs() const;

@@ -50,16 +50,22 @@ Arg read_constant_float(const JsonView& value, const Scope& scope) {
 
 Arg read_memory_format(const JsonView& value, const Scope&) {
   switch (value.integer()) {
-    case 1: return MemoryFormat::contiguous;
-    case 2: return MemoryFormat::channels_last;
-    case 3: return MemoryFormat::channels_last_3d;
-    case 4: return MemoryFormat::preserve;
-    default: value.corrupt(fmt::format("no memory format has the number {}", value.integer()));
+    case 1:
+      return MemoryFormat::contiguous;
+    case 2:
+      return MemoryFormat::channels_last;
+    case 3:
+      return MemoryFormat::channels_last_3d;
+    case 4:
+      return MemoryFormat::preserve;
+    default:
+      value.corrupt(fmt::format("no memory format has the number {}", value.integer()));
   }
 }
 
 Arg read_layout(const JsonView& value, const Scope&) {
-  if (value.integer() != 7) value.unsupported(fmt::format("the tensor layout {}; only strided ones are", value.integer()));
+  if (value.integer() != 7)
+    value.unsupported(fmt::format("the tensor layout {}; only strided ones are", value.integer()));
   return None{};
 }
 
@@ -70,37 +76,36 @@ Arg read_device(const JsonView& value, const Scope&) {
 }
 
 const std::map<std::string_view, Reader>& readers() {
-  static const std::map<std::string_view, Reader> table = {
-      {"as_none", read_none},
-      {"as_tensor", read_tensor},
-      {"as_tensors", list_of(read_tensor)},
-      {"as_optional_tensor", read_optional_tensor},
-      {"as_optional_tensors", list_of(read_optional_tensor)},
-      {"as_int", read_int},
-      {"as_ints", list_of(read_int)},
-      {"as_sym_int", read_symbolic},
-      {"as_sym_ints", list_of(read_symbolic)},
-      {"as_float", read_float},
-      {"as_floats", list_of(read_float)},
-      {"as_sym_float", read_constant_float},
-      {"as_sym_floats", list_of(read_constant_float)},
-      {"as_bool", read_bool},
-      {"as_bools", list_of(read_bool)},
-      {"as_sym_bool", read_constant_bool},
-      {"as_sym_bools", list_of(read_constant_bool)},
-      {"as_string", read_string},
-      {"as_strings", list_of(read_string)},
-      {"as_scalar_type", read_scalar_type},
-      {"as_memory_format", read_memory_format},
-      {"as_layout", read_layout},
-      {"as_device", read_device}};
+  static const std::map<std::string_view, Reader> table = {{"as_none", read_none},
+                                                           {"as_tensor", read_tensor},
+                                                           {"as_tensors", list_of(read_tensor)},
+                                                           {"as_optional_tensor", read_optional_tensor},
+                                                           {"as_optional_tensors", list_of(read_optional_tensor)},
+                                                           {"as_int", read_int},
+                                                           {"as_ints", list_of(read_int)},
+                                                           {"as_sym_int", read_symbolic},
+                                                           {"as_sym_ints", list_of(read_symbolic)},
+                                                           {"as_float", read_float},
+                                                           {"as_floats", list_of(read_float)},
+                                                           {"as_sym_float", read_constant_float},
+                                                           {"as_sym_floats", list_of(read_constant_float)},
+                                                           {"as_bool", read_bool},
+                                                           {"as_bools", list_of(read_bool)},
+                                                           {"as_sym_bool", read_constant_bool},
+                                                           {"as_sym_bools", list_of(read_constant_bool)},
+                                                           {"as_string", read_string},
+                                                           {"as_strings", list_of(read_string)},
+                                                           {"as_scalar_type", read_scalar_type},
+                                                           {"as_memory_format", read_memory_format},
+                                                           {"as_layout", read_layout},
+                                                           {"as_device", read_device}};
   return table;
 }
 
 bool is_foreign_kind(std::string_view kind) {
-  static constexpr std::string_view kinds[] = {"as_graph",          "as_custom_obj", "as_operator",
-                                               "as_complex",        "as_nested_tensors", "as_int_lists",
-                                               "as_string_to_argument", "as_float_lists"};
+  static constexpr std::string_view kinds[] = {
+      "as_graph",          "as_custom_obj", "as_operator",           "as_complex",
+      "as_nested_tensors", "as_int_lists",  "as_string_to_argument", "as_float_lists"};
   for (const auto known : kinds)
     if (kind == known) return true;
   return false;

@@ -36,8 +36,8 @@ class JsonView {
   JsonView at(std::string_view key) const;
   /// A member that may be missing or null.
   std::optional<JsonView> find(std::string_view key) const;
-  std::vector<JsonView> items() const;                             ///< of an array
-  std::vector<std::pair<std::string, JsonView>> members() const;   ///< of an object
+  std::vector<JsonView> items() const;                            ///< of an array
+  std::vector<std::pair<std::string, JsonView>> members() const;  ///< of an object
   /// The one member of a union: {"as_int": 3}.
   std::pair<std::string, JsonView> tagged() const;
 

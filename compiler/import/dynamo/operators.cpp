@@ -22,7 +22,8 @@ constexpr std::size_t kMaxName = 120;
 constexpr std::string_view kReport = "if PyTorch loads this file, please report it";
 
 bool is_number(const Arg& arg) {
-  return std::holds_alternative<SymInt>(arg) || std::holds_alternative<double>(arg) || std::holds_alternative<bool>(arg);
+  return std::holds_alternative<SymInt>(arg) || std::holds_alternative<double>(arg) ||
+         std::holds_alternative<bool>(arg);
 }
 
 const SchemaArg* find_arg(const OpInfo& op, std::string_view name) {
@@ -49,7 +50,8 @@ const OpInfo* scalar_overload(const OpInfo& op, const NamedArgs& args) {
   if (it == overloads.end()) return nullptr;
   const OpInfo* other = find_op(op.name.substr(0, dot) + std::string(it->second));
   if (other == nullptr || has_number_for_tensor(*other, args)) return nullptr;
-  const bool fits = std::ranges::all_of(args, [&](const auto& named) { return find_arg(*other, named.first) != nullptr; });
+  const bool fits =
+      std::ranges::all_of(args, [&](const auto& named) { return find_arg(*other, named.first) != nullptr; });
   return fits ? other : nullptr;
 }
 
@@ -76,11 +78,14 @@ std::vector<std::optional<JsonView>> output_names(const JsonView& node) {
   std::vector<std::optional<JsonView>> names;
   for (const JsonView& output : node.at("outputs").items()) {
     const auto [kind, value] = output.tagged();
-    if (kind == "as_none") names.emplace_back();
-    else if (kind == "as_tensor") names.emplace_back(value.at("name"));
+    if (kind == "as_none")
+      names.emplace_back();
+    else if (kind == "as_tensor")
+      names.emplace_back(value.at("name"));
     else if (kind == "as_tensors")
       for (const JsonView& item : value.items()) names.emplace_back(item.at("name"));
-    else output.unsupported(fmt::format("an operator with a result of the kind {}", printable(kind)));
+    else
+      output.unsupported(fmt::format("an operator with a result of the kind {}", printable(kind)));
   }
   return names;
 }
@@ -93,8 +98,8 @@ void check_declared(const JsonView& name, const TensorType& inferred, const Scop
     same = !a || !b || *a == *b;
   }
   if (!same)
-    name.corrupt(fmt::format("tensor_values says that \"{}\" is {}, but the operator gives {}", printable(name.string()),
-                             to_string(declared), to_string(inferred)));
+    name.corrupt(fmt::format("tensor_values says that \"{}\" is {}, but the operator gives {}",
+                             printable(name.string()), to_string(declared), to_string(inferred)));
 }
 
 void add_operator(const JsonView& node, const OpInfo& exported, Scope& scope, Graph& graph) {
@@ -117,7 +122,8 @@ void add_operator(const JsonView& node, const OpInfo& exported, Scope& scope, Gr
   added->source = read_source(node);
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (!names[i]) continue;
-    if (scope.graph().at("tensor_values").find(names[i]->string())) check_declared(*names[i], added->outputs[i]->type, scope);
+    if (scope.graph().at("tensor_values").find(names[i]->string()))
+      check_declared(*names[i], added->outputs[i]->type, scope);
     scope.define_tensor(*names[i], added->outputs[i]);
   }
 }
@@ -151,11 +157,20 @@ void drop_node(const JsonView& node, Scope& scope) {
 void import_nodes(Scope& scope, Graph& graph) {
   for (const JsonView& node : scope.graph().at("nodes").items()) {
     switch (target_kind(node.at("target").string())) {
-      case TargetKind::op: import_operator(node, scope, graph); break;
-      case TargetKind::symbolic: fold_symbolic_node(node, scope); break;
-      case TargetKind::dropped: drop_node(node, scope); break;
-      case TargetKind::region: inline_region(node, scope, graph); break;
-      case TargetKind::unknown: throw InternalError("an unknown target after the survey", node.place());
+      case TargetKind::op:
+        import_operator(node, scope, graph);
+        break;
+      case TargetKind::symbolic:
+        fold_symbolic_node(node, scope);
+        break;
+      case TargetKind::dropped:
+        drop_node(node, scope);
+        break;
+      case TargetKind::region:
+        inline_region(node, scope, graph);
+        break;
+      case TargetKind::unknown:
+        throw InternalError("an unknown target after the survey", node.place());
     }
   }
 }

@@ -89,9 +89,12 @@ Tensor view_payload(const PayloadMeta& meta, std::span<const std::byte> bytes, c
 TensorMap read_payloads(const Pt2Archive& archive) {
   TensorMap tensors;
   const auto read = [&](const std::string& folder, const std::string& pickle, const std::string& config) {
-    if (archive.has(pickle)) read_pickled_dict(archive, pickle, tensors);
-    else if (archive.layout == Layout::archive) read_config(archive, folder, config, tensors);
-    else throw Corrupt(fmt::format("the entry {} is missing", pickle), archive.zip->where());
+    if (archive.has(pickle))
+      read_pickled_dict(archive, pickle, tensors);
+    else if (archive.layout == Layout::archive)
+      read_config(archive, folder, config, tensors);
+    else
+      throw Corrupt(fmt::format("the entry {} is missing", pickle), archive.zip->where());
   };
   read("data/weights/", archive.weights_pickle(), archive.weights_config());
   read("data/constants/", archive.constants_pickle(), archive.constants_config());

@@ -18,12 +18,10 @@ PortableEntry entry_of(std::string name, std::string text) {
 // torch.export.load wants the program to be called "model".
 std::string canonical_name(const Pt2Archive& archive, const std::string& name) {
   const Pt2Archive plain{.zip = archive.zip, .layout = Layout::archive, .model = "model"};
-  const std::map<std::string, std::string> names = {{archive.program_entry(), plain.program_entry()},
-                                                    {archive.weights_pickle(), plain.weights_pickle()},
-                                                    {archive.constants_pickle(), plain.constants_pickle()},
-                                                    {archive.weights_config(), plain.weights_config()},
-                                                    {archive.constants_config(), plain.constants_config()},
-                                                    {archive.sample_inputs(), plain.sample_inputs()}};
+  const std::map<std::string, std::string> names = {
+      {archive.program_entry(), plain.program_entry()},       {archive.weights_pickle(), plain.weights_pickle()},
+      {archive.constants_pickle(), plain.constants_pickle()}, {archive.weights_config(), plain.weights_config()},
+      {archive.constants_config(), plain.constants_config()}, {archive.sample_inputs(), plain.sample_inputs()}};
   const auto it = names.find(name);
   return it == names.end() ? name : it->second;
 }
@@ -60,8 +58,10 @@ std::vector<PortableEntry> converted_entries(const Pt2Archive& archive, const js
        {archive.weights_pickle(), archive.constants_pickle(), archive.program_entry(), archive.sample_inputs()}) {
     if (!archive.has(name)) continue;
     const bool rewrite = name == archive.program_entry() && program["schema_version"]["major"] == 7;
-    if (rewrite) entries.push_back(entry_of(canonical_name(archive, name), program_text(program)));
-    else entries.push_back({canonical_name(archive, name), archive.bytes(name), archive.zip->owner()});
+    if (rewrite)
+      entries.push_back(entry_of(canonical_name(archive, name), program_text(program)));
+    else
+      entries.push_back({canonical_name(archive, name), archive.bytes(name), archive.zip->owner()});
   }
   entries.push_back(entry_of("archive_format", "pt2"));
   entries.push_back(entry_of("archive_version", "0"));

@@ -20,11 +20,11 @@ constexpr std::int64_t kOldestSchema = 7, kNewestSchema = 8;
 void check_schema(const JsonView& root) {
   const std::int64_t major = root.at("schema_version").at("major").integer();
   if (major >= kOldestSchema && major <= kNewestSchema) return;
-  throw Incompatible(fmt::format("the program has schema version {}, this aitune reads {} to {}", major, kOldestSchema,
-                                 kNewestSchema),
-                     root.place(),
-                     major > kNewestSchema ? "use a newer aitune, or export with an older PyTorch"
-                                           : "export the model again with PyTorch 2.5 or newer");
+  throw Incompatible(
+      fmt::format("the program has schema version {}, this aitune reads {} to {}", major, kOldestSchema, kNewestSchema),
+      root.place(),
+      major > kNewestSchema ? "use a newer aitune, or export with an older PyTorch"
+                            : "export the model again with PyTorch 2.5 or newer");
 }
 
 void read_call_spec(const JsonView& module, Graph& graph) {
@@ -41,8 +41,9 @@ void read_call_spec(const JsonView& module, Graph& graph) {
 
 void refuse_mutations(const JsonView& module, std::vector<std::string> names) {
   if (names.empty()) return;
-  module.unsupported(fmt::format("the program writes to {}", printable(fmt::format("{}", fmt::join(names, ", ")), 1000)),
-                     "Call model.eval() before exporting, and let forward() return new values instead of storing them");
+  module.unsupported(
+      fmt::format("the program writes to {}", printable(fmt::format("{}", fmt::join(names, ", ")), 1000)),
+      "Call model.eval() before exporting, and let forward() return new values instead of storing them");
 }
 
 }  // namespace

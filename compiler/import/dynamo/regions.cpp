@@ -42,8 +42,10 @@ void inline_region(const JsonView& node, Scope& scope, Graph& graph) {
   std::vector<JsonView> settings, arguments;
   bool after_graph = false;
   for (const JsonView& input : node.at("inputs").items()) {
-    if (input.at("arg").tagged().first == "as_graph") after_graph = true;
-    else (after_graph ? arguments : settings).push_back(input);
+    if (input.at("arg").tagged().first == "as_graph")
+      after_graph = true;
+    else
+      (after_graph ? arguments : settings).push_back(input);
   }
   check_autocast_off(node, settings);
   const auto inputs = inner.graph().at("inputs").items();
@@ -58,7 +60,8 @@ void inline_region(const JsonView& node, Scope& scope, Graph& graph) {
     const auto [kind, value] = output.tagged();
     if (kind == "as_tensors")
       for (const JsonView& item : value.items()) results.push_back(item.at("name"));
-    else results.push_back(name_of(output));
+    else
+      results.push_back(name_of(output));
   }
   const auto outputs = inner.graph().at("outputs").items();
   if (outputs.size() != results.size())

@@ -26,7 +26,8 @@ void Scope::define_opaque(const JsonView& name) { claim(name); }
 Value* Scope::tensor(const JsonView& name) const {
   const auto it = tensors_.find(name.string());
   if (it != tensors_.end()) return it->second;
-  name.corrupt(fmt::format("\"{}\" is used here but no tensor of that name is defined before", printable(name.string())));
+  name.corrupt(
+      fmt::format("\"{}\" is used here but no tensor of that name is defined before", printable(name.string())));
 }
 
 const SymInt& Scope::size(const JsonView& name) const {

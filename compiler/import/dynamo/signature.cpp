@@ -18,7 +18,8 @@ void add_user_input(const JsonView& spec, Scope& scope, Graph& graph) {
   scope.define_tensor(name, graph.add_input(name.string(), scope.declared_type(name)));
 }
 
-void add_weight(const JsonView& spec, std::string_view name_key, const TensorLookup& tensors, Scope& scope, Graph& graph) {
+void add_weight(const JsonView& spec, std::string_view name_key, const TensorLookup& tensors, Scope& scope,
+                Graph& graph) {
   const JsonView name = spec.at("arg").at("name");
   const JsonView weight_name = spec.at(name_key);
   const TensorType declared = scope.declared_type(name);
@@ -53,21 +54,28 @@ void add_output(const JsonView& argument, const Scope& scope, Graph& graph) {
 void import_inputs(const JsonView& signature, const TensorLookup& tensors, Scope& scope, Graph& graph) {
   for (const JsonView& item : signature.at("input_specs").items()) {
     const auto [kind, spec] = item.tagged();
-    if (kind == "user_input") add_user_input(spec, scope, graph);
-    else if (kind == "parameter") add_weight(spec, "parameter_name", tensors, scope, graph);
-    else if (kind == "buffer") add_weight(spec, "buffer_name", tensors, scope, graph);
-    else if (kind == "tensor_constant") add_weight(spec, "tensor_constant_name", tensors, scope, graph);
+    if (kind == "user_input")
+      add_user_input(spec, scope, graph);
+    else if (kind == "parameter")
+      add_weight(spec, "parameter_name", tensors, scope, graph);
+    else if (kind == "buffer")
+      add_weight(spec, "buffer_name", tensors, scope, graph);
+    else if (kind == "tensor_constant")
+      add_weight(spec, "tensor_constant_name", tensors, scope, graph);
     else if (kind == "custom_obj" || kind == "token")
       item.unsupported(fmt::format("an input of the kind {}", kind), std::string(kTensorsOnly));
-    else if (kind != "constant_input") item.corrupt(fmt::format("\"{}\" is no kind of input", printable(kind)));
+    else if (kind != "constant_input")
+      item.corrupt(fmt::format("\"{}\" is no kind of input", printable(kind)));
   }
 }
 
 void import_outputs(const JsonView& signature, const Scope& scope, Graph& graph) {
   for (const JsonView& item : signature.at("output_specs").items()) {
     const auto [kind, spec] = item.tagged();
-    if (kind == "user_output") add_output(spec.at("arg"), scope, graph);
-    else item.unsupported(fmt::format("an output of the kind {}", printable(kind)), std::string(kTensorsOnly));
+    if (kind == "user_output")
+      add_output(spec.at("arg"), scope, graph);
+    else
+      item.unsupported(fmt::format("an output of the kind {}", printable(kind)), std::string(kTensorsOnly));
   }
   if (graph.outputs.empty()) signature.unsupported("a program without outputs", std::string(kTensorsOnly));
 }

@@ -81,7 +81,8 @@ void fold_symbolic_node(const JsonView& node, Scope& scope) {
       if (const auto name = value.find("as_name")) scope.define_opaque(*name);
       continue;
     }
-    if (kind != "as_sym_int") output.corrupt(fmt::format("\"{}\" as the result of arithmetic on sizes", printable(kind)));
+    if (kind != "as_sym_int")
+      output.corrupt(fmt::format("\"{}\" as the result of arithmetic on sizes", printable(kind)));
     const JsonView name = value.at("as_name");
     scope.define_size(name, result_of(node, name, scope));
   }

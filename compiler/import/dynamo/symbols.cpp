@@ -18,8 +18,10 @@ void collect(const SymInt& size, std::set<std::string>& symbols) {
 
 void collect(const ArgList& args, std::set<std::string>& symbols) {
   for (const Arg& arg : args) {
-    if (const SymInt* size = std::get_if<SymInt>(&arg)) collect(*size, symbols);
-    else if (const ArgList* list = std::get_if<ArgList>(&arg)) collect(*list, symbols);
+    if (const SymInt* size = std::get_if<SymInt>(&arg))
+      collect(*size, symbols);
+    else if (const ArgList* list = std::get_if<ArgList>(&arg))
+      collect(*list, symbols);
   }
 }
 

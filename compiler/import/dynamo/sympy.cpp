@@ -125,8 +125,8 @@ class Parser {
     }
     const auto it = binary.find(function);
     if (it == binary.end())
-      throw Unsupported(fmt::format("the function {} in the size expression \"{}\"", printable(function, 40),
-                                    printable(text_)));
+      throw Unsupported(
+          fmt::format("the function {} in the size expression \"{}\"", printable(function, 40), printable(text_)));
     if (values.size() != 2) {
       at_ = start;
       fail(fmt::format("{} with {} arguments", function, values.size()));

@@ -40,16 +40,30 @@ std::string_view op_name_of(std::string_view target) {
 }
 
 TargetKind target_kind(std::string_view target) {
-  static const std::set<std::string_view> symbolic = {
-      "torch.ops.aten.sym_size.int",    "torch.ops.aten.sym_size.default",           "torch.ops.aten.sym_numel.default",
-      "torch.ops.aten.sym_stride.int",  "torch.ops.aten.sym_storage_offset.default", "torch.ops.aten.sym_size",
-      "math.trunc",  "torch.sym_not", "torch.sym_int", "torch.sym_float", "torch.sym_ite", "torch.sym_max",
-      "torch.sym_min", "torch.sym_sqrt", "torch._sym_sqrt", "torch.sym_sum"};
-  static const std::set<std::string_view> dropped = {
-      "torch.ops.aten._assert_scalar.default",           "torch.ops.aten._assert_tensor_metadata.default",
-      "torch.ops.aten._assert_async.default",            "torch.ops.aten._assert_async.msg",
-      "torch.ops.aten.sym_constrain_range.default",      "torch.ops.aten.sym_constrain_range_for_size.default",
-      "torch._check",                                    "torch._C._set_grad_enabled"};
+  static const std::set<std::string_view> symbolic = {"torch.ops.aten.sym_size.int",
+                                                      "torch.ops.aten.sym_size.default",
+                                                      "torch.ops.aten.sym_numel.default",
+                                                      "torch.ops.aten.sym_stride.int",
+                                                      "torch.ops.aten.sym_storage_offset.default",
+                                                      "torch.ops.aten.sym_size",
+                                                      "math.trunc",
+                                                      "torch.sym_not",
+                                                      "torch.sym_int",
+                                                      "torch.sym_float",
+                                                      "torch.sym_ite",
+                                                      "torch.sym_max",
+                                                      "torch.sym_min",
+                                                      "torch.sym_sqrt",
+                                                      "torch._sym_sqrt",
+                                                      "torch.sym_sum"};
+  static const std::set<std::string_view> dropped = {"torch.ops.aten._assert_scalar.default",
+                                                     "torch.ops.aten._assert_tensor_metadata.default",
+                                                     "torch.ops.aten._assert_async.default",
+                                                     "torch.ops.aten._assert_async.msg",
+                                                     "torch.ops.aten.sym_constrain_range.default",
+                                                     "torch.ops.aten.sym_constrain_range_for_size.default",
+                                                     "torch._check",
+                                                     "torch._C._set_grad_enabled"};
   static const std::set<std::string_view> regions = {"torch.ops.higher_order.wrap_with_set_grad_enabled",
                                                      "torch.ops.higher_order.wrap_with_autocast"};
   if (dropped.contains(target)) return TargetKind::dropped;

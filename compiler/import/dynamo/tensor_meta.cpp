@@ -36,8 +36,8 @@ Shape read_numbers(const JsonView& sizes) {
 
 DType read_dtype(const JsonView& number) {
   using enum DType;
-  static constexpr std::array<std::optional<DType>, 14> types = {std::nullopt, u8, i8, i16, i32, i64, f16, f32, f64,
-                                                                 std::nullopt, c64, c128, b8, bf16};
+  static constexpr std::array<std::optional<DType>, 14> types = {std::nullopt, u8,  i8,           i16, i32,  i64, f16,
+                                                                 f32,          f64, std::nullopt, c64, c128, b8,  bf16};
   const std::int64_t value = number.integer();
   if (value <= 0 || value > 100) number.corrupt(fmt::format("no dtype has the number {}", value));
   if (const auto i = static_cast<std::size_t>(value); i < types.size() && types[i]) return *types[i];

@@ -18,8 +18,8 @@ TensorType read_tensor_type(const JsonView& meta);
 /// A TensorMeta with numbers throughout, as payloads have it. All values are non-negative.
 struct PayloadMeta {
   DType dtype = DType::f32;
-  Shape sizes, strides;      ///< strides in elements
-  std::int64_t offset = 0;   ///< first element, in elements
+  Shape sizes, strides;     ///< strides in elements
+  std::int64_t offset = 0;  ///< first element, in elements
 };
 PayloadMeta read_payload_meta(const JsonView& meta);
 

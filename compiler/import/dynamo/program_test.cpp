@@ -1,0 +1,244 @@
+// Programs as JSON: small ones written here, changed in every way that should be refused.
+
+#include "compiler/import/dynamo/program.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "base/error.h"
+#include "compiler/import/dynamo/testing.h"
+
+namespace aitune::dynamo {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+json small() { return json::parse(small_program()); }
+
+Graph import_json(const json& program) {
+  const std::string text = program.dump();
+  const auto document = parse_json(text, "test.json");
+  return import_program(JsonView(*document, "test.json"), fake_tensors());
+}
+
+std::string error_of(const json& program, ErrorCode expected) {
+  try {
+    import_json(program);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), expected) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return {};
+}
+
+TEST(Program, BecomesAGraph) {
+  const Graph graph = import_json(small());
+  verify(graph);
+  EXPECT_EQ(graph.inputs.at(0)->type, (TensorType{DType::f32, {SymInt::symbol("s0"), 3}}));
+  EXPECT_EQ(graph.symbols.at("s0"), (SymRange{1, 16}));
+  EXPECT_EQ(graph.weights.at(0)->weight_name, "scale");
+  EXPECT_EQ(graph.output_names, std::vector<std::string>{"view"});
+  EXPECT_EQ(graph.outputs.at(0)->type.shape, SymShape{SymInt::symbol("s0") * 3});
+  const Node& add = *graph.nodes().front();
+  EXPECT_EQ(add.op_name(), "aten.add.Tensor");
+  EXPECT_EQ(add.args.size(), 3u);
+  EXPECT_EQ(add.source.module, "layer1.0");
+  EXPECT_EQ(add.source.code, "model.py:7 in forward: return f(x) + w");
+}
+
+TEST(Program, NumbersForTensorsTakeTheScalarOverload) {
+  json program = small();
+  program["/graph_module/graph/nodes/0/inputs/1/arg"_json_pointer] = {{"as_float", 2.5}};
+  const Graph graph = import_json(program);
+  EXPECT_EQ(graph.nodes().front()->op_name(), "aten.add.Scalar");
+  EXPECT_EQ(graph.nodes().front()->args.at(1).number(), 2.5);
+}
+
+TEST(Program, InfinityAndNanAreNumbers) {
+  json program = small();
+  program["/graph_module/graph/nodes/0/inputs/1/arg"_json_pointer] = {{"as_float", "-Infinity"}};
+  EXPECT_EQ(import_json(program).nodes().front()->args.at(1).number(), -std::numeric_limits<double>::infinity());
+}
+
+TEST(Program, RangesMayBeOpen) {
+  for (const json& open : {json(nullptr), json("Infinity"), json(9.3e18)}) {
+    json program = small();
+    program["/range_constraints/s0/max_val"_json_pointer] = open;
+    EXPECT_EQ(import_json(program).symbols.at("s0"), (SymRange{1, SymRange::kNoMax})) << open;
+  }
+}
+
+TEST(Program, RegionsWithoutGradientsAreInlined) {
+  json program = small();
+  auto& nodes = program["/graph_module/graph/nodes"_json_pointer];
+  json inner = program["/graph_module/graph"_json_pointer];
+  inner["inputs"] = {{{"as_tensor", {{"name", "x"}}}}, {{"as_tensor", {{"name", "w"}}}}};
+  inner["outputs"] = {{{"as_tensor", {{"name", "add"}}}}};
+  inner["nodes"] = json::array({nodes[0]});
+  nodes[0] = {{"target", "torch.ops.higher_order.wrap_with_set_grad_enabled"},
+              {"inputs",
+               {{{"name", ""}, {"arg", {{"as_bool", false}}}},
+                {{"name", ""}, {"arg", {{"as_graph", {{"name", "submod"}, {"graph", inner}}}}}},
+                {{"name", ""}, {"arg", {{"as_tensor", {{"name", "x"}}}}}},
+                {{"name", ""}, {"arg", {{"as_tensor", {{"name", "w"}}}}}}}},
+              {"outputs", {{{"as_tensor", {{"name", "add"}}}}}},
+              {"metadata", json::object()}};
+  EXPECT_EQ(print(import_json(program)), print(import_json(small())));
+}
+
+struct Case {
+  std::string name, pointer;
+  std::optional<json> value;  // none: the key is removed
+  ErrorCode code;
+  std::string message;
+};
+
+class Refused : public testing::TestWithParam<Case> {};
+
+TEST_P(Refused, WithPlaceAndReason) {
+  const Case& c = GetParam();
+  json program = small();
+  const json::json_pointer pointer(c.pointer);
+  if (c.value)
+    program[pointer] = *c.value;
+  else if (program[pointer.parent_pointer()].is_object())
+    program[pointer.parent_pointer()].erase(pointer.back());
+  EXPECT_THAT(error_of(program, c.code), testing::AllOf(HasSubstr(c.message), HasSubstr("test.json")));
+}
+
+const std::string kGraph = "/graph_module/graph", kNode = kGraph + "/nodes/0", kSignature = "/graph_module/signature";
+
+INSTANTIATE_TEST_SUITE_P(
+    Program, Refused,
+    testing::Values(
+        Case{"NewerSchema", "/schema_version/major", 9, ErrorCode::incompatible, "schema version 9"},
+        Case{"OlderSchema", "/schema_version/major", 5, ErrorCode::incompatible, "PyTorch 2.5 or newer"},
+        Case{"NoGraph", kGraph, {}, ErrorCode::corrupt, "the key \"graph\" is missing"},
+        Case{"NodesNoList", kGraph + "/nodes", 3, ErrorCode::corrupt, "graph_module.graph.nodes"},
+        Case{"UsedBeforeDefined", kNode + "/inputs/0/arg/as_tensor/name", "view", ErrorCode::corrupt,
+             "graph_module.graph.nodes[0].inputs[0].arg.as_tensor.name: \"view\" is used here but no tensor"},
+        Case{"DefinedTwice", kNode + "/outputs/0/as_tensor/name", "x", ErrorCode::corrupt, "a second time"},
+        Case{"UnknownOperator", kNode + "/target", "torch.ops.mine.frobnicate.default", ErrorCode::unsupported,
+             "mine.frobnicate.default (1 time), first at model.py:7 in forward"},
+        Case{"UnknownHigherOrder", kNode + "/target", "torch.ops.higher_order.cond", ErrorCode::unsupported,
+             "higher_order.cond"},
+        Case{"DataDependentSize", kNode + "/target", "torch.ops.aten.item.default", ErrorCode::unsupported,
+             "aten.item"},
+        Case{"UnknownArgument", kNode + "/inputs/1/name", "another", ErrorCode::corrupt, "another"},
+        Case{"WrongKind", kNode + "/inputs/1/arg", json{{"as_string", "x"}}, ErrorCode::corrupt, "argument other"},
+        Case{"ForeignKind", kNode + "/inputs/1/arg", json{{"as_complex", {{"real", 1}, {"imag", 0}}}},
+             ErrorCode::unsupported, "as_complex"},
+        Case{"NoKind", kNode + "/inputs/1/arg", json{{"as_nonsense", 1}}, ErrorCode::corrupt, "as_nonsense"},
+        Case{"TwoKinds", kNode + "/inputs/1/arg", json{{"as_int", 1}, {"as_float", 1.0}}, ErrorCode::corrupt,
+             "exactly one key"},
+        Case{"HugeNumber", kNode + "/inputs/1/arg", json{{"as_int", 18446744073709551615ull}}, ErrorCode::corrupt,
+             "does not fit 64 bits"},
+        Case{"FractionForInt", kNode + "/inputs/1/arg", json{{"as_int", 1.5}}, ErrorCode::corrupt, "whole number"},
+        Case{"ShapesContradict", kGraph + "/tensor_values/w/sizes/0", json{{"as_int", 7}}, ErrorCode::corrupt,
+             "nodes[0]"},
+        Case{"ResultContradicts", kGraph + "/tensor_values/add/dtype", 5, ErrorCode::corrupt, "tensor_values says"},
+        Case{"NoSuchDtype", kGraph + "/tensor_values/x/dtype", 99, ErrorCode::unsupported, "dtype"},
+        Case{"NegativeSize", kGraph + "/tensor_values/w/sizes/0", json{{"as_int", -1}}, ErrorCode::corrupt,
+             "negative size"},
+        Case{"Sparse", kGraph + "/tensor_values/x/layout", 1, ErrorCode::unsupported, "sparse"},
+        Case{"BadExpression", kGraph + "/tensor_values/x/sizes/0/as_expr/expr_str", "Add(", ErrorCode::corrupt,
+             "expr_str"},
+        Case{"SymbolFromNowhere", kGraph + "/tensor_values/x/sizes/0/as_expr/expr_str", "2*s0", ErrorCode::unsupported,
+             "s0 is not the size of an input dimension"},
+        Case{"SizeContradicts", kGraph + "/sym_int_values/mul/as_expr/expr_str", "7", ErrorCode::corrupt, "nodes["},
+        Case{"EmptyRange", "/range_constraints/s0/min_val", 99, ErrorCode::corrupt, "empty range"},
+        Case{"NoWeight", kSignature + "/input_specs/0/buffer/buffer_name", "missing", ErrorCode::corrupt,
+             "holds no tensor \"missing\""},
+        Case{"InputNoTensor", kSignature + "/input_specs/1/user_input/arg", json{{"as_sym_int", {{"as_name", "x"}}}},
+             ErrorCode::unsupported, "as_sym_int"},
+        Case{"CustomObject", kSignature + "/input_specs/1", json{{"custom_obj", json::object()}},
+             ErrorCode::unsupported, "custom_obj"},
+        Case{"OutputNoTensor", kSignature + "/output_specs/0/user_output/arg", json{{"as_none", true}},
+             ErrorCode::unsupported, "as_none"},
+        Case{"NoOutputs", kSignature + "/output_specs", json::array(), ErrorCode::unsupported, "without outputs"},
+        Case{"MutatedBuffer", kSignature + "/output_specs/0",
+             json{{"buffer_mutation", {{"arg", {{"name", "add"}}}, {"buffer_name", "bn.mean"}}}},
+             ErrorCode::unsupported, "writes to buffer bn.mean"},
+        Case{"InPlaceOnInput", kNode + "/target", "torch.ops.aten.add_.Tensor", ErrorCode::unsupported,
+             "writes to input x"}),
+    [](const auto& chosen) { return chosen.param.name; });
+
+TEST(Program, ListsAllUnknownOperatorsAtOnce) {
+  json program = small();
+  auto& nodes = program["/graph_module/graph/nodes"_json_pointer];
+  json extra = nodes[0];
+  extra["target"] = "torch.ops.mine.second.default";
+  nodes.insert(nodes.begin(), {extra, extra, extra});
+  nodes[3]["target"] = "torch.ops.mine.first.default";
+  const std::string message = error_of(program, ErrorCode::unsupported);
+  EXPECT_THAT(message, HasSubstr("2 operators are not supported"));
+  EXPECT_THAT(message, HasSubstr("mine.second.default (3 times)"));
+  EXPECT_THAT(message, HasSubstr("mine.first.default (1 time)"));
+}
+
+TEST(Program, TerminalSequencesDoNotReachMessages) {
+  json program = small();
+  program["/graph_module/graph/nodes/0/target"_json_pointer] = "torch.ops.\x1b[31mred\nline";
+  const std::string message = error_of(program, ErrorCode::unsupported);
+  EXPECT_THAT(message, testing::Not(HasSubstr("\x1b")));
+  EXPECT_THAT(message, HasSubstr("red?line"));
+}
+
+// Every value of the JSON, replaced by each of these, is an Error or a valid graph: never a crash, never our own bug.
+TEST(Program, AnyValueMayBeWrong) {
+  const std::vector<json> replacements = {nullptr,
+                                          true,
+                                          -1,
+                                          0,
+                                          7,
+                                          INT64_MIN,
+                                          INT64_MAX,
+                                          1e300,
+                                          "",
+                                          "x",
+                                          "Infinity",
+                                          json::array(),
+                                          json::object(),
+                                          json::array({1}),
+                                          json{{"as_int", INT64_MAX}},
+                                          json{{"as_none", true}},
+                                          json{{"name", "x"}},
+                                          "s0 + 1"};
+  const json original = small();
+  std::size_t imported = 0, refused = 0;
+  for (const auto& [pointer, leaf] : original.flatten().items()) {
+    for (json::json_pointer at(pointer); !at.empty(); at.pop_back()) {
+      for (const json& value : replacements) {
+        json program = original;
+        program[at] = value;
+        try {
+          verify(import_json(program));
+          ++imported;
+        } catch (const Error& error) {
+          EXPECT_NE(error.code(), ErrorCode::internal) << at << " = " << value << ": " << error.what();
+          ++refused;
+        }
+      }
+    }
+  }
+  EXPECT_GT(imported, 100u);
+  EXPECT_GT(refused, 1000u);
+}
+
+TEST(Json, IsLimited) {
+  EXPECT_THROW(parse_json(std::string(100'000, '['), "x"), Error);
+  EXPECT_THROW(parse_json("[[[]]]", "x", {.depth = 2}), Unsupported);
+  EXPECT_THROW(parse_json("[1,2,3,4]", "x", {.values = 3}), Unsupported);
+  EXPECT_THROW(parse_json("[1,2,3,4]", "x", {.bytes = 3}), Unsupported);
+  EXPECT_THROW(parse_json("", "x"), Corrupt);
+  EXPECT_THROW(parse_json("{\"a\": \"\xff\"}", "x"), Corrupt);
+  EXPECT_THROW(parse_json("{} {}", "x"), Corrupt);
+}
+
+}  // namespace
+}  // namespace aitune::dynamo
