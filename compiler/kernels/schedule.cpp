@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <optional>
 
 #include "base/error.h"
 #include "compiler/kernels/gemm.h"
@@ -10,7 +11,7 @@ namespace aitune::kernels {
 namespace {
 
 constexpr std::int64_t kChunk = 4096;            // points that make a task worth starting
-constexpr std::int64_t kSingleTaskPoints = 8192; // points times expressions below which one task does everything
+constexpr std::int64_t kSingleTaskPoints = 8192;  // points times expressions below which one task does everything
 
 const SymInt& extent(const LoopKernel& kernel, std::int32_t dim) {
   const auto d = static_cast<std::size_t>(dim);
@@ -268,6 +269,7 @@ std::vector<LoopSchedule> candidates(const LoopKernel& original, const CpuTarget
   std::vector<LoopSchedule> found;
   const auto add = [&](LoopSchedule s) {
     s = normalise(kernel, s);
+    if (s.unroll > 1 && s.unroll * s.vectors > 16) return;  // more accumulators than registers
     if (std::find(found.begin(), found.end(), s) == found.end()) found.push_back(s);
   };
   const LoopSchedule first = default_schedule(kernel, target);

@@ -13,6 +13,8 @@
 #include <llvm/Target/TargetMachine.h>
 #include <llvm/TargetParser/Triple.h>
 
+#include <mutex>
+
 #include "base/error.h"
 #include "engines/cpu/compile/code_blob.h"
 #include "engines/cpu/compile/emitters.h"
@@ -35,16 +37,23 @@ std::string feature_string(const CpuTarget& target) {
   return features;
 }
 
+// LLVM's registry is global and not guarded: filled once, by whoever comes first.
+void register_target() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+  });
+}
+
 std::unique_ptr<llvm::TargetMachine> make_machine(const CpuTarget& target) {
   if (!target.avx2_fma) {
     throw Unsupported("code can only be generated for CPUs with AVX2 and FMA", target.str(),
                       "use the reference engine on this machine");
   }
-  // Idempotent and guarded inside LLVM.
-  LLVMInitializeX86TargetInfo();
-  LLVMInitializeX86Target();
-  LLVMInitializeX86TargetMC();
-  LLVMInitializeX86AsmPrinter();
+  register_target();
   std::string problem;
   const llvm::Target* registered = llvm::TargetRegistry::lookupTarget(kTriple, problem);
   if (!registered) throw InternalError(problem, "LLVM");

@@ -14,6 +14,7 @@
 
 #include "base/target.h"
 #include "compiler/kernels/kernel.h"
+#include "engines/cpu/compile/element_types.h"
 #include "engines/cpu/compile/kernel_frame.h"
 
 namespace llvm {
@@ -96,8 +97,6 @@ class Evaluation {
 
  private:
   llvm::Value* compute(const kernels::Expr& e);
-  llvm::Value* unary(const kernels::Expr& e, llvm::Value* a);
-  llvm::Value* binary(const kernels::Expr& e, llvm::Value* a, llvm::Value* b);
   llvm::Value* compare(const kernels::Expr& e);
   llvm::Value* load(const kernels::Expr& e);
   llvm::Value* operand(int expr, kernels::ExprType type);
@@ -117,8 +116,6 @@ class Evaluation {
   std::vector<llvm::Value*> values_;
 };
 
-/// `value` (float, double, i64, or vectors of them) converted between expression types.
-llvm::Value* convert(llvm::IRBuilderBase& builder, llvm::Value* value, kernels::ExprType from, kernels::ExprType to);
 /// <lanes x i1>: lane < remaining (i64).
 llvm::Value* tail_mask(llvm::IRBuilderBase& builder, llvm::Value* remaining, int lanes);
 

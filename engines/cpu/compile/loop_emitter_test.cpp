@@ -57,16 +57,17 @@ TEST(LoopEmitter, ConvertsBetweenStorageTypes) {
   const DType all[] = {DType::u8, DType::i8, DType::i16, DType::i32, DType::i64, DType::f16, DType::f32, DType::f64,
                        DType::b8, DType::bf16};
   for (const DType from : all) {
-    for (const DType to : all) {
-      for (const ExprType type : {ExprType::f32, ExprType::f64, ExprType::i64}) {
-        Maker m("convert", {37});
-        const int x = m.access({1}, from), y = m.access({1}, to);
-        m.map(y, m.load(x, type));
-        // Negative numbers to unsigned differ between CPUs; they never differ in what integers make of them.
-        if (to == DType::u8 && type != ExprType::i64) continue;
-        check_kernel(m.k, {}, random, {{.vector_dim = 0, .lanes = 16}, {.vector_dim = -1, .lanes = 1}});
-        if (HasFatalFailure()) return;
+    for (const ExprType type : {ExprType::f32, ExprType::f64, ExprType::i64}) {
+      Maker m("convert_" + std::string(dtype_name(from)), {37});
+      const int v = m.load(m.access({1}, from), type);
+      Stage stores{.kind = Stage::Kind::map};
+      for (const DType to : all) {
+        // What negative floating numbers make of an unsigned type differs between CPUs.
+        if (to != DType::u8 || type == ExprType::i64) stores.stores.push_back({m.access({1}, to), v});
       }
+      m.k.stages.push_back(stores);
+      check_kernel(m.k, {}, random, {{.vector_dim = 0, .lanes = 16}, {.vector_dim = -1, .lanes = 1}});
+      if (HasFatalFailure()) return;
     }
   }
 }
@@ -253,6 +254,32 @@ TEST(LoopEmitter, IntegerDivisionNeverTraps) {
     const int x = m.access({1}, DType::i64), y = m.access({1}, DType::i64), z = m.access({1}, DType::i64);
     m.map(z, m.op(o, m.load(x, ExprType::i64), m.load(y, ExprType::i64), -1, ExprType::i64));
     check_kernel(m.k, {}, random);
+  }
+}
+
+TEST(LoopEmitter, RemainderHasTheSignOfTheDivisor) {
+  const float inf = INFINITY;
+  const float x[] = {5, -5, 5, -5, 1, -1, 0, 1, inf, 6, -6, 0.3f, 7.5f}, y[] = {3, 3, -3, -3, inf, inf, inf, -inf, 2, 3, 3, 0.1f, 0};
+  const float want[] = {2, 1, -1, -2, 1, inf, 0, -inf, NAN, 0, 0, std::fmod(0.3f, 0.1f), NAN};
+  const int n = std::size(x);
+  Maker m("remainder", {n});
+  const int a = m.access({1}), b = m.access({1}), c = m.access({1});
+  m.map(c, m.op(ExprOp::remainder, m.load(a), m.load(b)));
+  for (const CpuTarget& target : test::runnable_targets()) {
+    CodeGenerator generator(target);
+    generator.add(m.k, {.vector_dim = 0, .lanes = 8}, "f");
+    const LoadedBlob blob(generator.finish());
+    float z[n];
+    void* buffers[] = {const_cast<float*>(x), const_cast<float*>(y), z};
+    const aitune_cpu_kernel_args args{buffers, nullptr};
+    blob.function("f")(&args, 0, 1);
+    for (int i = 0; i < n; ++i) {
+      if (std::isnan(want[i])) {
+        EXPECT_TRUE(std::isnan(z[i])) << x[i] << " mod " << y[i] << " is " << z[i];
+      } else {
+        EXPECT_EQ(z[i], want[i]) << x[i] << " mod " << y[i];
+      }
+    }
   }
 }
 
