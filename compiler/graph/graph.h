@@ -183,7 +183,7 @@ std::string print(const Node& node);
 /// Parses the text form. `op.name(args…, key=value…)`: trailing defaults may be left out, keywords are taken. The type
 /// after a result's name may be left out too; it is inferred then. Weights: splat(v), [v, …] or random(seed), which is
 /// uniform in [-1, 1) for floats and in 0…9 for integers; complex numbers stand as pairs. All weights together stay
-/// under 1 GiB. Throws Corrupt with line and column.
+/// under 256 MiB. Throws Corrupt with line and column.
 Graph parse_graph(std::string_view text);
 
 }  // namespace aitune

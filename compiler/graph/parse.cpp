@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kMaxListDepth = 8;
 constexpr std::size_t kMaxRank = 64;
-constexpr std::size_t kMaxWeightBytes = std::size_t{1} << 30;
+constexpr std::size_t kMaxWeightBytes = std::size_t{1} << 28;
 
 struct Result {
   std::string name;
