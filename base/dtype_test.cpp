@@ -50,8 +50,10 @@ TEST(DType, EveryBfloatReadsAndWritesBack) {
   for (std::uint32_t i = 0; i < 65536; ++i) {
     const auto bits = static_cast<std::uint16_t>(i);
     const float value = bf16_to_float(bits);
-    if (std::isnan(value)) EXPECT_TRUE(std::isnan(bf16_to_float(float_to_bf16(value))));
-    else ASSERT_EQ(float_to_bf16(value), bits);
+    if (std::isnan(value))
+      EXPECT_TRUE(std::isnan(bf16_to_float(float_to_bf16(value))));
+    else
+      ASSERT_EQ(float_to_bf16(value), bits);
   }
 }
 

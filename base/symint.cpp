@@ -15,27 +15,38 @@ using AtomPtr = SymInt::AtomPtr;
 using AtomKind = SymInt::AtomKind;
 
 [[noreturn]] void too_large(std::string_view what) {
-  throw Unsupported(fmt::format("a symbolic size with {}", what), "SymInt", "Give the dimension fixed bounds or a constant");
+  throw Unsupported(fmt::format("a symbolic size with {}", what), "SymInt",
+                    "Give the dimension fixed bounds or a constant");
 }
 
 std::int64_t apply(AtomKind kind, std::int64_t a, std::int64_t b) {
   switch (kind) {
-    case AtomKind::floordiv: return floor_divide(a, b);
-    case AtomKind::mod: return floor_remainder(a, b);
-    case AtomKind::min: return std::min(a, b);
-    case AtomKind::max: return std::max(a, b);
-    case AtomKind::symbol: break;
+    case AtomKind::floordiv:
+      return floor_divide(a, b);
+    case AtomKind::mod:
+      return floor_remainder(a, b);
+    case AtomKind::min:
+      return std::min(a, b);
+    case AtomKind::max:
+      return std::max(a, b);
+    case AtomKind::symbol:
+      break;
   }
   throw InternalError("a symbol has no operation", "SymInt");
 }
 
 SymInt apply(AtomKind kind, const SymInt& a, const SymInt& b) {
   switch (kind) {
-    case AtomKind::floordiv: return floordiv(a, b);
-    case AtomKind::mod: return mod(a, b);
-    case AtomKind::min: return min(a, b);
-    case AtomKind::max: return max(a, b);
-    case AtomKind::symbol: break;
+    case AtomKind::floordiv:
+      return floordiv(a, b);
+    case AtomKind::mod:
+      return mod(a, b);
+    case AtomKind::min:
+      return min(a, b);
+    case AtomKind::max:
+      return max(a, b);
+    case AtomKind::symbol:
+      break;
   }
   throw InternalError("a symbol has no operation", "SymInt");
 }

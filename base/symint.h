@@ -30,9 +30,9 @@ using SymValues = std::map<std::string, std::int64_t, std::less<>>;
 class SymInt {
  public:
   enum class AtomKind : std::uint8_t { symbol, floordiv, mod, min, max };
-  struct Atom;                                            // symbol or opaque operation on two SymInts
+  struct Atom;  // symbol or opaque operation on two SymInts
   using AtomPtr = std::shared_ptr<const Atom>;
-  struct Term {                                           // coefficient * product of atoms (sorted, repeated for powers)
+  struct Term {  // coefficient * product of atoms (sorted, repeated for powers)
     std::int64_t coefficient;
     std::vector<AtomPtr> atoms;
   };
@@ -40,8 +40,8 @@ class SymInt {
   SymInt(std::int64_t value = 0);  // NOLINT: a plain integer is a SymInt
   static SymInt symbol(std::string name);
   /// Parses what str() prints, and the sympy text of torch.export, both str ("2*s0 + 1", FloorDiv(s0, 2), Max(1, s0))
-  /// and srepr ("Mul(Integer(2), Symbol('s0', positive=True))"). Throws Unsupported on a function that it does not know,
-  /// Corrupt with the position on anything else. Nesting and length are limited.
+  /// and srepr ("Mul(Integer(2), Symbol('s0', positive=True))"). Throws Unsupported on a function that it does not
+  /// know, Corrupt with the position on anything else. Nesting and length are limited.
   static SymInt parse(std::string_view text);
 
   bool is_constant() const { return terms_.empty() || (terms_.size() == 1 && terms_[0].atoms.empty()); }
@@ -84,8 +84,8 @@ std::pair<std::int64_t, SymInt> content(const SymInt& a);
 
 struct SymInt::Atom {
   AtomKind kind;
-  std::string name;  // symbol only
-  SymInt lhs, rhs;   // operations only
+  std::string name;                 // symbol only
+  SymInt lhs, rhs;                  // operations only
   std::size_t depth = 0, size = 1;  // of the operations below, so that growth can be limited
 };
 

@@ -20,8 +20,10 @@ std::optional<std::vector<AtomPtr>> divide_product(const std::vector<AtomPtr>& a
   std::vector<AtomPtr> rest;
   std::size_t j = 0;
   for (const AtomPtr& atom : a) {
-    if (j < b.size() && compare(*atom, *b[j]) == 0) ++j;
-    else rest.push_back(atom);
+    if (j < b.size() && compare(*atom, *b[j]) == 0)
+      ++j;
+    else
+      rest.push_back(atom);
   }
   if (j != b.size()) return std::nullopt;
   return rest;
@@ -65,7 +67,8 @@ std::pair<SymInt, std::int64_t> split_constant(const SymInt& a) {
 
 const SymInt::Atom* single_atom(const SymInt& a) {
   const auto& terms = Access::terms(a);
-  return terms.size() == 1 && terms[0].coefficient == 1 && terms[0].atoms.size() == 1 ? terms[0].atoms[0].get() : nullptr;
+  return terms.size() == 1 && terms[0].coefficient == 1 && terms[0].atoms.size() == 1 ? terms[0].atoms[0].get()
+                                                                                      : nullptr;
 }
 
 // floor(a / c) for a constant c > 1: multiples of c come out, common divisors cancel, nested divisions join.
@@ -119,8 +122,10 @@ void cancel(SymInt& a, SymInt& b) {
 SymInt floordiv_term(const SymInt& a, const SymInt& b) {
   std::vector<Term> whole, rest;
   for (const Term& term : Access::terms(a)) {
-    if (auto q = divide_term(term, Access::terms(b)[0])) whole.push_back(*std::move(q));
-    else rest.push_back(term);
+    if (auto q = divide_term(term, Access::terms(b)[0]))
+      whole.push_back(*std::move(q));
+    else
+      rest.push_back(term);
   }
   const SymInt quotient = Access::from_terms(std::move(whole));
   SymInt remainder = Access::from_terms(std::move(rest)), divisor = b;
@@ -139,8 +144,10 @@ SymInt reduce_modulo(const SymInt& a, std::int64_t c) {
     if (r == 0) continue;
     const SymInt::Atom* atom = term.atoms.size() == 1 ? term.atoms[0].get() : nullptr;
     const auto inner = atom != nullptr && atom->kind == AtomKind::mod ? atom->rhs.as_constant() : std::nullopt;
-    if (inner && *inner % c == 0) opened += atom->lhs * SymInt(r);
-    else terms.push_back({r, term.atoms});
+    if (inner && *inner % c == 0)
+      opened += atom->lhs * SymInt(r);
+    else
+      terms.push_back({r, term.atoms});
   }
   const SymInt kept = Access::from_terms(std::move(terms));
   return opened.is(0) ? kept : reduce_modulo(kept + opened, c);

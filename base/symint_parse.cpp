@@ -75,9 +75,12 @@ class Parser {
   Fraction sum() {
     Fraction value = product();
     while (true) {
-      if (take("+")) value = add(value, product());
-      else if (take("-")) value = add(value, negate(product()));
-      else return value;
+      if (take("+"))
+        value = add(value, product());
+      else if (take("-"))
+        value = add(value, negate(product()));
+      else
+        return value;
     }
   }
 
@@ -85,11 +88,16 @@ class Parser {
     Fraction value = unary();
     while (true) {
       skip_space();
-      if (take("//")) value = {floor(divide(value, nonzero(unary()))), 1};
-      else if (take("/")) value = divide(value, unary());
-      else if (take("%")) value = {remainder(value, unary()), 1};
-      else if (!text_.substr(at_).starts_with("**") && take("*")) value = multiply(value, unary());
-      else return value;
+      if (take("//"))
+        value = {floor(divide(value, nonzero(unary()))), 1};
+      else if (take("/"))
+        value = divide(value, unary());
+      else if (take("%"))
+        value = {remainder(value, unary()), 1};
+      else if (!text_.substr(at_).starts_with("**") && take("*"))
+        value = multiply(value, unary());
+      else
+        return value;
     }
   }
 
@@ -102,8 +110,10 @@ class Parser {
   Fraction unary() {
     bool negative = false;
     while (true) {
-      if (take("-")) negative = !negative;
-      else if (!take("+")) break;
+      if (take("-"))
+        negative = !negative;
+      else if (!take("+"))
+        break;
     }
     if (negative && at_ < text_.size() && digit()) return negative_number();
     const Fraction value = power();
@@ -208,8 +218,10 @@ class Parser {
     };
     if (name == "Add") return fold([](const Fraction& a, const Fraction& b) { return add(a, b); });
     if (name == "Mul") return fold([](const Fraction& a, const Fraction& b) { return multiply(a, b); });
-    if (name == "Max") return fold([&](const Fraction& a, const Fraction& b) { return Fraction{max(whole(a), whole(b))}; });
-    if (name == "Min") return fold([&](const Fraction& a, const Fraction& b) { return Fraction{min(whole(a), whole(b))}; });
+    if (name == "Max")
+      return fold([&](const Fraction& a, const Fraction& b) { return Fraction{max(whole(a), whole(b))}; });
+    if (name == "Min")
+      return fold([&](const Fraction& a, const Fraction& b) { return Fraction{min(whole(a), whole(b))}; });
     if (name == "floor" || name == "FloorToInt") return count(1), Fraction{floor(args[0])};
     if (name == "ceiling" || name == "CeilToInt") return count(1), negate({floor(negate(args[0]))});
     if (name == "Integer" || name == "Identity" || name == "ToFloat") return count(1), args[0];

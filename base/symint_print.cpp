@@ -16,11 +16,16 @@ std::string operand(const SymInt& s) {
 
 std::string text_of(const SymInt::Atom& atom) {
   switch (atom.kind) {
-    case AtomKind::symbol: return atom.name;
-    case AtomKind::floordiv: return fmt::format("({}//{})", operand(atom.lhs), operand(atom.rhs));
-    case AtomKind::mod: return fmt::format("Mod({}, {})", atom.lhs.str(), atom.rhs.str());
-    case AtomKind::min: return fmt::format("Min({}, {})", atom.lhs.str(), atom.rhs.str());
-    case AtomKind::max: return fmt::format("Max({}, {})", atom.lhs.str(), atom.rhs.str());
+    case AtomKind::symbol:
+      return atom.name;
+    case AtomKind::floordiv:
+      return fmt::format("({}//{})", operand(atom.lhs), operand(atom.rhs));
+    case AtomKind::mod:
+      return fmt::format("Mod({}, {})", atom.lhs.str(), atom.rhs.str());
+    case AtomKind::min:
+      return fmt::format("Min({}, {})", atom.lhs.str(), atom.rhs.str());
+    case AtomKind::max:
+      return fmt::format("Max({}, {})", atom.lhs.str(), atom.rhs.str());
   }
   return {};
 }
@@ -54,15 +59,21 @@ std::string SymInt::str() const {
   std::string text;
   for (const Term& term : terms_) {
     const bool negative = term.coefficient < 0;
-    if (text.empty()) text += negative ? "-" : "";
-    else if (term.coefficient == INT64_MIN) text += " + -";  // a number after a sign, which the parser can read
-    else text += negative ? " - " : " + ";
+    if (text.empty())
+      text += negative ? "-" : "";
+    else if (term.coefficient == INT64_MIN)
+      text += " + -";  // a number after a sign, which the parser can read
+    else
+      text += negative ? " - " : " + ";
     // Negated as unsigned: the least integer has no positive counterpart.
     const std::uint64_t magnitude =
         negative ? 0 - static_cast<std::uint64_t>(term.coefficient) : static_cast<std::uint64_t>(term.coefficient);
-    if (term.atoms.empty()) text += std::to_string(magnitude);
-    else if (magnitude != 1) text += fmt::format("{}*{}", magnitude, text_of(term.atoms));
-    else text += text_of(term.atoms);
+    if (term.atoms.empty())
+      text += std::to_string(magnitude);
+    else if (magnitude != 1)
+      text += fmt::format("{}*{}", magnitude, text_of(term.atoms));
+    else
+      text += text_of(term.atoms);
   }
   return text;
 }

@@ -65,11 +65,16 @@ SymRange of_atom(const SymInt::Atom& atom, const SymRanges& symbols) {
   }
   const SymRange a = atom.lhs.range(symbols), b = atom.rhs.range(symbols);
   switch (atom.kind) {
-    case AtomKind::floordiv: return divide(a, b);
-    case AtomKind::mod: return remainder(a, b);
-    case AtomKind::min: return {std::min(a.min, b.min), std::min(a.max, b.max)};
-    case AtomKind::max: return {std::max(a.min, b.min), std::max(a.max, b.max)};
-    case AtomKind::symbol: break;
+    case AtomKind::floordiv:
+      return divide(a, b);
+    case AtomKind::mod:
+      return remainder(a, b);
+    case AtomKind::min:
+      return {std::min(a.min, b.min), std::min(a.max, b.max)};
+    case AtomKind::max:
+      return {std::max(a.min, b.min), std::max(a.max, b.max)};
+    case AtomKind::symbol:
+      break;
   }
   return kAnything;
 }

@@ -141,7 +141,8 @@ TEST(SymInt, ParsesTextOfTorchExport) {
 }
 
 TEST(SymInt, ReadsBackExtremeCoefficients) {
-  for (const SymInt& s : {SymInt(INT64_MIN), SymInt(INT64_MAX), a * INT64_MIN, a + INT64_MIN, a * INT64_MAX + b * INT64_MIN - 1})
+  for (const SymInt& s :
+       {SymInt(INT64_MIN), SymInt(INT64_MAX), a * INT64_MIN, a + INT64_MIN, a * INT64_MAX + b * INT64_MIN - 1})
     EXPECT_EQ(SymInt::parse(s.str()), s) << s.str();
   EXPECT_TRUE(SymInt::parse("-2**2").is(-4));
   EXPECT_TRUE(SymInt::parse("-7//2").is(-4));
@@ -149,8 +150,9 @@ TEST(SymInt, ReadsBackExtremeCoefficients) {
 }
 
 TEST(SymInt, RefusesOtherText) {
-  for (const std::string text : {"", "s0 +", "(s0", "s0)", "s0 s1", "2**s0", "s0/2", "1.5", "s0 // 0", "s0 % 0", "a,b", "Max()",
-                                 "Mod(s0)", "99999999999999999999", "Symbol('s0'", "Symbol(s0)", "s0**99", "@", "s0**"})
+  for (const std::string text :
+       {"", "s0 +", "(s0", "s0)", "s0 s1", "2**s0", "s0/2", "1.5", "s0 // 0", "s0 % 0", "a,b", "Max()", "Mod(s0)",
+        "99999999999999999999", "Symbol('s0'", "Symbol(s0)", "s0**99", "@", "s0**"})
     EXPECT_THROW(SymInt::parse(text), Error) << text;
   EXPECT_THROW(SymInt::parse(std::string(100000, '(')), Corrupt);
   EXPECT_THROW(SymInt::parse(std::string(1000, '(')), Corrupt);
@@ -171,8 +173,7 @@ TEST(SymInt, LimitsGrowthAndOverflow) {
   EXPECT_TRUE(mod(INT64_MIN, -1).is(0));
   EXPECT_THROW(SymInt::parse("(a+b+c+d+e+f+g+h+i+j)**12"), Unsupported);
   SymInt nested = a;
-  EXPECT_THROW(
-      for (int i = 0; i < 100; ++i) nested = floordiv(nested + b, c + nested), Unsupported);
+  EXPECT_THROW(for (int i = 0; i < 100; ++i) nested = floordiv(nested + b, c + nested), Unsupported);
   EXPECT_THROW(floordiv(a, 0), InvalidArgument);
   EXPECT_THROW(mod(a, 0), InvalidArgument);
   EXPECT_THROW(floordiv(5, a).evaluate({{"a", 0}}), InvalidArgument);
@@ -219,13 +220,27 @@ class RandomExpression : public testing::TestWithParam<unsigned> {
     SymInt s;
     try {
       switch (operation) {
-        case 0: s = x.symbolic + y.symbolic; break;
-        case 1: s = x.symbolic - y.symbolic; break;
-        case 2: s = x.symbolic * y.symbolic; break;
-        case 3: s = floordiv(x.symbolic, y.symbolic); break;
-        case 4: s = mod(x.symbolic, y.symbolic); break;
-        case 5: s = min(x.symbolic, y.symbolic); break;
-        default: s = max(x.symbolic, y.symbolic); break;
+        case 0:
+          s = x.symbolic + y.symbolic;
+          break;
+        case 1:
+          s = x.symbolic - y.symbolic;
+          break;
+        case 2:
+          s = x.symbolic * y.symbolic;
+          break;
+        case 3:
+          s = floordiv(x.symbolic, y.symbolic);
+          break;
+        case 4:
+          s = mod(x.symbolic, y.symbolic);
+          break;
+        case 5:
+          s = min(x.symbolic, y.symbolic);
+          break;
+        default:
+          s = max(x.symbolic, y.symbolic);
+          break;
       }
     } catch (const Error&) {
       return x;  // division by zero or too large
@@ -235,13 +250,20 @@ class RandomExpression : public testing::TestWithParam<unsigned> {
               if (!p || !q) return std::nullopt;
               if ((operation == 3 || operation == 4) && *q == 0) return std::nullopt;
               switch (operation) {
-                case 0: return *p + *q;
-                case 1: return *p - *q;
-                case 2: return *p * *q;
-                case 3: return floor_div(*p, *q);
-                case 4: return *p - *q * floor_div(*p, *q);
-                case 5: return std::min(*p, *q);
-                default: return std::max(*p, *q);
+                case 0:
+                  return *p + *q;
+                case 1:
+                  return *p - *q;
+                case 2:
+                  return *p * *q;
+                case 3:
+                  return floor_div(*p, *q);
+                case 4:
+                  return *p - *q * floor_div(*p, *q);
+                case 5:
+                  return std::min(*p, *q);
+                default:
+                  return std::max(*p, *q);
               }
             }};
   }

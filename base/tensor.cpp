@@ -41,28 +41,44 @@ struct Bool {
 template <typename F>
 auto with_type(DType t, F&& f) {
   switch (t) {
-    case DType::u8: return f(std::uint8_t{});
-    case DType::i8: return f(std::int8_t{});
-    case DType::i16: return f(std::int16_t{});
-    case DType::i32: return f(std::int32_t{});
-    case DType::i64: return f(std::int64_t{});
-    case DType::f16: return f(Half{});
-    case DType::f32: return f(float{});
-    case DType::f64: return f(double{});
-    case DType::b8: return f(Bool{});
-    case DType::bf16: return f(Brain{});
+    case DType::u8:
+      return f(std::uint8_t{});
+    case DType::i8:
+      return f(std::int8_t{});
+    case DType::i16:
+      return f(std::int16_t{});
+    case DType::i32:
+      return f(std::int32_t{});
+    case DType::i64:
+      return f(std::int64_t{});
+    case DType::f16:
+      return f(Half{});
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
+    case DType::b8:
+      return f(Bool{});
+    case DType::bf16:
+      return f(Brain{});
     case DType::c64:
-    case DType::c128: break;
+    case DType::c128:
+      break;
   }
-  throw Unsupported(fmt::format("conversion of {} elements", dtype_name(t)), "Tensor", "Convert complex tensors outside");
+  throw Unsupported(fmt::format("conversion of {} elements", dtype_name(t)), "Tensor",
+                    "Convert complex tensors outside");
 }
 
 template <typename T>
 auto widen(T v) {
-  if constexpr (kSixteenBitFloat<T>) return static_cast<float>(v);
-  else if constexpr (std::is_same_v<T, Bool>) return static_cast<std::int64_t>(v.byte != 0);
-  else if constexpr (std::is_floating_point_v<T>) return v;
-  else return static_cast<std::int64_t>(v);
+  if constexpr (kSixteenBitFloat<T>)
+    return static_cast<float>(v);
+  else if constexpr (std::is_same_v<T, Bool>)
+    return static_cast<std::int64_t>(v.byte != 0);
+  else if constexpr (std::is_floating_point_v<T>)
+    return v;
+  else
+    return static_cast<std::int64_t>(v);
 }
 
 // Out of range is undefined in C++; here it saturates to 64 bits and then wraps, NaN becomes the least integer.
@@ -76,11 +92,16 @@ std::int64_t truncate(F v) {
 template <typename To, typename From>
 To convert(From from) {
   const auto v = widen(from);
-  if constexpr (kSixteenBitFloat<To>) return To::from(static_cast<float>(v));
-  else if constexpr (std::is_same_v<To, Bool>) return Bool{static_cast<std::uint8_t>(v != 0)};
-  else if constexpr (std::is_floating_point_v<To>) return static_cast<To>(v);
-  else if constexpr (std::is_floating_point_v<decltype(v)>) return static_cast<To>(truncate(v));
-  else return static_cast<To>(v);
+  if constexpr (kSixteenBitFloat<To>)
+    return To::from(static_cast<float>(v));
+  else if constexpr (std::is_same_v<To, Bool>)
+    return Bool{static_cast<std::uint8_t>(v != 0)};
+  else if constexpr (std::is_floating_point_v<To>)
+    return static_cast<To>(v);
+  else if constexpr (std::is_floating_point_v<decltype(v)>)
+    return static_cast<To>(truncate(v));
+  else
+    return static_cast<To>(v);
 }
 
 // One strided copy with the element size known to the compiler.
@@ -96,8 +117,10 @@ class StridedCopy {
     const std::size_t last = rank - 1, fast = fastest();
     // Rows where they lie together in the source; otherwise tiles, so that both sides stay in the cache.
     each_outer(0, 0, 0, last, fast, [&](std::int64_t target, std::int64_t source) {
-      if (fast == last) copy_row(target, source, shape_[last], strides_[last]);
-      else copy_tiles(target, source, fast);
+      if (fast == last)
+        copy_row(target, source, shape_[last], strides_[last]);
+      else
+        copy_tiles(target, source, fast);
     });
   }
 
@@ -127,8 +150,10 @@ class StridedCopy {
 
   void copy_row(std::int64_t target, std::int64_t source, std::int64_t count, std::int64_t step) {
     constexpr auto size = static_cast<std::int64_t>(sizeof(T));
-    if (step == 1) std::memcpy(to_ + target * size, from_ + source * size, static_cast<std::size_t>(count * size));
-    else for (std::int64_t i = 0; i < count; ++i) copy_one(target + i, source + i * step);
+    if (step == 1)
+      std::memcpy(to_ + target * size, from_ + source * size, static_cast<std::size_t>(count * size));
+    else
+      for (std::int64_t i = 0; i < count; ++i) copy_one(target + i, source + i * step);
   }
 
   void copy_tiles(std::int64_t target, std::int64_t source, std::size_t fast) {
@@ -152,11 +177,16 @@ struct Sixteen {
 
 void copy_strided(std::byte* to, const std::byte* from, const Shape& shape, const Shape& strides, std::size_t size) {
   switch (size) {
-    case 1: return StridedCopy<std::uint8_t>(to, from, shape, strides).run();
-    case 2: return StridedCopy<std::uint16_t>(to, from, shape, strides).run();
-    case 4: return StridedCopy<std::uint32_t>(to, from, shape, strides).run();
-    case 8: return StridedCopy<std::uint64_t>(to, from, shape, strides).run();
-    default: return StridedCopy<Sixteen>(to, from, shape, strides).run();
+    case 1:
+      return StridedCopy<std::uint8_t>(to, from, shape, strides).run();
+    case 2:
+      return StridedCopy<std::uint16_t>(to, from, shape, strides).run();
+    case 4:
+      return StridedCopy<std::uint32_t>(to, from, shape, strides).run();
+    case 8:
+      return StridedCopy<std::uint64_t>(to, from, shape, strides).run();
+    default:
+      return StridedCopy<Sixteen>(to, from, shape, strides).run();
   }
 }
 
@@ -280,8 +310,10 @@ Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
 Tensor Tensor::clone() const {
   Tensor copy = uninitialised(dtype_, shape_);
   if (numel() == 0) return copy;
-  if (is_contiguous()) std::memcpy(copy.data_, data_, byte_size());
-  else copy_strided(copy.data_, data_, shape_, strides_, dtype_size(dtype_));
+  if (is_contiguous())
+    std::memcpy(copy.data_, data_, byte_size());
+  else
+    copy_strided(copy.data_, data_, shape_, strides_, dtype_size(dtype_));
   return copy;
 }
 

@@ -26,10 +26,14 @@ std::string describe(DType dtype, std::span<const std::int64_t> shape);
 /// The DType whose elements are C++ values of type T.
 template <typename T>
 constexpr DType dtype_of() {
-  if constexpr (std::is_same_v<T, bool>) return DType::b8;
-  else if constexpr (std::is_same_v<T, double>) return DType::f64;
-  else if constexpr (std::is_same_v<T, float>) return DType::f32;
-  else if constexpr (std::is_same_v<T, std::uint8_t>) return DType::u8;
+  if constexpr (std::is_same_v<T, bool>)
+    return DType::b8;
+  else if constexpr (std::is_same_v<T, double>)
+    return DType::f64;
+  else if constexpr (std::is_same_v<T, float>)
+    return DType::f32;
+  else if constexpr (std::is_same_v<T, std::uint8_t>)
+    return DType::u8;
   else {
     static_assert(std::is_integral_v<T> && std::is_signed_v<T>, "no DType for this type");
     return sizeof(T) == 1 ? DType::i8 : sizeof(T) == 2 ? DType::i16 : sizeof(T) == 4 ? DType::i32 : DType::i64;
@@ -76,7 +80,9 @@ class Tensor {
   bool defined() const { return data_ != nullptr || !shape_.empty() || owner_ != nullptr; }
   std::byte* data() const { return data_; }
   template <typename T>
-  T* as() const { return reinterpret_cast<T*>(data_); }
+  T* as() const {
+    return reinterpret_cast<T*>(data_);
+  }
   const std::shared_ptr<const void>& owner() const { return owner_; }
   /// Points a borrowed view at other memory that outlives it; dtype, shape and strides stay.
   void rebase(void* data) { data_ = static_cast<std::byte*>(data); }

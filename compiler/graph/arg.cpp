@@ -69,8 +69,6 @@ std::vector<Value*> Node::operands() const {
   return result;
 }
 
-std::string to_string(const TensorType& type) {
-  return std::string(dtype_name(type.dtype)) + to_string(type.shape);
-}
+std::string to_string(const TensorType& type) { return std::string(dtype_name(type.dtype)) + to_string(type.shape); }
 
 }  // namespace aitune

@@ -38,14 +38,16 @@ struct Value {
   std::string name;  ///< unique in the graph, without the leading %
   TensorType type;
   ValueKind kind = ValueKind::node;
-  Node* producer = nullptr;   ///< kind node
-  std::size_t index = 0;      ///< which output of the producer
-  std::string weight_name;    ///< kind weight: fully qualified name in the state dict, e.g. "layer1.0.conv1.weight"
-  Tensor data;                ///< kind weight: mapped or owned bytes; never written
+  Node* producer = nullptr;  ///< kind node
+  std::size_t index = 0;     ///< which output of the producer
+  std::string weight_name;   ///< kind weight: fully qualified name in the state dict, e.g. "layer1.0.conv1.weight"
+  Tensor data;               ///< kind weight: mapped or owned bytes; never written
 };
 
 enum class MemoryFormat : std::int8_t { contiguous = 0, preserve = 1, channels_last = 2, channels_last_3d = 3 };
-struct None { bool operator==(const None&) const = default; };
+struct None {
+  bool operator==(const None&) const = default;
+};
 
 /// An argument of a node. Devices are strings ("cpu"); layouts are dropped.
 struct Arg;
@@ -53,17 +55,17 @@ using ArgList = std::vector<Arg>;
 struct Arg : std::variant<None, bool, SymInt, double, std::string, DType, MemoryFormat, Value*, ArgList> {
   using Base = variant;
   using variant::variant;
-  std::string_view kind_name() const;         ///< "a list", "an integer", ...: for messages
+  std::string_view kind_name() const;  ///< "a list", "an integer", ...: for messages
   bool is_none() const { return std::holds_alternative<None>(*this); }
   bool is_value() const { return std::holds_alternative<Value*>(*this); }
   bool is_list() const { return std::holds_alternative<ArgList>(*this); }
   // The accessors throw InternalError (with the kind found) on a mismatch: schemas were checked at import.
   Value* value() const;
-  Value* value_or_null() const;               ///< nullptr for None
+  Value* value_or_null() const;  ///< nullptr for None
   const ArgList& list() const;
   const SymInt& sym() const;
-  std::int64_t integer() const;               ///< a constant integer (bools count as 0/1)
-  double number() const;                      ///< a constant int, float or bool as double
+  std::int64_t integer() const;  ///< a constant integer (bools count as 0/1)
+  double number() const;         ///< a constant int, float or bool as double
   bool boolean() const;
   const std::string& string() const;
   SymShape sym_list() const;
@@ -74,16 +76,20 @@ struct Arg : std::variant<None, bool, SymInt, double, std::string, DType, Memory
 template <typename F>
 void for_each_value(ArgList& args, F&& f) {
   for (Arg& arg : args) {
-    if (Value** value = std::get_if<Value*>(&arg)) f(*value);
-    else if (ArgList* list = std::get_if<ArgList>(&arg)) for_each_value(*list, f);
+    if (Value** value = std::get_if<Value*>(&arg))
+      f(*value);
+    else if (ArgList* list = std::get_if<ArgList>(&arg))
+      for_each_value(*list, f);
   }
 }
 /// The same for reading: calls f(Value*).
 template <typename F>
 void for_each_value(const ArgList& args, F&& f) {
   for (const Arg& arg : args) {
-    if (Value* const* value = std::get_if<Value*>(&arg)) f(*value);
-    else if (const ArgList* list = std::get_if<ArgList>(&arg)) for_each_value(*list, f);
+    if (Value* const* value = std::get_if<Value*>(&arg))
+      f(*value);
+    else if (const ArgList* list = std::get_if<ArgList>(&arg))
+      for_each_value(*list, f);
   }
 }
 
@@ -121,11 +127,11 @@ class Graph {
   Graph(Graph&&) = default;  // nodes keep their iterators: moving a list keeps them valid
   Graph& operator=(Graph&&) = default;
 
-  SymRanges symbols;               ///< the range of every symbol in use
-  std::vector<Value*> inputs;      ///< user inputs, in call order
-  std::vector<Value*> outputs;     ///< results, in order; may repeat, may be inputs or weights
+  SymRanges symbols;                      ///< the range of every symbol in use
+  std::vector<Value*> inputs;             ///< user inputs, in call order
+  std::vector<Value*> outputs;            ///< results, in order; may repeat, may be inputs or weights
   std::vector<std::string> output_names;  ///< parallel to outputs
-  std::vector<Value*> weights;     ///< parameters, buffers and lifted constants
+  std::vector<Value*> weights;            ///< parameters, buffers and lifted constants
   /// How the user's call maps to `inputs` and back: pytree spec texts of the exported program, kept verbatim.
   std::string in_spec, out_spec;
 
@@ -168,15 +174,16 @@ class Graph {
 /// Throws InternalError listing the first ten violations, each with the node's printed form. `after` names the pass.
 void verify(const Graph& graph, std::string_view after = {});
 
-/// The text form; parse_graph(print(g)) prints the same. Weights of more than 16 elements print as splats of their first
-/// element; stack traces (SourceLocation::code) are left out:
+/// The text form; parse_graph(print(g)) prints the same. Weights of more than 16 elements print as splats of their
+/// first element; stack traces (SourceLocation::code) are left out:
 ///   graph(%x: f32[s0,3,8,8]) where s0 in [1,16] {
 ///     weight %w: f32[4,3,1,1] "conv.weight" = splat(0.5)
 ///     %y: f32[s0,4,8,8] = aten.conv2d.default(%x, %w, None, [1, 1], [0, 0], [1, 1], 1) # layer1.conv
 ///     %v: f32[s0,4,8], %i: i64[s0,4,8] = aten.max.dim(%y, 3, False)
 ///     return %y as "features", %v
 ///   }
-/// A pytree spec is a line `in_spec "…"` or `out_spec "…"` before the weights. A symbol without upper bound: `in [1,inf]`.
+/// A pytree spec is a line `in_spec "…"` or `out_spec "…"` before the weights. A symbol without upper bound: `in
+/// [1,inf]`.
 std::string print(const Graph& graph);
 /// One line of it: the node's results, operator and arguments.
 std::string print(const Node& node);

@@ -129,10 +129,14 @@ class Parser {
   }
 
   void statement() {
-    if (scan_.take_word("in_spec")) graph_.in_spec = scan_.quoted();
-    else if (scan_.take_word("out_spec")) graph_.out_spec = scan_.quoted();
-    else if (scan_.take_word("weight")) weight();
-    else node();
+    if (scan_.take_word("in_spec"))
+      graph_.in_spec = scan_.quoted();
+    else if (scan_.take_word("out_spec"))
+      graph_.out_spec = scan_.quoted();
+    else if (scan_.take_word("weight"))
+      weight();
+    else
+      node();
   }
 
   void weight() {
@@ -154,8 +158,8 @@ class Parser {
     std::size_t bytes = 0;
     if (__builtin_mul_overflow(static_cast<std::size_t>(element_count(shape)), dtype_size(dtype), &bytes) ||
         __builtin_add_overflow(bytes, weight_bytes_, &weight_bytes_) || weight_bytes_ > kMaxWeightBytes)
-      throw InvalidArgument(fmt::format("the weights up to {} have more than {} bytes", describe(dtype, shape),
-                                        kMaxWeightBytes));
+      throw InvalidArgument(
+          fmt::format("the weights up to {} have more than {} bytes", describe(dtype, shape), kMaxWeightBytes));
   }
 
   Tensor weight_data(DType dtype, const Shape& shape) {
@@ -168,9 +172,8 @@ class Parser {
     if (scan_.take_word("random")) {
       const ArgList seed = number_list("(", ")");
       if (seed.size() != 1) scan_.fail("random takes one seed");
-      return located(position, [&] {
-        return random_weight(dtype, shape, static_cast<std::uint64_t>(seed[0].integer()));
-      });
+      return located(position,
+                     [&] { return random_weight(dtype, shape, static_cast<std::uint64_t>(seed[0].integer())); });
     }
     const ArgList numbers = number_list("[", "]");
     return located(position, [&] { return listed_weight(dtype, shape, numbers); });
@@ -214,9 +217,12 @@ class Parser {
     std::vector<std::pair<std::string, Arg>> keywords;
     scan_.expect("(");
     while (!scan_.take(")")) {
-      if (std::string keyword = take_keyword(); !keyword.empty()) keywords.emplace_back(std::move(keyword), argument(0));
-      else if (!keywords.empty()) scan_.fail("a positional argument after a keyword");
-      else positional.push_back(argument(0));
+      if (std::string keyword = take_keyword(); !keyword.empty())
+        keywords.emplace_back(std::move(keyword), argument(0));
+      else if (!keywords.empty())
+        scan_.fail("a positional argument after a keyword");
+      else
+        positional.push_back(argument(0));
       if (!scan_.take(",") && !scan_.ahead(")")) scan_.fail("expected , or )");
     }
     return located(position, [&] { return Call{op, bind_arguments(*op, std::move(positional), std::move(keywords))}; });
@@ -289,7 +295,8 @@ class Parser {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool whole = error == std::errc{} && end == text.data() + text.size();
-    return whole && text.find_first_not_of("-0123456789") != std::string_view::npos ? std::optional(value) : std::nullopt;
+    return whole && text.find_first_not_of("-0123456789") != std::string_view::npos ? std::optional(value)
+                                                                                    : std::nullopt;
   }
 
   void result() {

@@ -96,12 +96,18 @@ bool is_name(std::string_view name) {
 std::string quote(std::string_view text) {
   std::string quoted = "\"";
   for (const char c : text) {
-    if (c == '"' || c == '\\') quoted += std::string{'\\', c};
-    else if (c == '\n') quoted += "\\n";
-    else if (c == '\t') quoted += "\\t";
-    else if (c == '\r') quoted += "\\r";
-    else if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') quoted += fmt::format("\\x{:02x}", c);
-    else quoted += c;
+    if (c == '"' || c == '\\')
+      quoted += std::string{'\\', c};
+    else if (c == '\n')
+      quoted += "\\n";
+    else if (c == '\t')
+      quoted += "\\t";
+    else if (c == '\r')
+      quoted += "\\r";
+    else if (static_cast<unsigned char>(c) < ' ' || c == '\x7f')
+      quoted += fmt::format("\\x{:02x}", c);
+    else
+      quoted += c;
   }
   return quoted + '"';
 }
@@ -123,7 +129,8 @@ std::string print(const Graph& graph) {
   if (!graph.in_spec.empty()) text += fmt::format("  in_spec {}\n", quote(graph.in_spec));
   if (!graph.out_spec.empty()) text += fmt::format("  out_spec {}\n", quote(graph.out_spec));
   for (const Value* weight : graph.weights)
-    text += fmt::format("  weight {} {} = {}\n", declaration(weight), quote(weight->weight_name), weight_text(weight->data));
+    text += fmt::format("  weight {} {} = {}\n", declaration(weight), quote(weight->weight_name),
+                        weight_text(weight->data));
   for (const auto& node : graph.nodes()) text += fmt::format("  {}\n", print(*node));
   return text + fmt::format("  return{}\n}}\n", result_text(graph));
 }

@@ -31,9 +31,12 @@ void Scanner::fail_at(std::size_t position, std::string_view problem) const {
 
 void Scanner::skip_blank() {
   while (at_ < text_.size()) {
-    if (is_blank(text_[at_])) ++at_;
-    else if (text_[at_] == '#') at_ = std::min(text_.find('\n', at_), text_.size());
-    else return;
+    if (is_blank(text_[at_]))
+      ++at_;
+    else if (text_[at_] == '#')
+      at_ = std::min(text_.find('\n', at_), text_.size());
+    else
+      return;
   }
 }
 
@@ -90,15 +93,20 @@ std::string Scanner::quoted() {
       continue;
     }
     const char escape = at_ < text_.size() ? text_[at_++] : '\0';
-    if (escape == 'n') value += '\n';
-    else if (escape == 't') value += '\t';
-    else if (escape == 'r') value += '\r';
-    else if (escape == '"' || escape == '\\') value += escape;
+    if (escape == 'n')
+      value += '\n';
+    else if (escape == 't')
+      value += '\t';
+    else if (escape == 'r')
+      value += '\r';
+    else if (escape == '"' || escape == '\\')
+      value += escape;
     else if (escape == 'x') {
       unsigned char byte = 0;
       const std::string_view digits = text_.substr(at_, 2);
       const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
-      if (error != std::errc{} || digits.size() != 2 || end != digits.data() + 2) fail("expected two hexadecimal digits");
+      if (error != std::errc{} || digits.size() != 2 || end != digits.data() + 2)
+        fail("expected two hexadecimal digits");
       value += static_cast<char>(byte);
       at_ += 2;
     } else {

@@ -15,7 +15,8 @@ namespace {
 using testing::HasSubstr;
 
 // Every part of the form, printed as the printer prints it.
-constexpr std::string_view kCanonical = R"(graph(%x: f32[s0,3,8,8], %i: i64[2*s0 + 1,(s0//2)]) where s0 in [1,16], s1 in [2,inf] {
+constexpr std::string_view kCanonical =
+    R"(graph(%x: f32[s0,3,8,8], %i: i64[2*s0 + 1,(s0//2)]) where s0 in [1,16], s1 in [2,inf] {
   in_spec "[1, {\"treespec\": \"\\n\"}]"
   out_spec "line\none"
   weight %conv.weight: f32[4,3,1,1] "conv.weight" = [0.0, 0.1, -2.5, 1e+20, inf, -inf, nan, 1.0, 2.0, 3.0, 4.0, 5.0]

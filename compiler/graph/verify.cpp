@@ -84,7 +84,8 @@ class Verifier {
 
   void symbol(const std::string& name, const SymRange& range) {
     if (!is_name(name) || is_reserved_word(name)) report("symbols", fmt::format("\"{}\" cannot be a symbol", name));
-    if (range.min > range.max) report("symbols", fmt::format("{} has the empty range [{},{}]", name, range.min, range.max));
+    if (range.min > range.max)
+      report("symbols", fmt::format("{} has the empty range [{},{}]", name, range.min, range.max));
   }
 
   void define(const Value* value, std::string_view where) {
@@ -178,7 +179,7 @@ class Verifier {
     for (std::size_t i = 0; i < inferred.size(); ++i)
       if (!agrees(node.outputs[i]->type, inferred[i], graph_.symbols))
         report(node, fmt::format("%{} is {}, the operator gives {}", node.outputs[i]->name,
-                                  to_string(node.outputs[i]->type), to_string(inferred[i])));
+                                 to_string(node.outputs[i]->type), to_string(inferred[i])));
   }
 
   void outputs(const Node& node) {
@@ -193,8 +194,10 @@ class Verifier {
     if (!graph_.output_names.empty() && graph_.output_names.size() != graph_.outputs.size())
       report("return", fmt::format("{} names for {} results", graph_.output_names.size(), graph_.outputs.size()));
     for (const Value* value : graph_.outputs) {
-      if (value == nullptr) report("return", "a null value");
-      else if (!defined_.contains(value)) report("return", fmt::format("%{} is not defined", value->name));
+      if (value == nullptr)
+        report("return", "a null value");
+      else if (!defined_.contains(value))
+        report("return", fmt::format("%{} is not defined", value->name));
     }
   }
 

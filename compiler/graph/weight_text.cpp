@@ -27,7 +27,8 @@ Tensor components(const Tensor& t) {
 }
 
 std::string element_text(const Tensor& row, std::int64_t i) {
-  const Tensor element(row.dtype(), {}, {}, row.owner(), row.data() + i * static_cast<std::int64_t>(dtype_size(row.dtype())));
+  const Tensor element(row.dtype(), {}, {}, row.owner(),
+                       row.data() + i * static_cast<std::int64_t>(dtype_size(row.dtype())));
   if (!is_floating(row.dtype())) return std::to_string(*element.to(DType::i64).as<std::int64_t>());
   const double value = *element.to(DType::f64).as<double>();
   // Narrow floats print in the digits that they need.
@@ -73,8 +74,10 @@ Tensor narrowed(DType dtype, const Shape& shape, const Tensor& wide) {
 }
 
 void set(const Tensor& wide, std::int64_t i, const Arg& number) {
-  if (wide.dtype() == DType::f64) wide.as<double>()[i] = number.number();
-  else wide.as<std::int64_t>()[i] = number.integer();
+  if (wide.dtype() == DType::f64)
+    wide.as<double>()[i] = number.number();
+  else
+    wide.as<std::int64_t>()[i] = number.integer();
 }
 
 }  // namespace
@@ -121,8 +124,10 @@ Tensor random_weight(DType dtype, const Shape& shape, std::uint64_t seed) {
   const Tensor wide = wide_row(dtype, shape);
   const std::uint64_t below = dtype == DType::b8 ? 2 : 10;
   for (std::int64_t i = 0; i < wide.numel(); ++i) {
-    if (wide.dtype() == DType::f64) wide.as<double>()[i] = random.unit() * 2 - 1;
-    else wide.as<std::int64_t>()[i] = static_cast<std::int64_t>(random.next() % below);
+    if (wide.dtype() == DType::f64)
+      wide.as<double>()[i] = random.unit() * 2 - 1;
+    else
+      wide.as<std::int64_t>()[i] = static_cast<std::int64_t>(random.next() % below);
   }
   return narrowed(dtype, shape, wide);
 }

@@ -28,7 +28,8 @@ const std::vector<OpInfo>& table() {
 }
 
 bool is_number(const Arg& arg) {
-  return std::holds_alternative<SymInt>(arg) || std::holds_alternative<double>(arg) || std::holds_alternative<bool>(arg);
+  return std::holds_alternative<SymInt>(arg) || std::holds_alternative<double>(arg) ||
+         std::holds_alternative<bool>(arg);
 }
 
 bool is_list_type(ArgType type) {
@@ -37,8 +38,10 @@ bool is_list_type(ArgType type) {
     case ArgType::optional_tensor_list:
     case ArgType::integer_list:
     case ArgType::number_list:
-    case ArgType::boolean_list: return true;
-    default: return false;
+    case ArgType::boolean_list:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -46,39 +49,62 @@ bool is_list_type(ArgType type) {
 bool matches(ArgType type, const Arg& arg) {
   switch (type) {
     case ArgType::tensor:
-    case ArgType::tensor_list: return arg.is_value() && std::get<Value*>(arg) != nullptr;
-    case ArgType::optional_tensor_list: return arg.is_none() || (arg.is_value() && std::get<Value*>(arg) != nullptr);
+    case ArgType::tensor_list:
+      return arg.is_value() && std::get<Value*>(arg) != nullptr;
+    case ArgType::optional_tensor_list:
+      return arg.is_none() || (arg.is_value() && std::get<Value*>(arg) != nullptr);
     case ArgType::integer:
-    case ArgType::integer_list: return std::holds_alternative<SymInt>(arg);
+    case ArgType::integer_list:
+      return std::holds_alternative<SymInt>(arg);
     case ArgType::number:
-    case ArgType::number_list: return is_number(arg);
+    case ArgType::number_list:
+      return is_number(arg);
     case ArgType::boolean:
-    case ArgType::boolean_list: return std::holds_alternative<bool>(arg);
+    case ArgType::boolean_list:
+      return std::holds_alternative<bool>(arg);
     case ArgType::string:
-    case ArgType::device: return std::holds_alternative<std::string>(arg);
-    case ArgType::dtype: return std::holds_alternative<DType>(arg);
-    case ArgType::memory_format: return std::holds_alternative<MemoryFormat>(arg);
-    case ArgType::layout: return arg.is_none() || std::holds_alternative<std::string>(arg);
+    case ArgType::device:
+      return std::holds_alternative<std::string>(arg);
+    case ArgType::dtype:
+      return std::holds_alternative<DType>(arg);
+    case ArgType::memory_format:
+      return std::holds_alternative<MemoryFormat>(arg);
+    case ArgType::layout:
+      return arg.is_none() || std::holds_alternative<std::string>(arg);
   }
   return false;
 }
 
 std::string_view type_name(ArgType type) {
   switch (type) {
-    case ArgType::tensor: return "a tensor";
-    case ArgType::tensor_list: return "a list of tensors";
-    case ArgType::optional_tensor_list: return "a list of tensors or Nones";
-    case ArgType::integer: return "an integer";
-    case ArgType::integer_list: return "a list of integers";
-    case ArgType::number: return "a number";
-    case ArgType::number_list: return "a list of numbers";
-    case ArgType::boolean: return "a bool";
-    case ArgType::boolean_list: return "a list of bools";
-    case ArgType::string: return "a string";
-    case ArgType::dtype: return "a dtype";
-    case ArgType::memory_format: return "a memory format";
-    case ArgType::device: return "a device";
-    case ArgType::layout: return "a layout";
+    case ArgType::tensor:
+      return "a tensor";
+    case ArgType::tensor_list:
+      return "a list of tensors";
+    case ArgType::optional_tensor_list:
+      return "a list of tensors or Nones";
+    case ArgType::integer:
+      return "an integer";
+    case ArgType::integer_list:
+      return "a list of integers";
+    case ArgType::number:
+      return "a number";
+    case ArgType::number_list:
+      return "a list of numbers";
+    case ArgType::boolean:
+      return "a bool";
+    case ArgType::boolean_list:
+      return "a list of bools";
+    case ArgType::string:
+      return "a string";
+    case ArgType::dtype:
+      return "a dtype";
+    case ArgType::memory_format:
+      return "a memory format";
+    case ArgType::device:
+      return "a device";
+    case ArgType::layout:
+      return "a layout";
   }
   return "an argument";
 }
@@ -139,12 +165,14 @@ std::optional<std::string> argument_problem(const SchemaArg& expected, const Arg
 ArgList bind_arguments(const OpInfo& op, ArgList positional, std::vector<std::pair<std::string, Arg>> keyword) {
   const std::size_t count = op.args.size();
   if (positional.size() > count)
-    throw InvalidArgument(fmt::format("{} arguments are given, {} takes {}", positional.size(), op.schema, count), op.name);
+    throw InvalidArgument(fmt::format("{} arguments are given, {} takes {}", positional.size(), op.schema, count),
+                          op.name);
   std::vector<std::optional<Arg>> given(count);
   for (std::size_t i = 0; i < positional.size(); ++i) given[i] = std::move(positional[i]);
   for (auto& [name, value] : keyword) {
     const auto it = std::find_if(op.args.begin(), op.args.end(), [&](const SchemaArg& a) { return a.name == name; });
-    if (it == op.args.end()) throw InvalidArgument(fmt::format("no argument is called {} in {}", name, op.schema), op.name);
+    if (it == op.args.end())
+      throw InvalidArgument(fmt::format("no argument is called {} in {}", name, op.schema), op.name);
     auto& slot = given[static_cast<std::size_t>(it - op.args.begin())];
     if (slot) throw InvalidArgument(fmt::format("argument {} is given twice", name), op.name);
     slot = std::move(value);
@@ -155,7 +183,8 @@ ArgList bind_arguments(const OpInfo& op, ArgList positional, std::vector<std::pa
     const SchemaArg& expected = op.args[i];
     if (!given[i]) given[i] = expected.default_value;
     if (!given[i] && expected.optional) given[i] = None{};
-    if (!given[i]) throw InvalidArgument(fmt::format("argument {} of {} is missing", expected.name, op.schema), op.name);
+    if (!given[i])
+      throw InvalidArgument(fmt::format("argument {} of {} is missing", expected.name, op.schema), op.name);
     bound.push_back(adapt(expected, *std::move(given[i])));
     if (auto problem = argument_problem(expected, bound.back())) throw InvalidArgument(*std::move(problem), op.name);
   }

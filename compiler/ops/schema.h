@@ -13,30 +13,42 @@
 namespace aitune {
 
 enum class ArgType : std::uint8_t {
-  tensor, tensor_list, optional_tensor_list, integer, integer_list, number /* Scalar or float */, number_list, boolean,
-  boolean_list, string, dtype, memory_format, device, layout,
+  tensor,
+  tensor_list,
+  optional_tensor_list,
+  integer,
+  integer_list,
+  number /* Scalar or float */,
+  number_list,
+  boolean,
+  boolean_list,
+  string,
+  dtype,
+  memory_format,
+  device,
+  layout,
 };
 
 struct SchemaArg {
   std::string name;
   ArgType type = ArgType::tensor;
-  bool optional = false;                 ///< None is allowed
-  std::optional<int> list_size;          ///< int[2]: a single integer broadcasts to that length
+  bool optional = false;         ///< None is allowed
+  std::optional<int> list_size;  ///< int[2]: a single integer broadcasts to that length
   std::optional<Arg> default_value;
   bool keyword_only = false;
-  bool written = false;                  ///< Tensor(a!): the operator writes into it
+  bool written = false;  ///< Tensor(a!): the operator writes into it
 };
 
 struct OpInfo {
   OpId id;
-  std::string name;                      ///< "aten.add.Tensor"
-  std::string schema;                    ///< text as in PyTorch's native_functions.yaml, without the namespace
+  std::string name;    ///< "aten.add.Tensor"
+  std::string schema;  ///< text as in PyTorch's native_functions.yaml, without the namespace
   std::vector<SchemaArg> args;
   std::size_t result_count = 1;
-  bool variadic_results = false;         ///< Tensor[] results: split, chunk, unbind
+  bool variadic_results = false;  ///< Tensor[] results: split, chunk, unbind
   /// Index of the argument called `name`; InternalError if there is none.
   std::size_t arg_index(std::string_view name) const;
-  bool is_inplace() const;               ///< writes into an argument and returns it
+  bool is_inplace() const;  ///< writes into an argument and returns it
 };
 
 /// The row for "aten.add.Tensor" (".default" may be left out), or nullptr.

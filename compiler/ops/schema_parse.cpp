@@ -12,13 +12,23 @@
 namespace aitune {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, ArgType>, 15> kScalarTypes = {{
-    {"Tensor", ArgType::tensor}, {"int", ArgType::integer}, {"SymInt", ArgType::integer}, {"float", ArgType::number},
-    {"Scalar", ArgType::number}, {"bool", ArgType::boolean}, {"str", ArgType::string}, {"ScalarType", ArgType::dtype},
-    {"MemoryFormat", ArgType::memory_format}, {"Device", ArgType::device}, {"Layout", ArgType::layout},
-    // A generator has no place in a compiled model: only None is ever given.
-    {"Generator", ArgType::string}, {"Storage", ArgType::string}, {"DeviceIndex", ArgType::integer},
-    {"complex", ArgType::number}}};
+constexpr std::array<std::pair<std::string_view, ArgType>, 15> kScalarTypes = {
+    {{"Tensor", ArgType::tensor},
+     {"int", ArgType::integer},
+     {"SymInt", ArgType::integer},
+     {"float", ArgType::number},
+     {"Scalar", ArgType::number},
+     {"bool", ArgType::boolean},
+     {"str", ArgType::string},
+     {"ScalarType", ArgType::dtype},
+     {"MemoryFormat", ArgType::memory_format},
+     {"Device", ArgType::device},
+     {"Layout", ArgType::layout},
+     // A generator has no place in a compiled model: only None is ever given.
+     {"Generator", ArgType::string},
+     {"Storage", ArgType::string},
+     {"DeviceIndex", ArgType::integer},
+     {"complex", ArgType::number}}};
 
 // Names that stand as defaults in schemas.
 constexpr std::array<std::pair<std::string_view, int>, 4> kEnumerators = {
@@ -34,8 +44,10 @@ class Parser {
     ++at_;
     bool keyword_only = false;
     while (!take(")")) {
-      if (take("*")) keyword_only = true;
-      else argument(keyword_only);
+      if (take("*"))
+        keyword_only = true;
+      else
+        argument(keyword_only);
       if (!take(",") && !ahead(")")) fail("expected , or )");
     }
     if (!take("->")) fail("expected ->");
@@ -81,11 +93,16 @@ class Parser {
 
   ArgType list_of(ArgType element, bool optional_element) const {
     switch (element) {
-      case ArgType::tensor: return optional_element ? ArgType::optional_tensor_list : ArgType::tensor_list;
-      case ArgType::integer: return ArgType::integer_list;
-      case ArgType::number: return ArgType::number_list;
-      case ArgType::boolean: return ArgType::boolean_list;
-      default: fail("a list of an unknown type");
+      case ArgType::tensor:
+        return optional_element ? ArgType::optional_tensor_list : ArgType::tensor_list;
+      case ArgType::integer:
+        return ArgType::integer_list;
+      case ArgType::number:
+        return ArgType::number_list;
+      case ArgType::boolean:
+        return ArgType::boolean_list;
+      default:
+        fail("a list of an unknown type");
     }
   }
 

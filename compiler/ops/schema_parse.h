@@ -7,7 +7,8 @@
 
 namespace aitune {
 
-/// Fills args and results of `info` from its schema text. Throws InternalError with the position: our own table is wrong.
+/// Fills args and results of `info` from its schema text. Throws InternalError with the position: our own table is
+/// wrong.
 void parse_schema(OpInfo& info);
 
 }  // namespace aitune

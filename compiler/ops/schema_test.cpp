@@ -39,8 +39,10 @@ TEST(Schema, FindsByShortName) {
 
 TEST(Schema, ReadsEveryPartOfTheLanguage) {
   const OpInfo op = parsed(
-      "test(Tensor(a!) self, Tensor? weight=None, SymInt[2] stride=1, int[1]? dim=None, bool[3] mask, Tensor?[] indices, "
-      "Tensor[] tensors, *, Scalar alpha=1, float eps=1e-05, str mode='linear', str rounding=\"none\", ScalarType? dtype=None, "
+      "test(Tensor(a!) self, Tensor? weight=None, SymInt[2] stride=1, int[1]? dim=None, bool[3] mask, Tensor?[] "
+      "indices, "
+      "Tensor[] tensors, *, Scalar alpha=1, float eps=1e-05, str mode='linear', str rounding=\"none\", ScalarType? "
+      "dtype=None, "
       "MemoryFormat? memory_format=contiguous_format, int reduction=Mean, int[] none=[], int[2] pair=[0, 1]) -> "
       "(Tensor(a!) values, Tensor indices)");
   EXPECT_EQ(op.result_count, 2u);
