@@ -85,7 +85,7 @@ class Timing {
 
 std::string describe(const GemmTile& t) {
   const std::string algorithm = t.winograd == 0 ? "" : fmt::format(" F({}) nb{}", t.winograd, t.n_block);
-  return fmt::format("{}x{} ku{} mb{}{}{}", t.mr, t.nr, t.k_unroll, t.m_block, t.n_outer ? "n" : "m", algorithm);
+  return fmt::format("{}x{} ku{} mb{}{}{}", t.mr, t.nr, t.k_unroll, t.m_block, t.n_outer ? "n" : "m", algorithm) + (t.widen ? " wide" : "");
 }
 
 void run_case(const Options& options, const CpuTarget& target, const bench::GemmCase& c, double peak, double totals[3]) {

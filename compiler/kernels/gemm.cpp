@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -121,6 +120,24 @@ WinogradForm winograd_of(const GemmKernel& kernel, const GemmTile& tile) {
 }
 
 std::int64_t pair_of(const GemmKernel& kernel) { return kernel.b_type == DType::bf16 ? 2 : 1; }
+
+// Where each row of B (one step of the flattened reduction) begins.
+std::vector<std::int64_t> row_offsets(const GemmKernel& kernel, const Tensor& b) {
+  std::vector<std::int64_t> offsets{0};
+  for (std::size_t d = 0; d < kernel.k.size(); ++d) {
+    std::vector<std::int64_t> finer;
+    for (const std::int64_t offset : offsets) {
+      for (std::int64_t i = 0; i < kernel.k[d]; ++i) finer.push_back(offset + i * b.strides()[d]);
+    }
+    offsets = std::move(finer);
+  }
+  return offsets;
+}
+
+template <typename T>
+void copy_row(const T* from, std::int64_t from_step, std::int64_t count, T* to, std::int64_t to_step) {
+  for (std::int64_t j = 0; j < count; ++j) to[j * to_step] = from[j * from_step];
+}
 
 std::vector<SymInt> params_of(const GemmKernel& kernel) {
   std::vector<SymInt> params;
@@ -246,11 +263,12 @@ std::string fingerprint(const GemmKernel& kernel, const GemmTile& tile) {
   const GemmKernel form = canonical(kernel);
   const std::string text = description(form);
   const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
-  return fmt::format("gemm_{}_m{}_n{}_k{}_{}x{}_v{}_ku{}_kb{}_mb{}{}{}_{:016x}{:016x}", dtype_name(form.a_type),
+  return fmt::format("gemm_{}_m{}_n{}_k{}_{}x{}_v{}_ku{}_kb{}_mb{}{}{}{}_{:016x}{:016x}", dtype_name(form.a_type),
                      extent_name(form.m), extent_name({form.n}), extent_name({form.k.begin(), form.k.end()}), tile.mr,
                      tile.nr * tile.lanes, tile.lanes, tile.k_unroll, tile.k_block, tile.m_block,
                      tile.n_outer ? "n" : "m",
-                     tile.winograd == 0 ? "" : fmt::format("_wino{}_nb{}", tile.winograd, tile.n_block), hash.high64, hash.low64);
+                     tile.winograd == 0 ? "" : fmt::format("_wino{}_nb{}", tile.winograd, tile.n_block),
+                     tile.widen ? "_widen" : "", hash.high64, hash.low64);
 }
 
 std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, const Tensor& b) {
@@ -264,32 +282,25 @@ std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, co
   if (b.dtype() != DType::f32 && b.dtype() != form.b_type) {
     throw InvalidArgument("cannot pack " + describe(b.dtype(), b.shape()), kernel.name);
   }
-  const bool to_bf16 = form.b_type == DType::bf16;
-  const bool from_bf16 = b.dtype() == DType::bf16;
   std::vector<std::byte> bytes(static_cast<std::size_t>(packed.elements()) * dtype_size(form.b_type));
   const std::int64_t inner = form.k.back(), inner_depth = packed.depth / outer_k(form);
-
-  Shape index(kernel.k.size(), 0);  // over the caller's k dims; the flattened order is the same
-  const std::int64_t k_count = outer_k(form) * inner;
-  for (std::int64_t k = 0; k < k_count; ++k) {
-    std::int64_t row = 0;
-    for (std::size_t d = 0; d < index.size(); ++d) row += index[d] * b.strides()[d];
-    const std::int64_t depth = k / inner * inner_depth + k % inner / packed.pair;
-    for (std::int64_t j = 0; j < n; ++j) {
-      const std::int64_t from = row + j * b.strides().back();
-      const std::int64_t to =
-          ((j / packed.width * packed.depth + depth) * packed.width + j % packed.width) * packed.pair +
-          k % inner % packed.pair;
-      if (!to_bf16) {
-        std::memcpy(bytes.data() + to * 4, b.data() + from * 4, 4);
+  const std::vector<std::int64_t> rows = row_offsets(kernel, b);
+  const std::int64_t step = b.strides().back();
+  // Panel by panel: what is written stays in the cache, whichever way the source lies.
+  for (std::int64_t first = 0; first < n; first += packed.width) {
+    const std::int64_t columns = std::min(packed.width, n - first);
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      const auto flat = static_cast<std::int64_t>(k);
+      const std::int64_t depth = flat / inner * inner_depth + flat % inner / packed.pair;
+      const std::int64_t to = (first / packed.width * packed.depth + depth) * packed.width * packed.pair;
+      const std::int64_t from = rows[k] + first * step;
+      if (form.b_type == DType::f32) {
+        copy_row(b.as<float>() + from, step, columns, reinterpret_cast<float*>(bytes.data()) + to, 1);
+      } else if (auto* out = reinterpret_cast<std::uint16_t*>(bytes.data()) + to + flat % inner % 2; b.dtype() == DType::bf16) {
+        copy_row(b.as<std::uint16_t>() + from, step, columns, out, 2);
       } else {
-        const std::uint16_t bits = from_bf16 ? b.as<std::uint16_t>()[from] : float_to_bf16(b.as<float>()[from]);
-        std::memcpy(bytes.data() + to * 2, &bits, 2);
+        for (std::int64_t j = 0; j < columns; ++j) out[2 * j] = float_to_bf16(b.as<float>()[from + j * step]);
       }
-    }
-    for (std::size_t d = index.size(); d-- > 0;) {
-      if (++index[d] < kernel.k[d]) break;
-      index[d] = 0;
     }
   }
   return bytes;

@@ -138,6 +138,9 @@ struct GemmTile {
   /// 2 or 4; 0: plain product. Rows are then such output squares; a task handles m_block register tiles of them.
   std::int32_t winograd = 0;
   std::int32_t n_block = 0;       ///< Winograd only: n panels a task handles; 0: all
+  /// bf16 only: widen rows of A once for each register tile and use f32 multiply-adds, where those are faster than the
+  /// CPU's bf16 dot products or where it has none.
+  bool widen = false;
   bool operator==(const GemmTile&) const = default;
 };
 

@@ -10,7 +10,8 @@ namespace aitune::kernels {
 
 std::optional<WinogradForm> winograd_form(const GemmKernel& kernel, int outputs, int lanes) {
   if (outputs != 2 && outputs != 4) return std::nullopt;
-  if (kernel.a_type != DType::f32 || kernel.b_type != DType::f32 || !kernel.b_strides.empty()) return std::nullopt;
+  const bool types = (kernel.a_type == DType::f32 || kernel.a_type == DType::bf16) && kernel.a_type == kernel.b_type;
+  if (!types || !kernel.b_strides.empty()) return std::nullopt;
   if (!kernel.batch.empty() || kernel.m.size() < 2 || kernel.k.size() != 3 || !kernel.n.is_constant()) return std::nullopt;
   if (kernel.k[0] != 3 || kernel.k[1] != 3 || kernel.k[2] % lanes != 0) return std::nullopt;
   const std::size_t m = kernel.m.size();
@@ -59,7 +60,7 @@ std::vector<std::byte> pack_winograd(const GemmKernel& kernel, const GemmTile& t
   const auto form = winograd_form(kernel, tile.winograd, tile.lanes);
   if (!form) throw InternalError("not a convolution for Winograd's algorithm", kernel.name);
   const std::int64_t n = kernel.n.constant(), channels = form->channels;
-  if (b.dtype() != DType::f32 || b.shape() != Shape{3, 3, channels, n}) {
+  if ((b.dtype() != DType::f32 && b.dtype() != DType::bf16) || b.shape() != Shape{3, 3, channels, n}) {
     throw InvalidArgument("an operand of " + describe(b.dtype(), b.shape()) + " cannot be packed", kernel.name);
   }
   const std::vector<double> g = winograd_matrices(form->outputs).filter;
@@ -67,14 +68,17 @@ std::vector<std::byte> pack_winograd(const GemmKernel& kernel, const GemmTile& t
   const PackedB packed = packed_b(kernel, tile);
   std::vector<std::byte> bytes(static_cast<std::size_t>(packed.elements()) * 4);
   const Shape& s = b.strides();
+  const auto element = [&](std::int64_t i) {
+    return b.dtype() == DType::bf16 ? bf16_to_float(b.as<std::uint16_t>()[i]) : b.as<float>()[i];
+  };
   std::array<double, 6 * 3> half{};
   for (std::int64_t j = 0; j < n; ++j) {
     for (std::int64_t c = 0; c < channels; ++c) {
-      const float* filter = b.as<float>() + c * s[2] + j * s[3];
+      const std::int64_t filter = c * s[2] + j * s[3];
       for (int p = 0; p < points; ++p) {
         for (int x = 0; x < 3; ++x) {
           double sum = 0;
-          for (int y = 0; y < 3; ++y) sum += g[p * 3 + y] * filter[y * s[0] + x * s[1]];
+          for (int y = 0; y < 3; ++y) sum += g[p * 3 + y] * element(filter + y * s[0] + x * s[1]);
           half[p * 3 + x] = sum;
         }
       }

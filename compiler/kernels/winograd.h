@@ -25,7 +25,7 @@ struct WinogradForm {
   SymInt squares() const { return images * SymInt(square_rows() * square_columns()); }
 };
 
-/// The form, if `kernel` is a convolution of f32 with k = (3, 3, channels), stride 1, constant image size, channels that
+/// The form, if `kernel` is a convolution of f32 or bf16 with k = (3, 3, channels), stride 1, constant image size, channels that
 /// lie together and are a multiple of `lanes`, and packed B. `outputs` is 2 or 4.
 std::optional<WinogradForm> winograd_form(const GemmKernel& kernel, int outputs, int lanes);
 
@@ -35,7 +35,7 @@ struct WinogradMatrices {
 };
 WinogradMatrices winograd_matrices(int outputs);
 
-/// Filters transformed for packed_b(kernel, tile): [panel][point][channel][width], f32. `b` is as for pack_b.
+/// Filters transformed for packed_b(kernel, tile): [panel][point][channel][width], f32 whatever the kernel's type. `b` is as for pack_b.
 std::vector<std::byte> pack_winograd(const GemmKernel& kernel, const GemmTile& tile, const Tensor& b);
 
 }  // namespace aitune::kernels

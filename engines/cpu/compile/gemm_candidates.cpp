@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 
 #include "compiler/kernels/gemm.h"
 #include "compiler/kernels/winograd.h"
@@ -31,6 +32,10 @@ struct RegisterTile {
 // Accumulators, the vectors of B and one broadcast fit the 32 (16) registers.
 constexpr RegisterTile kTiles512[] = {{14, 2}, {6, 4}, {8, 3}, {7, 4}, {9, 3}, {7, 3}, {12, 2}, {10, 2}, {28, 1}, {5, 5},
                                       {4, 6},  {3, 8}, {7, 2}, {5, 4}, {4, 4}, {14, 1}, {2, 10}, {1, 8}, {1, 16}, {1, 4}};
+// The same where B's vectors are there twice, as bf16 pairs and widened.
+constexpr RegisterTile kWideTiles512[] = {{8, 3}, {12, 2}, {13, 2}, {5, 4}, {7, 3}, {4, 4}, {7, 2}, {3, 5}, {2, 6}, {10, 2},
+                                          {28, 1}, {14, 1}, {1, 8}, {1, 16}};
+constexpr RegisterTile kWideTiles256[] = {{5, 2}, {4, 2}, {12, 1}, {2, 4}, {6, 1}, {3, 3}, {1, 4}};
 constexpr RegisterTile kTiles256[] = {{6, 2}, {4, 3}, {5, 2}, {3, 4}, {7, 1}, {12, 1}, {2, 5}, {2, 4}, {1, 8}, {1, 4}};
 
 struct Problem {
@@ -178,8 +183,9 @@ std::int32_t unrolling(const GemmKernel& form, const GemmTile& tile) {
 std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget& target, int level) {
   const GemmKernel form = kernels::canonical(kernel);
   const Problem p = problem_of(form);
+  const bool bf16 = form.b_type == DType::bf16;
   std::vector<Ranked> ranked;
-  const auto consider = [&](const RegisterTile& r) {
+  const auto consider = [&](const RegisterTile& r, bool widen) {
     if (r.mr > 1 && p.known_m && r.mr > p.m) return;
     GemmTile tile;
     tile.mr = r.mr;
@@ -187,14 +193,20 @@ std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget&
     tile.lanes = target.avx512 ? 16 : 8;
     if (r.nr > 1 && form.n.is_constant() && std::int64_t{r.nr - 1} * tile.lanes >= p.n) return;
     tile.k_unroll = unrolling(form, tile);
+    tile.widen = widen;
+    if (widen && static_cast<std::int64_t>(tile.mr) * (p.k + 64) * 4 > kMaxScratch / 2) return;
     block(p, tile);
-    ranked.push_back({tile, total_cycles(p, tile)});
+    double cycles = total_cycles(p, tile);
+    if (bf16 && !widen) cycles *= target.avx512_bf16 && p.m * p.outer_m > 1 ? 1.9 : target.avx512_bf16 ? 0.6 : 2.5;
+    if (widen) cycles *= 1 + 0.25 / tile.nr + 1.0 / tile.mr;
+    ranked.push_back({tile, cycles});
   };
-  if (target.avx512) {
-    for (const RegisterTile& r : kTiles512) consider(r);
-  } else {
-    for (const RegisterTile& r : kTiles256) consider(r);
-  }
+  const auto consider_all = [&](std::span<const RegisterTile> tiles, bool widen) {
+    for (const RegisterTile& r : tiles) consider(r, widen);
+  };
+  if (target.avx512) consider_all(kTiles512, false); else consider_all(kTiles256, false);
+  if (bf16 && target.avx512) consider_all(kWideTiles512, true);
+  if (bf16 && !target.avx512) consider_all(kWideTiles256, true);
   // Short row dims (images of 7 or 13 columns) also get a tile of exactly their size.
   if (p.known_m && p.m > 1 && p.m <= 16) {
     const int registers = target.avx512 ? 31 : 15;
@@ -202,7 +214,8 @@ std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget&
     for (std::int32_t nr = 1; nr <= 8; ++nr) {
       const bool listed = std::any_of(ranked.begin(), ranked.end(),
                                       [&](const Ranked& r) { return r.tile.mr == mr && r.tile.nr == nr; });
-      if (mr * nr + nr + 1 <= registers && !listed) consider({mr, nr});
+      if (mr * nr + nr + 1 <= registers && !listed) consider({mr, nr}, false);
+      if (bf16 && mr * nr + 2 * nr + 1 <= registers) consider({mr, nr}, true);
     }
   }
   add_winograd(kernel, target.avx512 ? 16 : 8, ranked);
@@ -214,13 +227,11 @@ std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget&
     const bool known = std::find(tiles.begin(), tiles.end(), tile) != tiles.end();
     if (!known && tiles.size() < wanted) tiles.push_back(tile);
   };
-  // The best of both algorithms first, then the rest of either by rank.
-  const bool winograd_first = ranked.front().tile.winograd != 0;
-  add(ranked.front().tile);
+  // The best of each way to compute it first, then the rest by rank: which way is fastest differs most between CPUs.
+  const auto way = [](const GemmTile& tile) { return tile.winograd != 0 ? 2 : tile.widen ? 1 : 0; };
   for (const Ranked& r : ranked) {
-    if ((r.tile.winograd != 0) == winograd_first) continue;
-    add(r.tile);
-    break;
+    const bool tried = std::any_of(tiles.begin(), tiles.end(), [&](const GemmTile& t) { return way(t) == way(r.tile); });
+    if (!tried) add(r.tile);
   }
   for (const Ranked& r : ranked) {
     if (r.cycles > ranked.front().cycles * (level >= 5 ? 2.0 : 1.4)) break;

@@ -23,6 +23,8 @@ namespace {
 
 // Reductions up to this many steps are written out whole; longer straight code makes the scheduler spill accumulators.
 constexpr std::int64_t kMaxStraightSteps = 4;
+// Floats kept free behind a widened row: a vector.
+constexpr std::int64_t kWideRun = 16;
 // Epilogues with more work than this (expressions times vectors) loop over the rows instead of being written out for each.
 constexpr std::size_t kMaxStraightEpilogue = 320;
 
@@ -31,7 +33,7 @@ class MicroEmitter {
   MicroEmitter(llvm::IRBuilderBase& builder, const CpuTarget& target, const GemmKernel& form, const GemmTile& tile,
                const MicroTile& micro, ExprEmitter& exprs, Value* n_left)
       : b_(builder), target_(target), form_(form), tile_(tile), micro_(micro), exprs_(exprs),
-        bf16_(form.b_type == DType::bf16), in_place_(!form.b_strides.empty()),
+        bf16_(form.b_type == DType::bf16), widen_(bf16_ && tile.widen), in_place_(!form.b_strides.empty()),
         dims_(static_cast<int>(form.batch.size() + form.m.size())) {
     float_vector_ = llvm::FixedVectorType::get(b_.getFloatTy(), static_cast<unsigned>(tile.lanes));
     int_vector_ = llvm::FixedVectorType::get(b_.getInt32Ty(), static_cast<unsigned>(tile.lanes));
@@ -39,12 +41,14 @@ class MicroEmitter {
     make_masks(n_left);
     element_ = bf16_ ? 2 : 4;
     row_stride_ = a_bytes(dims_ - 1);
-    k_stride_ = a_bytes(dims_ + static_cast<int>(form.k.size()) - 1);
+    k_extents_ = form.k;
+    for (std::size_t d = 0; d < form.k.size(); ++d) k_strides_.push_back(a_bytes(dims_ + static_cast<int>(d)));
     depth_bytes_ = in_place_ ? bytes(form.b_strides[form.batch.size()], element_)
                              : b_.getInt64(static_cast<std::uint64_t>(tile.nr) * tile.lanes * 4);
   }
 
   void emit(Value* a, Value* b, const Cursor& at) {
+    if (widen_) a = widen_rows(a);
     std::vector<Value*> state(static_cast<std::size_t>(micro_.rows * micro_.vectors),
                               llvm::Constant::getNullValue(float_vector_));
     state = reduce(0, a, b, std::move(state)).accumulators;
@@ -113,19 +117,19 @@ class MicroEmitter {
 
   // A's element (bf16: pair) for one row, in all lanes.
   Value* load_a(Value* pointer, std::int64_t step, int row, bool odd) {
-    Value* at = forward(forward(pointer, times(row_stride_, row)), times(k_stride_, step * pair_));
+    Value* at = forward(forward(pointer, times(row_stride_, row)), times(k_strides_.back(), widen_ ? step : step * pair_));
     const auto load = [&](Type* type, unsigned align, Value* from) {
       llvm::Instruction* loaded = b_.CreateAlignedLoad(type, from, llvm::Align(align));
       exprs_.mark(loaded, form_.a_buffer);
       return loaded;
     };
     const auto lanes = static_cast<unsigned>(tile_.lanes);
-    if (!bf16_) return b_.CreateVectorSplat(lanes, load(b_.getFloatTy(), 4, at));
-    auto* constant = llvm::dyn_cast<llvm::ConstantInt>(k_stride_);
+    if (!bf16_ || widen_) return b_.CreateVectorSplat(lanes, load(b_.getFloatTy(), 4, at));
+    auto* constant = llvm::dyn_cast<llvm::ConstantInt>(k_strides_.back());
     if (!odd && constant && constant->getSExtValue() == 2) return b_.CreateVectorSplat(lanes, load(b_.getInt32Ty(), 2, at));
     Value* pair = b_.CreateZExt(load(b_.getInt16Ty(), 2, at), b_.getInt32Ty());
     if (!odd) {
-      Value* high = b_.CreateZExt(load(b_.getInt16Ty(), 2, forward(at, k_stride_)), b_.getInt32Ty());
+      Value* high = b_.CreateZExt(load(b_.getInt16Ty(), 2, forward(at, k_strides_.back())), b_.getInt32Ty());
       pair = b_.CreateOr(pair, b_.CreateShl(high, 16));
     }
     return b_.CreateVectorSplat(lanes, pair);
@@ -150,8 +154,113 @@ class MicroEmitter {
     return fma(upper(a), upper(b), fma(lower(a), lower(b), sum));
   }
 
+  // --- widening of bf16 ---
+
+  std::int64_t inner_run() const { return in_place_ ? form_.k.back() : (form_.k.back() + 1) / 2 * 2; }
+  std::int64_t widened_row() const {  // floats
+    std::int64_t row = inner_run();
+    for (std::size_t d = 0; d + 1 < form_.k.size(); ++d) row *= form_.k[d];
+    return row + kWideRun;
+  }
+
+  Value* to_float(Value* halves) {
+    return b_.CreateBitCast(b_.CreateShl(b_.CreateZExt(halves, int_vector_), 16), float_vector_);
+  }
+
+  // `count` (at most a vector) elements of A along the innermost reduction dim, the rest of the vector zero.
+  Value* load_run(Value* from, std::int64_t count) {
+    Type* halves = llvm::FixedVectorType::get(b_.getInt16Ty(), static_cast<unsigned>(tile_.lanes));
+    auto* stride = llvm::dyn_cast<llvm::ConstantInt>(k_strides_.back());
+    if (!stride || stride->getSExtValue() != 2) {
+      Value* run = llvm::Constant::getNullValue(halves);
+      for (std::int64_t i = 0; i < count; ++i) {
+        llvm::Instruction* one = b_.CreateAlignedLoad(b_.getInt16Ty(), forward(from, times(k_strides_.back(), i)), llvm::Align(2));
+        exprs_.mark(one, form_.a_buffer);
+        run = b_.CreateInsertElement(run, one, b_.getInt64(static_cast<std::uint64_t>(i)));
+      }
+      return to_float(run);
+    }
+    llvm::Instruction* load = nullptr;
+    if (count == tile_.lanes) {
+      load = b_.CreateAlignedLoad(halves, from, llvm::Align(2));
+    } else {
+      load = b_.CreateMaskedLoad(halves, from, llvm::Align(2),
+                                 tail_mask(b_, b_.getInt64(static_cast<std::uint64_t>(count)), tile_.lanes),
+                                 llvm::Constant::getNullValue(halves));
+    }
+    exprs_.mark(load, form_.a_buffer);
+    return to_float(load);
+  }
+
+  // Copies the tile's rows to the stack as f32, the reduction dims flattened. A run's last vector may reach into what
+  // follows it, which is written later; kWideRun floats are kept free behind each row.
+  Value* widen_rows(Value* a) {
+    CountedLoop rows(b_, b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(micro_.rows)), b_.getInt64(1));
+    Value* from = forward(a, b_.CreateNSWMul(rows.index(), row_stride_));
+    Value* to = b_.CreateInBoundsGEP(b_.getFloatTy(), widened_,
+                                     b_.CreateNSWMul(rows.index(), b_.getInt64(static_cast<std::uint64_t>(widened_row()))));
+    widen_runs(0, from, to);
+    rows.finish();
+    row_stride_ = b_.getInt64(static_cast<std::uint64_t>(widened_row()) * 4);
+    k_extents_ = {widened_row() - kWideRun};
+    k_strides_ = {b_.getInt64(4)};
+    return widened_;
+  }
+
+  void widen_runs(std::size_t dim, Value* from, Value* to) {
+    if (dim + 1 < form_.k.size()) {
+      std::int64_t below = inner_run();
+      for (std::size_t d = dim + 1; d + 1 < form_.k.size(); ++d) below *= form_.k[d];
+      CountedLoop loop(b_, b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(form_.k[dim])), b_.getInt64(1));
+      widen_runs(dim + 1, forward(from, b_.CreateNSWMul(loop.index(), k_strides_[dim])),
+                 b_.CreateInBoundsGEP(b_.getFloatTy(), to,
+                                      b_.CreateNSWMul(loop.index(), b_.getInt64(static_cast<std::uint64_t>(below)))));
+      loop.finish();
+      return;
+    }
+    const auto copy = [&](Value* index, std::int64_t count) {
+      Value* source = forward(from, b_.CreateNSWMul(index, k_strides_.back()));
+      b_.CreateAlignedStore(load_run(source, count), b_.CreateInBoundsGEP(b_.getFloatTy(), to, index), llvm::Align(4));
+    };
+    const std::int64_t extent = form_.k.back(), whole = extent / tile_.lanes * tile_.lanes;
+    if (whole > 0) {
+      CountedLoop loop(b_, b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(whole)),
+                       b_.getInt64(static_cast<std::uint64_t>(tile_.lanes)));
+      copy(loop.index(), tile_.lanes);
+      loop.finish();
+    }
+    if (whole < extent) copy(b_.getInt64(static_cast<std::uint64_t>(whole)), extent - whole);
+  }
+
+  // Two steps of f32 for one packed pair of bf16 (one step in place).
+  void wide_step(Value* a, Value* b, std::int64_t k, bool odd, Accumulators& sums) {
+    Value* at = forward(b, times(depth_bytes_, in_place_ ? k * pair_ : k));
+    for (std::int64_t half = 0; half < (odd ? 1 : 2); ++half) {
+      std::vector<Value*> columns;
+      for (int j = 0; j < micro_.vectors; ++j) columns.push_back(wide_column(at, j, half));
+      for (int i = 0; i < micro_.rows; ++i) {
+        Value* row = load_a(a, k * 2 + half, i, false);
+        for (int j = 0; j < micro_.vectors; ++j) {
+          Value*& sum = sums[static_cast<std::size_t>(i * micro_.vectors + j)];
+          sum = fma(row, columns[static_cast<std::size_t>(j)], sum);
+        }
+      }
+    }
+  }
+
+  Value* wide_column(Value* at, int j, std::int64_t half) {
+    if (in_place_) {
+      Type* halves = llvm::FixedVectorType::get(b_.getInt16Ty(), static_cast<unsigned>(tile_.lanes));
+      return to_float(load_b_row(forward(at, times(depth_bytes_, half)), j, halves, 2));
+    }
+    Value* pairs = load_b(at, j, false);
+    Value* bits = half == 0 ? b_.CreateShl(pairs, 16) : b_.CreateAnd(pairs, llvm::ConstantInt::get(int_vector_, 0xffff0000u));
+    return b_.CreateBitCast(bits, float_vector_);
+  }
+
   // One step of the reduction: a rank-1 update of the tile.
   void step(Value* a, Value* b, std::int64_t k, bool odd, Accumulators& sums) {
+    if (widen_) return wide_step(a, b, k, odd, sums);
     Value* at = forward(b, times(depth_bytes_, in_place_ ? k * pair_ : k));
     std::vector<Value*> columns;
     for (int j = 0; j < micro_.vectors; ++j) columns.push_back(load_b(at, j, odd));
@@ -167,11 +276,11 @@ class MicroEmitter {
   // --- loops ---
 
   Reduced reduce(std::size_t dim, Value* a, Value* b, Accumulators sums) {
-    if (dim + 1 == form_.k.size()) return reduce_innermost(a, b, std::move(sums));
-    Value* stride = a_bytes(dims_ + static_cast<int>(dim));
+    if (dim + 1 == k_extents_.size()) return reduce_innermost(a, b, std::move(sums));
+    Value* stride = k_strides_[dim];
     sums.push_back(a);
     sums.push_back(b);
-    CountedLoop loop(b_, b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(form_.k[dim])), b_.getInt64(1), sums);
+    CountedLoop loop(b_, b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(k_extents_[dim])), b_.getInt64(1), sums);
     Accumulators inside;
     for (std::size_t i = 0; i + 2 < sums.size(); ++i) inside.push_back(loop.carried(i));
     Value* row = loop.carried(sums.size() - 2);
@@ -185,7 +294,7 @@ class MicroEmitter {
   }
 
   Reduced reduce_innermost(Value* a, Value* b, Accumulators sums) {
-    const std::int64_t extent = form_.k.back();
+    const std::int64_t extent = k_extents_.back();
     const std::int64_t steps = extent / pair_;
     const std::int64_t unroll = steps <= kMaxStraightSteps ? steps : std::max(1, tile_.k_unroll);
     const std::int64_t looped = unroll == 0 ? 0 : steps / unroll * unroll;
@@ -201,12 +310,12 @@ class MicroEmitter {
       for (std::size_t i = 0; i + 2 < sums.size(); ++i) inside.push_back(loop.carried(i));
       Value *row = loop.carried(sums.size() - 2), *column = loop.carried(sums.size() - 1);
       for (std::int64_t k = 0; k < unroll; ++k) step(row, column, k, false, inside);
-      inside.push_back(forward(row, times(k_stride_, unroll * pair_)));
+      inside.push_back(forward(row, times(k_strides_.back(), unroll * pair_)));
       inside.push_back(forward(column, times(depth_bytes_, in_place_ ? unroll * pair_ : unroll)));
       sums = loop.finish(inside);
       sums.resize(sums.size() - 2);
     }
-    Value* a_rest = forward(a, times(k_stride_, looped * pair_));
+    Value* a_rest = forward(a, times(k_strides_.back(), looped * pair_));
     Value* b_rest = b_steps(looped);
     std::int64_t k = 0;
     for (; looped + k < steps; ++k) step(a_rest, b_rest, k, false, sums);
@@ -258,6 +367,12 @@ class MicroEmitter {
         llvm::ArrayType::get(float_vector_, static_cast<std::uint64_t>(micro_.rows * micro_.vectors)), nullptr, "tile");
     slot->setAlignment(llvm::Align(64));
     scratch_ = slot;
+    if (!widen_) return;
+    slot = b_.CreateAlloca(llvm::ArrayType::get(b_.getFloatTy(), static_cast<std::uint64_t>(micro_.rows * widened_row())),
+                           nullptr, "rows");
+    slot->setAlignment(llvm::Align(64));
+    b_.GetInsertBlock()->getParent()->addFnAttr("probe-stack", "inline-asm");
+    widened_ = slot;
   }
 
  private:
@@ -267,12 +382,15 @@ class MicroEmitter {
   const GemmTile& tile_;
   const MicroTile& micro_;
   ExprEmitter& exprs_;
-  bool bf16_, in_place_;
+  bool bf16_, widen_, in_place_;
   int dims_;  // loop dims before n
   std::int64_t pair_ = 1, element_ = 4;
   Type *float_vector_ = nullptr, *int_vector_ = nullptr;
   std::vector<Value*> masks_;
-  Value *row_stride_ = nullptr, *k_stride_ = nullptr, *depth_bytes_ = nullptr;  // bytes
+  std::vector<std::int64_t> k_extents_;
+  std::vector<Value*> k_strides_;                         // bytes
+  Value *row_stride_ = nullptr, *depth_bytes_ = nullptr;  // bytes
+  Value* widened_ = nullptr;
   Value* scratch_ = nullptr;
 };
 

@@ -229,7 +229,8 @@ void expect_products(const Problem& p, const Tensor& a, const Tensor& b, const T
     }
   });
   for (std::int64_t i = 0; i < c.numel(); ++i) {
-    if (!written[static_cast<std::size_t>(i)]) EXPECT_EQ(element(c, i), 7.0f) << what << ": wrote past a row at " << i;
+    if (written[static_cast<std::size_t>(i)]) continue;
+    EXPECT_EQ(element(c, i), 7.0f) << what << ": wrote past a row at " << i;
   }
 }
 
@@ -253,7 +254,7 @@ void run_and_check(Rng& rng, const Problem& p, const CpuTarget& target, const Ge
     Shape shape(k.k.begin(), k.k.end());
     shape.push_back(n);
     packed = pack_b(k, tile, Tensor(k.b_type, shape, contiguous_strides(shape), b.owner(), b.data()));
-    EXPECT_EQ(packed.size(), static_cast<std::size_t>(packed_b(k, tile).elements()) * dtype_size(k.b_type));
+    EXPECT_EQ(packed.size(), static_cast<std::size_t>(packed_b(k, tile).elements()) * (tile.winograd ? 4 : dtype_size(k.b_type)));
     b_data = packed.data();
   }
   CodeGenerator generator(target);
@@ -272,7 +273,7 @@ void run_and_check(Rng& rng, const Problem& p, const CpuTarget& target, const Ge
 }
 
 TEST(Gemm, RandomProductsMatchPlainLoops) {
-  for (unsigned seed = 1; seed <= 30; ++seed) {
+  for (unsigned seed = 1; seed <= 20; ++seed) {
     for (const CpuTarget& target : targets()) {
       Rng rng(seed);
       const Problem p = random_problem(rng);
@@ -290,6 +291,7 @@ Problem random_filter_problem(Rng& rng) {
   Problem p;
   GemmKernel& k = p.kernel;
   k.name = "random filter";
+  k.a_type = k.b_type = rng.coin() ? DType::bf16 : DType::f32;
   const std::int64_t images = rng.pick(1, 3), rows = rng.pick(1, 14), columns = rng.pick(1, 14);
   const std::int64_t channels = rng.pick(1, 3) * 16, n = rng.pick(1, 100);
   const std::int64_t pixel = channels + (rng.coin() ? 8 : 0);
@@ -305,7 +307,7 @@ Problem random_filter_problem(Rng& rng) {
 
 TEST(Gemm, WinogradMatchesPlainLoops) {
   int tried = 0;
-  for (unsigned seed = 1; seed <= 12; ++seed) {
+  for (unsigned seed = 1; seed <= 8; ++seed) {
     for (const CpuTarget& target : targets()) {
       Rng rng(seed);
       const Problem p = random_filter_problem(rng);
@@ -320,7 +322,7 @@ TEST(Gemm, WinogradMatchesPlainLoops) {
                     "seed " + std::to_string(seed) + " on " + target.str() + " " + fingerprint(p.kernel, tile));
     }
   }
-  if (!targets().empty()) EXPECT_GT(tried, 10);
+  EXPECT_TRUE(targets().empty() || tried > 10) << tried;
 }
 
 TEST(GemmCandidates, AreDistinctPureAndFitTheTarget) {
@@ -335,7 +337,7 @@ TEST(GemmCandidates, AreDistinctPureAndFitTheTarget) {
       for (const int level : {0, 3, 5}) {
         const auto tiles = gemm_candidates(p.kernel, target, level);
         ASSERT_FALSE(tiles.empty());
-        if (level == 0) EXPECT_EQ(tiles.size(), 1u);
+        EXPECT_TRUE(level > 0 || tiles.size() == 1);
         EXPECT_EQ(tiles, gemm_candidates(p.kernel, target, level));
         for (const GemmTile& tile : tiles) {
           EXPECT_EQ(tile.lanes, target.avx512 ? 16 : 8);

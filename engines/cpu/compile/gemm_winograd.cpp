@@ -120,7 +120,7 @@ class WinogradDriver {
     const Sizes sizes(builder_, frame.params, params_);
     ExprEmitter exprs(builder_, target_, kernel_.accesses, kernel_.exprs, frame.buffers, sizes, row_dim_ + 3);
     const Cursor origin = exprs.origin();
-    Value* a = moved(frame.buffers.at(static_cast<std::size_t>(kernel_.a_buffer)), sizes(kernel_.a_offset));
+    Value* a = input_at(frame.buffers.at(static_cast<std::size_t>(kernel_.a_buffer)), sizes(kernel_.a_offset));
     Value* filters = moved(frame.buffers.at(static_cast<std::size_t>(kernel_.b_buffer)), sizes(kernel_.b_offset));
     Value* images = number(1);
     for (int d = 0; d < row_dim_; ++d) images = mul(images, sizes(kernel_.m[static_cast<std::size_t>(d)]));
@@ -177,6 +177,17 @@ class WinogradDriver {
     return builder_.CreateInBoundsGEP(builder_.getFloatTy(), pointer, floats);
   }
   Value* moved(Value* pointer, std::int64_t floats) { return moved(pointer, number(floats)); }
+  Value* input_at(Value* pointer, Value* elements) {
+    Type* type = kernel_.a_type == DType::bf16 ? builder_.getInt16Ty() : builder_.getFloatTy();
+    return builder_.CreateInBoundsGEP(type, pointer, elements);
+  }
+  Value* load_input(Value* from) {
+    if (kernel_.a_type == DType::f32) return builder_.CreateAlignedLoad(vector_, from, llvm::Align(4));
+    const auto lanes = static_cast<unsigned>(tile_.lanes);
+    Value* halves = builder_.CreateAlignedLoad(llvm::FixedVectorType::get(builder_.getInt16Ty(), lanes), from, llvm::Align(2));
+    Value* bits = builder_.CreateZExt(halves, llvm::FixedVectorType::get(builder_.getInt32Ty(), lanes));
+    return builder_.CreateBitCast(builder_.CreateShl(bits, 16), vector_);
+  }
   Value* scratch(std::int64_t floats) {
     llvm::AllocaInst* slot = builder_.CreateAlloca(
         llvm::ArrayType::get(builder_.getFloatTy(), static_cast<std::uint64_t>(floats)), nullptr, "scratch");
@@ -224,7 +235,7 @@ class WinogradDriver {
     const auto step = [&](int dim, Value* index) {
       const auto d = static_cast<std::size_t>(dim);
       if (kernel_.m[d].is(1)) return;  // its strides may not even be among the params
-      at.a = moved(at.a, mul(index, sizes(kernel_.a_strides[d])));
+      at.a = input_at(at.a, mul(index, sizes(kernel_.a_strides[d])));
       at.cursor = exprs.moved(at.cursor, dim, index);
     };
     step(row_dim_, row);
@@ -262,15 +273,15 @@ class WinogradDriver {
         if (whole_squares()) return number(i * stride);
         return mul(min(number(i), builder_.CreateNSWAdd(left, number(1))), number(stride));
       };
-      rows.push_back(moved(argument(1), offset(argument(3), row_stride)));
+      rows.push_back(input_at(argument(1), offset(argument(3), row_stride)));
       columns.push_back(offset(argument(4), column_stride));
     }
     CountedLoop loop(builder_, number(0), number(form_.channels), number(tile_.lanes));
     std::vector<Value*> square;
     for (std::size_t r = 0; r < side; ++r) {
       for (std::size_t c = 0; c < side; ++c) {
-        Value* from = moved(moved(rows[r], columns[c]), loop.index());
-        square.push_back(builder_.CreateAlignedLoad(vector_, from, llvm::Align(4)));
+        Value* from = input_at(input_at(rows[r], columns[c]), loop.index());
+        square.push_back(load_input(from));
       }
     }
     const std::vector<Value*> points = transform_square(builder_, matrices_.input, square, side);
