@@ -1,0 +1,253 @@
+#include "engines/reference/run/elements.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "base/error.h"
+
+namespace aitune::reference {
+namespace {
+
+struct Half {
+  std::uint16_t bits;
+  explicit operator float() const { return f16_to_float(bits); }
+};
+struct BrainFloat {
+  std::uint16_t bits;
+  explicit operator float() const { return bf16_to_float(bits); }
+};
+struct Bool {
+  std::uint8_t bits;
+};
+
+template <typename T>
+constexpr bool is_short = std::is_same_v<T, Half> || std::is_same_v<T, BrainFloat>;
+
+template <typename F>
+void visit_storage(DType t, F&& f) {
+  switch (t) {
+    case DType::u8: return f(std::uint8_t{});
+    case DType::i8: return f(std::int8_t{});
+    case DType::i16: return f(std::int16_t{});
+    case DType::i32: return f(std::int32_t{});
+    case DType::i64: return f(std::int64_t{});
+    case DType::f16: return f(Half{});
+    case DType::bf16: return f(BrainFloat{});
+    case DType::f32: return f(float{});
+    case DType::f64: return f(double{});
+    case DType::b8: return f(Bool{});
+    case DType::c64:
+    case DType::c128: break;
+  }
+  throw Unsupported("the reference engine has no kernel for complex numbers");
+}
+
+/// Float to integer as x86 does it: what does not fit becomes the smallest integer.
+template <typename C>
+std::int64_t to_integer(C v) {
+  if constexpr (std::is_integral_v<C>) return v;
+  else return v > C(-9.2e18) && v < C(9.2e18) ? static_cast<std::int64_t>(v) : INT64_MIN;
+}
+
+template <typename C, typename T>
+C read(T v) {
+  if constexpr (std::is_same_v<T, Bool>) return static_cast<C>(v.bits != 0);
+  else if constexpr (is_short<T> && std::is_integral_v<C>) return static_cast<C>(to_integer(static_cast<float>(v)));
+  else if constexpr (is_short<T>) return static_cast<C>(static_cast<float>(v));
+  else if constexpr (std::is_floating_point_v<T> && std::is_integral_v<C>) return to_integer(v);
+  else return static_cast<C>(v);
+}
+
+template <typename T, typename C>
+T write(C v) {
+  if constexpr (std::is_same_v<T, Bool>) return {static_cast<std::uint8_t>(v != C(0))};
+  else if constexpr (std::is_same_v<T, Half>) return {float_to_f16(static_cast<float>(v))};
+  else if constexpr (std::is_same_v<T, BrainFloat>) return {float_to_bf16(static_cast<float>(v))};
+  else if constexpr (std::is_integral_v<T>) return static_cast<T>(to_integer(v));
+  else return static_cast<T>(v);
+}
+
+template <std::size_t Size>
+void copy_rows(const Walk& walk, std::byte* out, const std::byte* in) {
+  struct Item { std::byte bytes[Size]; };
+  const std::int64_t n = walk.inner(), to = walk.inner_stride(0), from = walk.inner_stride(1);
+  for_each_row(walk, [&](std::span<const std::int64_t> offsets) {
+    Item* destination = reinterpret_cast<Item*>(out) + offsets[0];
+    const Item* source = reinterpret_cast<const Item*>(in) + offsets[1];
+    if (to == 1 && from == 1) {
+      std::memmove(destination, source, static_cast<std::size_t>(n) * Size);
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) destination[i * to] = source[i * from];
+    }
+  });
+}
+
+constexpr bool stores(DType t, float) { return t == DType::f32; }
+constexpr bool stores(DType t, double) { return t == DType::f64; }
+constexpr bool stores(DType t, std::int64_t) { return t == DType::i64; }
+
+}  // namespace
+
+Compute compute_of(DType t) {
+  if (t == DType::f64) return Compute::f64;
+  return is_floating(t) ? Compute::f32 : Compute::i64;
+}
+
+template <typename C>
+void load(DType t, const std::byte* from, std::int64_t stride, std::int64_t n, C* to) {
+  visit_storage(t, [&]<typename T>(T) {
+    const T* source = reinterpret_cast<const T*>(from);
+    if (stride == 1) {
+      for (std::int64_t i = 0; i < n; ++i) to[i] = read<C>(source[i]);
+    } else if (stride == 0) {
+      const C value = n > 0 ? read<C>(*source) : C{};
+      std::fill_n(to, n, value);
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) to[i] = read<C>(source[i * stride]);
+    }
+  });
+}
+
+template <typename C>
+void store(DType t, std::byte* to, std::int64_t stride, std::int64_t n, const C* from) {
+  visit_storage(t, [&]<typename T>(T) {
+    T* destination = reinterpret_cast<T*>(to);
+    if (stride == 1) {
+      for (std::int64_t i = 0; i < n; ++i) destination[i] = write<T>(from[i]);
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) destination[i * stride] = write<T>(from[i]);
+    }
+  });
+}
+
+void require_real(const Tensor& t) {
+  if (is_complex(t.dtype()))
+    throw Unsupported("the reference engine has no kernel for " + std::string(dtype_name(t.dtype())));
+}
+
+template <typename C>
+Strided<C> strided(const Tensor& t) {
+  if (stores(t.dtype(), C{})) return {t.as<C>(), t.strides(), {}};
+  Strided<C> result{nullptr, contiguous_strides(t.shape()), std::vector<C>(static_cast<std::size_t>(t.numel()))};
+  const Contiguous<C> values(t);
+  std::copy_n(values.data(), t.numel(), result.owned.data());
+  result.data = result.owned.data();
+  return result;
+}
+
+template <typename C>
+Contiguous<C>::Contiguous(const Tensor& t) {
+  if (stores(t.dtype(), C{}) && t.is_contiguous()) {
+    data_ = t.as<C>();
+    static const C nothing{};
+    if (data_ == nullptr) data_ = &nothing;
+    return;
+  }
+  const std::int64_t n = t.numel();
+  owned_.resize(static_cast<std::size_t>(std::max<std::int64_t>(n, 1)));
+  data_ = owned_.data();
+  Walk walk{t.shape(), {}};
+  walk.add(contiguous_strides(t.shape()));
+  walk.add(t.strides());
+  walk.merge();
+  const auto size = static_cast<std::int64_t>(dtype_size(t.dtype()));
+  for_each_row(walk, [&](std::span<const std::int64_t> offsets) {
+    load<C>(t.dtype(), t.data() + offsets[1] * size, walk.inner_stride(1), walk.inner(), owned_.data() + offsets[0]);
+  });
+}
+
+template <typename C>
+Result<C>::Result(Tensor& out) : out_(out) {
+  if (stores(out.dtype(), C{})) {
+    data_ = out.as<C>();
+  } else {
+    owned_.resize(static_cast<std::size_t>(std::max<std::int64_t>(out.numel(), 1)));
+    data_ = owned_.data();
+  }
+}
+
+template <typename C>
+void Result<C>::commit() {
+  if (!owned_.empty()) store<C>(out_.dtype(), out_.data(), 1, out_.numel(), owned_.data());
+}
+
+#define AITUNE_INSTANTIATE(C)                                                                  \
+  template void load<C>(DType, const std::byte*, std::int64_t, std::int64_t, C*);              \
+  template void store<C>(DType, std::byte*, std::int64_t, std::int64_t, const C*);             \
+  template Strided<C> strided<C>(const Tensor&);                                               \
+  template class Contiguous<C>;                                                                \
+  template class Result<C>;
+AITUNE_INSTANTIATE(float)
+AITUNE_INSTANTIATE(double)
+AITUNE_INSTANTIATE(std::int64_t)
+#undef AITUNE_INSTANTIATE
+
+void Walk::merge() {
+  std::size_t kept = 0;
+  Shape merged;
+  std::vector<Shape> merged_strides(strides.size());
+  for (std::size_t d = 0; d < shape.size(); ++d) {
+    if (shape[d] == 1) continue;
+    bool joins = kept > 0;
+    for (std::size_t o = 0; joins && o < strides.size(); ++o)
+      joins = merged_strides[o].back() == strides[o][d] * shape[d];
+    if (joins) {
+      merged.back() *= shape[d];
+      for (std::size_t o = 0; o < strides.size(); ++o) merged_strides[o].back() = strides[o][d];
+    } else {
+      merged.push_back(shape[d]);
+      for (std::size_t o = 0; o < strides.size(); ++o) merged_strides[o].push_back(strides[o][d]);
+      ++kept;
+    }
+  }
+  shape = std::move(merged);
+  strides = std::move(merged_strides);
+}
+
+Shape broadcast_strides(const Tensor& t, const Shape& shape) {
+  if (t.shape().size() > shape.size()) throw InternalError("an operand has more dimensions than the result");
+  Shape strides(shape.size(), 0);
+  const std::size_t offset = shape.size() - t.shape().size();
+  for (std::size_t i = 0; i < t.shape().size(); ++i) {
+    if (t.shape()[i] == 1) continue;
+    if (t.shape()[i] != shape[offset + i])
+      throw InvalidArgument(describe(t.dtype(), t.shape()) + " does not broadcast to " + describe(t.dtype(), shape));
+    strides[offset + i] = t.strides()[i];
+  }
+  return strides;
+}
+
+void copy_elements(Tensor& out, const Tensor& in) {
+  if (out.dtype() != in.dtype()) {
+    const auto wide = [&](DType t) { return out.dtype() == t || in.dtype() == t; };
+    const Compute c = wide(DType::f64) ? Compute::f64
+                      : is_floating(out.dtype()) || is_floating(in.dtype()) ? Compute::f32 : Compute::i64;
+    visit_compute(c, [&]<typename C>(C) { map<C, 1>(out, {&in}, [](C v) { return v; }); });
+    return;
+  }
+  Walk walk{out.shape(), {}};
+  walk.add(out.strides());
+  walk.add(broadcast_strides(in, out.shape()));
+  walk.merge();
+  switch (dtype_size(out.dtype())) {
+    case 1: return copy_rows<1>(walk, out.data(), in.data());
+    case 2: return copy_rows<2>(walk, out.data(), in.data());
+    case 4: return copy_rows<4>(walk, out.data(), in.data());
+    case 8: return copy_rows<8>(walk, out.data(), in.data());
+    default: return copy_rows<16>(walk, out.data(), in.data());
+  }
+}
+
+Tensor scalar(DType t, double value) {
+  Tensor result(t, {});
+  store<double>(t, result.data(), 1, 1, &value);
+  return result;
+}
+
+Tensor scalar(std::int64_t value) {
+  Tensor result(DType::i64, {});
+  *result.as<std::int64_t>() = value;
+  return result;
+}
+
+}  // namespace aitune::reference

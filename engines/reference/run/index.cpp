@@ -1,0 +1,275 @@
+// Operators that read or write at positions given by a tensor. Every position is checked against the dimension.
+
+#include <algorithm>
+#include <cstring>
+
+#include "engines/reference/run/elementwise.h"
+#include "engines/reference/run/views.h"
+
+namespace aitune::reference {
+namespace {
+
+std::int64_t checked(const Call& call, std::int64_t i, std::int64_t size, bool may_wrap = true) {
+  call.require(i < size && i >= (may_wrap ? -size : 0), "an index is out of range");
+  return i < 0 ? i + size : i;
+}
+
+/// self[index] along one dimension, by whole slices.
+void index_select(const Call& call) {
+  const Tensor& self = call.self();
+  const Contiguous<std::int64_t> index(call.tensor("index"));
+  const std::size_t d = call.dim("dim", self.shape().size());
+  if (self.dim() == 0) {
+    checked(call, index[0], 1, false);
+    return copy_elements(call.out(), self);
+  }
+  for (std::int64_t i = 0; i < call.tensor("index").numel(); ++i) {
+    Tensor to = select(call.out(), d, i);
+    copy_elements(to, select(self, d, checked(call, index[i], self.size(d), false)));
+  }
+}
+
+void embedding(const Call& call) {
+  const Tensor table = call.tensor("weight").contiguous();
+  const Contiguous<std::int64_t> index(call.tensor("indices"));
+  const std::int64_t rows = table.size(0);
+  const auto bytes = table.size(1) * static_cast<std::int64_t>(dtype_size(table.dtype()));
+  for (std::int64_t i = 0; i < call.tensor("indices").numel(); ++i)
+    if (bytes > 0)
+      std::memcpy(call.out().data() + i * bytes, table.data() + checked(call, index[i], rows, false) * bytes,
+                  static_cast<std::size_t>(bytes));
+}
+
+/// Strides of `t` as a tensor of at least one dimension.
+Tensor at_least_1d(const Tensor& t) { return t.dim() == 0 ? unsqueeze(t, 0) : t; }
+
+/// Calls f(positions in index, offset into t where dimension d is replaced by the index value) for each index element.
+template <typename F>
+void for_each_indexed(const Call& call, const Tensor& t, const Tensor& index, std::size_t d, F f) {
+  call.require(t.dim() == index.dim(), "index and tensor have different ranks");
+  const Contiguous<std::int64_t> values(index);
+  const Shape& shape = index.shape();
+  Walk walk{shape, {}};
+  Shape strides = t.strides();
+  strides[d] = 0;
+  walk.add(strides);
+  walk.shape.push_back(1);
+  walk.strides[0].push_back(0);
+  std::int64_t i = 0;
+  for_each_row(walk, [&](std::span<const std::int64_t> offsets) {
+    f(i, offsets[0] + checked(call, values[i], t.size(d), true) * t.strides()[d]);
+    ++i;
+  });
+}
+
+void copy_item(const Tensor& to, std::int64_t to_offset, const Tensor& from, std::int64_t from_offset) {
+  const std::size_t size = dtype_size(to.dtype());
+  std::memcpy(to.data() + to_offset * static_cast<std::int64_t>(size),
+              from.data() + from_offset * static_cast<std::int64_t>(size), size);
+}
+
+void gather(const Call& call) {
+  const Tensor self = at_least_1d(call.self()), index = at_least_1d(call.tensor("index"));
+  for_each_indexed(call, self, index, call.dim("dim", self.shape().size()),
+                   [&](std::int64_t i, std::int64_t offset) { copy_item(call.out(), i, self, offset); });
+}
+
+void take_along_dim(const Call& call) {
+  Tensor self = call.self(), index = call.tensor("indices");
+  if (!call.given("dim")) {
+    self = self.contiguous();
+    self = view(self, {self.numel()}, {1});
+    index = index.contiguous();
+    index = view(index, {index.numel()}, {1});
+  }
+  const std::size_t d = call.given("dim") ? call.dim("dim", self.shape().size()) : 0;
+  Shape self_shape = call.out().shape(), index_shape = call.out().shape();
+  self_shape[d] = self.size(d);
+  self = view(self, self_shape, broadcast_strides(self, self_shape));
+  index = view(index, index_shape, broadcast_strides(index, index_shape));
+  for_each_indexed(call, self, index, d,
+                   [&](std::int64_t i, std::int64_t offset) { copy_item(call.out(), i, self, offset); });
+}
+
+/// out = self, then out[index] = src; src may be larger than index, so it is walked with its own strides.
+void scatter(const Call& call) {
+  copy_elements(call.out(), call.self());
+  const Tensor out = at_least_1d(call.out()), index = at_least_1d(call.tensor("index"));
+  const std::size_t d = call.dim("dim", out.shape().size());
+  Tensor src;
+  if (call.has("src")) {
+    src = at_least_1d(call.tensor("src"));
+    src = view(src, index.shape(), src.strides()).contiguous();
+  } else {
+    src = Tensor(out.dtype(), index.shape());
+    copy_elements(src, operand(call, "value"));
+  }
+  for_each_indexed(call, out, index, d, [&](std::int64_t i, std::int64_t offset) { copy_item(out, offset, src, i); });
+}
+
+/// out = self with src added at the index; sums are rounded once.
+void add_at(const Call& call, const Tensor& index, Tensor src, std::size_t d, double alpha) {
+  const Tensor& self = call.self();
+  visit_compute(is_floating(self.dtype()) ? Compute::f64 : Compute::i64, [&]<typename C>(C) {
+    const Contiguous<C> values(self), added(src);
+    std::vector<C> sums(values.data(), values.data() + self.numel());
+    const Tensor place = at_least_1d(Tensor(self.dtype(), self.shape(), contiguous_strides(self.shape()), nullptr, nullptr));
+    for_each_indexed(call, place, index, d, [&](std::int64_t i, std::int64_t offset) {
+      C& sum = sums[static_cast<std::size_t>(offset)];
+      sum = wrap_add(sum, wrap_mul(static_cast<C>(alpha), added[i]));
+    });
+    store<C>(call.out().dtype(), call.out().data(), 1, call.out().numel(), sums.data());
+  });
+}
+
+void scatter_add(const Call& call) {
+  const Tensor index = at_least_1d(call.tensor("index"));
+  const Tensor src = at_least_1d(call.tensor("src"));
+  add_at(call, index, view(src, index.shape(), src.strides()), call.dim("dim", call.self().shape().size()), 1);
+}
+
+/// A vector of positions along `d` as an index for every element of `shape`.
+Tensor spread_index(const Tensor& index, const Shape& shape, std::size_t d) {
+  Shape strides(shape.size(), 0);
+  strides[d] = index.dim() == 0 ? 0 : index.strides()[0];
+  return view(index, shape, strides);
+}
+
+void index_add(const Call& call) {
+  const Tensor source = at_least_1d(call.tensor("source"));
+  const std::size_t d = call.dim("dim", call.self().shape().size());
+  call.require(call.tensor("index").numel() == source.size(d), "index and source have different lengths");
+  add_at(call, spread_index(call.tensor("index"), source.shape(), d), source, d, call.number("alpha"));
+}
+
+void index_fill(const Call& call) {
+  copy_elements(call.out(), call.self());
+  const Tensor out = at_least_1d(call.out()), value = operand(call, "value");
+  const std::size_t d = call.dim("dim", out.shape().size());
+  const Contiguous<std::int64_t> index(call.tensor("index"));
+  for (std::int64_t i = 0; i < call.tensor("index").numel(); ++i) {
+    Tensor to = select(out, d, checked(call, index[i], out.size(d)));
+    copy_elements(to, value);
+  }
+}
+
+/// Advanced indexing as one loop nest. Dimensions of the result: those of the broadcast indices, in the place NumPy gives
+/// them, and those not indexed. For each result element, the offset into self.
+class Indexed {
+ public:
+  Indexed(const Call& call, const Tensor& self) : call_(call) {
+    const OpArgList& indices = call["indices"].list();
+    call.require(indices.size() <= self.shape().size(), "more indices than dimensions");
+    std::size_t first = 0, last = 0;
+    std::vector<Tensor> given;
+    Shape rest, rest_strides;
+    std::size_t before = 0;
+    for (std::size_t d = 0; d < self.shape().size(); ++d) {
+      const Tensor* index = d < indices.size() ? indices[d].tensor_or_null() : nullptr;
+      if (index == nullptr) {
+        if (given.empty()) ++before;
+        rest.push_back(self.shape()[d]);
+        rest_strides.push_back(self.strides()[d]);
+        continue;
+      }
+      if (index->dtype() == DType::b8 || index->dtype() == DType::u8) call.unsupported("indexing with a mask");
+      if (given.empty()) first = d;
+      last = d;
+      given.push_back(*index);
+      sizes_.push_back(self.shape()[d]);
+      index_steps_.push_back(self.strides()[d]);
+    }
+    const bool adjacent = !given.empty() && last - first + 1 == given.size();
+    const auto at = static_cast<std::ptrdiff_t>(adjacent ? before : 0);
+    Shape index_shape = broadcast_shape(given);
+    shape_ = rest;
+    shape_.insert(shape_.begin() + at, index_shape.begin(), index_shape.end());
+    Shape strides = rest_strides;
+    strides.insert(strides.begin() + at, index_shape.size(), 0);
+    walk_ = {shape_, {strides}};
+    for (const Tensor& index : given) {
+      values_.emplace_back(index);
+      const Tensor packed(DType::i64, index.shape(), contiguous_strides(index.shape()), nullptr, nullptr);
+      Shape own = broadcast_strides(packed, index_shape);
+      Shape all(rest.size(), 0);
+      all.insert(all.begin() + at, own.begin(), own.end());
+      walk_.add(all);
+    }
+    walk_.shape.push_back(1);
+    for (Shape& s : walk_.strides) s.push_back(0);
+  }
+
+  const Shape& shape() const { return shape_; }
+
+  template <typename F>
+  void for_each(F f) const {
+    std::int64_t i = 0;
+    for_each_row(walk_, [&](std::span<const std::int64_t> offsets) {
+      std::int64_t offset = offsets[0];
+      for (std::size_t k = 0; k < values_.size(); ++k)
+        offset += checked(call_, values_[k][offsets[k + 1]], sizes_[k]) * index_steps_[k];
+      f(i++, offset);
+    });
+  }
+
+ private:
+  static Shape broadcast_shape(const std::vector<Tensor>& tensors) {
+    Shape shape;
+    for (const Tensor& t : tensors) {
+      if (t.shape().size() > shape.size()) shape.insert(shape.begin(), t.shape().size() - shape.size(), 1);
+      for (std::size_t i = 0; i < t.shape().size(); ++i) {
+        std::int64_t& s = shape[shape.size() - t.shape().size() + i];
+        if (s == 1) s = t.shape()[i];
+      }
+    }
+    return shape;
+  }
+
+  const Call& call_;
+  Shape shape_;
+  Walk walk_;
+  std::vector<Contiguous<std::int64_t>> values_;
+  std::vector<std::int64_t> sizes_, index_steps_;
+};
+
+void index(const Call& call) {
+  const Tensor& self = call.self();
+  Indexed(call, self).for_each([&](std::int64_t i, std::int64_t offset) { copy_item(call.out(), i, self, offset); });
+}
+
+void index_put(const Call& call) {
+  copy_elements(call.out(), call.self());
+  const Indexed indexed(call, call.out());
+  const Tensor& values = call.tensor("values");
+  Tensor spread(call.out().dtype(), indexed.shape());
+  copy_elements(spread, values);
+  if (!call.boolean("accumulate"))
+    return indexed.for_each([&](std::int64_t i, std::int64_t offset) { copy_item(call.out(), offset, spread, i); });
+  visit_compute(is_floating(call.out().dtype()) ? Compute::f64 : Compute::i64, [&]<typename C>(C) {
+    const Contiguous<C> added(spread), start(call.out());
+    std::vector<C> sums(start.data(), start.data() + call.out().numel());
+    indexed.for_each([&](std::int64_t i, std::int64_t offset) {
+      C& sum = sums[static_cast<std::size_t>(offset)];
+      sum = wrap_add(sum, added[i]);
+    });
+    store<C>(call.out().dtype(), call.out().data(), 1, call.out().numel(), sums.data());
+  });
+}
+
+}  // namespace
+
+void add_index_kernels(KernelTable& table) {
+  using enum OpId;
+  table.add({aten_index_Tensor}, index);
+  table.add({aten_index_put_default, aten_index_put__default}, index_put);
+  table.add({aten_index_select_default}, index_select);
+  table.add({aten_gather_default}, gather);
+  table.add({aten_take_along_dim_default}, take_along_dim);
+  table.add({aten_embedding_default}, embedding);
+  table.add({aten_scatter_src, aten_scatter_value, aten_scatter__src, aten_scatter__value}, scatter);
+  table.add({aten_scatter_add_default}, scatter_add);
+  table.add({aten_index_add_default}, index_add);
+  table.add({aten_index_fill_int_Scalar}, index_fill);
+}
+
+}  // namespace aitune::reference

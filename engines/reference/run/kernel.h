@@ -1,0 +1,92 @@
+#pragma once
+// What reference kernels are written with: arguments by name, and the table of kernels.
+//
+// A kernel fills its outputs and writes to nothing else. The in-place overloads (relu_, add_, ...) compute the same values
+// as the functional ones: graphs are functionalised before they run.
+
+#include <initializer_list>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "engines/reference/run/op_call.h"
+
+namespace aitune::reference {
+
+/// A call with its arguments by name. A view of an OpCall.
+class Call {
+ public:
+  explicit Call(const OpCall& call) : call_(call) {}
+
+  OpId op() const { return call_.op; }
+  bool has(std::string_view name) const { return index(name).has_value(); }
+  const OpArg& operator[](std::string_view name) const;
+  bool given(std::string_view name) const;
+  const Tensor& tensor(std::string_view name) const { return (*this)[name].tensor(); }
+  const Tensor* tensor_or_null(std::string_view name) const { return (*this)[name].tensor_or_null(); }
+  std::vector<Tensor> tensors(std::string_view name) const;
+  std::int64_t integer(std::string_view name) const { return (*this)[name].integer(); }
+  double number(std::string_view name) const { return (*this)[name].number(); }
+  bool boolean(std::string_view name) const { return (*this)[name].boolean(); }
+  const std::string& string(std::string_view name) const { return (*this)[name].string(); }
+  std::vector<std::int64_t> int_list(std::string_view name) const { return (*this)[name].int_list(); }
+  /// The argument called self, or input.
+  const Tensor& self() const { return tensor(has("self") ? "self" : "input"); }
+  /// The integer argument as a dimension of a tensor of this rank; 0-dim tensors count as 1-dim.
+  std::size_t dim(std::string_view name, std::size_t rank) const;
+  std::size_t dim(std::int64_t value, std::size_t rank) const;
+  /// A list of dimensions; a missing, None or empty list gives all.
+  std::vector<std::size_t> dims(std::string_view name, std::size_t rank) const;
+
+  Tensor& out(std::size_t i = 0) const;
+  std::size_t out_count() const { return call_.outputs.size(); }
+
+  /// Throws InvalidArgument with the operator's name.
+  [[noreturn]] void fail(std::string message) const;
+  /// Throws Unsupported, naming the operator.
+  [[noreturn]] void unsupported(std::string what) const;
+  void require(bool condition, std::string_view message) const {
+    if (!condition) fail(std::string(message));
+  }
+
+ private:
+  std::optional<std::size_t> index(std::string_view name) const;
+  const OpCall& call_;
+};
+
+using Kernel = void (*)(const Call&);
+
+/// The kernel of each operator, by OpId; nullptr where there is none.
+class KernelTable {
+ public:
+  KernelTable() : kernels_(static_cast<std::size_t>(OpId::count), nullptr) {}
+  void add(std::initializer_list<OpId> ids, Kernel kernel) {
+    for (const OpId id : ids) kernels_[static_cast<std::size_t>(id)] = kernel;
+  }
+  Kernel find(OpId id) const { return kernels_[static_cast<std::size_t>(id)]; }
+
+ private:
+  std::vector<Kernel> kernels_;
+};
+
+// One function a family.
+void add_math_kernels(KernelTable& table);
+void add_activation_kernels(KernelTable& table);
+void add_arithmetic_kernels(KernelTable& table);
+void add_comparison_kernels(KernelTable& table);
+void add_reduction_kernels(KernelTable& table);
+void add_scan_kernels(KernelTable& table);
+void add_norm_kernels(KernelTable& table);
+void add_matmul_kernels(KernelTable& table);
+void add_einsum_kernels(KernelTable& table);
+void add_conv_kernels(KernelTable& table);
+void add_attention_kernels(KernelTable& table);
+void add_pool_kernels(KernelTable& table);
+void add_upsample_kernels(KernelTable& table);
+void add_pad_kernels(KernelTable& table);
+void add_view_kernels(KernelTable& table);
+void add_assembly_kernels(KernelTable& table);
+void add_index_kernels(KernelTable& table);
+void add_creation_kernels(KernelTable& table);
+
+}  // namespace aitune::reference

@@ -1,0 +1,197 @@
+// Mathematical functions of one tensor.
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "engines/reference/run/elementwise.h"
+
+namespace aitune::reference {
+namespace {
+
+template <typename T>
+constexpr T kPi = std::numbers::pi_v<T>;
+
+double erfinv(double y) {
+  if (std::isnan(y) || y < -1 || y > 1) return std::numeric_limits<double>::quiet_NaN();
+  if (y == 1 || y == -1) return y * std::numeric_limits<double>::infinity();
+  // Giles' approximation, then Newton steps on erf.
+  const double w = -std::log((1 - y) * (1 + y));
+  double x = 0;
+  if (w < 5) {
+    const double v = w - 2.5;
+    x = ((((((((2.81022636e-08 * v + 3.43273939e-07) * v - 3.5233877e-06) * v - 4.39150654e-06) * v + 0.00021858087) * v -
+            0.00125372503) * v - 0.00417768164) * v + 0.246640727) * v + 1.50140941) * y;
+  } else {
+    const double v = std::sqrt(w) - 3;
+    x = ((((((((-0.000200214257 * v + 0.000100950558) * v + 0.00134934322) * v - 0.00367342844) * v + 0.00573950773) * v -
+            0.0076224613) * v + 0.00943887047) * v + 1.00167406) * v + 2.83297682) * y;
+  }
+  for (int i = 0; i < 3; ++i) {
+    // erfc near the ends, where erf would cancel.
+    const double error = y > 0.5 ? (1 - y) - std::erfc(x) : y < -0.5 ? std::erfc(-x) - (1 + y) : std::erf(x) - y;
+    x -= error * std::sqrt(kPi<double>) / 2 * std::exp(x * x);
+  }
+  return x;
+}
+
+constexpr auto kSign = [](auto x) {
+  using T = decltype(x);
+  return x > T(0) ? T(1) : x < T(0) ? T(-1) : x;
+};
+constexpr auto kFloor = [](auto x) {
+  if constexpr (std::integral<decltype(x)>) return x;
+  else return std::floor(x);
+};
+constexpr auto kCeil = [](auto x) {
+  if constexpr (std::integral<decltype(x)>) return x;
+  else return std::ceil(x);
+};
+constexpr auto kTrunc = [](auto x) {
+  if constexpr (std::integral<decltype(x)>) return x;
+  else return std::trunc(x);
+};
+constexpr auto kRound = [](auto x) {
+  if constexpr (std::integral<decltype(x)>) return x;
+  else return std::nearbyint(x);
+};
+constexpr auto kAbs = [](auto x) {
+  if constexpr (std::integral<decltype(x)>) return x < 0 ? wrap_sub(decltype(x)(0), x) : x;
+  else return std::abs(x);
+};
+constexpr auto kNeg = [](auto x) {
+  if constexpr (std::integral<decltype(x)>) return wrap_sub(decltype(x)(0), x);
+  else return -x;
+};
+constexpr auto kSinc = [](auto x) {
+  using T = decltype(x);
+  return x == T(0) ? T(1) : std::sin(kPi<T> * x) / (kPi<T> * x);
+};
+constexpr auto kErfinv = [](auto x) { return static_cast<decltype(x)>(erfinv(static_cast<double>(x))); };
+
+void round_decimals(const Call& call) {
+  const std::int64_t decimals = call.integer("decimals");
+  apply_any(call, call.self(), [decimals](auto x) {
+    using T = decltype(x);
+    if constexpr (std::integral<T>) {
+      return x;
+    } else {
+      const T scale = static_cast<T>(std::pow(10.0, static_cast<double>(std::abs(decimals))));
+      return decimals < 0 ? std::nearbyint(x / scale) * scale : std::nearbyint(x * scale) / scale;
+    }
+  });
+}
+
+void logit(const Call& call) {
+  const bool clamps = call.given("eps");
+  const double eps = clamps ? call.number("eps") : 0;
+  apply_floating(call, call.self(), [=](auto x) {
+    using T = decltype(x);
+    if (clamps) {
+      const T low = T(eps), high = T(1) - T(eps);
+      x = x < low ? low : x > high ? high : x;
+    }
+    return std::log(x / (T(1) - x));
+  });
+}
+
+void nan_to_num(const Call& call) {
+  const auto value = [&](std::string_view name) {
+    return call.given(name) ? std::optional(call.number(name)) : std::nullopt;
+  };
+  const auto nan = value("nan"), high = value("posinf"), low = value("neginf");
+  const DType type = call.out().dtype();
+  const double largest = type == DType::f16 ? 65504.0 : type == DType::bf16 ? 3.3895313892515355e38
+                         : type == DType::f32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
+  apply_any(call, call.self(), [&](auto x) {
+    using T = decltype(x);
+    if constexpr (std::floating_point<T>) {
+      if (std::isnan(x)) return static_cast<T>(nan.value_or(0));
+      if (std::isinf(x)) return static_cast<T>(x > 0 ? high.value_or(largest) : low.value_or(-largest));
+    }
+    return x;
+  });
+}
+
+/// Predicates look at the input in its own compute type.
+template <auto F>
+void predicate(const Call& call) {
+  const Tensor& self = call.self();
+  visit_compute(compute_of(self.dtype()), [&]<typename C>(C) { map<C, 1>(call.out(), {&self}, F); });
+}
+
+constexpr auto kIsNan = [](auto x) { return decltype(x)(x != x); };
+constexpr auto kIsInf = [](auto x) {
+  if constexpr (std::integral<decltype(x)>) return decltype(x)(0);
+  else return decltype(x)(std::isinf(x));
+};
+constexpr auto kIsFinite = [](auto x) {
+  if constexpr (std::integral<decltype(x)>) return decltype(x)(1);
+  else return decltype(x)(std::isfinite(x));
+};
+constexpr auto kIsZero = [](auto x) { return decltype(x)(x == decltype(x)(0)); };
+constexpr auto kSignBit = [](auto x) {
+  if constexpr (std::integral<decltype(x)>) return decltype(x)(x < 0);
+  else return decltype(x)(std::signbit(x));
+};
+
+void bitwise_not(const Call& call) {
+  if (call.out().dtype() == DType::b8) return predicate<kIsZero>(call);
+  if (is_floating(call.out().dtype())) call.unsupported(std::string(dtype_name(call.out().dtype())));
+  map<std::int64_t, 1>(call.out(), {&call.self()}, [](std::int64_t x) { return ~x; });
+}
+
+}  // namespace
+
+void add_math_kernels(KernelTable& table) {
+  using enum OpId;
+  table.add({aten_abs_default, aten_abs__default}, any_kernel<kAbs>);
+  table.add({aten_neg_default, aten_neg__default}, any_kernel<kNeg>);
+  table.add({aten_sign_default, aten_sgn_default}, any_kernel<kSign>);
+  table.add({aten_floor_default, aten_floor__default}, any_kernel<kFloor>);
+  table.add({aten_ceil_default}, any_kernel<kCeil>);
+  table.add({aten_trunc_default}, any_kernel<kTrunc>);
+  table.add({aten_round_default, aten_round__default}, any_kernel<kRound>);
+  table.add({aten_round_decimals}, round_decimals);
+  table.add({aten_frac_default}, floating_kernel<[](auto x) { return x - std::trunc(x); }>);
+  table.add({aten_square_default}, any_kernel<[](auto x) { return wrap_mul(x, x); }>);
+  table.add({aten_exp_default, aten_exp__default}, floating_kernel<[](auto x) { return std::exp(x); }>);
+  table.add({aten_exp2_default}, floating_kernel<[](auto x) { return std::exp2(x); }>);
+  table.add({aten_expm1_default}, floating_kernel<[](auto x) { return std::expm1(x); }>);
+  table.add({aten_log_default}, floating_kernel<[](auto x) { return std::log(x); }>);
+  table.add({aten_log2_default}, floating_kernel<[](auto x) { return std::log2(x); }>);
+  table.add({aten_log10_default}, floating_kernel<[](auto x) { return std::log10(x); }>);
+  table.add({aten_log1p_default}, floating_kernel<[](auto x) { return std::log1p(x); }>);
+  table.add({aten_sqrt_default, aten_sqrt__default}, floating_kernel<[](auto x) { return std::sqrt(x); }>);
+  table.add({aten_rsqrt_default, aten_rsqrt__default}, floating_kernel<[](auto x) { return decltype(x)(1) / std::sqrt(x); }>);
+  table.add({aten_reciprocal_default, aten_reciprocal__default}, floating_kernel<[](auto x) { return decltype(x)(1) / x; }>);
+  table.add({aten_sin_default, aten_sin__default}, floating_kernel<[](auto x) { return std::sin(x); }>);
+  table.add({aten_cos_default, aten_cos__default}, floating_kernel<[](auto x) { return std::cos(x); }>);
+  table.add({aten_tan_default}, floating_kernel<[](auto x) { return std::tan(x); }>);
+  table.add({aten_asin_default}, floating_kernel<[](auto x) { return std::asin(x); }>);
+  table.add({aten_acos_default}, floating_kernel<[](auto x) { return std::acos(x); }>);
+  table.add({aten_atan_default}, floating_kernel<[](auto x) { return std::atan(x); }>);
+  table.add({aten_sinh_default}, floating_kernel<[](auto x) { return std::sinh(x); }>);
+  table.add({aten_cosh_default}, floating_kernel<[](auto x) { return std::cosh(x); }>);
+  table.add({aten_asinh_default}, floating_kernel<[](auto x) { return std::asinh(x); }>);
+  table.add({aten_acosh_default}, floating_kernel<[](auto x) { return std::acosh(x); }>);
+  table.add({aten_atanh_default}, floating_kernel<[](auto x) { return std::atanh(x); }>);
+  table.add({aten_tanh_default, aten_tanh__default}, floating_kernel<[](auto x) { return std::tanh(x); }>);
+  table.add({aten_erf_default, aten_erf__default}, floating_kernel<[](auto x) { return std::erf(x); }>);
+  table.add({aten_erfc_default}, floating_kernel<[](auto x) { return std::erfc(x); }>);
+  table.add({aten_erfinv_default}, floating_kernel<kErfinv>);
+  table.add({aten_lgamma_default}, floating_kernel<[](auto x) { return std::lgamma(x); }>);
+  table.add({aten_sinc_default}, floating_kernel<kSinc>);
+  table.add({aten_deg2rad_default}, floating_kernel<[](auto x) { return x * decltype(x)(kPi<double> / 180.0); }>);
+  table.add({aten_rad2deg_default}, floating_kernel<[](auto x) { return x * decltype(x)(180.0 / kPi<double>); }>);
+  table.add({aten_logit_default, aten_logit__default}, logit);
+  table.add({aten_nan_to_num_default, aten_nan_to_num__default}, nan_to_num);
+  table.add({aten_isnan_default}, predicate<kIsNan>);
+  table.add({aten_isinf_default}, predicate<kIsInf>);
+  table.add({aten_isfinite_default}, predicate<kIsFinite>);
+  table.add({aten_logical_not_default, aten_logical_not__default}, predicate<kIsZero>);
+  table.add({aten_signbit_default}, predicate<kSignBit>);
+  table.add({aten_bitwise_not_default, aten_bitwise_not__default}, bitwise_not);
+}
+
+}  // namespace aitune::reference

@@ -1,0 +1,175 @@
+// Matrix products.
+
+#include <algorithm>
+
+#include "engines/reference/run/elementwise.h"
+#include "engines/reference/run/gemm.h"
+#include "engines/reference/run/views.h"
+
+namespace aitune::reference {
+namespace {
+
+/// The type a Gemm works in for a compute type: integers wrap, so they go unsigned.
+template <typename C>
+using GemmType = std::conditional_t<std::is_integral_v<C>, std::uint64_t, C>;
+
+template <typename C>
+const GemmType<C>* gemm_pointer(const C* p) {
+  return reinterpret_cast<const GemmType<C>*>(p);
+}
+
+/// out[batch..., m, n] = a[batch..., m, k] * b[batch..., k, n]; batch dimensions broadcast. `product` is contiguous.
+template <typename C>
+void batched_product(const Tensor& a, const Tensor& b, const Shape& shape, C* product) {
+  const std::size_t rank = shape.size();
+  const std::int64_t m = shape[rank - 2], n = shape[rank - 1], k = a.shape().back();
+  const Strided<C> x = strided<C>(a), y = strided<C>(b);
+  const auto batch_strides = [&](const Tensor& t, const Shape& strides) {
+    Shape s(t.shape().begin(), t.shape().end() - 2), st(strides.begin(), strides.end() - 2);
+    return broadcast_strides(Tensor(t.dtype(), s, st, nullptr, nullptr), Shape(shape.begin(), shape.end() - 2));
+  };
+  Walk walk{Shape(shape.begin(), shape.end() - 2), {}};
+  walk.add(batch_strides(a, x.strides));
+  walk.add(batch_strides(b, y.strides));
+  walk.shape.push_back(1);
+  for (Shape& s : walk.strides) s.push_back(0);
+  const auto matrix = [](const Strided<C>& t, std::int64_t offset) {
+    const std::size_t r = t.strides.size();
+    return Matrix<GemmType<C>>{gemm_pointer(t.data) + offset, t.strides[r - 2], t.strides[r - 1]};
+  };
+  Gemm<GemmType<C>> gemm;
+  auto* to = reinterpret_cast<GemmType<C>*>(product);
+  for_each_row(walk, [&](std::span<const std::int64_t> offsets) {
+    gemm.run(m, n, k, matrix(x, offsets[0]), matrix(y, offsets[1]), to, n);
+    to += m * n;
+  });
+}
+
+/// out = a * b for operands of two and more dimensions.
+void product(const Call& call, const Tensor& a, const Tensor& b, const Shape& shape) {
+  require_real(a);
+  visit_compute(compute_of(a.dtype()), [&]<typename C>(C) {
+    Result<C> out(call.out());
+    batched_product<C>(a, b, shape, out.data());
+    out.commit();
+  });
+}
+
+void mm(const Call& call) { product(call, call.tensor("self"), call.tensor("mat2"), call.out().shape()); }
+
+void matmul(const Call& call) {
+  Tensor a = call.tensor("self"), b = call.tensor("other");
+  Shape shape = call.out().shape();
+  if (b.dim() == 1) {
+    b = unsqueeze(b, 1);
+    shape.push_back(1);
+  }
+  if (a.dim() == 1) {
+    a = unsqueeze(a, 0);
+    shape.insert(shape.end() - 1, 1);
+  }
+  product(call, a, b, shape);
+}
+
+void linear(const Call& call) {
+  const Tensor &input = call.tensor("input"), &weight = call.tensor("weight");
+  const Tensor* bias = call.tensor_or_null("bias");
+  const std::int64_t k = input.shape().back(), n = weight.dim() == 2 ? weight.size(0) : 1;
+  const std::int64_t m = k == 0 ? call.out().numel() / std::max<std::int64_t>(n, 1) : input.numel() / k;
+  visit_compute(compute_of(input.dtype()), [&]<typename C>(C) {
+    const Contiguous<C> x(input), add(bias);
+    const Strided<C> w = strided<C>(weight);
+    const std::int64_t across = weight.dim() == 2 ? w.strides[0] : 0, along = w.strides.back();
+    Result<C> out(call.out());
+    auto* to = reinterpret_cast<GemmType<C>*>(out.data());
+    Gemm<GemmType<C>>().run(m, n, k, {gemm_pointer(x.data()), k, 1}, {gemm_pointer(w.data), along, across}, to, n);
+    if (bias != nullptr) {
+      const std::int64_t step = bias->numel() == 1 ? 0 : 1;
+      for (std::int64_t i = 0; i < m; ++i)
+        for (std::int64_t j = 0; j < n; ++j) out.data()[i * n + j] = wrap_add(out.data()[i * n + j], add[j * step]);
+    }
+    out.commit();
+  });
+}
+
+/// out = beta * self + alpha * product. With beta 0, NaN in self does not count.
+template <typename C>
+void add_product(const Call& call, const C* product, const Shape& shape) {
+  const C beta = static_cast<C>(call.number("beta")), alpha = static_cast<C>(call.number("alpha"));
+  Tensor made(std::is_same_v<C, float> ? DType::f32 : std::is_same_v<C, double> ? DType::f64 : DType::i64, shape);
+  std::copy_n(product, made.numel(), made.as<C>());
+  map<C, 2>(call.out(), {&call.tensor("self"), &made}, [=](C s, C p) {
+    const C scaled = wrap_mul(alpha, p);
+    return beta == C(0) ? scaled : wrap_add(wrap_mul(beta, s), scaled);
+  });
+}
+
+void add_scaled(const Call& call, const Tensor& a, const Tensor& b, const Shape& shape) {
+  visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
+    std::vector<C> made(static_cast<std::size_t>(element_count(shape)) + 1);
+    batched_product<C>(a, b, shape, made.data());
+    add_product<C>(call, made.data(), shape);
+  });
+}
+
+void addmm(const Call& call) {
+  const Tensor &a = call.tensor("mat1"), &b = call.tensor("mat2");
+  add_scaled(call, a, b, {a.size(0), b.size(1)});
+}
+
+void baddbmm(const Call& call) {
+  const Tensor &a = call.tensor("batch1"), &b = call.tensor("batch2");
+  add_scaled(call, a, b, {a.size(0), a.size(1), b.size(2)});
+}
+
+/// The sum over the batch is one product of matrices laid side by side.
+void addbmm(const Call& call) {
+  const Tensor &a = call.tensor("batch1"), &b = call.tensor("batch2");
+  const std::int64_t batch = a.size(0), m = a.size(1), k = a.size(2), n = b.size(2);
+  const Tensor side = permute(a, std::array<std::size_t, 3>{1, 0, 2}).contiguous(), below = b.contiguous();
+  add_scaled(call, view(side, {m, batch * k}, {batch * k, 1}), view(below, {batch * k, n}, {n, 1}), {m, n});
+}
+
+void mv(const Call& call) {
+  const Tensor& a = call.tensor("self");
+  product(call, a, unsqueeze(call.tensor("vec"), 1), {a.size(0), 1});
+}
+
+void addmv(const Call& call) {
+  const Tensor &a = call.tensor("mat"), b = unsqueeze(call.tensor("vec"), 1);
+  visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
+    std::vector<C> made(static_cast<std::size_t>(a.size(0)) + 1);
+    batched_product<C>(a, b, {a.size(0), 1}, made.data());
+    add_product<C>(call, made.data(), {a.size(0)});
+  });
+}
+
+void dot(const Call& call) {
+  const Tensor &a = call.tensor("self"), &b = call.tensor(call.has("tensor") ? "tensor" : "other");
+  product(call, unsqueeze(a, 0), unsqueeze(b, 1), {1, 1});
+}
+
+void outer(const Call& call) {
+  const Tensor a = unsqueeze(call.tensor("self"), 1), &b = call.tensor("vec2");
+  visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
+    map<C, 2>(call.out(), {&a, &b}, [](C x, C y) { return wrap_mul(x, y); });
+  });
+}
+
+}  // namespace
+
+void add_matmul_kernels(KernelTable& table) {
+  using enum OpId;
+  table.add({aten_mm_default, aten_bmm_default}, mm);
+  table.add({aten_matmul_default}, matmul);
+  table.add({aten_linear_default}, linear);
+  table.add({aten_addmm_default, aten_addmm__default}, addmm);
+  table.add({aten_baddbmm_default}, baddbmm);
+  table.add({aten_addbmm_default}, addbmm);
+  table.add({aten_mv_default}, mv);
+  table.add({aten_addmv_default}, addmv);
+  table.add({aten_dot_default, aten_vdot_default}, dot);
+  table.add({aten_outer_default}, outer);
+}
+
+}  // namespace aitune::reference

@@ -1,0 +1,136 @@
+// Upsampling: nearest, linear and cubic. One dimension counts as two with a height of one.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "engines/reference/run/elements.h"
+#include "engines/reference/run/kernel.h"
+
+namespace aitune::reference {
+namespace {
+
+/// Source elements and weights of one output coordinate.
+struct Taps {
+  std::array<std::int64_t, 4> index{};
+  std::array<double, 4> weight{};
+  int count = 1;
+};
+
+enum class Mode { nearest, nearest_exact, linear, cubic };
+
+struct Axis {
+  std::int64_t in = 1, out = 1;
+  double scale = 1;  ///< input elements for each output element
+  bool align_corners = false;
+};
+
+/// PyTorch computes coordinates in the compute type (float unless the tensor is f64), and so must we where it rounds.
+template <typename C>
+Taps taps_at(const Axis& a, std::int64_t i, Mode mode) {
+  const C scale = static_cast<C>(a.scale);
+  const auto clamp = [&](std::int64_t p) { return std::clamp<std::int64_t>(p, 0, a.in - 1); };
+  Taps t;
+  if (mode == Mode::nearest || mode == Mode::nearest_exact) {
+    const C shift = mode == Mode::nearest_exact ? C(0.5) : C(0);
+    t.index[0] = clamp(static_cast<std::int64_t>(std::floor((static_cast<C>(i) + shift) * scale)));
+    t.weight[0] = 1;
+    return t;
+  }
+  C at = a.align_corners ? scale * static_cast<C>(i) : scale * (static_cast<C>(i) + C(0.5)) - C(0.5);
+  if (mode == Mode::linear) {
+    at = std::max(at, C(0));
+    const auto low = clamp(static_cast<std::int64_t>(at));
+    const double part = std::clamp(static_cast<double>(at) - static_cast<double>(low), 0.0, 1.0);
+    t.count = 2;
+    t.index = {low, clamp(low + 1)};
+    t.weight = {1 - part, part};
+    return t;
+  }
+  const C floor = std::floor(at);
+  const double x = static_cast<double>(at - floor);
+  constexpr double A = -0.75;
+  const auto near = [](double d) { return ((A + 2) * d - (A + 3)) * d * d + 1; };
+  const auto far = [](double d) { return ((A * d - 5 * A) * d + 8 * A) * d - 4 * A; };
+  t.count = 4;
+  t.weight = {far(x + 1), near(x), near(1 - x), far(2 - x)};
+  for (int k = 0; k < 4; ++k) t.index[static_cast<std::size_t>(k)] = clamp(static_cast<std::int64_t>(floor) + k - 1);
+  return t;
+}
+
+template <typename C>
+std::vector<Taps> axis_taps(const Axis& a, Mode mode) {
+  std::vector<Taps> taps;
+  for (std::int64_t i = 0; i < a.out; ++i) taps.push_back(taps_at<C>(a, i, mode));
+  return taps;
+}
+
+/// The user's scale factor for spatial dimension i of n, if one was given.
+std::optional<double> scale_factor(const Call& call, std::size_t i, std::size_t n) {
+  if (call.given("scale_factors")) return call["scale_factors"].list().at(i).number();
+  const std::string_view name = n == 1 ? "scales" : i == 0 ? "scales_h" : "scales_w";
+  if (call.given(name)) return call.number(name);
+  return std::nullopt;
+}
+
+Axis axis(const Call& call, std::size_t i, std::size_t n, Mode mode) {
+  Axis a;
+  a.in = call.self().size(i + 2);
+  a.out = call.out().size(i + 2);
+  a.align_corners = call.has("align_corners") && call.boolean("align_corners");
+  const auto factor = scale_factor(call, i, n);
+  if (a.align_corners && mode != Mode::nearest && mode != Mode::nearest_exact)
+    a.scale = a.out > 1 ? static_cast<double>(a.in - 1) / static_cast<double>(a.out - 1) : 0;
+  else a.scale = factor && *factor > 0 ? 1 / *factor : static_cast<double>(a.in) / static_cast<double>(a.out);
+  return a;
+}
+
+void upsample(const Call& call, Mode mode) {
+  const Tensor& self = call.self();
+  const std::size_t n = self.shape().size() - 2;
+  const Axis vertical = n == 2 ? axis(call, 0, n, mode) : Axis{}, horizontal = axis(call, n - 1, n, mode);
+  call.require(call.out().numel() == 0 || (vertical.in > 0 && horizontal.in > 0), "the input has no elements");
+  const bool integral = compute_of(self.dtype()) == Compute::i64;  // u8 images round to the nearest
+  visit_floating(self.dtype(), [&]<typename C>(C) {
+    const Contiguous<C> x(self);
+    Result<C> out(call.out());
+    const auto rows = axis_taps<C>(vertical, n == 2 ? mode : Mode::nearest), columns = axis_taps<C>(horizontal, mode);
+    C* to = out.data();
+    for (std::int64_t p = 0; p < self.size(0) * self.size(1); ++p) {
+      const C* plane = x.data() + p * vertical.in * horizontal.in;
+      for (const Taps& r : rows)
+        for (const Taps& c : columns) {
+          double sum = 0;
+          for (int i = 0; i < r.count; ++i)
+            for (int j = 0; j < c.count; ++j)
+              sum += r.weight[static_cast<std::size_t>(i)] * c.weight[static_cast<std::size_t>(j)] *
+                     static_cast<double>(plane[r.index[static_cast<std::size_t>(i)] * horizontal.in +
+                                               c.index[static_cast<std::size_t>(j)]]);
+          if (r.count * c.count == 1) *to++ = plane[r.index[0] * horizontal.in + c.index[0]];
+          else *to++ = static_cast<C>(integral ? std::clamp(std::nearbyint(sum), 0.0, 255.0) : sum);
+        }
+    }
+    out.commit();
+  });
+}
+
+template <Mode M>
+void kernel(const Call& call) {
+  upsample(call, M);
+}
+
+}  // namespace
+
+void add_upsample_kernels(KernelTable& table) {
+  using enum OpId;
+  table.add({aten_upsample_nearest1d_default, aten_upsample_nearest1d_vec, aten_upsample_nearest2d_default,
+             aten_upsample_nearest2d_vec},
+            kernel<Mode::nearest>);
+  table.add({aten__upsample_nearest_exact2d_default, aten__upsample_nearest_exact2d_vec}, kernel<Mode::nearest_exact>);
+  table.add({aten_upsample_linear1d_default, aten_upsample_linear1d_vec, aten_upsample_bilinear2d_default,
+             aten_upsample_bilinear2d_vec},
+            kernel<Mode::linear>);
+  table.add({aten_upsample_bicubic2d_default, aten_upsample_bicubic2d_vec}, kernel<Mode::cubic>);
+}
+
+}  // namespace aitune::reference
