@@ -81,7 +81,7 @@ int exit_status(ErrorCode code) {
   return kExitInternal;
 }
 
-int guarded(bool json, const std::function<void()>& body) {
+int guarded(const bool& json, const std::function<void()>& body) {
   try {
     body();
     return 0;

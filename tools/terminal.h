@@ -18,7 +18,7 @@ inline constexpr int kExitInternal = 3;  ///< a bug of aitune
 int exit_status(ErrorCode code);
 
 /// Runs a command's body; an error becomes one message on stderr (and a JSON object on stdout with `json`) and a status.
-int guarded(bool json, const std::function<void()>& body);
+int guarded(const bool& json, const std::function<void()>& body);  ///< `json` is read when an error comes
 
 /// A line that is rewritten in place on a terminal, plain lines elsewhere; stderr. `quiet` shows warnings alone.
 std::unique_ptr<Progress> make_progress(bool quiet);

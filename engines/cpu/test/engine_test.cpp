@@ -51,7 +51,7 @@ const Case kCases[] = {
       %d = aten.add.Tensor(%c, %b)
       %e = aten.relu.default(%d)
       %f = aten.convolution.default(%e, %w1, None, [2, 2], [1, 1], [1, 1], False, [0, 0], 1)
-      %g = aten.add.Tensor(%f, 1.0)
+      %g = aten.add.Scalar(%f, 1.0)
       return %g, %e
     })"},
     {"depthwise_and_excite", R"(graph(%x: f32[2,16,12,12]) {

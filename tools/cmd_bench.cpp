@@ -1,0 +1,161 @@
+// aitune bench: latency of a tuned model, warm and cold.
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "tools/commands.h"
+#include "tools/model.h"
+#include "tools/terminal.h"
+
+namespace aitune::tools {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct BenchOptions {
+  std::string model, precision;
+  std::vector<std::string> inputs;
+  int threads = 0, cold = 0;
+  double seconds = 2;
+  bool steps = false, child = false;
+};
+
+double ms_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
+
+/// The value below which `share` of the sorted times lie (nearest rank).
+double percentile(const std::vector<double>& sorted, double share) {
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
+  return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
+}
+
+struct Cold { double ms = 0, peak_mb = 0; };
+
+/// Starts this program afresh on the model and waits for its first answer.
+Cold first_answer(const BenchOptions& options) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw IoError(std::string("cannot make a pipe: ") + std::strerror(errno));
+  std::vector<std::string> words = {"aitune", "bench", options.model, "--answer-once", "--threads", std::to_string(options.threads)};
+  for (const auto& input : options.inputs) words.insert(words.end(), {"--input", input});
+  if (!options.precision.empty()) words.insert(words.end(), {"--precision", options.precision});
+  std::vector<char*> argv;
+  for (auto& w : words) argv.push_back(w.data());
+  argv.push_back(nullptr);
+  const auto start = Clock::now();
+  const pid_t pid = fork();
+  if (pid < 0) throw IoError(std::string("cannot start a process: ") + std::strerror(errno));
+  if (pid == 0) {
+    dup2(ends[1], STDOUT_FILENO);
+    execv("/proc/self/exe", argv.data());
+    _exit(127);
+  }
+  close(ends[1]);
+  char byte = 0;
+  const bool answered = read(ends[0], &byte, 1) == 1;
+  Cold cold{ms_since(start), 0};
+  close(ends[0]);
+  int status = 0;
+  rusage usage{};
+  wait4(pid, &status, 0, &usage);
+  if (!answered || status != 0) throw InternalError("the fresh process gave no answer", options.model);
+  cold.peak_mb = static_cast<double>(usage.ru_maxrss) / 1024;
+  return cold;
+}
+
+void print_steps(Model& model, const std::vector<Tensor>& inputs) {
+  std::vector<double> best(model.program().plan().steps.size(), 1e30);
+  for (int round = 0; round < 15; ++round)
+    for (const auto& time : model.instance().profile(inputs))
+      best[time.step] = std::min(best[time.step], std::chrono::duration<double, std::micro>(time.elapsed).count());
+  double total = 0;
+  for (const double t : best) total += t < 1e29 ? t : 0;
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    if (best[i] > 1e29) continue;
+    const PlanStep& step = model.program().plan().steps[i];
+    std::string modules;
+    for (const auto s : step.sources) {
+      const auto& source = model.program().plan().sources[s];
+      modules += (modules.empty() ? "" : " + ") + source.op.substr(source.op.find('.') + 1) + (source.module.empty() ? "" : "@" + source.module);
+    }
+    fmt::print("{:4} {:9.1f} us {:5.1f}%  {}  {}\n", i, best[i], 100 * best[i] / total, step.name.substr(0, 64), modules.substr(0, 120));
+  }
+}
+
+void bench(const BenchOptions& options, const Common& common) {
+  LoadOptions load;
+  load.num_threads = options.threads;
+  load.precision = options.precision;
+  if (options.child) {
+    Model model(options.model, load);
+    const auto samples = model.samples(options.inputs);
+    model.instance().run(samples.front());
+    [[maybe_unused]] const auto written = write(STDOUT_FILENO, "1", 1);
+    return;
+  }
+  Model model(options.model, load);
+  const auto samples = model.samples(options.inputs);
+  const auto& inputs = samples.front();
+  for (const auto start = Clock::now(); ms_since(start) < 200;) model.instance().run(inputs);
+  std::vector<double> times;
+  for (const auto start = Clock::now(); times.size() < 10 || (ms_since(start) < options.seconds * 1e3 && times.size() < 1000000);) {
+    const auto begin = Clock::now();
+    model.instance().run(inputs);
+    times.push_back(ms_since(begin));
+  }
+  std::ranges::sort(times);
+  const double median = percentile(times, 0.5);
+  nlohmann::ordered_json json = {{"model", options.model}, {"precision", model.program().plan().precision}, {"runs", times.size()},
+                                 {"median_ms", median}, {"p90_ms", percentile(times, 0.9)}, {"p99_ms", percentile(times, 0.99)},
+                                 {"min_ms", times.front()}, {"per_second", 1e3 / median}, {"threads", model.program().pool().threads()}};
+  std::vector<double> cold_ms;
+  double peak = 0;
+  for (int i = 0; i < options.cold; ++i) {
+    const Cold cold = first_answer(options);
+    cold_ms.push_back(cold.ms);
+    peak = std::max(peak, cold.peak_mb);
+  }
+  if (!cold_ms.empty()) {
+    std::ranges::sort(cold_ms);
+    json["cold_ms"] = percentile(cold_ms, 0.5);
+    json["cold_peak_mb"] = peak;
+    json["cold_runs"] = cold_ms.size();
+  }
+  if (common.json) {
+    fmt::print("{}\n", json.dump(2));
+    return;
+  }
+  fmt::print("{} ({}, {} threads): median {}, p90 {}, p99 {}, {:.1f} per second ({} runs)\n", options.model,
+             model.program().plan().precision, model.program().pool().threads(), human_time(median), human_time(percentile(times, 0.9)),
+             human_time(percentile(times, 0.99)), 1e3 / median, times.size());
+  if (!cold_ms.empty())
+    fmt::print("fresh process to first answer: median {}, peak memory {:.0f} MB ({} processes)\n", human_time(percentile(cold_ms, 0.5)), peak, cold_ms.size());
+  if (options.steps) print_steps(model, inputs);
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, Common& common) {
+  auto* command = app.add_subcommand("bench", "Measure the latency of a tuned model");
+  const auto options = std::make_shared<BenchOptions>();
+  command->add_option("model", options->model, "the .ait file")->required();
+  command->add_option("-i,--input", options->inputs, "inputs; the first recorded sample if left out");
+  command->add_option("--seconds", options->seconds, "how long to measure")->check(CLI::Range(0.01, 3600.0));
+  command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
+  command->add_option("--precision", options->precision, "the plan to measure: fp32 or bf16");
+  command->add_option("--cold", options->cold, "also start this many fresh processes, from exec to first answer")->expected(0, 1)->default_str("5")->check(CLI::Range(0, 1000));
+  command->add_flag("--steps", options->steps, "also print the time of every step");
+  command->add_flag("--answer-once", options->child)->group("");
+  command->add_flag("--json", common.json, "print JSON");
+  command->callback([options, &common] { bench(*options, common); });
+}
+
+}  // namespace aitune::tools

@@ -1,0 +1,52 @@
+// aitune doctor: what this machine has.
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "aitune/version.h"
+#include "base/target.h"
+#include "tools/commands.h"
+#include "tools/compiler_program.h"
+
+namespace aitune::tools {
+namespace {
+
+struct EngineFact { std::string name, state; };
+
+std::vector<EngineFact> engines() {
+  const bool compiler = !compiler_program().empty();
+  const bool avx2 = host_cpu().avx2_fma;
+  return {{"reference", "ready"},
+          {"cpu", !avx2 ? "not here: the CPU has no AVX2 and FMA" : compiler ? "ready to tune and to run" : "ready to run; the compiler (aitune-tune) is not installed"},
+          {"cuda", "not in this version"},
+          {"tensorrt", "not in this version"}};
+}
+
+void doctor(const Common& common) {
+  const CpuTarget& cpu = host_cpu();
+  if (common.json) {
+    auto list = nlohmann::ordered_json::array();
+    for (const auto& e : engines()) list.push_back({{"engine", e.name}, {"state", e.state}});
+    fmt::print("{}\n", nlohmann::ordered_json{{"aitune", kVersion}, {"cpu", host_cpu_name()}, {"arch", cpu.arch}, {"features", cpu.feature_names()},
+                                              {"cpus", host_cpu_count()}, {"compiler", compiler_program()}, {"engines", list}}.dump(2));
+    return;
+  }
+  fmt::print("aitune {}\nCPU: {} ({} usable), {}\n", kVersion, host_cpu_name(), host_cpu_count(), cpu.str());
+  fmt::print("compiler: {}\n", compiler_program().empty() ? "not installed" : compiler_program());
+  for (const auto& e : engines()) fmt::print("engine {}: {}\n", e.name, e.state);
+}
+
+}  // namespace
+
+void add_doctor_command(CLI::App& app, Common& common) {
+  auto* command = app.add_subcommand("doctor", "Show what this machine has, and which engines work here");
+  command->add_flag("--json", common.json, "print JSON");
+  command->callback([&common] { doctor(common); });
+}
+
+}  // namespace aitune::tools

@@ -1,0 +1,74 @@
+#include "tools/model.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "format/manifest.h"
+#include "format/safetensors.h"
+#include "format/zip_reader.h"
+#include "tools/samples.h"
+
+namespace aitune::tools {
+
+Model::Model(const std::string& path, const LoadOptions& options)
+    : path_(path), program_(Program::open(path, options)), instance_(program_) {}
+
+std::vector<Tensor> Model::in_order(const NamedTensors& named, const std::string& where) const {
+  const auto& inputs = program_->plan().inputs;
+  std::string expected;
+  for (const auto& input : inputs) expected += (expected.empty() ? "" : ", ") + input.name;
+  std::vector<std::optional<Tensor>> slots(inputs.size());
+  for (const auto& [name, tensor] : named) {
+    auto at = program_->find_input(name);
+    for (std::size_t i = 0; !at && i < slots.size(); ++i)
+      if (std::to_string(i) == name) at = i;
+    if (!at) throw InvalidArgument(fmt::format("the model has no input '{}'", name), where, "Its inputs are: " + expected);
+    if (slots[*at]) throw InvalidArgument(fmt::format("input '{}' is given twice", inputs[*at].name), where);
+    slots[*at] = tensor;
+  }
+  std::vector<Tensor> ordered;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (!slots[i]) throw InvalidArgument(fmt::format("input '{}' is missing", inputs[i].name), where, "The model's inputs are: " + expected);
+    ordered.push_back(*slots[i]);
+  }
+  return ordered;
+}
+
+std::vector<std::vector<Tensor>> Model::samples(const std::vector<std::string>& files) const {
+  std::vector<NamedTensors> named;
+  if (files.empty()) {
+    named = recorded(path_, *program_->manifest(), false);
+    if (named.empty()) throw InvalidArgument("the file holds no samples", path_, "Give inputs with --input FILE");
+  } else {
+    std::vector<ExpectedInput> expected;
+    for (const auto& input : program_->plan().inputs) expected.push_back({input.name, input.shape.size()});
+    named = read_samples(files, expected);
+  }
+  std::vector<std::vector<Tensor>> ordered;
+  for (std::size_t i = 0; i < named.size(); ++i) ordered.push_back(in_order(named[i], fmt::format("sample {}", i)));
+  return ordered;
+}
+
+NamedTensors Model::name_outputs(std::vector<Tensor> outputs) const {
+  NamedTensors named;
+  for (std::size_t i = 0; i < outputs.size(); ++i) named.emplace_back(program_->plan().outputs[i].name, std::move(outputs[i]));
+  return named;
+}
+
+std::vector<NamedTensors> recorded(const std::string& path, const Manifest& manifest, bool outputs) {
+  const ZipReader zip = ZipReader::open(path);
+  std::vector<NamedTensors> samples;
+  for (const auto& sample : manifest.samples) {
+    const auto& name = outputs ? sample.outputs : sample.inputs;
+    const ZipEntry& entry = zip.at(name);
+    zip.verify_crc(entry);
+    samples.push_back(read_safetensors(zip.bytes(entry), zip.owner(), path + "/" + name));
+  }
+  return samples;
+}
+
+nlohmann::ordered_json tensor_json(const std::string& name, const Tensor& tensor) {
+  return {{"name", name}, {"dtype", dtype_name(tensor.dtype())}, {"shape", tensor.shape()}, {"finite", all_finite(tensor)}};
+}
+
+}  // namespace aitune::tools

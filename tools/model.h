@@ -1,0 +1,42 @@
+#pragma once
+// An .ait as the subcommands use it.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "format/tensor_files.h"
+#include "runtime/instance.h"
+#include "runtime/program.h"
+
+namespace aitune::tools {
+
+/// A loaded file with one instance.
+class Model {
+ public:
+  Model(const std::string& path, const LoadOptions& options);
+
+  const Program& program() const { return *program_; }
+  Instance& instance() { return instance_; }
+  /// Samples from files, or those that the file was tuned on if there are none. In call order.
+  std::vector<std::vector<Tensor>> samples(const std::vector<std::string>& files) const;
+  /// Puts named tensors into call order. Throws InvalidArgument naming what is missing or unknown.
+  std::vector<Tensor> in_order(const NamedTensors& named, const std::string& where) const;
+  NamedTensors name_outputs(std::vector<Tensor> outputs) const;
+
+ private:
+  std::string path_;
+  std::shared_ptr<const Program> program_;
+  Instance instance_;
+};
+
+/// Recorded inputs (or outputs) of the file's samples.
+std::vector<NamedTensors> recorded(const std::string& path, const Manifest& manifest, bool outputs);
+
+/// {"shape": [...], "dtype": "f32", ...} of a tensor.
+nlohmann::ordered_json tensor_json(const std::string& name, const Tensor& tensor);
+
+}  // namespace aitune::tools

@@ -1,0 +1,15 @@
+// aitune-tune: the part of the aitune command that has the compiler in it.
+
+#include <CLI/CLI.hpp>
+
+#include "aitune/version.h"
+#include "tools/commands.h"
+
+int main(int argc, char** argv) {
+  CLI::App app("Ahead-of-time compiler for PyTorch models.", "aitune");
+  app.set_version_flag("--version", aitune::kVersion);
+  app.require_subcommand(1);
+  aitune::tools::Common common;
+  aitune::tools::add_tune_command(app, common);
+  return aitune::tools::parse_and_run(app, argc, argv, common);
+}
