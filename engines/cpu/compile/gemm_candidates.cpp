@@ -31,12 +31,13 @@ struct RegisterTile {
 
 // Accumulators, the vectors of B and one broadcast fit the 32 (16) registers.
 constexpr RegisterTile kTiles512[] = {{14, 2}, {6, 4}, {8, 3}, {7, 4}, {9, 3}, {7, 3}, {12, 2}, {10, 2}, {28, 1}, {5, 5},
-                                      {4, 6},  {3, 8}, {7, 2}, {5, 4}, {4, 4}, {14, 1}, {2, 10}, {1, 8}, {1, 16}, {1, 4}};
+                                      {4, 6},  {3, 8}, {7, 2}, {5, 4}, {4, 4}, {14, 1}, {2, 10}, {1, 8}, {1, 16}, {1, 4},
+                                      {1, 2},  {1, 1}};
 // The same where B's vectors are there twice, as bf16 pairs and widened.
 constexpr RegisterTile kWideTiles512[] = {{8, 3}, {12, 2}, {13, 2}, {5, 4}, {7, 3}, {4, 4}, {7, 2}, {3, 5}, {2, 6}, {10, 2},
-                                          {28, 1}, {14, 1}, {1, 8}, {1, 16}};
-constexpr RegisterTile kWideTiles256[] = {{5, 2}, {4, 2}, {12, 1}, {2, 4}, {6, 1}, {3, 3}, {1, 4}};
-constexpr RegisterTile kTiles256[] = {{6, 2}, {4, 3}, {5, 2}, {3, 4}, {7, 1}, {12, 1}, {2, 5}, {2, 4}, {1, 8}, {1, 4}};
+                                          {28, 1}, {14, 1}, {1, 8}, {1, 16}, {1, 2}, {1, 1}};
+constexpr RegisterTile kWideTiles256[] = {{5, 2}, {4, 2}, {12, 1}, {2, 4}, {6, 1}, {3, 3}, {1, 4}, {1, 2}, {1, 1}};
+constexpr RegisterTile kTiles256[] = {{6, 2}, {4, 3}, {5, 2}, {3, 4}, {7, 1}, {12, 1}, {2, 5}, {2, 4}, {1, 8}, {1, 4}, {1, 2}, {1, 1}};
 
 struct Problem {
   double batch = 1, outer_m = 1;  // batch points; m points but for the last dim
