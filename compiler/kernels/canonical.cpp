@@ -54,9 +54,8 @@ bool counts_inner_points(const LoopKernel& kernel) {
 }
 
 bool uses_index(const LoopKernel& kernel, std::size_t dim) {
-  return std::any_of(kernel.exprs.begin(), kernel.exprs.end(), [&](const Expr& e) {
-    return e.op == ExprOp::index && static_cast<std::size_t>(e.dim) == dim;
-  });
+  return std::any_of(kernel.exprs.begin(), kernel.exprs.end(),
+                     [&](const Expr& e) { return e.op == ExprOp::index && static_cast<std::size_t>(e.dim) == dim; });
 }
 
 SymInt& extent(LoopKernel& kernel, std::size_t dim) {
@@ -144,9 +143,8 @@ void order_dims(LoopKernel& kernel) {
 bool can_merge(LoopKernel& kernel, std::size_t dim) {
   if (uses_index(kernel, dim) || uses_index(kernel, dim + 1)) return false;
   const SymInt& inner_extent = extent(kernel, dim + 1);
-  return std::all_of(kernel.accesses.begin(), kernel.accesses.end(), [&](const Access& a) {
-    return a.strides[dim] == a.strides[dim + 1] * inner_extent;
-  });
+  return std::all_of(kernel.accesses.begin(), kernel.accesses.end(),
+                     [&](const Access& a) { return a.strides[dim] == a.strides[dim + 1] * inner_extent; });
 }
 
 void merge_dims(LoopKernel& kernel) {
@@ -175,7 +173,8 @@ bool depends_on_dim(const LoopKernel& kernel, std::int32_t expr, std::int32_t di
   for (std::size_t i = 0; i < depends.size(); ++i) {
     const Expr& e = kernel.exprs[i];
     bool d = e.op == ExprOp::index && e.dim == dim;
-    for (const std::int32_t operand : {e.a, e.b, e.c}) d = d || (operand >= 0 && depends[static_cast<std::size_t>(operand)]);
+    for (const std::int32_t operand : {e.a, e.b, e.c})
+      d = d || (operand >= 0 && depends[static_cast<std::size_t>(operand)]);
     if (e.op == ExprOp::load) {
       const Access& a = kernel.accesses[static_cast<std::size_t>(e.access)];
       d = d || !a.strides[static_cast<std::size_t>(dim)].is(0) ||

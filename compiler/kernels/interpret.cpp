@@ -30,7 +30,9 @@ struct Number {
   ExprType type = ExprType::f32;
 };
 
-Number real(double v, ExprType type) { return {type == ExprType::f32 ? static_cast<double>(static_cast<float>(v)) : v, 0, type}; }
+Number real(double v, ExprType type) {
+  return {type == ExprType::f32 ? static_cast<double>(static_cast<float>(v)) : v, 0, type};
+}
 Number whole(std::int64_t v) { return {0, v, ExprType::i64}; }
 
 std::int64_t truncated(double v) {
@@ -53,41 +55,71 @@ double extremum(double a, double b, bool maximum) {
 
 double unary_real(ExprOp op, double a) {
   switch (op) {
-    case ExprOp::neg: return -a;
-    case ExprOp::abs: return std::fabs(a);
-    case ExprOp::sqrt: return std::sqrt(a);
-    case ExprOp::rsqrt: return 1 / std::sqrt(a);
-    case ExprOp::reciprocal: return 1 / a;
-    case ExprOp::exp: return std::exp(a);
-    case ExprOp::log: return std::log(a);
-    case ExprOp::tanh: return std::tanh(a);
-    case ExprOp::erf: return std::erf(a);
-    case ExprOp::sigmoid: return 1 / (1 + std::exp(-a));
-    case ExprOp::sin: return std::sin(a);
-    case ExprOp::cos: return std::cos(a);
-    case ExprOp::floor: return std::floor(a);
-    case ExprOp::ceil: return std::ceil(a);
-    case ExprOp::round: return std::nearbyint(a);
-    case ExprOp::trunc: return std::trunc(a);
-    case ExprOp::logical_not: return a == 0;
-    default: throw InternalError("not an operation on one floating number", "interpreter");
+    case ExprOp::neg:
+      return -a;
+    case ExprOp::abs:
+      return std::fabs(a);
+    case ExprOp::sqrt:
+      return std::sqrt(a);
+    case ExprOp::rsqrt:
+      return 1 / std::sqrt(a);
+    case ExprOp::reciprocal:
+      return 1 / a;
+    case ExprOp::exp:
+      return std::exp(a);
+    case ExprOp::log:
+      return std::log(a);
+    case ExprOp::tanh:
+      return std::tanh(a);
+    case ExprOp::erf:
+      return std::erf(a);
+    case ExprOp::sigmoid:
+      return 1 / (1 + std::exp(-a));
+    case ExprOp::sin:
+      return std::sin(a);
+    case ExprOp::cos:
+      return std::cos(a);
+    case ExprOp::floor:
+      return std::floor(a);
+    case ExprOp::ceil:
+      return std::ceil(a);
+    case ExprOp::round:
+      return std::nearbyint(a);
+    case ExprOp::trunc:
+      return std::trunc(a);
+    case ExprOp::logical_not:
+      return a == 0;
+    default:
+      throw InternalError("not an operation on one floating number", "interpreter");
   }
 }
 
 double binary_real(ExprOp op, double a, double b) {
   switch (op) {
-    case ExprOp::add: return a + b;
-    case ExprOp::sub: return a - b;
-    case ExprOp::mul: return a * b;
-    case ExprOp::div: return a / b;
-    case ExprOp::floor_div: return std::floor(a / b);
-    case ExprOp::remainder: return a - std::floor(a / b) * b;
-    case ExprOp::pow: return std::pow(a, b);
-    case ExprOp::min: return extremum(a, b, false);
-    case ExprOp::max: return extremum(a, b, true);
-    case ExprOp::logical_and: return a != 0 && b != 0;
-    case ExprOp::logical_or: return a != 0 || b != 0;
-    default: throw InternalError("not an operation on two floating numbers", "interpreter");
+    case ExprOp::add:
+      return a + b;
+    case ExprOp::sub:
+      return a - b;
+    case ExprOp::mul:
+      return a * b;
+    case ExprOp::div:
+      return a / b;
+    case ExprOp::floor_div:
+      return std::floor(a / b);
+    case ExprOp::remainder:
+      return a - std::floor(a / b) * b;
+    case ExprOp::pow:
+      return std::pow(a, b);
+    case ExprOp::min:
+      return extremum(a, b, false);
+    case ExprOp::max:
+      return extremum(a, b, true);
+    case ExprOp::logical_and:
+      return a != 0 && b != 0;
+    case ExprOp::logical_or:
+      return a != 0 || b != 0;
+    default:
+      throw InternalError("not an operation on two floating numbers", "interpreter");
   }
 }
 
@@ -104,37 +136,65 @@ std::int64_t divided(std::int64_t a, std::int64_t b, bool to_floor, bool want_re
 std::int64_t integer(ExprOp op, std::int64_t a, std::int64_t b) {
   const auto ua = static_cast<std::uint64_t>(a), ub = static_cast<std::uint64_t>(b);
   switch (op) {
-    case ExprOp::add: return wrapped(ua + ub);
-    case ExprOp::sub: return wrapped(ua - ub);
-    case ExprOp::mul: return wrapped(ua * ub);
-    case ExprOp::div: return divided(a, b, false, false);
-    case ExprOp::floor_div: return divided(a, b, true, false);
-    case ExprOp::remainder: return divided(a, b, true, true);
-    case ExprOp::min: return std::min(a, b);
-    case ExprOp::max: return std::max(a, b);
-    case ExprOp::neg: return wrapped(0 - ua);
-    case ExprOp::abs: return a < 0 ? wrapped(0 - ua) : a;
-    case ExprOp::logical_and: return a != 0 && b != 0;
-    case ExprOp::logical_or: return a != 0 || b != 0;
-    case ExprOp::logical_not: return a == 0;
-    case ExprOp::bitwise_and: return a & b;
-    case ExprOp::bitwise_or: return a | b;
-    case ExprOp::bitwise_xor: return a ^ b;
-    case ExprOp::bitwise_not: return ~a;
-    case ExprOp::floor: case ExprOp::ceil: case ExprOp::round: case ExprOp::trunc: return a;
-    default: throw InternalError("not an operation on integers", "interpreter");
+    case ExprOp::add:
+      return wrapped(ua + ub);
+    case ExprOp::sub:
+      return wrapped(ua - ub);
+    case ExprOp::mul:
+      return wrapped(ua * ub);
+    case ExprOp::div:
+      return divided(a, b, false, false);
+    case ExprOp::floor_div:
+      return divided(a, b, true, false);
+    case ExprOp::remainder:
+      return divided(a, b, true, true);
+    case ExprOp::min:
+      return std::min(a, b);
+    case ExprOp::max:
+      return std::max(a, b);
+    case ExprOp::neg:
+      return wrapped(0 - ua);
+    case ExprOp::abs:
+      return a < 0 ? wrapped(0 - ua) : a;
+    case ExprOp::logical_and:
+      return a != 0 && b != 0;
+    case ExprOp::logical_or:
+      return a != 0 || b != 0;
+    case ExprOp::logical_not:
+      return a == 0;
+    case ExprOp::bitwise_and:
+      return a & b;
+    case ExprOp::bitwise_or:
+      return a | b;
+    case ExprOp::bitwise_xor:
+      return a ^ b;
+    case ExprOp::bitwise_not:
+      return ~a;
+    case ExprOp::floor:
+    case ExprOp::ceil:
+    case ExprOp::round:
+    case ExprOp::trunc:
+      return a;
+    default:
+      throw InternalError("not an operation on integers", "interpreter");
   }
 }
 
 template <class T>
 bool compared(ExprOp op, T a, T b) {
   switch (op) {
-    case ExprOp::eq: return a == b;
-    case ExprOp::ne: return a != b;
-    case ExprOp::lt: return a < b;
-    case ExprOp::le: return a <= b;
-    case ExprOp::gt: return a > b;
-    default: return a >= b;
+    case ExprOp::eq:
+      return a == b;
+    case ExprOp::ne:
+      return a != b;
+    case ExprOp::lt:
+      return a < b;
+    case ExprOp::le:
+      return a <= b;
+    case ExprOp::gt:
+      return a > b;
+    default:
+      return a >= b;
   }
 }
 
@@ -152,26 +212,40 @@ class Point {
   Number value(std::int32_t i) const {
     const Expr& e = exprs_.at(static_cast<std::size_t>(i));
     switch (e.op) {
-      case ExprOp::constant: return e.type == ExprType::i64 ? whole(e.integer) : real(e.number, e.type);
-      case ExprOp::index: return converted(whole(index.at(static_cast<std::size_t>(e.dim))), e.type);
-      case ExprOp::load: return load(accesses_.at(static_cast<std::size_t>(e.access)), e.type);
-      case ExprOp::temp: return temps.at(static_cast<std::size_t>(e.access));
-      case ExprOp::accumulator: return accumulator;
-      case ExprOp::cast: return converted(value(e.a), e.type);
-      case ExprOp::select: return converted(truth(value(e.a)) ? value(e.b) : value(e.c), e.type);
+      case ExprOp::constant:
+        return e.type == ExprType::i64 ? whole(e.integer) : real(e.number, e.type);
+      case ExprOp::index:
+        return converted(whole(index.at(static_cast<std::size_t>(e.dim))), e.type);
+      case ExprOp::load:
+        return load(accesses_.at(static_cast<std::size_t>(e.access)), e.type);
+      case ExprOp::temp:
+        return temps.at(static_cast<std::size_t>(e.access));
+      case ExprOp::accumulator:
+        return accumulator;
+      case ExprOp::cast:
+        return converted(value(e.a), e.type);
+      case ExprOp::select:
+        return converted(truth(value(e.a)) ? value(e.b) : value(e.c), e.type);
       case ExprOp::fma: {
         const Number a = operand(e.a, e), b = operand(e.b, e), c = operand(e.c, e);
-        if (e.type == ExprType::i64) return whole(integer(ExprOp::add, integer(ExprOp::mul, a.whole, b.whole), c.whole));
+        if (e.type == ExprType::i64)
+          return whole(integer(ExprOp::add, integer(ExprOp::mul, a.whole, b.whole), c.whole));
         return real(e.type == ExprType::f32 ? a.real * b.real + c.real : std::fma(a.real, b.real, c.real), e.type);
       }
-      case ExprOp::eq: case ExprOp::ne: case ExprOp::lt: case ExprOp::le: case ExprOp::gt: case ExprOp::ge: {
+      case ExprOp::eq:
+      case ExprOp::ne:
+      case ExprOp::lt:
+      case ExprOp::le:
+      case ExprOp::gt:
+      case ExprOp::ge: {
         const Number a = value(e.a), b = value(e.b);
         const bool holds = a.type == ExprType::i64 && b.type == ExprType::i64
                                ? compared(e.op, a.whole, b.whole)
                                : compared(e.op, converted(a, ExprType::f64).real, converted(b, ExprType::f64).real);
         return converted(whole(holds), e.type);
       }
-      default: break;
+      default:
+        break;
     }
     const Number a = operand(e.a, e), b = e.b >= 0 ? operand(e.b, e) : Number{};
     if (e.type == ExprType::i64) return whole(integer(e.op, a.whole, b.whole));
@@ -226,8 +300,8 @@ class Point {
 
 // Calls `visit` for every index of dims [first, first + extents), last fastest.
 template <class F>
-void for_each_index(std::vector<std::int64_t>& index, std::size_t first, const std::vector<std::int64_t>& extents, F&& visit,
-                    std::size_t depth = 0) {
+void for_each_index(std::vector<std::int64_t>& index, std::size_t first, const std::vector<std::int64_t>& extents,
+                    F&& visit, std::size_t depth = 0) {
   if (depth == extents.size()) return visit();
   for (std::int64_t i = 0; i < extents[depth]; ++i) {
     index[first + depth] = i;
@@ -263,16 +337,27 @@ void accumulate(ReduceOp op, Reduction& r, const Number& v, std::int64_t positio
   const bool integers = v.type == ExprType::i64;
   const auto combine = [&](ExprOp o) {
     // Sums in double: the oracle should be more exact than what it judges.
-    r.best = integers ? whole(integer(o, r.best.whole, v.whole)) : Number{binary_real(o, r.best.real, v.real), 0, v.type};
+    r.best =
+        integers ? whole(integer(o, r.best.whole, v.whole)) : Number{binary_real(o, r.best.real, v.real), 0, v.type};
   };
   switch (op) {
-    case ReduceOp::sum: return combine(ExprOp::add);
-    case ReduceOp::product: return combine(ExprOp::mul);
-    case ReduceOp::max: return combine(ExprOp::max);
-    case ReduceOp::min: return combine(ExprOp::min);
-    case ReduceOp::any: r.best = whole(r.best.whole || truth(v)); return;
-    case ReduceOp::all: r.best = whole(r.best.whole && truth(v)); return;
-    case ReduceOp::argmax: case ReduceOp::argmin: break;
+    case ReduceOp::sum:
+      return combine(ExprOp::add);
+    case ReduceOp::product:
+      return combine(ExprOp::mul);
+    case ReduceOp::max:
+      return combine(ExprOp::max);
+    case ReduceOp::min:
+      return combine(ExprOp::min);
+    case ReduceOp::any:
+      r.best = whole(r.best.whole || truth(v));
+      return;
+    case ReduceOp::all:
+      r.best = whole(r.best.whole && truth(v));
+      return;
+    case ReduceOp::argmax:
+    case ReduceOp::argmin:
+      break;
   }
   const bool maximum = op == ReduceOp::argmax;
   bool wins = r.at == std::numeric_limits<std::int64_t>::max();
@@ -289,32 +374,54 @@ void accumulate(ReduceOp op, Reduction& r, const Number& v, std::int64_t positio
 
 double load_element(const void* base, DType dtype, std::int64_t index) {
   switch (dtype) {
-    case DType::f32: return get<float>(base, index);
-    case DType::f64: return get<double>(base, index);
-    case DType::f16: return f16_to_float(get<std::uint16_t>(base, index));
-    case DType::bf16: return bf16_to_float(get<std::uint16_t>(base, index));
-    case DType::u8: return get<std::uint8_t>(base, index);
-    case DType::i8: return get<std::int8_t>(base, index);
-    case DType::b8: return get<std::uint8_t>(base, index) != 0;
-    case DType::i16: return get<std::int16_t>(base, index);
-    case DType::i32: return get<std::int32_t>(base, index);
-    case DType::i64: return static_cast<double>(get<std::int64_t>(base, index));
-    default: throw InternalError("complex elements are not for kernels", "interpreter");
+    case DType::f32:
+      return get<float>(base, index);
+    case DType::f64:
+      return get<double>(base, index);
+    case DType::f16:
+      return f16_to_float(get<std::uint16_t>(base, index));
+    case DType::bf16:
+      return bf16_to_float(get<std::uint16_t>(base, index));
+    case DType::u8:
+      return get<std::uint8_t>(base, index);
+    case DType::i8:
+      return get<std::int8_t>(base, index);
+    case DType::b8:
+      return get<std::uint8_t>(base, index) != 0;
+    case DType::i16:
+      return get<std::int16_t>(base, index);
+    case DType::i32:
+      return get<std::int32_t>(base, index);
+    case DType::i64:
+      return static_cast<double>(get<std::int64_t>(base, index));
+    default:
+      throw InternalError("complex elements are not for kernels", "interpreter");
   }
 }
 
 void store_element(void* base, DType dtype, std::int64_t index, double value) {
   switch (dtype) {
-    case DType::f32: return put(base, index, static_cast<float>(value));
-    case DType::f64: return put(base, index, value);
-    case DType::f16: return put(base, index, float_to_f16(static_cast<float>(value)));
-    case DType::bf16: return put(base, index, float_to_bf16(static_cast<float>(value)));
-    case DType::u8: case DType::i8: return put(base, index, static_cast<std::uint8_t>(truncated(value)));
-    case DType::b8: return put<std::uint8_t>(base, index, value != 0);
-    case DType::i16: return put(base, index, static_cast<std::int16_t>(truncated(value)));
-    case DType::i32: return put(base, index, static_cast<std::int32_t>(truncated(value)));
-    case DType::i64: return put(base, index, truncated(value));
-    default: throw InternalError("complex elements are not for kernels", "interpreter");
+    case DType::f32:
+      return put(base, index, static_cast<float>(value));
+    case DType::f64:
+      return put(base, index, value);
+    case DType::f16:
+      return put(base, index, float_to_f16(static_cast<float>(value)));
+    case DType::bf16:
+      return put(base, index, float_to_bf16(static_cast<float>(value)));
+    case DType::u8:
+    case DType::i8:
+      return put(base, index, static_cast<std::uint8_t>(truncated(value)));
+    case DType::b8:
+      return put<std::uint8_t>(base, index, value != 0);
+    case DType::i16:
+      return put(base, index, static_cast<std::int16_t>(truncated(value)));
+    case DType::i32:
+      return put(base, index, static_cast<std::int32_t>(truncated(value)));
+    case DType::i64:
+      return put(base, index, truncated(value));
+    default:
+      throw InternalError("complex elements are not for kernels", "interpreter");
   }
 }
 
@@ -339,8 +446,9 @@ void interpret(const LoopKernel& kernel, std::span<void* const> buffers, const S
       const ExprType type = kernel.exprs.at(static_cast<std::size_t>(stage.value)).type;
       Reduction r{identity(stage.reduce, type)};
       std::int64_t position = 0;
-      for_each_index(point.index, outer.size(), inner, [&] { accumulate(stage.reduce, r, point.value(stage.value), position++); });
-      point.temps.push_back(is_arg(stage.reduce)        ? whole(r.at)
+      for_each_index(point.index, outer.size(), inner,
+                     [&] { accumulate(stage.reduce, r, point.value(stage.value), position++); });
+      point.temps.push_back(is_arg(stage.reduce)           ? whole(r.at)
                             : r.best.type == ExprType::i64 ? r.best
                                                            : real(r.best.real, r.best.type));
     }

@@ -22,10 +22,10 @@ std::vector<LoopSchedule> candidates(const LoopKernel& kernel, const CpuTarget& 
 
 /// One dimension of the task space: what the emitted function's begin and end count through, last dim fastest.
 struct TaskDim {
-  std::int32_t dim = -1;       ///< outer dim
-  std::int64_t step = 1;       ///< indices of `dim` that one task covers: 1, the unroll factor or a chunk
-  bool chunk = false;          ///< a chunk of the vector dim; the task loops over it
-  SymInt extent = 1;           ///< tasks along this dim
+  std::int32_t dim = -1;  ///< outer dim
+  std::int64_t step = 1;  ///< indices of `dim` that one task covers: 1, the unroll factor or a chunk
+  bool chunk = false;     ///< a chunk of the vector dim; the task loops over it
+  SymInt extent = 1;      ///< tasks along this dim
 };
 
 /// A canonical kernel, its schedule reduced to what the extents allow, and its tasks.
@@ -33,9 +33,9 @@ struct LoopPlan {
   LoopKernel kernel;
   LoopSchedule schedule;
   bool vector_is_outer = false;
-  bool transposes = false;       ///< tiles of lanes x lanes are transposed in registers
+  bool transposes = false;  ///< tiles of lanes x lanes are transposed in registers
   std::vector<TaskDim> tasks;
-  bool single_task = false;      ///< so little work that it is one task
+  bool single_task = false;  ///< so little work that it is one task
   SymInt task_count = 1;
 };
 LoopPlan plan_loop(const LoopKernel& kernel, const LoopSchedule& schedule);

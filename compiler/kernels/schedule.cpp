@@ -10,7 +10,7 @@
 namespace aitune::kernels {
 namespace {
 
-constexpr std::int64_t kChunk = 4096;            // points that make a task worth starting
+constexpr std::int64_t kChunk = 4096;             // points that make a task worth starting
 constexpr std::int64_t kSingleTaskPoints = 8192;  // points times expressions below which one task does everything
 
 const SymInt& extent(const LoopKernel& kernel, std::int32_t dim) {
@@ -48,11 +48,15 @@ bool has_transposed_load(const LoopKernel& kernel, std::int32_t along, std::int3
   });
 }
 
-std::optional<std::int64_t> constant_product(const std::vector<SymInt>& extents) { return product(extents).as_constant(); }
+std::optional<std::int64_t> constant_product(const std::vector<SymInt>& extents) {
+  return product(extents).as_constant();
+}
 
 LoopSchedule normalise(const LoopKernel& kernel, LoopSchedule s) {
   const auto outer = static_cast<std::int32_t>(kernel.outer.size());
-  const auto power_of_two = [](std::int32_t n) { return n > 0 && n <= 64 && std::has_single_bit(static_cast<unsigned>(n)); };
+  const auto power_of_two = [](std::int32_t n) {
+    return n > 0 && n <= 64 && std::has_single_bit(static_cast<unsigned>(n));
+  };
   if (s.vector_dim >= dim_count(kernel) || !power_of_two(s.lanes) || s.vectors < 1 || s.vectors > 16 || s.unroll < 1 ||
       s.unroll > 64) {
     throw InternalError("the schedule does not fit the kernel", kernel.name);
@@ -66,7 +70,8 @@ LoopSchedule normalise(const LoopKernel& kernel, LoopSchedule s) {
   }
   if (s.vector_dim < 0 || s.lanes < 2) s.vector_dim = -1, s.lanes = 1, s.vectors = 1;
   // Tiles at the end of a row overlap the one before, which recomputes points: not where points read what they store.
-  if (s.unroll_dim < 0 || s.unroll_dim >= outer || s.unroll_dim == s.vector_dim || reads_own_stores(kernel)) s.unroll = 1;
+  if (s.unroll_dim < 0 || s.unroll_dim >= outer || s.unroll_dim == s.vector_dim || reads_own_stores(kernel))
+    s.unroll = 1;
   if (s.unroll > 1) {
     if (const auto e = extent(kernel, s.unroll_dim).as_constant()) {
       s.unroll = static_cast<std::int32_t>(std::clamp<std::int64_t>(*e, 1, s.unroll));
@@ -122,8 +127,14 @@ namespace {
 
 bool is_heavy(ExprOp op) {
   switch (op) {
-    case ExprOp::pow: case ExprOp::exp: case ExprOp::log: case ExprOp::tanh: case ExprOp::erf: case ExprOp::sigmoid:
-    case ExprOp::sin: case ExprOp::cos:
+    case ExprOp::pow:
+    case ExprOp::exp:
+    case ExprOp::log:
+    case ExprOp::tanh:
+    case ExprOp::erf:
+    case ExprOp::sigmoid:
+    case ExprOp::sin:
+    case ExprOp::cos:
       return true;
     default:
       return false;
@@ -134,8 +145,27 @@ std::int64_t heavy_count(const LoopKernel& kernel) {
   return std::count_if(kernel.exprs.begin(), kernel.exprs.end(), [](const Expr& e) { return is_heavy(e.op); });
 }
 
+// Whether tiles of lanes x lanes points along `along` and `across` make gathers into loads and a few shuffles.
+bool can_transpose(const LoopKernel& kernel, std::int32_t along, std::int32_t across, int lanes) {
+  if (!is_pointwise(kernel) || along == across || !has_transposed_load(kernel, along, across)) return false;
+  const auto fits = [&](std::int32_t dim) {
+    const auto e = extent(kernel, dim).as_constant();
+    return !e || *e >= lanes;
+  };
+  return fits(along) && fits(across);
+}
+
+/// The dim to tile against vector dim `along` for transposed loads, or -1.
+std::int32_t transposed_dim(const LoopKernel& kernel, std::int32_t along, int lanes) {
+  for (auto u = static_cast<std::int32_t>(kernel.outer.size()) - 1; u >= 0; --u) {
+    if (can_transpose(kernel, along, u, lanes)) return u;
+  }
+  return -1;
+}
+
 /// Estimated cost of a vector's worth of points when lanes run over `dim`; -1 is scalar code.
 double cost_of(const LoopKernel& kernel, std::int32_t dim, int lanes) {
+  const std::int32_t across = dim < 0 ? -1 : transposed_dim(kernel, dim, lanes);
   const auto outer = static_cast<std::int32_t>(kernel.outer.size());
   double cost = 0;
   const auto access_cost = [&](const Access& a, bool store) {
@@ -144,14 +174,18 @@ double cost_of(const LoopKernel& kernel, std::int32_t dim, int lanes) {
     const bool scattered = a.indirect >= 0 && depends_on_dim(kernel, a.indirect, dim);
     if (!scattered && stride.is(1)) return 1.0;
     if (!scattered && stride.is(0)) return store ? static_cast<double>(lanes) : 0.5;
+    if (across >= 0 && !store && a.indirect < 0 && a.strides[static_cast<std::size_t>(across)].is(1)) return 4.0;
     const bool gathered = dtype_size(a.dtype) >= 4 && !store;
     return gathered ? 1.0 * lanes : 2.0 * lanes;
   };
   const auto inner_points = constant_product(kernel.inner);
-  const double weight = kernel.inner.empty() ? 1 : inner_points ? static_cast<double>(std::min<std::int64_t>(*inner_points, 64)) : 64;
+  const double weight = kernel.inner.empty() ? 1
+                        : inner_points       ? static_cast<double>(std::min<std::int64_t>(*inner_points, 64))
+                                             : 64;
   for (const Expr& e : kernel.exprs) {
     if (e.op == ExprOp::load) cost += weight * access_cost(kernel.accesses[static_cast<std::size_t>(e.access)], false);
-    if (e.op != ExprOp::constant && e.op != ExprOp::index) cost += weight * (is_heavy(e.op) ? 15 : 0.5) * (dim < 0 ? lanes : 1);
+    if (e.op != ExprOp::constant && e.op != ExprOp::index)
+      cost += weight * (is_heavy(e.op) ? 15 : 0.5) * (dim < 0 ? lanes : 1);
   }
   for (const Stage& s : kernel.stages) {
     const bool per_outer = s.kind == Stage::Kind::finish;
@@ -220,16 +254,7 @@ LoopSchedule default_schedule(const LoopKernel& original, const CpuTarget& targe
   s.lanes = target.avx512 ? 16 : 8;
   double best = cost_of(kernel, -1, s.lanes);
   for (std::int32_t d = dim_count(kernel) - 1; d >= 0; --d) {
-    double cost = cost_of(kernel, d, s.lanes);
-    if (is_pointwise(kernel)) {
-      // Transposed tiles turn gathers into loads and a few shuffles.
-      for (std::int32_t u = 0; u < outer; ++u) {
-        const auto e = extent(kernel, u).as_constant();
-        const auto along = extent(kernel, d).as_constant();
-        if (u == d || !has_transposed_load(kernel, d, u) || (e && *e < s.lanes) || (along && *along < s.lanes)) continue;
-        cost = std::min(cost, 8.0);
-      }
-    }
+    const double cost = cost_of(kernel, d, s.lanes);
     if (cost < best) best = cost, s.vector_dim = d;
   }
   if (s.vector_dim < 0) {
@@ -240,14 +265,10 @@ LoopSchedule default_schedule(const LoopKernel& original, const CpuTarget& targe
   const bool vector_is_outer = s.vector_dim < outer;
   if (is_pointwise(kernel)) {
     s.vectors = heavy ? 2 : 4;
-    for (std::int32_t u = outer - 1; u >= 0; --u) {
-      if (u == s.vector_dim || !has_transposed_load(kernel, s.vector_dim, u)) continue;
-      const auto e = extent(kernel, u).as_constant(), along = extent(kernel, s.vector_dim).as_constant();
-      if ((e && *e < s.lanes) || (along && *along < s.lanes)) continue;
-      s.unroll_dim = u;
+    if (const std::int32_t across = transposed_dim(kernel, s.vector_dim, s.lanes); across >= 0) {
+      s.unroll_dim = across;
       s.unroll = s.lanes;
       s.vectors = 1;
-      break;
     }
     return s;
   }

@@ -90,6 +90,16 @@ TEST(Schedule, TransposingCopiesAreTiled) {
   EXPECT_TRUE(plan_loop(k, s).transposes);
 }
 
+TEST(Schedule, LongRowsOfFewColumnsKeepTheContiguousDim) {
+  // Enough arithmetic that the half empty second vector of a row counts; still better than scattering the stores.
+  LoopKernel k = map({12544, 24}, {{24, 1}, {0, 1}}, {24, 1});
+  for (int i = 0; i < 8; ++i) {
+    k.exprs.push_back({.op = ExprOp::mul, .a = static_cast<std::int32_t>(k.exprs.size()) - 1, .b = 0});
+  }
+  k.stages[0].stores[0].value = static_cast<std::int32_t>(k.exprs.size()) - 1;
+  EXPECT_EQ(default_schedule(k, kAvx512).vector_dim, 1);
+}
+
 TEST(Schedule, CandidatesBeginWithTheDefaultAndDiffer) {
   const LoopKernel k = depthwise(28, 28, 96, 5, 1);
   for (const CpuTarget& target : {kAvx512, kAvx2}) {

@@ -20,12 +20,24 @@ Value* emit_compare(llvm::IRBuilderBase& b, ExprOp op, Value* x, Value* y) {
   using P = llvm::CmpInst::Predicate;
   P predicate{};
   switch (op) {
-    case ExprOp::eq: predicate = integer ? P::ICMP_EQ : P::FCMP_OEQ; break;
-    case ExprOp::ne: predicate = integer ? P::ICMP_NE : P::FCMP_UNE; break;
-    case ExprOp::lt: predicate = integer ? P::ICMP_SLT : P::FCMP_OLT; break;
-    case ExprOp::le: predicate = integer ? P::ICMP_SLE : P::FCMP_OLE; break;
-    case ExprOp::gt: predicate = integer ? P::ICMP_SGT : P::FCMP_OGT; break;
-    default: predicate = integer ? P::ICMP_SGE : P::FCMP_OGE; break;
+    case ExprOp::eq:
+      predicate = integer ? P::ICMP_EQ : P::FCMP_OEQ;
+      break;
+    case ExprOp::ne:
+      predicate = integer ? P::ICMP_NE : P::FCMP_UNE;
+      break;
+    case ExprOp::lt:
+      predicate = integer ? P::ICMP_SLT : P::FCMP_OLT;
+      break;
+    case ExprOp::le:
+      predicate = integer ? P::ICMP_SLE : P::FCMP_OLE;
+      break;
+    case ExprOp::gt:
+      predicate = integer ? P::ICMP_SGT : P::FCMP_OGT;
+      break;
+    default:
+      predicate = integer ? P::ICMP_SGE : P::FCMP_OGE;
+      break;
   }
   Value* holds = b.CreateCmp(predicate, x, y);
   return b.CreateZExt(holds, shaped(b.getInt64Ty(), holds));
@@ -39,33 +51,60 @@ Value* emit_unary(llvm::IRBuilderBase& b, ExprOp op, ExprType expr_type, Value* 
   if (integer) {
     Value* zero = llvm::Constant::getNullValue(type);
     switch (op) {
-      case ExprOp::neg: return b.CreateNeg(a);
-      case ExprOp::abs: return b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, a, b.getFalse());
-      case ExprOp::logical_not: return b.CreateZExt(b.CreateICmpEQ(a, zero), type);
-      case ExprOp::bitwise_not: return b.CreateNot(a);
-      case ExprOp::floor: case ExprOp::ceil: case ExprOp::round: case ExprOp::trunc: return a;
-      default: throw InternalError("this operation needs a floating type", "code generation");
+      case ExprOp::neg:
+        return b.CreateNeg(a);
+      case ExprOp::abs:
+        return b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, a, b.getFalse());
+      case ExprOp::logical_not:
+        return b.CreateZExt(b.CreateICmpEQ(a, zero), type);
+      case ExprOp::bitwise_not:
+        return b.CreateNot(a);
+      case ExprOp::floor:
+      case ExprOp::ceil:
+      case ExprOp::round:
+      case ExprOp::trunc:
+        return a;
+      default:
+        throw InternalError("this operation needs a floating type", "code generation");
     }
   }
   switch (op) {
-    case ExprOp::neg: return b.CreateFNeg(a);
-    case ExprOp::abs: return call(llvm::Intrinsic::fabs);
-    case ExprOp::sqrt: return call(llvm::Intrinsic::sqrt);
-    case ExprOp::rsqrt: return b.CreateFDiv(number(1), call(llvm::Intrinsic::sqrt));
-    case ExprOp::reciprocal: return b.CreateFDiv(number(1), a);
-    case ExprOp::floor: return call(llvm::Intrinsic::floor);
-    case ExprOp::ceil: return call(llvm::Intrinsic::ceil);
-    case ExprOp::round: return call(llvm::Intrinsic::roundeven);
-    case ExprOp::trunc: return call(llvm::Intrinsic::trunc);
-    case ExprOp::logical_not: return b.CreateUIToFP(b.CreateFCmpOEQ(a, number(0)), type);
-    case ExprOp::exp: return emit_math(b, MathFunction::exp, a);
-    case ExprOp::log: return emit_math(b, MathFunction::log, a);
-    case ExprOp::tanh: return emit_math(b, MathFunction::tanh, a);
-    case ExprOp::erf: return emit_math(b, MathFunction::erf, a);
-    case ExprOp::sigmoid: return emit_math(b, MathFunction::sigmoid, a);
-    case ExprOp::sin: return emit_math(b, MathFunction::sin, a);
-    case ExprOp::cos: return emit_math(b, MathFunction::cos, a);
-    default: throw InternalError("this operation needs an integer type or more operands", "code generation");
+    case ExprOp::neg:
+      return b.CreateFNeg(a);
+    case ExprOp::abs:
+      return call(llvm::Intrinsic::fabs);
+    case ExprOp::sqrt:
+      return call(llvm::Intrinsic::sqrt);
+    case ExprOp::rsqrt:
+      return b.CreateFDiv(number(1), call(llvm::Intrinsic::sqrt));
+    case ExprOp::reciprocal:
+      return b.CreateFDiv(number(1), a);
+    case ExprOp::floor:
+      return call(llvm::Intrinsic::floor);
+    case ExprOp::ceil:
+      return call(llvm::Intrinsic::ceil);
+    case ExprOp::round:
+      return call(llvm::Intrinsic::roundeven);
+    case ExprOp::trunc:
+      return call(llvm::Intrinsic::trunc);
+    case ExprOp::logical_not:
+      return b.CreateUIToFP(b.CreateFCmpOEQ(a, number(0)), type);
+    case ExprOp::exp:
+      return emit_math(b, MathFunction::exp, a);
+    case ExprOp::log:
+      return emit_math(b, MathFunction::log, a);
+    case ExprOp::tanh:
+      return emit_math(b, MathFunction::tanh, a);
+    case ExprOp::erf:
+      return emit_math(b, MathFunction::erf, a);
+    case ExprOp::sigmoid:
+      return emit_math(b, MathFunction::sigmoid, a);
+    case ExprOp::sin:
+      return emit_math(b, MathFunction::sin, a);
+    case ExprOp::cos:
+      return emit_math(b, MathFunction::cos, a);
+    default:
+      throw InternalError("this operation needs an integer type or more operands", "code generation");
   }
 }
 
@@ -147,37 +186,61 @@ Value* emit_binary(llvm::IRBuilderBase& b, ExprOp op, ExprType expr_type, Value*
   const auto truth = [&](Value* v) { return b.CreateICmpNE(v, zero); };
   if (expr_type == ExprType::i64) {
     switch (op) {
-      case ExprOp::add: return b.CreateAdd(x, y);
-      case ExprOp::sub: return b.CreateSub(x, y);
-      case ExprOp::mul: return b.CreateMul(x, y);
-      case ExprOp::div: return divide_integers(b, x, y, false, false);
-      case ExprOp::floor_div: return divide_integers(b, x, y, true, false);
-      case ExprOp::remainder: return divide_integers(b, x, y, true, true);
-      case ExprOp::min: return b.CreateBinaryIntrinsic(llvm::Intrinsic::smin, x, y);
-      case ExprOp::max: return b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, x, y);
-      case ExprOp::logical_and: return b.CreateZExt(b.CreateAnd(truth(x), truth(y)), type);
-      case ExprOp::logical_or: return b.CreateZExt(b.CreateOr(truth(x), truth(y)), type);
-      case ExprOp::bitwise_and: return b.CreateAnd(x, y);
-      case ExprOp::bitwise_or: return b.CreateOr(x, y);
-      case ExprOp::bitwise_xor: return b.CreateXor(x, y);
-      default: throw InternalError("this operation needs a floating type", "code generation");
+      case ExprOp::add:
+        return b.CreateAdd(x, y);
+      case ExprOp::sub:
+        return b.CreateSub(x, y);
+      case ExprOp::mul:
+        return b.CreateMul(x, y);
+      case ExprOp::div:
+        return divide_integers(b, x, y, false, false);
+      case ExprOp::floor_div:
+        return divide_integers(b, x, y, true, false);
+      case ExprOp::remainder:
+        return divide_integers(b, x, y, true, true);
+      case ExprOp::min:
+        return b.CreateBinaryIntrinsic(llvm::Intrinsic::smin, x, y);
+      case ExprOp::max:
+        return b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, x, y);
+      case ExprOp::logical_and:
+        return b.CreateZExt(b.CreateAnd(truth(x), truth(y)), type);
+      case ExprOp::logical_or:
+        return b.CreateZExt(b.CreateOr(truth(x), truth(y)), type);
+      case ExprOp::bitwise_and:
+        return b.CreateAnd(x, y);
+      case ExprOp::bitwise_or:
+        return b.CreateOr(x, y);
+      case ExprOp::bitwise_xor:
+        return b.CreateXor(x, y);
+      default:
+        throw InternalError("this operation needs a floating type", "code generation");
     }
   }
   switch (op) {
-    case ExprOp::add: return b.CreateFAdd(x, y);
-    case ExprOp::sub: return b.CreateFSub(x, y);
-    case ExprOp::mul: return b.CreateFMul(x, y);
-    case ExprOp::div: return b.CreateFDiv(x, y);
-    case ExprOp::floor_div: return b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, b.CreateFDiv(x, y));
-    case ExprOp::remainder: return remainder(b, x, y);
-    case ExprOp::pow: return power(b, x, y);
-    case ExprOp::min: return extremum(b, x, y, false);
-    case ExprOp::max: return extremum(b, x, y, true);
+    case ExprOp::add:
+      return b.CreateFAdd(x, y);
+    case ExprOp::sub:
+      return b.CreateFSub(x, y);
+    case ExprOp::mul:
+      return b.CreateFMul(x, y);
+    case ExprOp::div:
+      return b.CreateFDiv(x, y);
+    case ExprOp::floor_div:
+      return b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, b.CreateFDiv(x, y));
+    case ExprOp::remainder:
+      return remainder(b, x, y);
+    case ExprOp::pow:
+      return power(b, x, y);
+    case ExprOp::min:
+      return extremum(b, x, y, false);
+    case ExprOp::max:
+      return extremum(b, x, y, true);
     case ExprOp::logical_and:
       return b.CreateUIToFP(b.CreateAnd(b.CreateFCmpUNE(x, zero), b.CreateFCmpUNE(y, zero)), type);
     case ExprOp::logical_or:
       return b.CreateUIToFP(b.CreateOr(b.CreateFCmpUNE(x, zero), b.CreateFCmpUNE(y, zero)), type);
-    default: throw InternalError("this operation needs an integer type", "code generation");
+    default:
+      throw InternalError("this operation needs an integer type", "code generation");
   }
 }
 

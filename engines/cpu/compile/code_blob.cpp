@@ -58,8 +58,8 @@ void relocate(Layout& layout, std::size_t section_at, const llvm::object::Reloca
   const auto found = layout.offsets.find(target->getIndex());
   if (found == layout.offsets.end()) refuse("generated code refers to '" + name + "', which is not loaded");
   const std::uint64_t type = relocation.getType();
-  const std::int64_t value = static_cast<std::int64_t>(found->second + expect(symbol->getValue())) +
-                             expect(relocation.getAddend());
+  const std::int64_t value =
+      static_cast<std::int64_t>(found->second + expect(symbol->getValue())) + expect(relocation.getAddend());
   const std::size_t place = section_at + relocation.getOffset();
   const std::size_t width = type == llvm::ELF::R_X86_64_PC64 ? 8 : 4;
   if (place + width > layout.bytes.size()) refuse("a relocation lies outside its section");

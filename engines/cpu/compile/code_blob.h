@@ -1,5 +1,6 @@
 #pragma once
-// From an ELF object to one piece of position-independent machine code, and into executable memory for timing and tests.
+// From an ELF object to one piece of position-independent machine code, and into executable memory for timing and
+// tests.
 
 #include <memory>
 #include <span>

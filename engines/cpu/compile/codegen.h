@@ -15,8 +15,8 @@ namespace aitune::cpu {
 
 /// Position-independent machine code: text and constants in one piece, no relocations left, no external symbols.
 struct CodeBlob {
-  std::vector<std::byte> bytes;                                 ///< load at any 64-byte aligned address
-  std::vector<std::pair<std::string, std::size_t>> entries;     ///< function name and offset in `bytes`
+  std::vector<std::byte> bytes;                              ///< load at any 64-byte aligned address
+  std::vector<std::pair<std::string, std::size_t>> entries;  ///< function name and offset in `bytes`
 };
 
 /// Turns kernels into code for one target. Not thread-safe; make one per thread.

@@ -14,23 +14,37 @@ using llvm::Value;
 
 Type* scalar_type(llvm::IRBuilderBase& b, ExprType type) {
   switch (type) {
-    case ExprType::f32: return b.getFloatTy();
-    case ExprType::f64: return b.getDoubleTy();
-    case ExprType::i64: return b.getInt64Ty();
+    case ExprType::f32:
+      return b.getFloatTy();
+    case ExprType::f64:
+      return b.getDoubleTy();
+    case ExprType::i64:
+      return b.getInt64Ty();
   }
   throw InternalError("unknown expression type", "code generation");
 }
 
 Type* storage_type(llvm::IRBuilderBase& b, DType dtype) {
   switch (dtype) {
-    case DType::f32: return b.getFloatTy();
-    case DType::f64: return b.getDoubleTy();
-    case DType::f16: return b.getHalfTy();
-    case DType::bf16: case DType::i16: return b.getInt16Ty();
-    case DType::u8: case DType::i8: case DType::b8: return b.getInt8Ty();
-    case DType::i32: return b.getInt32Ty();
-    case DType::i64: return b.getInt64Ty();
-    default: break;
+    case DType::f32:
+      return b.getFloatTy();
+    case DType::f64:
+      return b.getDoubleTy();
+    case DType::f16:
+      return b.getHalfTy();
+    case DType::bf16:
+    case DType::i16:
+      return b.getInt16Ty();
+    case DType::u8:
+    case DType::i8:
+    case DType::b8:
+      return b.getInt8Ty();
+    case DType::i32:
+      return b.getInt32Ty();
+    case DType::i64:
+      return b.getInt64Ty();
+    default:
+      break;
   }
   throw Unsupported("complex elements cannot be compiled", std::string(dtype_name(dtype)));
 }

@@ -42,10 +42,14 @@ Value* tail_mask(llvm::IRBuilderBase& b, Value* remaining, int lanes) {
 }
 
 ExprEmitter::ExprEmitter(llvm::IRBuilderBase& builder, const CpuTarget& target, const std::vector<Access>& accesses,
-                         const std::vector<Expr>& exprs, std::vector<Value*> buffers, const Sizes& sizes,
-                         int loop_dims)
-    : builder_(&builder), target_(target), accesses_(&accesses), exprs_(&exprs), buffers_(std::move(buffers)),
-      sizes_(&sizes), loop_dims_(loop_dims) {
+                         const std::vector<Expr>& exprs, std::vector<Value*> buffers, const Sizes& sizes, int loop_dims)
+    : builder_(&builder),
+      target_(target),
+      accesses_(&accesses),
+      exprs_(&exprs),
+      buffers_(std::move(buffers)),
+      sizes_(&sizes),
+      loop_dims_(loop_dims) {
   llvm::MDBuilder metadata(builder.getContext());
   llvm::MDNode* domain = metadata.createAnonymousAliasScopeDomain("buffers");
   std::vector<llvm::Metadata*> scopes;
@@ -116,10 +120,9 @@ Value* ExprEmitter::load(Value* pointer, DType dtype, ExprType type, int count, 
 void ExprEmitter::store(Value* value, Value* pointer, DType dtype, ExprType type, int count, Value* mask, int buffer) {
   const llvm::Align align(dtype_size(dtype));
   Value* stored = narrow(*builder_, target_, value, type, dtype);
-  llvm::Instruction* instruction = mask && count > 1
-                                       ? static_cast<llvm::Instruction*>(
-                                             builder_->CreateMaskedStore(stored, pointer, align, mask))
-                                       : builder_->CreateAlignedStore(stored, pointer, align);
+  llvm::Instruction* instruction =
+      mask && count > 1 ? static_cast<llvm::Instruction*>(builder_->CreateMaskedStore(stored, pointer, align, mask))
+                        : builder_->CreateAlignedStore(stored, pointer, align);
   mark(instruction, buffer);
 }
 
@@ -159,7 +162,8 @@ Value* Evaluation::compute(const Expr& e) {
       if (e.dim == lanes_.dim && lanes_.count > 1) at = b.CreateAdd(spread(at), iota(b.getInt64Ty(), lanes_.count));
       return convert(b, at, ExprType::i64, e.type);
     }
-    case ExprOp::load: return load(e);
+    case ExprOp::load:
+      return load(e);
     case ExprOp::temp:
       if (!temps_ || static_cast<std::size_t>(e.access) >= temps_->size()) {
         throw InternalError("a reduction's result is used before it exists", "code generation");
@@ -168,8 +172,14 @@ Value* Evaluation::compute(const Expr& e) {
     case ExprOp::accumulator:
       if (!accumulator_) throw InternalError("only a matrix product has an accumulator", "code generation");
       return accumulator_;
-    case ExprOp::cast: return operand(e.a, e.type);
-    case ExprOp::eq: case ExprOp::ne: case ExprOp::lt: case ExprOp::le: case ExprOp::gt: case ExprOp::ge:
+    case ExprOp::cast:
+      return operand(e.a, e.type);
+    case ExprOp::eq:
+    case ExprOp::ne:
+    case ExprOp::lt:
+    case ExprOp::le:
+    case ExprOp::gt:
+    case ExprOp::ge:
       return convert(b, compare(e), ExprType::i64, e.type);
     case ExprOp::select: {
       const ExprType type = emitter_->exprs()[static_cast<std::size_t>(e.a)].type;
@@ -186,7 +196,8 @@ Value* Evaluation::compute(const Expr& e) {
       if (e.type == ExprType::i64) return b.CreateAdd(b.CreateMul(x, y), z);
       return b.CreateIntrinsic(llvm::Intrinsic::fma, {x->getType()}, {x, y, z});
     }
-    default: break;
+    default:
+      break;
   }
   Value* a = operand(e.a, e.type);
   if (e.b < 0) return emit_unary(b, e.op, e.type, a);

@@ -1,13 +1,12 @@
 #pragma once
 // Scalar expressions of the kernel form as LLVM IR over a vector of lanes. Shared by the loop and the GEMM emitter.
 //
-//   ExprEmitter emitter(builder, target, kernel.accesses, kernel.exprs, kernel.stores…, frame.buffers, sizes, loop_dims);
-//   Cursor at = emitter.origin();                     // all loop indices 0
-//   at = emitter.moved(at, dim, index_value);         // once for each enclosing loop: addresses are built level by level
-//   at = emitter.moved(at, n_dim, 16);                // constants fold into the addressing mode
-//   Evaluation point(emitter, at, Lanes{n_dim, 16, mask_or_null});
-//   point.set_accumulator(acc);                       // <16 x float>
-//   for (const kernels::Store& s : kernel.stores) point.store(s);
+//   ExprEmitter emitter(builder, target, kernel.accesses, kernel.exprs, kernel.stores…, frame.buffers, sizes,
+//   loop_dims); Cursor at = emitter.origin();                     // all loop indices 0 at = emitter.moved(at, dim,
+//   index_value);         // once for each enclosing loop: addresses are built level by level at = emitter.moved(at,
+//   n_dim, 16);                // constants fold into the addressing mode Evaluation point(emitter, at, Lanes{n_dim,
+//   16, mask_or_null}); point.set_accumulator(acc);                       // <16 x float> for (const kernels::Store& s
+//   : kernel.stores) point.store(s);
 
 #include <cstdint>
 #include <vector>
@@ -53,7 +52,8 @@ class ExprEmitter {
   Cursor moved(const Cursor& from, int dim, std::int64_t by);
 
   /// Loads `count` consecutive elements (a scalar for 1) and converts them to `type`. Lanes without mask read as 0.
-  llvm::Value* load(llvm::Value* pointer, DType dtype, kernels::ExprType type, int count, llvm::Value* mask, int buffer);
+  llvm::Value* load(llvm::Value* pointer, DType dtype, kernels::ExprType type, int count, llvm::Value* mask,
+                    int buffer);
   /// Converts and stores `count` consecutive elements.
   void store(llvm::Value* value, llvm::Value* pointer, DType dtype, kernels::ExprType type, int count,
              llvm::Value* mask, int buffer);

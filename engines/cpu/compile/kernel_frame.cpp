@@ -54,8 +54,8 @@ KernelFrame begin_inner(llvm::Module& module, llvm::IRBuilderBase& builder, cons
   // struct aitune_cpu_kernel_args { buffers; params; }
   llvm::MDNode* empty = llvm::MDNode::get(context, {});
   const auto load = [&](Value* base, std::uint64_t slot, const char* name) {
-    llvm::LoadInst* value = builder.CreateAlignedLoad(pointer, builder.CreateConstGEP1_64(pointer, base, slot),
-                                                      llvm::Align(8), name);
+    llvm::LoadInst* value =
+        builder.CreateAlignedLoad(pointer, builder.CreateConstGEP1_64(pointer, base, slot), llvm::Align(8), name);
     value->setMetadata(llvm::LLVMContext::MD_invariant_load, empty);
     return value;
   };
@@ -71,9 +71,9 @@ KernelFrame begin_kernel(llvm::Module& module, llvm::IRBuilderBase& builder, con
                          const std::string& symbol, int buffer_count) {
   llvm::Type* pointer = llvm::PointerType::get(module.getContext(), 0);
   llvm::Type* i64 = llvm::Type::getInt64Ty(module.getContext());
-  KernelFrame frame = begin_inner(module, builder, target, symbol, buffer_count,
-                                  llvm::FunctionType::get(llvm::Type::getVoidTy(module.getContext()),
-                                                          {pointer, i64, i64}, false));
+  KernelFrame frame =
+      begin_inner(module, builder, target, symbol, buffer_count,
+                  llvm::FunctionType::get(llvm::Type::getVoidTy(module.getContext()), {pointer, i64, i64}, false));
   frame.begin = frame.function->getArg(1);
   frame.end = frame.function->getArg(2);
   frame.begin->setName("begin");
@@ -112,13 +112,10 @@ std::vector<Value*> CountedLoop::finish(const std::vector<Value*>& next) {
   BasicBlock* latch = builder_->GetInsertBlock();
   llvm::BranchInst* branch = builder_->CreateCondBr(builder_->CreateICmpSLT(following, last_), body, exit);
   llvm::LLVMContext& context = builder_->getContext();
-  const auto flag = [&](const char* name) {
-    return llvm::MDNode::get(context, {llvm::MDString::get(context, name)});
-  };
+  const auto flag = [&](const char* name) { return llvm::MDNode::get(context, {llvm::MDString::get(context, name)}); };
   std::vector<llvm::Metadata*> hints{nullptr};
-  hints.push_back(llvm::MDNode::get(
-      context, {llvm::MDString::get(context, "llvm.loop.vectorize.enable"),
-                llvm::ConstantAsMetadata::get(llvm::ConstantInt::getFalse(context))}));
+  hints.push_back(llvm::MDNode::get(context, {llvm::MDString::get(context, "llvm.loop.vectorize.enable"),
+                                              llvm::ConstantAsMetadata::get(llvm::ConstantInt::getFalse(context))}));
   if (!allow_unroll_) hints.push_back(flag("llvm.loop.unroll.disable"));
   llvm::MDNode* loop = llvm::MDNode::getDistinct(context, hints);
   loop->replaceOperandWith(0, loop);

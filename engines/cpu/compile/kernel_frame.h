@@ -49,7 +49,8 @@ KernelFrame begin_kernel(llvm::Module& module, llvm::IRBuilderBase& builder, con
 KernelFrame begin_inner(llvm::Module& module, llvm::IRBuilderBase& builder, const CpuTarget& target,
                         const std::string& symbol, int buffer_count, llvm::FunctionType* type);
 
-/// One counted loop under construction: for (i = first; i < last; i += step). Loops that may run zero times are guarded.
+/// One counted loop under construction: for (i = first; i < last; i += step). Loops that may run zero times are
+/// guarded.
 ///   CountedLoop loop(builder, first, last, step, {carried…});   // builder now in the body
 ///   … loop.index(), loop.carried(k) …
 ///   std::vector<Value*> results = loop.finish({next carried…}); // builder now behind the loop
@@ -60,6 +61,7 @@ class CountedLoop {
               const std::vector<llvm::Value*>& initial = {}, bool allow_unroll = false);
   llvm::Value* index() const { return index_; }
   llvm::Value* carried(std::size_t k) const { return carried_[k]; }
+  const std::vector<llvm::Value*>& all_carried() const { return carried_; }
   /// Closes the loop; returns the values of the carried variables after it.
   std::vector<llvm::Value*> finish(const std::vector<llvm::Value*>& next = {});
 

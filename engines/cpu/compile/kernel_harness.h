@@ -39,7 +39,8 @@ class GuardedBuffer {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const std::size_t body = (std::max<std::size_t>(size, 1) + page - 1) / page * page;
     mapped_ = body + 2 * page;
-    base_ = static_cast<std::byte*>(::mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    base_ =
+        static_cast<std::byte*>(::mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     if (base_ == MAP_FAILED) throw std::bad_alloc();
     ::mprotect(base_, page, PROT_NONE);
     ::mprotect(base_ + page + body, page, PROT_NONE);
@@ -143,11 +144,16 @@ inline std::vector<std::int64_t> param_values(const kernels::LoopKernel& kernel,
 /// How far an element may be off: relative to the larger of its size and 1, by storage type.
 inline double tolerance(DType dtype) {
   switch (dtype) {
-    case DType::bf16: return 1.0 / 128;
-    case DType::f16: return 1.0 / 1024;
-    case DType::f32: return 4e-6;
-    case DType::f64: return 1e-12;
-    default: return 0;
+    case DType::bf16:
+      return 1.0 / 128;
+    case DType::f16:
+      return 1.0 / 1024;
+    case DType::f32:
+      return 4e-6;
+    case DType::f64:
+      return 1e-12;
+    default:
+      return 0;
   }
 }
 

@@ -2,15 +2,14 @@
 #include <llvm/IR/Module.h>
 
 #include <algorithm>
-#include <bit>
 #include <functional>
-#include <optional>
 
 #include "base/error.h"
 #include "compiler/kernels/loop.h"
 #include "engines/cpu/compile/emitters.h"
 #include "engines/cpu/compile/expr_emitter.h"
 #include "engines/cpu/compile/reduction.h"
+#include "engines/cpu/compile/vector_loop.h"
 
 namespace aitune::cpu {
 namespace {
@@ -37,12 +36,16 @@ struct Group {
 class LoopEmitter {
  public:
   LoopEmitter(llvm::Module& module, const CpuTarget& target, LoopPlan plan, const std::string& symbol)
-      : plan_(std::move(plan)), kernel_(plan_.kernel), schedule_(plan_.schedule), builder_(module.getContext()),
+      : plan_(std::move(plan)),
+        kernel_(plan_.kernel),
+        schedule_(plan_.schedule),
+        builder_(module.getContext()),
         frame_(begin_kernel(module, builder_, target, symbol, kernel_.buffer_count)),
         sizes_(builder_, frame_.params, kernels::collect_params(kernel_)),
         emitter_(builder_, target, kernel_.accesses, kernel_.exprs, frame_.buffers, sizes_, dim_count()),
         can_mask_(target.avx512 || std::all_of(kernel_.accesses.begin(), kernel_.accesses.end(),
-                                               [](const auto& a) { return dtype_size(a.dtype) >= 4; })) {}
+                                               [](const auto& a) { return dtype_size(a.dtype) >= 4; })),
+        vectors_(builder_, schedule_.lanes, can_mask_) {}
 
   void emit() {
     const Cursor origin = emitter_.origin();
@@ -67,7 +70,8 @@ class LoopEmitter {
   /// What one task covers.
   struct Tile {
     Cursor at;
-    Value* rows_left = nullptr;  ///< indices from the tile's start to the end of the unroll dim, where that may be short
+    Value* rows_left =
+        nullptr;  ///< indices from the tile's start to the end of the unroll dim, where that may be short
     Value *low = nullptr, *high = nullptr;  ///< range of the vector dim, where it is divided into chunks
   };
 
@@ -175,84 +179,14 @@ class LoopEmitter {
     Value* low = tile.low ? tile.low : number(0);
     Value* high = tile.high ? tile.high : sizes_(extent(schedule_.vector_dim));
     Values none;
-    over_vectors(low, high, schedule_.vectors, none,
-                 [&](Value* index, int copies, int lanes, Value* mask, Values&) {
-                   Group group{.base = emitter_.moved(at, schedule_.vector_dim, index), .unroll = unroll,
-                               .copies = copies, .lanes = {schedule_.vector_dim, lanes, mask}};
-                   if (plan_.transposes && unroll == lanes && !mask) return run_transposed(group);
-                   run_group(group);
-                 });
-  }
-
-  // ---- vectors
-
-  using OverVectors = std::function<void(Value* index, int copies, int lanes, Value* mask, Values& carried)>;
-
-  // Covers [low, high) of the vector dim: groups of vectors, single vectors, and what is left by a mask, by narrower
-  // vectors or by scalars. Carried values are shaped by the full lanes; scalar calls find theirs at the end.
-  void over_vectors(Value* low, Value* high, int copies, Values& carried, const OverVectors& body) {
-    const std::int64_t lanes = schedule_.lanes;
-    auto *low_constant = llvm::dyn_cast<llvm::ConstantInt>(low), *high_constant = llvm::dyn_cast<llvm::ConstantInt>(high);
-    if (low_constant && high_constant) {
-      return over_known_vectors(low_constant->getSExtValue(), high_constant->getSExtValue(), copies, carried, body);
-    }
-    Value* count = builder_.CreateNSWSub(high, low);
-    Value* at = low;
-    for (const std::int64_t group : {copies * lanes, lanes}) {
-      Value* stop = builder_.CreateNSWAdd(
-          low, builder_.CreateNSWSub(count, builder_.CreateURem(count, number(group))));
-      CountedLoop loop(builder_, at, stop, number(group), carried);
-      Values inside = carried_of(loop, carried.size());
-      body(loop.index(), static_cast<int>(group / lanes), static_cast<int>(lanes), nullptr, inside);
-      carried = loop.finish(inside);
-      at = stop;
-      if (copies == 1) break;
-    }
-    const std::int64_t step = can_mask_ ? lanes : 1;
-    CountedLoop loop(builder_, at, high, number(step), carried);
-    Values inside = carried_of(loop, carried.size());
-    Value* mask = can_mask_ ? tail_mask(builder_, builder_.CreateNSWSub(high, loop.index()), static_cast<int>(lanes)) : nullptr;
-    body(loop.index(), 1, static_cast<int>(step), mask, inside);
-    carried = loop.finish(inside);
-  }
-
-  void over_known_vectors(std::int64_t low, std::int64_t high, int copies, Values& carried, const OverVectors& body) {
-    const std::int64_t lanes = schedule_.lanes, group = lanes * copies;
-    const std::int64_t groups = (high - low) / group;
-    std::int64_t at = low;
-    if (groups == 1) {
-      body(number(at), copies, static_cast<int>(lanes), nullptr, carried);
-    } else if (groups > 1) {
-      CountedLoop loop(builder_, number(at), number(at + groups * group), number(group), carried);
-      Values inside = carried_of(loop, carried.size());
-      body(loop.index(), copies, static_cast<int>(lanes), nullptr, inside);
-      carried = loop.finish(inside);
-    }
-    at += groups * group;
-    if (high - at >= lanes) {
-      const int vectors = static_cast<int>((high - at) / lanes);
-      body(number(at), vectors, static_cast<int>(lanes), nullptr, carried);
-      at += vectors * lanes;
-    }
-    if (at == high) return;
-    if (can_mask_) {
-      // Accumulators have the full width; otherwise a narrower vector may do.
-      const std::int64_t width = carried.empty() ? static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(high - at))) : lanes;
-      Value* mask = width == high - at ? nullptr : tail_mask(builder_, number(high - at), static_cast<int>(width));
-      body(number(at), 1, static_cast<int>(width), mask, carried);
-      return;
-    }
-    while (at < high) {
-      const std::int64_t width = carried.empty() ? static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(high - at))) : 1;
-      body(number(at), 1, static_cast<int>(width), nullptr, carried);
-      at += width;
-    }
-  }
-
-  static Values carried_of(const CountedLoop& loop, std::size_t count) {
-    Values values;
-    for (std::size_t i = 0; i < count; ++i) values.push_back(loop.carried(i));
-    return values;
+    vectors_.emit(low, high, schedule_.vectors, none, [&](Value* index, int copies, int lanes, Value* mask, Values&) {
+      Group group{.base = emitter_.moved(at, schedule_.vector_dim, index),
+                  .unroll = unroll,
+                  .copies = copies,
+                  .lanes = {schedule_.vector_dim, lanes, mask}};
+      if (plan_.transposes && unroll == lanes && !mask) return run_transposed(group);
+      run_group(group);
+    });
   }
 
   // ---- points
@@ -271,9 +205,15 @@ class LoopEmitter {
     std::vector<Values> temps(static_cast<std::size_t>(group.size()));
     for (const Stage& stage : kernel_.stages) {
       switch (stage.kind) {
-        case Stage::Kind::reduce: reduce(group, stage, temps); break;
-        case Stage::Kind::map: map(group, stage, temps); break;
-        case Stage::Kind::finish: store_points(group, group.base, group.lanes, stage, temps); break;
+        case Stage::Kind::reduce:
+          reduce(group, stage, temps);
+          break;
+        case Stage::Kind::map:
+          map(group, stage, temps);
+          break;
+        case Stage::Kind::finish:
+          store_points(group, group.base, group.lanes, stage, temps);
+          break;
       }
     }
   }
@@ -302,7 +242,7 @@ class LoopEmitter {
     const bool vector_is_inner = schedule_.vector_dim >= outer_count();
     const int points = group.size(), width = static_cast<int>(reduction.width());
     // Independent accumulators hide the latency of the additions.
-    const int replicas = vector_is_inner ? std::max(1, schedule_.vectors)
+    const int replicas = vector_is_inner              ? std::max(1, schedule_.vectors)
                          : reduction.finds_position() ? 1
                                                       : std::clamp(8 / points, 1, 4);
     const int lanes = vector_is_inner ? schedule_.lanes : group.lanes.count;
@@ -350,7 +290,8 @@ class LoopEmitter {
   Value* inner_position(const Cursor& at, const Lanes& lanes) {
     Value* position = number(0);
     for (int d = outer_count(); d < dim_count(); ++d) {
-      position = builder_.CreateAdd(builder_.CreateMul(position, sizes_(extent(d))), at.index[static_cast<std::size_t>(d)]);
+      position =
+          builder_.CreateAdd(builder_.CreateMul(position, sizes_(extent(d))), at.index[static_cast<std::size_t>(d)]);
     }
     if (lanes.count == 1) return position;
     Value* all = builder_.CreateVectorSplat(static_cast<unsigned>(lanes.count), position);
@@ -359,8 +300,9 @@ class LoopEmitter {
     for (int d = lanes.dim + 1; d < dim_count(); ++d) step = builder_.CreateMul(step, sizes_(extent(d)));
     llvm::SmallVector<llvm::Constant*> iota;
     for (int i = 0; i < lanes.count; ++i) iota.push_back(builder_.getInt64(static_cast<std::uint64_t>(i)));
-    return builder_.CreateAdd(all, builder_.CreateMul(llvm::ConstantVector::get(iota),
-                                                      builder_.CreateVectorSplat(static_cast<unsigned>(lanes.count), step)));
+    return builder_.CreateAdd(all,
+                              builder_.CreateMul(llvm::ConstantVector::get(iota),
+                                                 builder_.CreateVectorSplat(static_cast<unsigned>(lanes.count), step)));
   }
 
   // ---- inner loops
@@ -369,10 +311,10 @@ class LoopEmitter {
 
   /// The loops of one stage over the inner dims.
   struct Nest {
-    std::vector<int> dims;         ///< outermost first, the vector dim last
-    std::vector<bool> unrolled;    ///< written out
+    std::vector<int> dims;       ///< outermost first, the vector dim last
+    std::vector<bool> unrolled;  ///< written out
     int replicas = 1;
-    int next_replica = 0;          ///< of the written-out leaves
+    int next_replica = 0;  ///< of the written-out leaves
     Lanes lanes;
     Leaf leaf;
   };
@@ -383,7 +325,8 @@ class LoopEmitter {
       if (d != schedule_.vector_dim) nest.dims.push_back(d);
     }
     nest.unrolled.assign(nest.dims.size(), false);
-    std::int64_t total = static_cast<std::int64_t>(group.size()) * std::max<std::int64_t>(2, static_cast<std::int64_t>(kernel_.exprs.size()));
+    std::int64_t total = static_cast<std::int64_t>(group.size()) *
+                         std::max<std::int64_t>(2, static_cast<std::int64_t>(kernel_.exprs.size()));
     for (std::size_t k = nest.dims.size(); k-- > 0;) {
       const auto e = extent(nest.dims[k]).as_constant();
       if (!e || *e > 64 || total * *e > kUnrollBudget) break;
@@ -405,13 +348,13 @@ class LoopEmitter {
     }
     const int dim = nest.dims[depth];
     if (dim == schedule_.vector_dim) {
-      over_vectors(number(0), sizes_(extent(dim)), nest.replicas, carried,
-                   [&](Value* index, int copies, int lanes, Value* mask, Values& inside) {
-                     const Cursor first = emitter_.moved(base, dim, index);
-                     for (int c = 0; c < copies; ++c) {
-                       nest.leaf(emitter_.moved(first, dim, std::int64_t{c} * lanes), c, {dim, lanes, mask}, inside);
-                     }
-                   });
+      vectors_.emit(number(0), sizes_(extent(dim)), nest.replicas, carried,
+                    [&](Value* index, int copies, int lanes, Value* mask, Values& inside) {
+                      const Cursor first = emitter_.moved(base, dim, index);
+                      for (int c = 0; c < copies; ++c) {
+                        nest.leaf(emitter_.moved(first, dim, std::int64_t{c} * lanes), c, {dim, lanes, mask}, inside);
+                      }
+                    });
       return;
     }
     if (nest.unrolled[depth]) {
@@ -427,7 +370,7 @@ class LoopEmitter {
       if (step > 1 && !last) continue;
       Value* stop = step == 1 ? end : builder_.CreateNSWSub(end, builder_.CreateURem(end, number(step)));
       CountedLoop loop(builder_, at, stop, number(step), carried);
-      Values inside = carried_of(loop, carried.size());
+      Values inside = loop.all_carried();
       nest.next_replica = 0;
       const Cursor first = emitter_.moved(base, dim, loop.index());
       for (std::int64_t i = 0; i < step; ++i) run_nest(nest, depth + 1, emitter_.moved(first, dim, i), inside);
@@ -439,31 +382,12 @@ class LoopEmitter {
 
   // ---- transposition
 
-  // rows[i][j] becomes columns[j][i]: log2 rounds of interleaving halves.
-  Values transposed(Values rows) {
-    const int n = static_cast<int>(rows.size());
-    llvm::SmallVector<int> low, high;
-    for (int i = 0; i < n / 2; ++i) {
-      low.push_back(i), low.push_back(n + i);
-      high.push_back(n / 2 + i), high.push_back(n + n / 2 + i);
-    }
-    for (int round = 1; round < n; round *= 2) {
-      Values next;
-      for (int i = 0; i < n / 2; ++i) {
-        Value *x = rows[static_cast<std::size_t>(i)], *y = rows[static_cast<std::size_t>(i + n / 2)];
-        next.push_back(builder_.CreateShuffleVector(x, y, low));
-        next.push_back(builder_.CreateShuffleVector(x, y, high));
-      }
-      rows = std::move(next);
-    }
-    return rows;
-  }
-
   bool is_transposed_load(const Expr& e) const {
     if (e.op != ExprOp::load) return false;
     const kernels::Access& a = kernel_.accesses[static_cast<std::size_t>(e.access)];
     const SymInt& along = a.strides[static_cast<std::size_t>(schedule_.vector_dim)];
-    return a.indirect < 0 && a.strides[static_cast<std::size_t>(schedule_.unroll_dim)].is(1) && !along.is(0) && !along.is(1);
+    return a.indirect < 0 && a.strides[static_cast<std::size_t>(schedule_.unroll_dim)].is(1) && !along.is(0) &&
+           !along.is(1);
   }
 
   // A tile of lanes x lanes points: loads that run across the lanes are made along the unroll dim and turned.
@@ -476,9 +400,10 @@ class LoopEmitter {
       Values rows;
       for (int lane = 0; lane < group.lanes.count; ++lane) {
         const Cursor at = emitter_.moved(group.base, schedule_.vector_dim, std::int64_t{lane});
-        rows.push_back(emitter_.load(at.pointers[static_cast<std::size_t>(e.access)], a.dtype, e.type, group.unroll, nullptr, a.buffer));
+        rows.push_back(emitter_.load(at.pointers[static_cast<std::size_t>(e.access)], a.dtype, e.type, group.unroll,
+                                     nullptr, a.buffer));
       }
-      turned.emplace_back(static_cast<int>(i), transposed(std::move(rows)));
+      turned.emplace_back(static_cast<int>(i), transposed(builder_, std::move(rows)));
     }
     for (int p = 0; p < group.unroll; ++p) {
       const Cursor at = point_of(group, group.base, p);
@@ -507,6 +432,7 @@ class LoopEmitter {
   Sizes sizes_;
   ExprEmitter emitter_;
   bool can_mask_;
+  VectorLoop vectors_;
 };
 
 }  // namespace

@@ -15,14 +15,17 @@ struct Maker {
     k.inner = std::move(inner);
   }
   int access(std::vector<SymInt> strides, DType dtype = DType::f32, SymInt offset = 0) {
-    k.accesses.push_back({.buffer = k.buffer_count++, .dtype = dtype, .offset = std::move(offset), .strides = std::move(strides)});
+    k.accesses.push_back(
+        {.buffer = k.buffer_count++, .dtype = dtype, .offset = std::move(offset), .strides = std::move(strides)});
     return static_cast<int>(k.accesses.size()) - 1;
   }
   int add(Expr e) {
     k.exprs.push_back(e);
     return static_cast<int>(k.exprs.size()) - 1;
   }
-  int load(int access_index, ExprType type = ExprType::f32) { return add({.op = ExprOp::load, .type = type, .access = access_index}); }
+  int load(int access_index, ExprType type = ExprType::f32) {
+    return add({.op = ExprOp::load, .type = type, .access = access_index});
+  }
   int op(ExprOp o, int a, int b = -1, int c = -1, ExprType type = ExprType::f32) {
     return add({.op = o, .type = type, .a = a, .b = b, .c = c});
   }
@@ -31,8 +34,12 @@ struct Maker {
   int index(int dim) { return add({.op = ExprOp::index, .type = ExprType::i64, .dim = dim}); }
   int temp(int n, ExprType type = ExprType::f32) { return add({.op = ExprOp::temp, .type = type, .access = n}); }
   void reduce(ReduceOp o, int value) { k.stages.push_back({.kind = Stage::Kind::reduce, .reduce = o, .value = value}); }
-  void map(int access_index, int value) { k.stages.push_back({.kind = Stage::Kind::map, .stores = {{access_index, value}}}); }
-  void finish(int access_index, int value) { k.stages.push_back({.kind = Stage::Kind::finish, .stores = {{access_index, value}}}); }
+  void map(int access_index, int value) {
+    k.stages.push_back({.kind = Stage::Kind::map, .stores = {{access_index, value}}});
+  }
+  void finish(int access_index, int value) {
+    k.stages.push_back({.kind = Stage::Kind::finish, .stores = {{access_index, value}}});
+  }
 };
 
 std::mt19937 random_for(const char* name) {
@@ -54,8 +61,8 @@ TEST(LoopEmitter, AddsWithBroadcast) {
 
 TEST(LoopEmitter, ConvertsBetweenStorageTypes) {
   auto random = random_for("seed");
-  const DType all[] = {DType::u8, DType::i8, DType::i16, DType::i32, DType::i64, DType::f16, DType::f32, DType::f64,
-                       DType::b8, DType::bf16};
+  const DType all[] = {DType::u8,  DType::i8,  DType::i16, DType::i32, DType::i64,
+                       DType::f16, DType::f32, DType::f64, DType::b8,  DType::bf16};
   for (const DType from : all) {
     for (const ExprType type : {ExprType::f32, ExprType::f64, ExprType::i64}) {
       Maker m("convert_" + std::string(dtype_name(from)), {37});
@@ -221,7 +228,8 @@ TEST(LoopEmitter, ArgmaxTakesTheFirstOfEqualsAndNanBeforeNumbers) {
 
 TEST(LoopEmitter, LogicalAndIntegerReductions) {
   auto random = random_for("seed");
-  for (const ReduceOp o : {ReduceOp::any, ReduceOp::all, ReduceOp::sum, ReduceOp::product, ReduceOp::max, ReduceOp::min}) {
+  for (const ReduceOp o :
+       {ReduceOp::any, ReduceOp::all, ReduceOp::sum, ReduceOp::product, ReduceOp::max, ReduceOp::min}) {
     for (const bool rows : {true, false}) {
       Maker m("reduce", {19}, {21});
       const int x = m.access(rows ? std::vector<SymInt>{21, 1} : std::vector<SymInt>{1, 19}, DType::i8);
@@ -259,7 +267,8 @@ TEST(LoopEmitter, IntegerDivisionNeverTraps) {
 
 TEST(LoopEmitter, RemainderHasTheSignOfTheDivisor) {
   const float inf = INFINITY;
-  const float x[] = {5, -5, 5, -5, 1, -1, 0, 1, inf, 6, -6, 0.3f, 7.5f}, y[] = {3, 3, -3, -3, inf, inf, inf, -inf, 2, 3, 3, 0.1f, 0};
+  const float x[] = {5, -5, 5, -5, 1, -1, 0, 1, inf, 6, -6, 0.3f, 7.5f},
+              y[] = {3, 3, -3, -3, inf, inf, inf, -inf, 2, 3, 3, 0.1f, 0};
   const float want[] = {2, 1, -1, -2, 1, inf, 0, -inf, NAN, 0, 0, std::fmod(0.3f, 0.1f), NAN};
   const int n = std::size(x);
   Maker m("remainder", {n});
@@ -376,20 +385,36 @@ class RandomKernel {
     const auto any = [&] { return pool[static_cast<std::size_t>(pick(static_cast<int>(pool.size())))]; };
     for (int i = 0; i < count; ++i) {
       switch (pick(9)) {
-        case 0: pool.push_back(m.op(ExprOp::add, pool.back(), any())); break;
-        case 1: pool.push_back(m.op(ExprOp::mul, pool.back(), m.number(0.75))); break;
-        case 2: pool.push_back(m.op(ExprOp::max, pool.back(), any())); break;
-        case 3: pool.push_back(m.op(ExprOp::tanh, pool.back())); break;
-        case 4: pool.push_back(m.op(ExprOp::sigmoid, pool.back())); break;
-        case 5: pool.push_back(m.op(ExprOp::abs, pool.back())); break;
-        case 6: pool.push_back(m.op(ExprOp::erf, pool.back())); break;
+        case 0:
+          pool.push_back(m.op(ExprOp::add, pool.back(), any()));
+          break;
+        case 1:
+          pool.push_back(m.op(ExprOp::mul, pool.back(), m.number(0.75)));
+          break;
+        case 2:
+          pool.push_back(m.op(ExprOp::max, pool.back(), any()));
+          break;
+        case 3:
+          pool.push_back(m.op(ExprOp::tanh, pool.back()));
+          break;
+        case 4:
+          pool.push_back(m.op(ExprOp::sigmoid, pool.back()));
+          break;
+        case 5:
+          pool.push_back(m.op(ExprOp::abs, pool.back()));
+          break;
+        case 6:
+          pool.push_back(m.op(ExprOp::erf, pool.back()));
+          break;
         case 7: {
           const int dim = pick(outer_);
           const int c = m.op(ExprOp::gt, m.index(dim), m.integer(2), -1, ExprType::i64);
           pool.push_back(m.op(ExprOp::select, c, pool.back(), any()));
           break;
         }
-        default: pool.push_back(m.op(ExprOp::min, m.number(0.5), pool.back())); break;
+        default:
+          pool.push_back(m.op(ExprOp::min, m.number(0.5), pool.back()));
+          break;
       }
     }
   }

@@ -50,12 +50,18 @@ Value* ReductionEmitter::combine(Value* x, Value* y) const {
     return b.CreateSelect(b.CreateFCmpUNO(y, y), y, picked);
   };
   switch (op_) {
-    case ReduceOp::sum: return integers ? b.CreateAdd(x, y) : b.CreateFAdd(x, y);
-    case ReduceOp::product: return integers ? b.CreateMul(x, y) : b.CreateFMul(x, y);
-    case ReduceOp::max: return extremum(true);
-    case ReduceOp::min: return extremum(false);
-    case ReduceOp::any: return b.CreateOr(x, y);
-    default: return b.CreateAnd(x, y);
+    case ReduceOp::sum:
+      return integers ? b.CreateAdd(x, y) : b.CreateFAdd(x, y);
+    case ReduceOp::product:
+      return integers ? b.CreateMul(x, y) : b.CreateFMul(x, y);
+    case ReduceOp::max:
+      return extremum(true);
+    case ReduceOp::min:
+      return extremum(false);
+    case ReduceOp::any:
+      return b.CreateOr(x, y);
+    default:
+      return b.CreateAnd(x, y);
   }
 }
 

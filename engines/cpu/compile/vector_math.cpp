@@ -21,7 +21,9 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 class Math {
  public:
   Math(llvm::IRBuilderBase& builder, Type* value_type)
-      : b(builder), type(value_type), is_double(value_type->getScalarType()->isDoubleTy()),
+      : b(builder),
+        type(value_type),
+        is_double(value_type->getScalarType()->isDoubleTy()),
         integer_type(is_double ? builder.getInt64Ty() : builder.getInt32Ty()) {
     if (auto* v = llvm::dyn_cast<llvm::FixedVectorType>(value_type)) {
       integer_type = llvm::FixedVectorType::get(integer_type, v->getNumElements());
@@ -30,9 +32,7 @@ class Math {
 
   Value* number(double c) const { return llvm::ConstantFP::get(type, c); }
   Value* integer(std::int64_t c) const { return llvm::ConstantInt::getSigned(integer_type, c); }
-  Value* fma(Value* x, Value* y, Value* z) const {
-    return b.CreateIntrinsic(llvm::Intrinsic::fma, {type}, {x, y, z});
-  }
+  Value* fma(Value* x, Value* y, Value* z) const { return b.CreateIntrinsic(llvm::Intrinsic::fma, {type}, {x, y, z}); }
   Value* fma(Value* x, Value* y, double z) const { return fma(x, y, number(z)); }
   Value* fma(Value* x, double y, Value* z) const { return fma(x, number(y), z); }
   Value* abs(Value* x) const { return b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x); }
@@ -107,8 +107,8 @@ ExpParts exp_parts(const Math& m, Value* x) {
   }
   Value* r = m.fma(n.value, -0.693359375, x);
   r = m.fma(n.value, 2.12194440e-4, r);
-  Value* p = m.poly(r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1,
-                        5.0000001201e-1});
+  Value* p =
+      m.poly(r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1});
   return {m.fma(m.b.CreateFMul(r, r), p, r), n.integer};
 }
 
@@ -155,10 +155,10 @@ Value* log(const Math& m, Value* x) {
   if (m.is_double) {
     Value* s = m.b.CreateFDiv(f, m.add(f, 2));
     Value* z = m.b.CreateFMul(s, s);
-    Value* r = m.b.CreateFMul(
-        z, m.poly(z, {1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01,
-                      2.222219843214978396e-01, 2.857142874366239149e-01, 3.999999999940941908e-01,
-                      6.666666666666735130e-01}));
+    Value* r =
+        m.b.CreateFMul(z, m.poly(z, {1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01,
+                                     2.222219843214978396e-01, 2.857142874366239149e-01, 3.999999999940941908e-01,
+                                     6.666666666666735130e-01}));
     Value* half_square = m.b.CreateFMul(m.mul(f, 0.5), f);
     Value* low = m.fma(parts.exponent, 1.90821492927058770002e-10, m.b.CreateFMul(s, m.b.CreateFAdd(half_square, r)));
     Value* near = m.b.CreateFSub(f, m.b.CreateFSub(half_square, low));
@@ -223,8 +223,8 @@ Value* erf(const Math& m, Value* x) {
   if (m.is_double) return erf_double(m, x);
   Value* t = m.abs(x);
   Value* s = m.b.CreateFMul(x, x);
-  Value* near = m.poly(s, {-5.99104969e-4, 4.99339588e-3, -2.67667342e-2, 1.12818025e-1, -3.76124859e-1,
-                           1.28379151e-1});
+  Value* near =
+      m.poly(s, {-5.99104969e-4, 4.99339588e-3, -2.67667342e-2, 1.12818025e-1, -3.76124859e-1, 1.28379151e-1});
   near = m.fma(near, t, t);
   Value* limited = m.clamp(t, 0, 4);
   Value* square = m.b.CreateFMul(limited, limited);
@@ -294,11 +294,16 @@ Value* power(const Math& m, Value* x, Value* y) {
 Value* emit_math(llvm::IRBuilderBase& b, MathFunction function, Value* x) {
   const Math m(b, x->getType());
   switch (function) {
-    case MathFunction::exp: return exp(m, x);
-    case MathFunction::log: return log(m, x);
-    case MathFunction::tanh: return tanh(m, x);
-    case MathFunction::erf: return erf(m, x);
-    case MathFunction::sigmoid: return sigmoid(m, x);
+    case MathFunction::exp:
+      return exp(m, x);
+    case MathFunction::log:
+      return log(m, x);
+    case MathFunction::tanh:
+      return tanh(m, x);
+    case MathFunction::erf:
+      return erf(m, x);
+    case MathFunction::sigmoid:
+      return sigmoid(m, x);
     case MathFunction::sin:
     case MathFunction::cos: {
       const Math wide(b, doubles_like(b, x->getType()));

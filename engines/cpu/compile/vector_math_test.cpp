@@ -12,8 +12,8 @@ struct Function {
   const char* name;
   ExprOp op;
   std::function<long double(long double)> exact;
-  double low, high;        ///< where accuracy is measured
-  double ulps32, ulps64;   ///< allowed error in units of the last place of the result
+  double low, high;       ///< where accuracy is measured
+  double ulps32, ulps64;  ///< allowed error in units of the last place of the result
 };
 
 LoopKernel unary(ExprOp op, DType dtype, ExprType type, std::int64_t n) {
@@ -47,8 +47,9 @@ double ulps(T got, long double want) {
   if (std::isnan(rounded) || std::isinf(rounded)) {
     return std::isnan(rounded) == std::isnan(got) && (std::isnan(got) || got == rounded) ? 0 : 1e30;
   }
-  const long double place = std::max<long double>(std::nextafter(std::fabs(rounded), std::numeric_limits<T>::infinity()) - std::fabs(rounded),
-                                                  std::numeric_limits<T>::denorm_min());
+  const long double place =
+      std::max<long double>(std::nextafter(std::fabs(rounded), std::numeric_limits<T>::infinity()) - std::fabs(rounded),
+                            std::numeric_limits<T>::denorm_min());
   return static_cast<double>(std::fabs(got - want) / place);
 }
 
@@ -66,9 +67,19 @@ template <class T>
 void check_accuracy(const Function& f, DType dtype, ExprType type, double allowed) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
   std::mt19937 random(7);
-  std::vector<T> x = {T(0), T(-0.0), T(kInf), T(-kInf), std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::denorm_min(),
-                      -std::numeric_limits<T>::denorm_min(), std::numeric_limits<T>::min(), std::numeric_limits<T>::max(),
-                      std::numeric_limits<T>::lowest(), T(1), T(-1), T(0.5)};
+  std::vector<T> x = {T(0),
+                      T(-0.0),
+                      T(kInf),
+                      T(-kInf),
+                      std::numeric_limits<T>::quiet_NaN(),
+                      std::numeric_limits<T>::denorm_min(),
+                      -std::numeric_limits<T>::denorm_min(),
+                      std::numeric_limits<T>::min(),
+                      std::numeric_limits<T>::max(),
+                      std::numeric_limits<T>::lowest(),
+                      T(1),
+                      T(-1),
+                      T(0.5)};
   const bool trigonometric = f.op == ExprOp::sin || f.op == ExprOp::cos;
   if (trigonometric) x[8] = T(1e9), x[9] = T(-1e9);
   std::uniform_real_distribution<double> wide(f.low, f.high), near(-2, 2), scale(-30, 2);
@@ -102,7 +113,8 @@ TEST(VectorMath, IsAccurateInDoublePrecision) {
 TEST(VectorMath, PowerHasTheSpecialCasesOfC) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
   const float kNan = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> some = {0, -0.0f, 1, -1, 2, -2, 3, -3, 0.5f, -0.5f, 1.5f, kInf, -kInf, kNan, 1e30f, -1e-30f, 7, 10};
+  const std::vector<float> some = {0,     -0.0f, 1,    -1,    2,    -2,    3,       -3, 0.5f,
+                                   -0.5f, 1.5f,  kInf, -kInf, kNan, 1e30f, -1e-30f, 7,  10};
   std::vector<float> x, y;
   for (const float a : some) {
     for (const float b : some) x.push_back(a), y.push_back(b);
