@@ -86,9 +86,9 @@ std::int64_t chunk_size(const LoopKernel& kernel, const LoopSchedule& s) {
   std::int64_t points = kChunk;
   if (!kernel.inner.empty()) {
     const auto inner = constant_product(kernel.inner);
-    points = inner ? 4 * kChunk / std::max<std::int64_t>(*inner, 1) : 4 * group;
+    points = inner ? 16 * kChunk / std::max<std::int64_t>(*inner, 1) : 4 * group;
   }
-  return std::max<std::int64_t>(points / group, 1) * group;
+  return std::max<std::int64_t>(points / s.unroll / group, 1) * group;
 }
 
 }  // namespace

@@ -144,6 +144,13 @@ class LoopEmitter {
   void enter_task_dim(Tile& tile, const kernels::TaskDim& t, Value* index) {
     if (t.chunk) {
       tile.low = builder_.CreateNSWMul(index, number(t.step));
+      if (const auto e = extent(t.dim).as_constant(); e && *e % t.step == 0) {
+        // Chunks of one length: their loops have constant bounds.
+        tile.at = emitter_.moved(tile.at, t.dim, tile.low);
+        tile.low = number(0);
+        tile.high = number(t.step);
+        return;
+      }
       tile.high = least(builder_.CreateNSWAdd(tile.low, number(t.step)), sizes_(extent(t.dim)));
       return;
     }
