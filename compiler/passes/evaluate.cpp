@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -55,6 +57,35 @@ class ArgConverter {
   const SymValues& symbols_;
   std::size_t next_ = 0;
 };
+
+template <typename T>
+void transpose_tiles(const std::byte* from, std::byte* to, std::int64_t rows, std::int64_t columns) {
+  constexpr std::int64_t kTile = 32;
+  const T* source = reinterpret_cast<const T*>(from);
+  T* target = reinterpret_cast<T*>(to);
+  for (std::int64_t r0 = 0; r0 < rows; r0 += kTile) {
+    for (std::int64_t c0 = 0; c0 < columns; c0 += kTile) {
+      for (std::int64_t c = c0; c < std::min(c0 + kTile, columns); ++c) {
+        for (std::int64_t r = r0; r < std::min(r0 + kTile, rows); ++r) target[c * rows + r] = source[r * columns + c];
+      }
+    }
+  }
+}
+
+/// A transposed matrix. Weights are transposed while they are folded, and there this is what takes the time.
+std::optional<Tensor> transpose_matrix(const Node& node, const Tensor& operand) {
+  if (node.op_name() != "aten.permute.default" || operand.dim() != 2 || !operand.is_contiguous()) return std::nullopt;
+  if (node.args.at(1).int_list() != std::vector<std::int64_t>{1, 0}) return std::nullopt;
+  Tensor result(operand.dtype(), {operand.size(1), operand.size(0)});
+  switch (dtype_size(operand.dtype())) {
+    case 1: transpose_tiles<std::uint8_t>(operand.data(), result.data(), operand.size(0), operand.size(1)); break;
+    case 2: transpose_tiles<std::uint16_t>(operand.data(), result.data(), operand.size(0), operand.size(1)); break;
+    case 4: transpose_tiles<std::uint32_t>(operand.data(), result.data(), operand.size(0), operand.size(1)); break;
+    case 8: transpose_tiles<std::uint64_t>(operand.data(), result.data(), operand.size(0), operand.size(1)); break;
+    default: return std::nullopt;
+  }
+  return result;
+}
 
 /// A size of the form a*s + b with one unbound symbol gives that symbol.
 bool solve(const SymInt& size, std::int64_t actual, SymValues& values) {
@@ -127,6 +158,9 @@ std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor> oper
       Shape strides = contiguous_strides(shape);
       return {Tensor(source.dtype(), std::move(shape), std::move(strides), source.owner(), source.data())};
     }
+  }
+  if (operands.size() == 1) {
+    if (auto transposed = transpose_matrix(node, operands[0])) return {*transposed};
   }
   const OpArgList args = ArgConverter(operands, symbols).convert(node.args);
   std::vector<Tensor> outputs;

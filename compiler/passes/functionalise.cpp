@@ -127,6 +127,7 @@ class Functionaliser {
     std::size_t memory = 0;    // the cell that owns the memory
     std::size_t last_use = 0;  // position of the last node that reads it under any name
     Value* now = nullptr;
+    std::size_t born = 0;      // position of the node that makes it: a later view shows what is written now
   };
 
   void visit(Graph::NodeList::iterator it, std::size_t written) {
@@ -177,9 +178,11 @@ class Functionaliser {
                                 describe_node(node), owner->name));
     }
     for (std::size_t i = 0; i < cells_.size(); ++i) {
-      if (i == written || cells_[i].memory != cells_[written].memory || cells_[i].last_use <= position_) continue;
+      const Cell& other = cells_[i];
+      if (i == written || other.memory != cells_[written].memory) continue;
+      if (other.last_use <= position_ || other.born > position_) continue;
       problems_.push_back(fmt::format("{}: writes into memory that %{} shares and that is read later",
-                                      describe_node(node), cells_[i].now->name));
+                                      describe_node(node), other.now->name));
       return false;
     }
     return true;
@@ -215,6 +218,7 @@ class Functionaliser {
         const bool view = contains(kViews, node->op_name());
         for (Value* result : node->outputs) {
           const std::size_t cell = cell_of(result);
+          cells_[cell].born = position;
           if (view) cells_[cell].memory = cells_[cell_of(node->args.at(0).value())].memory;
         }
       }

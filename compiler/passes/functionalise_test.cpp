@@ -103,6 +103,16 @@ TEST(Functionalise, AViewThatIsDeadMayBeStale) {
   })"), HasSubstr("aten.relu.default"));
 }
 
+TEST(Functionalise, AViewTakenAfterTheWriteShowsIt) {
+  EXPECT_THAT(lowered(R"(graph(%x: f32[2,4]) {
+    %a: f32[2,4] = aten.neg.default(%x)
+    %b: f32[2,4] = aten.relu_.default(%a)
+    %v: f32[4,2] = aten.permute.default(%a, [1, 0])
+    %s: f32[4,2] = aten.exp.default(%v)
+    return %s
+  })"), HasSubstr("aten.permute.default(%b_1"));
+}
+
 TEST(Functionalise, RefusesWritesToWeights) {
   EXPECT_THAT(refusal(R"(graph(%x: f32[4]) {
     weight %w: f32[4] "bn.running_mean" = splat(1)

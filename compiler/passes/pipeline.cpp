@@ -31,9 +31,9 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"eliminate_common_subexpressions", eliminate_common_subexpressions},
     // What does not depend on inputs is computed now.
     {"fold_constants", fold_constants},
-    {"fold_uniform", fold_uniform},
     {"simplify", simplify},
     {"fold_constants", fold_constants},
+    {"fold_uniform", fold_uniform},
     {"simplify", simplify},
     // Patterns of several nodes become one operator.
     {"fuse_linear", fuse_linear},

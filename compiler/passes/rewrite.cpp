@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -28,6 +29,7 @@ Node* Inserter::call_node(std::string_view op, ArgList args, std::vector<std::pa
   Node* node =
       graph_.add_node_inferred(*info, bind_arguments(*info, std::move(args), std::move(keyword)), hint_, position_);
   node->source = source_;
+  made_.insert(made_.end(), node->outputs.begin(), node->outputs.end());
   return node;
 }
 
@@ -37,8 +39,12 @@ Value* Inserter::call(std::string_view op, ArgList args, std::vector<std::pair<s
 
 Value* Inserter::constant(Tensor data, std::string_view hint) {
   const std::string name = graph_.unique_name(hint);
-  return graph_.add_weight(name, "lowered." + name, std::move(data));
+  Value* value = graph_.add_weight(name, "lowered." + name, std::move(data));
+  made_.push_back(value);
+  return value;
 }
+
+bool Inserter::made(const Value* value) const { return std::find(made_.begin(), made_.end(), value) != made_.end(); }
 
 Value* Inserter::scalar(DType dtype, double value) { return constant(from_doubles(dtype, {}, {value}), "scalar"); }
 
@@ -101,6 +107,7 @@ bool rewrite(Graph& graph, const RewriteRule& rule) {
             fmt::format("a rewrite changes the type from {} to {}", to_string(old), to_string(now->type)),
             describe_node(node));
       }
+      if (inserter.made(now) && node.outputs.size() == 1) std::swap(now->name, node.outputs[i]->name);
       replaced[node.outputs[i]] = now;
     }
     dead.push_back(&node);

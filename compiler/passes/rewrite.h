@@ -37,12 +37,15 @@ class Inserter {
   Value* slice(Value* x, std::int64_t dim, const SymInt& start, const SymInt& end);
 
   Graph& graph() { return graph_; }
+  /// Whether this inserter made the value.
+  bool made(const Value* value) const;
 
  private:
   Graph& graph_;
   Graph::NodeList::iterator position_;
   SourceLocation source_;
   std::string hint_;
+  std::vector<const Value*> made_;
 };
 
 /// New values for the outputs of a node, one for each; nullptr where the output has no use. Empty: keep the node.
@@ -51,7 +54,7 @@ using RewriteRule = std::function<Replacement(Inserter&, Node&)>;
 
 /// Offers every node to `rule` once, in order, with its arguments already rewritten; replaced nodes are removed. New
 /// nodes are not offered. Returns whether anything was replaced. The types of old and new values must agree in dtype and
-/// rank (InternalError).
+/// rank (InternalError). A new value that stands for an old one takes over its name.
 bool rewrite(Graph& graph, const RewriteRule& rule);
 
 /// Every value argument (lists included) is passed through `map`.

@@ -101,6 +101,18 @@ Replacement masked_fill(Inserter& insert, Node& node, const UseCounts&) {
   return {{insert.call("aten.masked_fill.Scalar", {node.args[0], node.args[1], *value})}};
 }
 
+/// x & true, x | false
+template <int Neutral>
+Replacement logic(Inserter& insert, Node& node, const UseCounts&) {
+  if (node.output()->type.dtype != DType::b8) return std::nullopt;
+  for (const std::size_t i : {0U, 1U}) {
+    Value* x = operand(node, i);
+    if (x->type.dtype != DType::b8 || is_weight(x) || !weight_is_all(operand(node, 1 - i), Neutral)) continue;
+    return {{insert.expand(x, node.output()->type.shape)}};
+  }
+  return std::nullopt;
+}
+
 constexpr char kDiv[] = "aten.div.Scalar", kEq[] = "aten.eq.Scalar", kNe[] = "aten.ne.Scalar", kLt[] = "aten.lt.Scalar",
                kLe[] = "aten.le.Scalar", kGt[] = "aten.gt.Scalar", kGe[] = "aten.ge.Scalar",
                kPow[] = "aten.pow.Tensor_Scalar";
@@ -123,6 +135,8 @@ void add_arithmetic_simplifications(SimplifyRules& rules) {
   rules["aten.gt.Tensor"] = to_scalar_form<kGt>;
   rules["aten.ge.Tensor"] = to_scalar_form<kGe>;
   rules["aten.pow.Tensor_Tensor"] = to_scalar_form<kPow>;
+  rules["aten.bitwise_and.Tensor"] = logic<1>;
+  rules["aten.bitwise_or.Tensor"] = logic<0>;
   rules["aten.masked_fill.Tensor"] = masked_fill;
 }
 

@@ -143,6 +143,47 @@ Replacement embedding(Inserter& insert, Node& node, const UseCounts&) {
   return {{insert.expand(rows, node.output()->type.shape)}};
 }
 
+/// Whether value holds 0, 1, ..., size - 1 in some shape.
+bool counts_up_to(const Value* value, const SymInt& size) {
+  while (const Node* view = producer_if(value, "aten.view.default")) value = self(*view);
+  if (const Node* range = producer_if(value, "aten.arange.default")) {
+    const auto* end = std::get_if<SymInt>(&range->args.at(0));
+    return end != nullptr && *end == size;
+  }
+  constexpr std::int64_t kMaxElements = 1 << 20;
+  if (!is_weight(value) || !size.is(value->data.numel()) || value->data.numel() > kMaxElements) return false;
+  const auto elements = to_doubles(value->data);
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    if (elements[i] != static_cast<double>(i)) return false;
+  }
+  return true;
+}
+
+/// x[arange(n)[:, None, None], arange(m)[None, None, :]], as masks are gathered, is x with dimensions of size 1 between.
+Replacement index(Inserter& insert, Node& node, const UseCounts&) {
+  Value* x = self(node);
+  const ArgList& indices = node.args.at(1).list();
+  const SymShape& shape = node.output()->type.shape;
+  if (indices.empty() || indices.size() > x->type.shape.size()) return std::nullopt;
+  const std::size_t broadcast_rank = shape.size() - (x->type.shape.size() - indices.size());
+  std::ptrdiff_t last_axis = -1;
+  for (std::size_t d = 0; d < indices.size(); ++d) {
+    const Value* value = indices[d].value_or_null();
+    if (value == nullptr || !is_integral(value->type.dtype) || !counts_up_to(value, x->type.shape[d])) return std::nullopt;
+    const SymShape& own = value->type.shape;
+    std::ptrdiff_t axis = -1;
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      if (own[i].is(1)) continue;
+      if (axis >= 0) return std::nullopt;
+      axis = static_cast<std::ptrdiff_t>(broadcast_rank - own.size() + i);
+    }
+    if (axis < 0) continue;  // a dimension of size 1
+    if (axis <= last_axis) return std::nullopt;
+    last_axis = axis;
+  }
+  return {{insert.view(x, shape)}};
+}
+
 bool is_elementwise(std::string_view op) {
   static const std::set<std::string_view> names = {
       "aten.add.Tensor", "aten.sub.Tensor", "aten.mul.Tensor", "aten.div.Tensor", "aten.add.Scalar", "aten.sub.Scalar",
@@ -189,6 +230,7 @@ void add_movement_simplifications(SimplifyRules& rules) {
   rules["aten._to_copy.default"] = cast;
   rules["aten.cat.default"] = cat;
   rules["aten.embedding.default"] = embedding;
+  rules["aten.index.Tensor"] = index;
 }
 
 }  // namespace aitune

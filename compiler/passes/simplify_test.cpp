@@ -108,6 +108,24 @@ TEST(Simplify, BroadcastsMoveBelowArithmetic) {
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.exp.default", "aten.add.Tensor"));
 }
 
+TEST(Simplify, GatheringEverythingIsAView) {
+  EXPECT_THAT(ops_of(simplified(R"(graph(%x: bool[s0,5]) where s0 in [1,4] {
+    weight %j: i64[5] "j" = [0, 1, 2, 3, 4]
+    weight %yes: bool[1,1,5,1] "yes" = splat(1)
+    %i: i64[s0] = aten.arange.default(s0)
+    %iv: i64[s0,1,1,1] = aten.view.default(%i, [s0, 1, 1, 1])
+    %jv: i64[1,1,5] = aten.view.default(%j, [1, 1, 5])
+    %g: bool[s0,1,1,5] = aten.index.Tensor(%x, [%iv, %jv])
+    %y: bool[s0,1,5,5] = aten.bitwise_and.Tensor(%yes, %g)
+    return %y
+  })", {{"s0", 3}})), ElementsAre("aten.view.default", "aten.expand.default"));
+  EXPECT_THAT(ops_of(simplified(R"(graph(%x: f32[3,3]) {
+    weight %i: i64[3] "i" = [0, 1, 2]
+    %g: f32[3] = aten.index.Tensor(%x, [%i, %i])
+    return %g
+  })")), ElementsAre("aten.index.Tensor"));
+}
+
 TEST(Simplify, MasksOfAttention) {
   const auto attention = [](const std::string& mask) {
     return "graph(%q: f32[s0,2,3,4], %k: f32[s0,2,3,4], %v: f32[s0,2,3,4]) where s0 in [1,4] {\n" + mask +
