@@ -23,8 +23,11 @@ std::shared_ptr<const json> parse_json(std::string_view text, const std::string&
   if (text.size() > limits.bytes)
     throw Unsupported(fmt::format("JSON of {} bytes, more than the limit of {}", text.size(), limits.bytes), where);
   std::size_t values = 0;
-  const auto watch = [&](int depth, json::parse_event_t, json&) {
-    if (depth > limits.depth) throw Unsupported(fmt::format("JSON nested deeper than {} levels", limits.depth), where);
+  using Event = json::parse_event_t;
+  const auto watch = [&](int depth, Event event, json&) {
+    const bool opens = event == Event::object_start || event == Event::array_start;
+    if (opens && depth >= limits.depth)
+      throw Unsupported(fmt::format("JSON nested deeper than {} levels", limits.depth), where);
     if (++values > limits.values) throw Unsupported(fmt::format("JSON of more than {} values", limits.values), where);
     return true;
   };

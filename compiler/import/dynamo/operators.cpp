@@ -102,6 +102,18 @@ void check_declared(const JsonView& name, const TensorType& inferred, const Scop
                              printable(name.string()), to_string(declared), to_string(inferred)));
 }
 
+// Shape rules let symbolic sizes pass that may or may not agree; a view that shows more than there is must not.
+void check_same_elements(const JsonView& node, const OpInfo& op, const ArgList& args, const TensorType& result) {
+  static constexpr OpId views[] = {OpId::aten_view_default, OpId::aten_reshape_default, OpId::aten__unsafe_view_default,
+                                   OpId::aten__reshape_alias_default, OpId::aten_view_copy_default};
+  if (std::ranges::find(views, op.id) == std::end(views)) return;
+  const SymInt before = product(args.at(0).value()->type.shape), after = product(result.shape);
+  if (before == after) return;
+  node.unsupported(fmt::format("{}: whether {} holds {} elements is not known for every size", op.name,
+                               to_string(result.shape), before.str()),
+                   "write the view with sizes of its input");
+}
+
 void add_operator(const JsonView& node, const OpInfo& exported, Scope& scope, Graph& graph) {
   const OpInfo* op = &exported;
   NamedArgs args = read_arguments(node, scope);
@@ -114,6 +126,7 @@ void add_operator(const JsonView& node, const OpInfo& exported, Scope& scope, Gr
   }
   ArgList bound = bind_arguments(*op, {}, std::move(args));
   std::vector<TensorType> types = infer_types(*op, bound);
+  if (!types.empty()) check_same_elements(node, *op, bound, types[0]);
   const auto names = output_names(node);
   if (names.size() != types.size())
     node.corrupt(fmt::format("{} has {} results here and gives {}", op->name, names.size(), types.size()));

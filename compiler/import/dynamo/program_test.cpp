@@ -65,6 +65,12 @@ TEST(Program, InfinityAndNanAreNumbers) {
   EXPECT_EQ(import_json(program).nodes().front()->args.at(1).number(), -std::numeric_limits<double>::infinity());
 }
 
+TEST(Program, SizesFollowFromShapesNotFromTheFilesWord) {
+  json program = small();
+  program["/graph_module/graph/sym_int_values/mul/as_expr/expr_str"_json_pointer] = "7";
+  EXPECT_EQ(import_json(program).outputs.at(0)->type.shape, SymShape{SymInt::symbol("s0") * 3});
+}
+
 TEST(Program, RangesMayBeOpen) {
   for (const json& open : {json(nullptr), json("Infinity"), json(9.3e18)}) {
     json program = small();
@@ -150,7 +156,13 @@ INSTANTIATE_TEST_SUITE_P(
              "expr_str"},
         Case{"SymbolFromNowhere", kGraph + "/tensor_values/x/sizes/0/as_expr/expr_str", "2*s0", ErrorCode::unsupported,
              "s0 is not the size of an input dimension"},
-        Case{"SizeContradicts", kGraph + "/sym_int_values/mul/as_expr/expr_str", "7", ErrorCode::corrupt, "nodes["},
+        Case{"SizeContradicts", kGraph + "/nodes/2",
+             json{{"target", "_operator.mul"},
+                  {"inputs", {{{"name", "a"}, {"arg", {{"as_int", 2}}}}, {{"name", "b"}, {"arg", {{"as_int", 3}}}}}},
+                  {"outputs", {{{"as_sym_int", {{"as_name", "seven"}}}}}}},
+             ErrorCode::corrupt, "a size of 6 that sym_int_values says is 7"},
+        Case{"UnprovableView", kNode.substr(0, kNode.size() - 1) + "5/inputs/1/arg", json{{"as_ints", {7}}},
+             ErrorCode::unsupported, "3*s0 elements"},
         Case{"EmptyRange", "/range_constraints/s0/min_val", 99, ErrorCode::corrupt, "empty range"},
         Case{"NoWeight", kSignature + "/input_specs/0/buffer/buffer_name", "missing", ErrorCode::corrupt,
              "holds no tensor \"missing\""},
@@ -209,9 +221,9 @@ TEST(Program, AnyValueMayBeWrong) {
                                           json{{"as_none", true}},
                                           json{{"name", "x"}},
                                           "s0 + 1"};
-  const json original = small();
+  const json original = small(), leaves = original.flatten();
   std::size_t imported = 0, refused = 0;
-  for (const auto& [pointer, leaf] : original.flatten().items()) {
+  for (const auto& [pointer, leaf] : leaves.items()) {
     for (json::json_pointer at(pointer); !at.empty(); at.pop_back()) {
       for (const json& value : replacements) {
         json program = original;

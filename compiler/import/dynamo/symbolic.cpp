@@ -62,14 +62,16 @@ std::optional<SymInt> compute(const JsonView& node, const Scope& scope) {
   return it->second((*operands)[0], (*operands)[1]);
 }
 
+// What is computed here counts: it follows from the shapes. The file's own word is taken where nothing is computed.
 SymInt result_of(const JsonView& node, const JsonView& name, const Scope& scope) {
   const auto declared = scope.declared_size(name.string());
   auto computed = compute(node, scope);
-  if (declared && computed && declared->is_constant() && computed->is_constant() && *declared != *computed)
+  if (!computed && !declared)
+    node.corrupt(fmt::format("sym_int_values says nothing of \"{}\"", printable(name.string())));
+  if (!computed) return *declared;
+  if (declared && declared->is_constant() && computed->is_constant() && !(*declared == *computed))
     node.corrupt(fmt::format("a size of {} that sym_int_values says is {}", computed->str(), declared->str()));
-  if (declared && (declared->is_constant() || !computed)) return *declared;
-  if (computed) return *std::move(computed);
-  node.corrupt(fmt::format("sym_int_values says nothing of \"{}\"", printable(name.string())));
+  return *std::move(computed);
 }
 
 }  // namespace

@@ -49,7 +49,8 @@ std::string small_program() {
       },
       "sym_int_values": {
         "sym_size": {"as_expr": {"expr_str": "s0"}},
-        "mul": {"as_expr": {"expr_str": "3*s0"}}
+        "mul": {"as_expr": {"expr_str": "3*s0"}},
+        "seven": {"as_int": 7}
       },
       "sym_bool_values": {},
       "is_single_tensor_return": false,
