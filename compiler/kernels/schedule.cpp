@@ -279,6 +279,8 @@ LoopSchedule default_schedule(const LoopKernel& original, const CpuTarget& targe
   s.unroll_dim = window_dim(kernel, s.vector_dim);
   if (s.unroll_dim >= 0) {
     s.unroll = tile_for(extent(kernel, s.unroll_dim), target.avx512 ? 8 : 4);
+    // A large window is not written out as a whole: more accumulators a pass make up for its loop.
+    if (const auto points = constant_product(kernel.inner); target.avx512 && points && *points > 16) s.vectors = 2;
   } else {
     s.vectors = heavy ? 2 : 4;
   }
