@@ -11,6 +11,9 @@ if(AITUNE_SANITIZE)
     -fno-sanitize-recover=all)
   target_link_options(aitune_settings INTERFACE -fsanitize=${AITUNE_SANITIZE})
 endif()
+if(AITUNE_FUZZ)  # the libraries, too, tell the fuzzer which branches they took
+  target_compile_options(aitune_settings INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 

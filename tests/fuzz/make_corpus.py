@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Writes the seed corpora of the fuzz targets that read other people's formats: tests/fuzz/TARGET/NAME.
+
+Plain Python suffices; seeds that need numpy or torch are left as they are where those are missing. The output depends on
+nothing but this file and those libraries, so that running it again changes little.
+"""
+
+import collections
+import io
+import json
+import pathlib
+import pickle
+import struct
+import zipfile
+
+ROOT = pathlib.Path(__file__).parent
+DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def put(target, name, content):
+    folder = ROOT / target
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+def make_zip(entries, method=zipfile.ZIP_STORED, force_zip64=False):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in entries.items():
+            info = zipfile.ZipInfo(name, DATE)
+            info.compress_type = method
+            with archive.open(info, "w", force_zip64=force_zip64) as file:
+                file.write(content)
+    return buffer.getvalue()
+
+
+def make_npy(descr, shape, data, fortran=False, version=1):
+    header = f"{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}"
+    prefix = 10 if version == 1 else 12
+    header += " " * (-(prefix + len(header) + 1) % 64) + "\n"
+    length = struct.pack("<H" if version == 1 else "<I", len(header))
+    return b"\x93NUMPY" + bytes([version, 0]) + length + header.encode() + data
+
+
+def make_safetensors(header, data):
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def zip_seeds():
+    entries = {"m/models/model.json": b"{}", "m/data/weights/w": b"\x01" * 16, "m/version": b"3\n"}
+    put("zip_fuzz", "stored", make_zip(entries))
+    put("zip_fuzz", "deflated", make_zip({"a": b"x" * 300, "b": b""}, zipfile.ZIP_DEFLATED))
+    put("zip_fuzz", "zip64", make_zip({"a": b"xyz"}, force_zip64=True))
+    put("zip_fuzz", "empty", make_zip({}))
+
+
+def numpy_seeds():
+    matrix = struct.pack("<6f", *range(6))
+    put("npy_fuzz", "matrix", make_npy("<f4", (2, 3), matrix))
+    put("npy_fuzz", "fortran", make_npy("<f4", (2, 3), matrix, fortran=True))
+    put("npy_fuzz", "scalar", make_npy("<i8", (), bytes(8), version=2))
+    put("npy_fuzz", "empty", make_npy("|b1", (0, 4), b"", version=3))
+    put("npy_fuzz", "objects", make_npy("|O", (1,), pickle.dumps([1], protocol=4)))
+    arrays = {"a.npy": make_npy("<f4", (2, 3), matrix), "b.npy": make_npy("|b1", (2,), b"\x01\x00")}
+    put("npz_fuzz", "stored", make_zip(arrays, force_zip64=True))
+    put("npz_fuzz", "deflated", make_zip(arrays, zipfile.ZIP_DEFLATED))
+
+
+def safetensors_seeds():
+    header = {
+        "__metadata__": {"format": "pt"},
+        "a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+        "b": {"dtype": "BOOL", "shape": [1, 2], "data_offsets": [8, 10]},
+    }
+    put("safetensors_fuzz", "two", make_safetensors(header, bytes(9) + b"\x01"))
+    put("safetensors_fuzz", "none", make_safetensors({}, b""))
+
+
+def pickle_seeds():
+    plain = collections.OrderedDict(
+        a=[1, -1, 1 << 40, 2.5, True, None], b=("text", "\u00e9", b"bytes"), c={1: {2, 3}}, d=frozenset((4,))
+    )
+    plain["again"] = plain["a"]
+    for protocol in range(6):
+        put("pickle_fuzz", f"plain{protocol}", pickle.dumps(plain, protocol=protocol))
+    put("pickle_fuzz", "call", b"cos\nsystem\n(S'true'\ntR.")
+    put("pickle_fuzz", "cycle", b"]q\x01h\x01a.")
+
+
+def torch_seeds():
+    try:
+        import torch
+    except ImportError:
+        print("torch is missing: its seeds stay as they are")
+        return
+    tensors = {
+        "weight": torch.nn.Parameter(torch.arange(6.0).reshape(2, 3)),
+        "view": torch.arange(12, dtype=torch.int16).reshape(3, 4).t()[1:],
+        "flag": torch.tensor([True, False]),
+        "dtype": torch.float32,
+        "device": torch.device("cpu"),
+        "size": torch.Size([1, 2]),
+    }
+    for protocol in (2, 4):
+        buffer = io.BytesIO()
+        torch.save(tensors, buffer, pickle_protocol=protocol)
+        archive = zipfile.ZipFile(buffer)
+        put("zip_fuzz", f"torch{protocol}", buffer.getvalue())
+        put("pickle_fuzz", f"torch{protocol}", archive.read("archive/data.pkl"))
+
+
+if __name__ == "__main__":
+    zip_seeds()
+    numpy_seeds()
+    safetensors_seeds()
+    pickle_seeds()
+    torch_seeds()
