@@ -7,6 +7,7 @@
 #include <numeric>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "base/error.h"
 #include "format/bytes.h"
@@ -126,8 +127,9 @@ NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::share
   for (const auto& [name, value] : header.items()) {
     if (name != kMetadata) items.push_back(parse_item(name, value, where));
   }
-  std::stable_sort(items.begin(), items.end(),
-                   [](const Item& a, const Item& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
+    return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
+  });
   NamedTensors tensors;
   std::uint64_t at = 0;
   for (Item& item : items) {
@@ -148,8 +150,9 @@ NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::share
 void write_safetensors(ByteSink& sink, std::span<const std::pair<std::string, Tensor>> tensors) {
   std::vector<std::size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return dtype_size(tensors[a].second.dtype()) > dtype_size(tensors[b].second.dtype());
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    const std::size_t size_a = dtype_size(tensors[a].second.dtype()), size_b = dtype_size(tensors[b].second.dtype());
+    return size_a != size_b ? size_a > size_b : a < b;
   });
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   std::uint64_t at = 0;

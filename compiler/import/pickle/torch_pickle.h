@@ -54,8 +54,8 @@ struct TorchValue {
   double real = 0;
   std::string string;
   Tensor tensor;
-  std::vector<TorchValue> items;                           ///< list, tuple
-  std::vector<std::pair<std::string, TorchValue>> fields;  ///< dict
+  std::vector<TorchValue> items;  ///< list, tuple, dict
+  std::vector<std::string> keys;  ///< dict: the keys of `items`
 
   static TorchValue of(Tensor tensor);
   static TorchValue of(std::string value);
@@ -71,7 +71,7 @@ struct TorchValue {
   }
   static TorchValue list(std::vector<TorchValue> items);
   static TorchValue tuple(std::vector<TorchValue> items);
-  static TorchValue dict(std::vector<std::pair<std::string, TorchValue>> fields);
+  static TorchValue dict(std::vector<std::pair<std::string, TorchValue>> entries);
 };
 
 /// Writes what torch.save(value, pickle_protocol=protocol) would: torch.load reads it, with weights_only=True too.

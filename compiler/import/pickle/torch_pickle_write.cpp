@@ -108,9 +108,9 @@ class PickleEmitter {
   void dict(const TorchValue& v, int depth) {
     op('}');
     op('(');
-    for (const auto& [key, field] : v.fields) {
-      string(key);
-      value(field, depth + 1);
+    for (std::size_t i = 0; i < v.items.size(); ++i) {
+      string(v.keys.at(i));
+      value(v.items[i], depth + 1);
     }
     op('u');
   }
@@ -189,9 +189,12 @@ TorchValue TorchValue::tuple(std::vector<TorchValue> items) {
   value.items = std::move(items);
   return value;
 }
-TorchValue TorchValue::dict(std::vector<std::pair<std::string, TorchValue>> fields) {
+TorchValue TorchValue::dict(std::vector<std::pair<std::string, TorchValue>> entries) {
   TorchValue value = make(Kind::dict);
-  value.fields = std::move(fields);
+  for (auto& [key, item] : entries) {
+    value.keys.push_back(std::move(key));
+    value.items.push_back(std::move(item));
+  }
   return value;
 }
 
@@ -215,7 +218,10 @@ void write_torch_file(ByteSink& sink, const TorchValue& value, int protocol, std
 
 TorchValue named_tensors_value(std::span<const std::pair<std::string, Tensor>> tensors) {
   TorchValue value = make(TorchValue::Kind::dict);
-  for (const auto& [name, tensor] : tensors) value.fields.emplace_back(name, TorchValue::of(tensor));
+  for (const auto& [name, tensor] : tensors) {
+    value.keys.push_back(name);
+    value.items.push_back(TorchValue::of(tensor));
+  }
   return value;
 }
 

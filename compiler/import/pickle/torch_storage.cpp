@@ -101,6 +101,10 @@ TensorRecord read_rebuild(const PickleValue& rebuild, std::span<const PickleValu
   }
   if (arguments.size() < row->min_arguments) throw Corrupt("a tensor lacks some of its description", place);
   const PickleValue& storage = *arguments[0];
+  if (storage.is(PickleKind::persistent) && storage.items[0]->is(PickleKind::string)) {
+    throw Unsupported("the file was saved with pickle protocol 0, which cannot name storages", place,
+                      "save with pickle_protocol=2");
+  }
   if (!storage.is(PickleKind::persistent) || !storage.items[0]->is(PickleKind::tuple) ||
       storage.items[0]->items.size() < 2) {
     throw Corrupt("a tensor has no storage", place);
