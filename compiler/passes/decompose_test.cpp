@@ -20,6 +20,8 @@ struct Case {
   std::set<std::string> left;
 };
 
+std::string case_name(const ::testing::TestParamInfo<Case>& parameters) { return parameters.param.name; }
+
 class DecomposeOne : public ::testing::TestWithParam<Case> {};
 
 TEST_P(DecomposeOne, KeepsTheValueAndLeavesCoreOperators) {
@@ -60,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"vstack", "%x: f32[4], %z: f32[4]", "%y = aten.vstack.default([%x, %z])", {kView, kCat}},
         Case{"pixel_shuffle", "%x: f32[s0,8,3,2]", "%y = aten.pixel_shuffle.default(%x, 2)", {kView, kPermute}},
         Case{"channel_shuffle", "%x: f32[s0,6,2,2]", "%y = aten.channel_shuffle.default(%x, 3)", {kView, kPermute}}),
-    [](const auto& info) { return info.param.name; });
+    case_name);
 
 INSTANTIATE_TEST_SUITE_P(
     Products, DecomposeOne,
@@ -90,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(
              {kConvolution}},
         Case{"conv_transpose2d", "%x: f32[s0,4,5,5], %w: f32[4,3,3,3]",
              "%y = aten.conv_transpose2d.input(%x, %w, None, [2, 2], [1, 1], [1, 1])", {kConvolution}}),
-    [](const auto& info) { return info.param.name; });
+    case_name);
 
 INSTANTIATE_TEST_SUITE_P(
     Networks, DecomposeOne,
@@ -114,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"grouped_attention", "%q: f32[s0,4,5,8], %k: f32[s0,2,6,8], %v: f32[s0,2,6,8]",
              "%y = aten.scaled_dot_product_attention.default(%q, %k, %v, enable_gqa=True)",
              {kView, kExpand, "aten.scaled_dot_product_attention.default"}}),
-    [](const auto& info) { return info.param.name; });
+    case_name);
 
 INSTANTIATE_TEST_SUITE_P(
     Elementwise, DecomposeOne,
@@ -139,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(
              {"aten.bitwise_and.Tensor"}},
         Case{"zeros_like", "%x: f32[s0,6]", "%y = aten.zeros_like.default(%x)", {kExpand}},
         Case{"full", "%x: f32[s0,6]", "%y = aten.full.default([s0, 2], 2.5)", {kExpand}}),
-    [](const auto& info) { return info.param.name; });
+    case_name);
 
 TEST(Decompose, SplitsBecomeSlices) {
   const Graph graph = check_pass(R"(graph(%x: f32[s0,7]) where s0 in [1,4] {

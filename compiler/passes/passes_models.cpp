@@ -1,10 +1,12 @@
 // Lowers the models of a folder and compares the results with the recorded outputs:
 //   passes_models FOLDER [NAME...] [--print] [--run]
-// FOLDER holds NAME.pt2 and NAME_io.npz (in0, in1, ..., out0, out1, ...).
+// FOLDER holds NAME.pt2, and for --run NAME_io.npz and NAME_b3_io.npz: the inputs under their names, then out0, out1, ...
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -12,6 +14,7 @@
 #include "compiler/import/dynamo/import.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/pipeline.h"
+#include "format/tensor_files.h"
 
 namespace {
 
@@ -22,6 +25,31 @@ void show_counts(const Graph& graph) {
   for (const auto& node : graph.nodes()) ++counts[std::string(node->op_name())];
   for (const auto& [op, count] : counts) fmt::print("  {:5} {}\n", count, op);
 }
+
+/// The largest relative error of the outputs against the recorded ones.
+double compare(const Graph& graph, const std::filesystem::path& record) {
+  std::vector<Tensor> inputs, expected;
+  for (const auto& [name, tensor] : read_tensors(record)) {
+    (name.starts_with("out") ? expected : inputs).push_back(tensor);
+  }
+  std::map<std::string, double> seconds;
+  auto last = std::chrono::steady_clock::now();
+  const auto outputs = evaluate(graph, inputs, [&](const Node& node, std::span<const Tensor>) {
+    const auto now = std::chrono::steady_clock::now();
+    seconds[std::string(node.op_name())] += std::chrono::duration<double>(now - last).count();
+    last = now;
+  });
+  for (const auto& [op, time] : seconds) {
+    if (time > 1) fmt::print("  {:.1f} s running {}\n", time, op);
+  }
+  double worst = outputs.size() == expected.size() ? 0 : INFINITY;
+  for (std::size_t i = 0; i < outputs.size() && i < expected.size(); ++i) {
+    worst = std::max(worst, relative_error(outputs[i], expected[i]));
+  }
+  return worst;
+}
+
+constexpr double kTolerance = 1e-4;
 
 }  // namespace
 
@@ -50,6 +78,12 @@ int main(int argc, char** argv) {
       fmt::print("  {} nodes\n", model.graph.nodes().size());
       if (flags.contains("--print")) fmt::print("{}\n", print(model.graph));
       show_counts(model.graph);
+      for (const char* suffix : {"_io.npz", "_b3_io.npz"}) {
+        if (!flags.contains("--run") || !std::filesystem::exists(folder / (name + suffix))) continue;
+        const double error = compare(model.graph, folder / (name + suffix));
+        fmt::print("  relative error {:.2e} on {}{}\n", error, name, suffix);
+        if (!(error <= kTolerance)) ++failures;
+      }
     } catch (const std::exception& error) {
       ++failures;
       fmt::print("== {}: {}\n", name, error.what());

@@ -92,7 +92,8 @@ TEST(Pipeline, TransformerLayer) {
   std::size_t linears = 0;
   for (const auto& node : graph.nodes()) {
     linears += node->op_name() == "aten.linear.default" ? 1 : 0;
-    if (node->op_name() == "aten.scaled_dot_product_attention.default") EXPECT_TRUE(node->args[5].boolean());
+    if (node->op_name() != "aten.scaled_dot_product_attention.default") continue;
+    EXPECT_TRUE(node->args[5].boolean());
   }
   EXPECT_EQ(linears, 2U);
 }
