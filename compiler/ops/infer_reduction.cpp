@@ -20,12 +20,8 @@ bool keeps(const Call& call) { return call.has("keepdim") && call.boolean("keepd
 
 SymShape reduced(const Call& call) {
   const SymShape& shape = call.shape("self");
-  if (!call.given("dim")) return without(shape, call.has("dim") ? call.dims("dim", shape.size()) : [&] {
-    std::vector<std::size_t> all(shape.size());
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-    return all;
-  }(), keeps(call));
-  return without(shape, call.dims("dim", shape.size()), keeps(call));
+  if (call.has("dim")) return without(shape, call.dims("dim", shape.size()), keeps(call));
+  return keeps(call) ? SymShape(shape.size(), SymInt(1)) : SymShape{};
 }
 
 DType accumulated(DType t) { return is_integral(t) || t == DType::b8 ? DType::i64 : t; }
@@ -55,8 +51,12 @@ Types two_extrema(const Call& call) {
 Types index_of_extremum(const Call& call) { return {{DType::i64, reduced(call)}}; }
 
 Types truth(const Call& call) {
-  const DType t = call.tensor("self").dtype;
-  return {{t == DType::u8 ? DType::u8 : DType::b8, reduced(call)}};
+  const TensorType& self = call.tensor("self");
+  const DType type = self.dtype == DType::u8 ? DType::u8 : DType::b8;
+  // Unlike sum and mean, the overloads with a list reduce nothing where it is empty.
+  const bool lists = call.op().id == OpId::aten_any_dims || call.op().id == OpId::aten_all_dims;
+  if (lists && call.given("dim") && call["dim"].list().empty()) return {{type, self.shape}};
+  return {{type, reduced(call)}};
 }
 
 Types nonzero_count(const Call& call) { return {{DType::i64, reduced(call)}}; }

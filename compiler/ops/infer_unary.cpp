@@ -15,6 +15,12 @@ Types to_floating(const Call& call) {
   return {{floating(t.dtype), t.shape}};
 }
 
+/// Computed as a power: bool becomes i64.
+Types square(const Call& call) {
+  const TensorType& t = operand(call);
+  return {{t.dtype == DType::b8 ? DType::i64 : t.dtype, t.shape}};
+}
+
 Types to_bool(const Call& call) { return {{DType::b8, operand(call).shape}}; }
 
 Types clamp(const Call& call) {
@@ -55,7 +61,7 @@ void add_unary_rules(RuleTable& table) {
              aten_cos__default,         aten_erf__default,         aten_floor_default,       aten_floor__default,
              aten_ceil_default,         aten_round_default,        aten_round__default,      aten_round_decimals,
              aten_trunc_default,        aten_frac_default,         aten_sign_default,        aten_sgn_default,
-             aten_square_default,       aten_silu_default,         aten_silu__default,       aten_mish_default,
+             aten_silu_default,         aten_silu__default,       aten_mish_default,
              aten_mish__default,        aten_gelu_default,         aten_gelu__default,       aten_hardswish_default,
              aten_hardswish__default,   aten_hardsigmoid_default,  aten_hardsigmoid__default, aten_hardtanh_default,
              aten_hardtanh__default,    aten_elu_default,          aten_elu__default,        aten_selu_default,
@@ -82,6 +88,7 @@ void add_unary_rules(RuleTable& table) {
   table.add({aten_clamp_default, aten_clamp_Tensor, aten_clamp_min_default, aten_clamp_min_Tensor, aten_clamp_max_default,
              aten_clamp_max_Tensor, aten_clip_default},
             clamp);
+  table.add({aten_square_default}, square);
   table.add({aten_glu_default}, glu);
   table.add({aten_native_dropout_default}, native_dropout);
 }

@@ -39,7 +39,7 @@ void visit_storage(DType t, F&& f) {
     case DType::c64:
     case DType::c128: break;
   }
-  throw Unsupported("the reference engine has no kernel for complex numbers");
+  throw Unsupported("the reference engine has no kernel for " + std::string(dtype_name(t)));
 }
 
 /// Float to integer as x86 does it: what does not fit becomes the smallest integer.

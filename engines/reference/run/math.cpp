@@ -37,7 +37,7 @@ double erfinv(double y) {
 
 constexpr auto kSign = [](auto x) {
   using T = decltype(x);
-  return x > T(0) ? T(1) : x < T(0) ? T(-1) : x;
+  return x > T(0) ? T(1) : x < T(0) ? T(-1) : T(0);  // 0 for NaN, as in PyTorch
 };
 constexpr auto kFloor = [](auto x) {
   if constexpr (std::integral<decltype(x)>) return x;

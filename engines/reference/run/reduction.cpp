@@ -158,9 +158,13 @@ void aminmax(const Call& call) {
 
 template <bool Any>
 void truth(const Call& call) {
+  std::vector<std::size_t> dims = dims_of(call);
+  // Unlike sum and mean, the overloads with a list reduce nothing where it is empty.
+  const bool lists = call.op() == OpId::aten_any_dims || call.op() == OpId::aten_all_dims;
+  if (lists && call.given("dim") && call["dim"].list().empty()) dims.clear();
   visit_compute(compute_of(call.self().dtype()), [&]<typename C>(C) {
     auto* out = call.out().as<std::uint8_t>();  // bool, or u8 for u8
-    reduce<C>(call.self(), dims_of(call), !Any,
+    reduce<C>(call.self(), dims, !Any,
               [](bool& s, C v, std::int64_t) { s = Any ? s || v != C(0) : s && v != C(0); },
               [&](std::int64_t i, bool s) { out[i] = s ? 1 : 0; });
   });

@@ -140,7 +140,15 @@ void run_op(const OpCall& call) {
     throw InternalError(std::to_string(call.args.size()) + " arguments were given, the schema has " +
                             std::to_string(names_of(call.op).size()),
                         std::string(op_name(call.op)));
-  kernel(Call(call));
+  try {
+    kernel(Call(call));
+  } catch (const Unsupported& error) {  // thrown where only the dtype is known
+    if (!error.where().empty()) throw;
+    throw Unsupported(error.problem(), std::string(op_name(call.op)), error.fix());
+  } catch (const InvalidArgument& error) {
+    if (!error.where().empty()) throw;
+    throw InvalidArgument(error.problem(), std::string(op_name(call.op)), error.fix());
+  }
 }
 
 bool has_kernel(OpId op) { return op < OpId::count && kernels().find(op) != nullptr; }

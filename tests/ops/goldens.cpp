@@ -1,0 +1,97 @@
+#include "tests/ops/goldens.h"
+
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+namespace aitune::test {
+namespace {
+
+using Json = nlohmann::json;
+
+std::vector<Tensor> read_tensors(const Json& rows) {
+  std::ifstream file(AITUNE_GOLDENS "/tensors.bin", std::ios::binary);
+  const auto bytes = std::make_shared<std::vector<char>>(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  std::vector<Tensor> tensors;
+  for (const Json& row : rows) {
+    const auto offset = row.at(3).get<std::size_t>();
+    if (offset > bytes->size()) throw std::runtime_error("goldens/tensors.bin is too short");
+    tensors.emplace_back(parse_dtype(row.at(0).get<std::string>()).value(), row.at(1).get<Shape>(), row.at(2).get<Shape>(),
+                         bytes, reinterpret_cast<std::byte*>(bytes->data() + offset));
+  }
+  return tensors;
+}
+
+Arg read_arg(GoldenCall& call, const std::vector<Tensor>& tensors, const Json& j) {
+  if (j.is_null()) return None{};
+  if (j.is_boolean()) return j.get<bool>();
+  if (j.is_number_integer()) return SymInt(j.get<std::int64_t>());
+  if (j.is_array()) {
+    ArgList list;
+    for (const Json& element : j) list.push_back(read_arg(call, tensors, element));
+    return list;
+  }
+  if (j.contains("f")) return std::stod(j["f"].get<std::string>());
+  if (j.contains("s")) return j["s"].get<std::string>();
+  if (j.contains("dtype")) return parse_dtype(j["dtype"].get<std::string>()).value();
+  if (j.contains("format")) return static_cast<MemoryFormat>(j["format"].get<int>());
+  const Tensor& t = tensors.at(j.at("t").get<std::size_t>());
+  TensorType type{t.dtype(), SymShape(t.shape().begin(), t.shape().end())};
+  call.inputs.push_back(t);
+  return call.graph.add_input("x", std::move(type));
+}
+
+GoldenCall read_call(const Json& j, const std::vector<Tensor>& tensors) {
+  GoldenCall call;
+  call.text = j.dump();
+  call.op = find_op("aten." + j.at("op").get<std::string>());
+  if (call.op == nullptr) throw std::runtime_error("goldens call an operator that is not in the list: " + call.text);
+  ArgList positional;
+  for (const Json& a : j.at("args")) positional.push_back(read_arg(call, tensors, a));
+  std::vector<std::pair<std::string, Arg>> keyword;
+  for (const auto& [name, a] : j.at("kw").items()) keyword.emplace_back(name, read_arg(call, tensors, a));
+  call.args = bind_arguments(*call.op, std::move(positional), std::move(keyword));
+  for (const Json& r : j.at("out")) call.results.push_back(tensors.at(r.get<std::size_t>()));
+  return call;
+}
+
+reference::OpArg concrete(const GoldenCall& call, const Arg& arg) {
+  if (arg.is_none()) return reference::NoneArg{};
+  if (const bool* b = std::get_if<bool>(&arg)) return *b;
+  if (const SymInt* i = std::get_if<SymInt>(&arg)) return i->constant();
+  if (const double* d = std::get_if<double>(&arg)) return *d;
+  if (const DType* t = std::get_if<DType>(&arg)) return *t;
+  if (const MemoryFormat* f = std::get_if<MemoryFormat>(&arg)) return static_cast<std::int64_t>(*f);
+  if (const std::string* s = std::get_if<std::string>(&arg)) return *s;
+  if (arg.is_list()) {
+    reference::OpArgList list;
+    for (const Arg& element : arg.list()) list.push_back(concrete(call, element));
+    return list;
+  }
+  for (std::size_t i = 0; i < call.inputs.size(); ++i)
+    if (call.graph.inputs[i] == arg.value()) return call.inputs[i];
+  throw std::runtime_error("an argument is not an input");
+}
+
+}  // namespace
+
+std::vector<reference::OpArg> GoldenCall::concrete_args() const {
+  std::vector<reference::OpArg> result;
+  for (const Arg& arg : args) result.push_back(concrete(*this, arg));
+  return result;
+}
+
+const std::vector<GoldenCall>& golden_calls() {
+  static const std::vector<GoldenCall> calls = [] {
+    std::ifstream file(AITUNE_GOLDENS "/calls.json");
+    const Json json = Json::parse(file);
+    const std::vector<Tensor> tensors = read_tensors(json.at("tensors"));
+    std::vector<GoldenCall> result;
+    for (const Json& j : json.at("calls")) result.push_back(read_call(j, tensors));
+    return result;
+  }();
+  return calls;
+}
+
+}  // namespace aitune::test

@@ -1,0 +1,111 @@
+// Reference kernels on larger and on hostile inputs.
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "base/error.h"
+#include "engines/reference/run/op_call.h"
+
+namespace aitune::reference {
+namespace {
+
+Tensor random_tensor(Shape shape, std::uint32_t seed) {
+  Tensor t(DType::f32, std::move(shape));
+  std::mt19937 engine(seed);
+  std::normal_distribution<float> normal;
+  for (std::int64_t i = 0; i < t.numel(); ++i) t.as<float>()[i] = normal(engine);
+  return t;
+}
+
+OpArgList ints(std::initializer_list<std::int64_t> values) {
+  OpArgList list;
+  for (const std::int64_t v : values) list.emplace_back(v);
+  return list;
+}
+
+Tensor indices(std::initializer_list<std::int64_t> values) {
+  Tensor t(DType::i64, {static_cast<std::int64_t>(values.size())});
+  std::copy(values.begin(), values.end(), t.as<std::int64_t>());
+  return t;
+}
+
+/// Every block edge of the product: sizes around tiles and blocks, against the naive sum in double.
+TEST(MatrixProduct, AgreesWithTheNaiveSumAtBlockEdges) {
+  const std::uint32_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  for (const auto& [m, n, k] : std::vector<std::array<std::int64_t, 3>>{
+           {1, 1, 1}, {11, 31, 255}, {12, 32, 256}, {13, 33, 257}, {97, 1025, 3}, {96, 5, 513}, {200, 70, 300}}) {
+    const Tensor a = random_tensor({m, k}, seed), b = random_tensor({k, n}, seed + 1);
+    std::vector<Tensor> out{Tensor(DType::f32, {m, n})};
+    const std::vector<OpArg> args{a, b};
+    run_op({OpId::aten_mm_default, args, out});
+    for (std::int64_t i = 0; i < m; i += 7)
+      for (std::int64_t j = 0; j < n; j += 5) {
+        double sum = 0;
+        for (std::int64_t l = 0; l < k; ++l) sum += double{a.as<float>()[i * k + l]} * double{b.as<float>()[l * n + j]};
+        ASSERT_NEAR(out[0].as<float>()[i * n + j], sum, 1e-3) << m << "x" << n << "x" << k << " at " << i << "," << j;
+      }
+  }
+}
+
+/// A convolution wide enough for several panels, against the definition.
+TEST(Convolution, AgreesWithItsDefinition) {
+  const std::uint32_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  const Tensor x = random_tensor({1, 6, 40, 41}, seed), w = random_tensor({4, 3, 3, 5}, seed + 1);
+  std::vector<Tensor> out{Tensor(DType::f32, {1, 4, 20, 41})};
+  const std::vector<OpArg> args{x,  w, NoneArg{}, ints({2, 1}), ints({1, 2}), ints({1, 1}), std::int64_t{2}};
+  run_op({OpId::aten_conv2d_default, args, out});
+  for (std::int64_t o = 0; o < 4; ++o)
+    for (std::int64_t i = 0; i < 20; ++i)
+      for (std::int64_t j = 0; j < 41; ++j) {
+        double sum = 0;
+        for (std::int64_t c = 0; c < 3; ++c)
+          for (std::int64_t p = 0; p < 3; ++p)
+            for (std::int64_t q = 0; q < 5; ++q) {
+              const std::int64_t r = 2 * i - 1 + p, s = j - 2 + q;
+              if (r < 0 || r >= 40 || s < 0 || s >= 41) continue;
+              sum += double{x.as<float>()[((o / 2 * 3 + c) * 40 + r) * 41 + s]} *
+                     double{w.as<float>()[((o * 3 + c) * 3 + p) * 5 + q]};
+            }
+        ASSERT_NEAR(out[0].as<float>()[(o * 20 + i) * 41 + j], sum, 1e-3) << o << "," << i << "," << j;
+      }
+}
+
+TEST(HostileIndices, AreRefused) {
+  const Tensor table = random_tensor({4, 3}, 1);
+  std::vector<Tensor> rows{Tensor(DType::f32, {1, 3})};
+  for (const std::int64_t bad : {std::int64_t{4}, std::int64_t{-5}, INT64_MAX, INT64_MIN}) {
+    const std::vector<OpArg> embedding{table, indices({bad}), std::int64_t{-1}, false, false};
+    EXPECT_THROW(run_op({OpId::aten_embedding_default, embedding, rows}), InvalidArgument);
+    const std::vector<OpArg> select{table, std::int64_t{0}, indices({bad})};
+    EXPECT_THROW(run_op({OpId::aten_index_select_default, select, rows}), InvalidArgument);
+    const std::vector<OpArg> index{table, OpArgList{indices({bad})}};
+    EXPECT_THROW(run_op({OpId::aten_index_Tensor, index, rows}), InvalidArgument);
+  }
+}
+
+TEST(IntegerDivision, ByZeroIsAnErrorAndTheSmallestIntegerWraps) {
+  std::vector<Tensor> out{Tensor(DType::i64, {1})};
+  const std::vector<OpArg> by_zero{indices({5}), indices({0})};
+  EXPECT_THROW(run_op({OpId::aten_floor_divide_default, by_zero, out}), InvalidArgument);
+  const std::vector<OpArg> by_minus_one{indices({INT64_MIN}), indices({-1})};
+  run_op({OpId::aten_floor_divide_default, by_minus_one, out});
+  EXPECT_EQ(out[0].as<std::int64_t>()[0], INT64_MIN);
+}
+
+TEST(RunOp, NamesWhatItCannotDo) {
+  std::vector<Tensor> out{Tensor(DType::c64, {1})};
+  const std::vector<OpArg> args{Tensor(DType::c64, {1})};
+  try {
+    run_op({OpId::aten_exp_default, args, out});
+    FAIL() << "exp of complex numbers should not have a kernel";
+  } catch (const Unsupported& error) {
+    EXPECT_NE(std::string(error.what()).find("exp"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("c64"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace aitune::reference
