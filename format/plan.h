@@ -71,7 +71,8 @@ struct PlanView {
 enum class StepKind : std::uint8_t {
   cpu_kernel = 0,     ///< generated code: entry of the code segment
   reference = 1,      ///< one operator on the reference engine
-  fill = 2,           ///< buffer[0] is set to a 32-bit pattern: params = {byte offset, bytes, pattern}; halos
+  fill = 2,           ///< buffer[0] is set to a 32-bit pattern: params = {byte offset, bytes, pattern}. Halos: no other
+                      ///< step changes those bytes, so it runs once for a sequence of runs with the same shapes
   onednn = 3,         ///< a primitive of oneDNN: `payload`, buffers in the payload's order
 };
 

@@ -176,9 +176,10 @@ void BoundPlan::run_step(Step& step, std::size_t index) {
   throw InternalError(fmt::format("step {} has a kind that read_plan should have refused", index));
 }
 
-void BoundPlan::run(const StepObserver* observer) {
+void BoundPlan::run(const StepObserver* observer, bool filled) {
   using Clock = std::chrono::steady_clock;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (filled && steps_[i].kind == StepKind::fill) continue;
     if (!observer) {
       run_step(steps_[i], i);
       continue;

@@ -36,7 +36,8 @@ class BoundPlan {
 
   /// Runs all steps. The arena, inputs and outputs have been set. Throws what an operator of the reference engine
   /// throws, with the step named.
-  void run(const StepObserver* observer = nullptr);
+  /// `filled`: what fill steps write is in the arena already, since this plan was the last to run in it.
+  void run(const StepObserver* observer = nullptr, bool filled = false);
   /// The view's tensor in the memory now set. It owns nothing.
   Tensor view(std::uint32_t index);
 

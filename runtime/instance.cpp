@@ -44,6 +44,7 @@ Instance::Instance(std::shared_ptr<const Program> program)
     : program_(std::move(program)), staging_(program_->plan().inputs.size()) {}
 
 BoundPlan& Instance::add_binding(std::span<const TensorRef> inputs) {
+  filled_ = nullptr;
   auto bound = std::make_unique<BoundPlan>(*program_, bind_shapes(program_->plan(), inputs));
   if (bound->arena_bytes() > arena_.size()) {
     Arena larger(bound->arena_bytes());
@@ -126,7 +127,9 @@ void Instance::run(std::span<const TensorRef> inputs, std::span<const TensorRef>
   check_overlap(bound, inputs, outputs);
   for (std::size_t i = 0; i < inputs.size(); ++i) bound.set_input(i, input_memory(bound, i, inputs[i]));
   for (std::size_t i = 0; i < outputs.size(); ++i) bound.set_output(i, static_cast<std::byte*>(outputs[i].data));
-  bound.run(observer);
+  const bool filled = filled_ == &bound;
+  filled_ = &bound;
+  bound.run(observer, filled);
 }
 
 std::vector<Tensor> Instance::run(std::span<const Tensor> inputs, const StepObserver* observer) {

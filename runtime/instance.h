@@ -59,6 +59,7 @@ class Instance {
   std::shared_ptr<const Program> program_;
   Arena arena_;
   std::vector<std::unique_ptr<BoundPlan>> bindings_;  // the most recent one in front
+  const BoundPlan* filled_ = nullptr;                 // the binding whose fill steps the arena holds
   std::vector<Arena> staging_;                        // one for each input: where strided ones are copied to
 };
 

@@ -52,7 +52,7 @@ void tune_model(const TuneOptions& options, const Common& common) {
     const ImportedModel imported = import_pt2(options.model);
     for (const Value* input : imported.graph.inputs) expected.push_back({input->name, input->type.shape.size()});
   }
-  const auto samples = read_samples(options.inputs, expected);
+  const auto samples = options.inputs.empty() ? recorded_inputs(options.model) : read_samples(options.inputs, expected);
   const std::string name = options.name.empty() ? std::filesystem::path(options.model).stem().string() : options.name;
   Module module(options.model, name, strategy);
   const TuneReport report = tune(module, samples, progress.get());
@@ -74,8 +74,8 @@ void add_tune_command(CLI::App& app, Common& common) {
   const auto options = std::make_shared<TuneOptions>();
   std::string settings = "a setting as key=value; there are:";
   for (const auto& help : setting_help()) settings += fmt::format("\n{} ({}): {}", help.field, help.type, help.meaning);
-  command->add_option("model", options->model, "the model: a .pt2 file of torch.export.save")->required();
-  command->add_option("-i,--input", options->inputs, "samples: .npz, .safetensors, .npy or NAME=FILE.npy; several, or lists")->required();
+  command->add_option("model", options->model, "the model: a .pt2 file of torch.export.save, or an .ait file to tune again")->required();
+  command->add_option("-i,--input", options->inputs, "samples: .npz, .safetensors, .npy or NAME=FILE.npy; several, or lists; an .ait file brings its own");
   command->add_option("-o,--output", options->output, "the .ait file to write")->required();
   command->add_option("--name", options->name, "the module's name; the file's if left out");
   command->add_option("--ir", options->ir, "dynamo, ts or fx");

@@ -31,9 +31,12 @@ std::string config_json(const TorchTensorRTAotBackendConfig& config) {
   return json.dump();
 }
 
-/// The inputs that an .ait was tuned on.
+}  // namespace
+
 std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path) {
   const ZipReader zip = ZipReader::open(path);
+  if (!zip.find_in_top(kManifestEntry))
+    throw InvalidArgument("there are no samples to tune on", path.string(), "Give at least one set of inputs, representative of production");
   const Manifest manifest = Manifest::from_json(zip.text(zip.at(kManifestEntry)), path.string());
   if (!manifest.portable)
     throw Incompatible("no plan in the file fits this machine, and the program is not in it", path.string(),
@@ -46,8 +49,6 @@ std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path) {
   }
   return samples;
 }
-
-}  // namespace
 
 std::string_view ir_name(IRType ir) {
   for (const auto& row : kIrs)

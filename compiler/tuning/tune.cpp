@@ -152,17 +152,19 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   BuildOptions options;
   options.settings = settings;
   options.target = host_cpu();
+  options.target.avx512_vnni = false;  // no kernel of ours uses it: the plan must not ask for it
   options.opt_shape = bind_symbols(imported, samples.front());
   options.timings = &timings;
   options.progress = &progress;
 
   std::optional<BuiltPlan> best;
-  for (const DType precision : precisions_to_try(settings, options.target, progress, report.warnings)) {
+  for (const DType precision : precisions_to_try(settings, host_cpu(), progress, report.warnings)) {
     progress.stage("tune " + std::string(precision_name(precision)));
     CandidateReport candidate;
     candidate.precision = precision_name(precision);
     const auto build_start = Clock::now();
     options.precision = precision;
+    options.target.avx512_bf16 = precision == DType::bf16;
     BuildResult built = build(lowered, options);
     candidate.build_seconds = seconds_since(build_start);
     candidate.steps = built.plan.plan.steps.size();

@@ -100,6 +100,9 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
 /// Writes a tuned module as an .ait, atomically: a file of that name stays whole until the new one is.
 void save(const Module& module, const std::filesystem::path& path);
 
+/// The inputs that an .ait was tuned on. Throws InvalidArgument if the file is none.
+std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path);
+
 /// Loads an .ait into the module. With `rebuild`, a file whose plans do not fit this machine is compiled again from the
 /// program inside; otherwise that is Incompatible.
 void load(Module& module, const std::filesystem::path& path, bool rebuild = false);

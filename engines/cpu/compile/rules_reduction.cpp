@@ -96,6 +96,25 @@ OpRule plain_reduction(ReduceOp op, bool mean = false) {
   }};
 }
 
+/// The Euclidean norm; other orders go to the reference.
+OpRule vector_norm() {
+  return {[](Lowering& lowering, const Node& node) {
+    const Value* x = node.args[0].value();
+    reduce(lowering, node, dims_of(node.args[2], x->type.shape.size()), [&](const RootPtr& root, LazyPtr value, const SymInt&) {
+      root->reductions.push_back({ReduceOp::sum, op2(ExprOp::mul, value, value)});
+      return make_unary(ExprOp::sqrt, make_temp(0), ExprType::f32);
+    });
+  }, [](const Node& node) {
+    const Value* x = node.args[0].value();
+    if (x->type.dtype != DType::f32 || node.output()->type.dtype != DType::f32) return Support::no("only float32 norms are compiled");
+    if (std::holds_alternative<SymInt>(node.args[1]) ? node.args[1].integer() != 2 : node.args[1].number() != 2)
+      return Support::no("only the Euclidean norm is compiled");
+    for (const auto& size : x->type.shape)
+      if (!size.is_constant() && node.args[2].is_none()) return Support::no("a symbolic reduced dimension");
+    return Support::yes();
+  }};
+}
+
 void lower_softmax(Lowering& lowering, const Node& node, bool logarithm) {
   const Value* x = node.args[0].value();
   const SymShape& shape = x->type.shape;
@@ -172,6 +191,7 @@ void add_reduction_rules(RuleTable& table) {
   table["aten.mean.default"] = plain_reduction(ReduceOp::sum, true);
   table["aten.sum.dim_IntList"] = plain_reduction(ReduceOp::sum);
   table["aten.sum.default"] = plain_reduction(ReduceOp::sum);
+  table["aten.linalg_vector_norm.default"] = vector_norm();
   table["aten.amax.default"] = plain_reduction(ReduceOp::max);
   table["aten.amin.default"] = plain_reduction(ReduceOp::min);
   table["aten._softmax.default"] = {[](Lowering& l, const Node& n) { lower_softmax(l, n, false); }, check_softmax};
