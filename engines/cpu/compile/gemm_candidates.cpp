@@ -60,20 +60,23 @@ Problem problem_of(const GemmKernel& form) {
   return p;
 }
 
-// Cycles of one micro-kernel call: two multiply-adds and two loads a cycle, latency 4, and the way in and out.
-double micro_cycles(std::int64_t rows, std::int64_t vectors, double k) {
-  const double products = static_cast<double>(rows * vectors);
-  const double work = std::max({products / 2, static_cast<double>(rows + vectors) / 2, 4.0, (products + 1.5 * static_cast<double>(rows + vectors)) / 5});
+// Cycles of one micro-kernel call: two multiply-adds and somewhat less than two loads a cycle, five instructions, latency
+// 4, and the way in and out. Elements of A are loaded once for each use where no register is left for them.
+double micro_cycles(std::int64_t rows, std::int64_t vectors, double k, int lanes = 16) {
+  const auto products = static_cast<double>(rows * vectors);
+  const bool embedded = vectors == 1 || rows * vectors + vectors + 1 > (lanes == 16 ? 31 : 16);
+  const double loads = (embedded ? products : static_cast<double>(rows)) + static_cast<double>(vectors);
+  const double work = std::max({products / 2, loads * 0.55, 4.0, (products + loads + 3) / 5});
   return k * work + 40 + 2.5 * products;
 }
 
 double row_cycles(const Problem& p, const GemmTile& tile, std::int64_t vectors) {
   const auto k = static_cast<double>(p.k);
-  double cycles = static_cast<double>(p.m / tile.mr) * micro_cycles(tile.mr, vectors, k);
+  double cycles = static_cast<double>(p.m / tile.mr) * micro_cycles(tile.mr, vectors, k, tile.lanes);
   std::int64_t rest = p.m % tile.mr;
-  if (p.known_m) return rest == 0 ? cycles : cycles + micro_cycles(rest, vectors, k);
+  if (p.known_m) return rest == 0 ? cycles : cycles + micro_cycles(rest, vectors, k, tile.lanes);
   for (std::int64_t rows = 32; rows > 0; rows /= 2) {
-    if (rest & rows) cycles += micro_cycles(rows, vectors, k);
+    if (rest & rows) cycles += micro_cycles(rows, vectors, k, tile.lanes);
   }
   return cycles;
 }
@@ -99,7 +102,7 @@ double winograd_cycles(const kernels::WinogradForm& form, std::int64_t squares, 
   const double task_panels = static_cast<double>(panels) / static_cast<double>(groups);
   const auto channels = static_cast<double>(form.channels);
   const double filters = points * channels * 4 * task_panels * tile.nr * tile.lanes;
-  const double products = points * tile.m_block * task_panels * micro_cycles(tile.mr, tile.nr, channels);
+  const double products = points * tile.m_block * task_panels * micro_cycles(tile.mr, tile.nr, channels, tile.lanes);
   const double stream = filters * static_cast<double>(groups) > kL2Bytes ? filters / kStreamBytes : 0;
   const double task = std::max(products, stream) + points * task_squares * kGatherCycles * channels / tile.lanes +
                       points * task_squares * kScatterCycles * task_panels * tile.nr;

@@ -3,6 +3,8 @@
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Module.h>
 
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -21,6 +23,8 @@ using llvm::Value;
 
 namespace {
 
+constexpr std::int64_t kLargeB = 1 << 20;
+
 // The loops around the micro-kernels: tasks, row tiles, remainders.
 class GemmDriver {
  public:
@@ -34,6 +38,7 @@ class GemmDriver {
       throw InternalError("this tile cannot be emitted for " + target.str(), form_.name);
     }
     if (const auto n = form_.n.as_constant(); n && *n < width_) tail_only_ = true;
+    plan_prefetch();
   }
 
   void emit() {
@@ -144,7 +149,7 @@ class GemmDriver {
     auto& slot = micros_[name];
     if (!slot) {
       slot = std::make_unique<MicroKernel>(module_, target_, form_, tile_,
-                                           MicroTile{row_count, width.vectors, width.last_columns}, name);
+                                           MicroTile{row_count, width.vectors, width.last_columns, lines_ahead_}, name);
     }
     return *slot;
   }
@@ -167,8 +172,9 @@ class GemmDriver {
     const std::size_t row_dim = m_dim + form_.m.size() - 1;
     Value* row = mul(tile, number(tile_.mr));
     place = step(place, row_dim, row);
+    Value* ahead = distance_ahead(index);
     const auto call = [&](int row_count, const Place& at) {
-      micro(row_count, width).call(builder_, frame_.function->getArg(0), at.a, at.b, n_left, at.at);
+      micro(row_count, width).call(builder_, frame_.function->getArg(0), at.a, at.b, ahead, n_left, at.at);
     };
     const auto extent = form_.m.back().as_constant();
     if (extent && *extent % tile_.mr == 0) {
@@ -184,6 +190,27 @@ class GemmDriver {
              });
     }
     loop.finish();
+  }
+
+  // A large packed B comes from beyond the second-level cache the first time that a panel is used. So while a panel is
+  // multiplied with one row tile after the other, each fetches a share of the next panel: of the lines of every unrolled
+  // step, the ones that are its turn.
+  void plan_prefetch() {
+    SymInt tiles = kernels::ceil_div(form_.m.back(), tile_.mr);
+    for (std::size_t d = 0; d + 1 < form_.m.size(); ++d) tiles *= form_.m[d];
+    if (in_place_ || !tile_.n_outer || !tiles.is_constant() || tiles.constant() < 2) return;
+    const kernels::PackedB packed = kernels::packed_b(form_, tile_);
+    if (packed.panels < 2 || packed.elements() * element_ < kLargeB) return;
+    row_tiles_ = tiles.constant();
+    panel_bytes_ = packed.depth * packed.width * packed.pair * element_;
+    step_lines_ = std::max(1, tile_.k_unroll) * width_ * 4 / 64;
+    lines_ahead_ = static_cast<int>((step_lines_ + row_tiles_ - 1) / row_tiles_);
+  }
+
+  Value* distance_ahead(Value* row_tile) {
+    if (lines_ahead_ == 0) return number(0);
+    Value* line = udiv(mul(row_tile, number(step_lines_)), number(row_tiles_));
+    return builder_.CreateNSWAdd(mul(line, number(64)), number(panel_bytes_));
   }
 
   // An unknown number of rows below mr, in powers of two.
@@ -207,6 +234,8 @@ class GemmDriver {
   llvm::IRBuilder<> builder_;
   std::int64_t width_, element_;
   bool in_place_, tail_only_ = false;
+  int lines_ahead_ = 0;
+  std::int64_t row_tiles_ = 0, panel_bytes_ = 0, step_lines_ = 0;
   KernelFrame frame_;
   std::optional<Sizes> sizes_;
   std::optional<ExprEmitter> exprs_;

@@ -25,14 +25,24 @@ namespace {
 constexpr std::int64_t kMaxStraightSteps = 4;
 // Floats kept free behind a widened row: a vector.
 constexpr std::int64_t kWideRun = 16;
-// Epilogues with more work than this (expressions times vectors) loop over the rows instead of being written out for each.
+// Epilogues with more work than this (expressions times vectors, functions count more) loop over the rows instead of being written out for each.
 constexpr std::size_t kMaxStraightEpilogue = 320;
+
+// Operations that take tens of instructions.
+bool is_function(kernels::ExprOp op) {
+  using kernels::ExprOp;
+  switch (op) {
+    case ExprOp::pow: case ExprOp::exp: case ExprOp::log: case ExprOp::tanh: case ExprOp::erf: case ExprOp::sigmoid:
+    case ExprOp::sin: case ExprOp::cos: return true;
+    default: return false;
+  }
+}
 
 class MicroEmitter {
  public:
   MicroEmitter(llvm::IRBuilderBase& builder, const CpuTarget& target, const GemmKernel& form, const GemmTile& tile,
-               const MicroTile& micro, ExprEmitter& exprs, Value* n_left)
-      : b_(builder), target_(target), form_(form), tile_(tile), micro_(micro), exprs_(exprs),
+               const MicroTile& micro, ExprEmitter& exprs, Value* ahead, Value* n_left)
+      : b_(builder), target_(target), form_(form), tile_(tile), micro_(micro), exprs_(exprs), ahead_(ahead),
         bf16_(form.b_type == DType::bf16), widen_(bf16_ && tile.widen), in_place_(!form.b_strides.empty()),
         dims_(static_cast<int>(form.batch.size() + form.m.size())) {
     float_vector_ = llvm::FixedVectorType::get(b_.getFloatTy(), static_cast<unsigned>(tile.lanes));
@@ -293,6 +303,15 @@ class MicroEmitter {
     return {std::move(out), next_b};
   }
 
+  void prefetch(Value* b) {
+    Value* first = forward(b, ahead_);
+    for (int line = 0; line < micro_.lines_ahead; ++line) {
+      Value* at = forward(first, b_.getInt64(static_cast<std::uint64_t>(line) * 64));
+      // For reading, into the second-level cache, data.
+      b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {at->getType()}, {at, b_.getInt32(0), b_.getInt32(2), b_.getInt32(1)});
+    }
+  }
+
   Reduced reduce_innermost(Value* a, Value* b, Accumulators sums) {
     const std::int64_t extent = k_extents_.back();
     const std::int64_t steps = extent / pair_;
@@ -309,6 +328,7 @@ class MicroEmitter {
       Accumulators inside;
       for (std::size_t i = 0; i + 2 < sums.size(); ++i) inside.push_back(loop.carried(i));
       Value *row = loop.carried(sums.size() - 2), *column = loop.carried(sums.size() - 1);
+      prefetch(column);
       for (std::int64_t k = 0; k < unroll; ++k) step(row, column, k, false, inside);
       inside.push_back(forward(row, times(k_strides_.back(), unroll * pair_)));
       inside.push_back(forward(column, times(depth_bytes_, in_place_ ? unroll * pair_ : unroll)));
@@ -334,7 +354,9 @@ class MicroEmitter {
   }
 
   void finish(const Accumulators& sums, const Cursor& at) {
-    const std::size_t work = form_.exprs.size() * sums.size();
+    std::size_t work = 0;
+    for (const kernels::Expr& e : form_.exprs) work += is_function(e.op) ? 20 : 1;
+    work *= sums.size();
     if (work <= kMaxStraightEpilogue || micro_.rows == 1) {
       for (int i = 0; i < micro_.rows; ++i) {
         const Cursor row = exprs_.moved(at, dims_ - 1, i);
@@ -382,6 +404,7 @@ class MicroEmitter {
   const GemmTile& tile_;
   const MicroTile& micro_;
   ExprEmitter& exprs_;
+  Value* ahead_;
   bool bf16_, widen_, in_place_;
   int dims_;  // loop dims before n
   std::int64_t pair_ = 1, element_ = 4;
@@ -402,7 +425,7 @@ MicroKernel::MicroKernel(llvm::Module& module, const CpuTarget& target, const Ge
   llvm::IRBuilder<> builder(context);
   const std::size_t dims = form.batch.size() + form.m.size() + 1;
   Type* pointer = llvm::PointerType::get(context, 0);
-  std::vector<Type*> types{pointer, pointer, pointer, builder.getInt64Ty()};
+  std::vector<Type*> types{pointer, pointer, pointer, builder.getInt64Ty(), builder.getInt64Ty()};
   types.insert(types.end(), dims, builder.getInt64Ty());
   types.insert(types.end(), form.accesses.size(), pointer);
   KernelFrame frame = begin_inner(module, builder, target, symbol, form.buffer_count,
@@ -413,19 +436,20 @@ MicroKernel::MicroKernel(llvm::Module& module, const CpuTarget& target, const Ge
   const Sizes sizes(builder, frame.params, kernels::collect_params(form));
   ExprEmitter exprs(builder, target, form.accesses, form.exprs, frame.buffers, sizes, static_cast<int>(dims));
   Cursor at;
-  for (std::size_t i = 0; i < dims; ++i) at.index.push_back(function_->getArg(static_cast<unsigned>(4 + i)));
+  for (std::size_t i = 0; i < dims; ++i) at.index.push_back(function_->getArg(static_cast<unsigned>(5 + i)));
   for (std::size_t i = 0; i < form.accesses.size(); ++i) {
-    at.pointers.push_back(function_->getArg(static_cast<unsigned>(4 + dims + i)));
+    at.pointers.push_back(function_->getArg(static_cast<unsigned>(5 + dims + i)));
   }
-  MicroEmitter emitter(builder, target, form, tile, micro, exprs, function_->getArg(3));
+  MicroEmitter emitter(builder, target, form, tile, micro, exprs, function_->getArg(3),
+                       function_->getArg(4));
   emitter.make_scratch();
   emitter.emit(function_->getArg(1), function_->getArg(2), at);
   builder.CreateRetVoid();
 }
 
-void MicroKernel::call(llvm::IRBuilderBase& builder, Value* args, Value* a, Value* b, Value* n_left,
+void MicroKernel::call(llvm::IRBuilderBase& builder, Value* args, Value* a, Value* b, Value* ahead, Value* n_left,
                        const Cursor& at) const {
-  std::vector<Value*> arguments{args, a, b, n_left};
+  std::vector<Value*> arguments{args, a, b, ahead, n_left};
   arguments.insert(arguments.end(), at.index.begin(), at.index.end());
   arguments.insert(arguments.end(), at.pointers.begin(), at.pointers.end());
   builder.CreateCall(function_, arguments);
