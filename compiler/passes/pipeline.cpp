@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "compiler/passes/canonical_movement.h"
 #include "compiler/passes/cleanup.h"
 #include "compiler/passes/decompose.h"
 #include "compiler/passes/fold_constants.h"
@@ -42,6 +43,7 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"fuse_activations", fuse_activations},
     {"fuse_attention", fuse_attention},
     {"simplify", simplify},
+    {"canonicalise_movement", canonicalise_movement},
     // Arithmetic moves into constant weights.
     {"fold_batch_norm", fold_batch_norm},
     {"eliminate_dead_code", eliminate_dead_code},
@@ -50,6 +52,7 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"merge_linears", merge_linears},
     {"fold_constants", fold_constants},
     {"simplify", simplify},
+    {"canonicalise_movement", canonicalise_movement},
     {"eliminate_common_subexpressions", eliminate_common_subexpressions},
     {"eliminate_dead_code", eliminate_dead_code},
 });

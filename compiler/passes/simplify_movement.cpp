@@ -12,18 +12,60 @@ using Dims = std::vector<std::int64_t>;
 
 Value* self(const Node& node) { return node.args.at(0).value(); }
 
-/// view(linear(view(x))) where the views only merge and split the leading dimensions: linear(x).
+/// view(linear(view(x))) where the outer view splits or merges leading dimensions alone: one view, before the linear.
 Replacement lift_linear(Inserter& insert, Node& node, const UseCounts& uses) {
   const Node* linear = producer_if(self(node), "aten.linear.default");
   if (linear == nullptr || !uses.single(linear->output())) return std::nullopt;
   const Node* inner = producer_if(self(*linear), "aten.view.default");
-  if (inner == nullptr) return std::nullopt;
-  Value* x = self(*inner);
-  if (x->type.shape.empty() || x->type.shape.back() != inner->output()->type.shape.back()) return std::nullopt;
-  SymShape expected = x->type.shape;
-  expected.back() = linear->output()->type.shape.back();
-  if (expected != node.output()->type.shape) return std::nullopt;
-  return {{insert.call("aten.linear.default", {x, linear->args[1], linear->args[2]})}};
+  SymShape shape = node.output()->type.shape;
+  if (inner == nullptr || shape.empty() || shape.back() != linear->output()->type.shape.back()) return std::nullopt;
+  shape.back() = inner->output()->type.shape.back();
+  return {{insert.call("aten.linear.default", {insert.view(self(*inner), shape), linear->args[1], linear->args[2]})}};
+}
+
+bool keeps_last(const Dims& order) { return !order.empty() && order.back() == static_cast<std::int64_t>(order.size()) - 1; }
+
+/// permute(linear(permute(x))) with the last dimension in place: the permutes meet before the linear. So do they where
+/// the inner one is viewed with its trailing dimensions merged, as heads are after attention.
+Replacement lift_permute(Inserter& insert, Node& node, const UseCounts& uses) {
+  const Dims order = node.args.at(1).int_list();
+  const Node* linear = producer_if(self(node), "aten.linear.default");
+  if (linear == nullptr || !uses.single(linear->output()) || !keeps_last(order)) return std::nullopt;
+  Value* x = self(*linear);
+  Value* moved = nullptr;
+  if (producer_if(x, "aten.permute.default") != nullptr) {
+    moved = insert.permute(x, order);
+  } else if (const Node* merged = producer_if(x, "aten.view.default")) {
+    Value* inner = self(*merged);
+    const std::size_t lead = order.size() - 1;
+    if (producer_if(inner, "aten.permute.default") == nullptr || inner->type.shape.size() < lead ||
+        !std::equal(x->type.shape.begin(), x->type.shape.end() - 1, inner->type.shape.begin())) {
+      return std::nullopt;
+    }
+    Dims all(order.begin(), order.end() - 1);
+    for (std::size_t d = lead; d < inner->type.shape.size(); ++d) all.push_back(static_cast<std::int64_t>(d));
+    SymShape shape;
+    for (const std::int64_t dim : order) shape.push_back(x->type.shape[static_cast<std::size_t>(dim)]);
+    moved = insert.view(insert.permute(inner, all), shape);
+  } else {
+    return std::nullopt;
+  }
+  return {{insert.call("aten.linear.default", {moved, linear->args[1], linear->args[2]})}};
+}
+
+/// linear(view(x)) and linear(permute(x)) with the last dimension in place: the movement goes on to meet others.
+Replacement linear(Inserter& insert, Node& node, const UseCounts& uses) {
+  if (const Node* view = producer_if(self(node), "aten.view.default")) {
+    Value* x = self(*view);
+    if (x->type.shape.empty() || x->type.shape.back() != view->output()->type.shape.back()) return std::nullopt;
+    Value* product = insert.call("aten.linear.default", {x, node.args[1], node.args[2]});
+    return {{insert.view(product, node.output()->type.shape)}};
+  }
+  const Node* permute = producer_if(self(node), "aten.permute.default");
+  if (permute == nullptr || !uses.single(permute->output())) return std::nullopt;
+  const Dims order = permute->args.at(1).int_list();
+  if (!keeps_last(order)) return std::nullopt;
+  return {{insert.permute(insert.call("aten.linear.default", {self(*permute), node.args[1], node.args[2]}), order)}};
 }
 
 Replacement view(Inserter& insert, Node& node, const UseCounts& uses) {
@@ -33,7 +75,7 @@ Replacement view(Inserter& insert, Node& node, const UseCounts& uses) {
   return lift_linear(insert, node, uses);
 }
 
-Replacement permute(Inserter& insert, Node& node, const UseCounts&) {
+Replacement permute(Inserter& insert, Node& node, const UseCounts& uses) {
   const Dims dims = node.args.at(1).int_list();
   const SymShape& shape = self(node)->type.shape;
   if (const Node* inner = producer_if(self(node), "aten.permute.default")) {
@@ -47,7 +89,7 @@ Replacement permute(Inserter& insert, Node& node, const UseCounts&) {
   std::copy_if(dims.begin(), dims.end(), std::back_inserter(kept),
                [&](std::int64_t dim) { return !shape.at(static_cast<std::size_t>(dim)).is(1); });
   if (std::is_sorted(kept.begin(), kept.end())) return {{insert.view(self(node), node.output()->type.shape)}};
-  return std::nullopt;
+  return lift_permute(insert, node, uses);
 }
 
 Replacement expand(Inserter& insert, Node& node, const UseCounts&) {
@@ -225,6 +267,7 @@ Replacement sink_expand(Inserter& insert, Node& node) {
 void add_movement_simplifications(SimplifyRules& rules) {
   rules["aten.view.default"] = view;
   rules["aten.permute.default"] = permute;
+  rules["aten.linear.default"] = linear;
   rules["aten.expand.default"] = expand;
   rules["aten.slice.Tensor"] = slice_rules;
   rules["aten._to_copy.default"] = cast;

@@ -48,6 +48,20 @@ TEST(Simplify, LinearKeepsItsLeadingDimensions) {
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.linear.default"));
 }
 
+TEST(Simplify, ViewsPassLinears) {
+  const Graph graph = simplified(R"(graph(%x: f32[1,5,4]) {
+    weight %w: f32[8,4] "w" = random(1)
+    weight %v: f32[3,8] "v" = random(2)
+    %a: f32[5,1,4] = aten.view.default(%x, [5, 1, 4])
+    %b: f32[5,1,8] = aten.linear.default(%a, %w)
+    %c: f32[5,8] = aten.view.default(%b, [5, 8])
+    %d: f32[5,3] = aten.linear.default(%c, %v)
+    %e: f32[1,5,3] = aten.view.default(%d, [1, 5, 3])
+    return %e
+  })");
+  EXPECT_THAT(ops_of(graph), ElementsAre("aten.linear.default", "aten.linear.default"));
+}
+
 TEST(Simplify, CastsOnlyWhereNothingIsLost) {
   EXPECT_THAT(ops_of(simplified(R"(graph(%x: f32[8]) {
     %a: f64[8] = aten._to_copy.default(%x, dtype=f64)
