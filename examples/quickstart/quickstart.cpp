@@ -13,8 +13,6 @@
 #include <cstring>
 #include <string>
 
-#include "format/tensor_files.h"
-
 namespace {
 
 using aitune::NamedTensors;

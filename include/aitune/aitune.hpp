@@ -22,6 +22,7 @@
 #include "compiler/tuning/progress.h"
 #include "compiler/tuning/report.h"
 #include "compiler/tuning/settings.h"
+#include "format/tensor_files.h"
 
 namespace aitune {
 
@@ -61,9 +62,6 @@ class OneBackendStrategy {
   TorchTensorRTAotBackend backend_;
 };
 
-/// Inputs of one call, by the program's names or by position ("0", "1", ...).
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
-
 struct TunedModel;  // compiler/tuning/tune.h
 
 /// A model: saved program, tuned plan, or both. Movable; one thread at a time.
@@ -91,6 +89,8 @@ class Module {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// Inputs of a call are NamedTensors (format/tensor_files.h): by the program's names or by position ("0", "1", ...).
 
 /// Tunes the module with its strategy on the samples (at least one): the outputs of every candidate plan are compared
 /// with the reference on all of them, and the fastest correct plan stays. Throws Unsupported with everything that is

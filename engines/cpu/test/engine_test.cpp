@@ -213,8 +213,8 @@ TEST_P(CpuEngineTest, AgreesWithTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CpuEngineTest, testing::Combine(testing::ValuesIn(kCases), testing::Values(0, 1)),
-                         [](const auto& info) {
-                           return std::string(std::get<0>(info.param).name) + (std::get<1>(info.param) ? "_bf16" : "_fp32");
+                         [](const auto& test) {
+                           return std::string(std::get<0>(test.param).name) + (std::get<1>(test.param) ? "_bf16" : "_fp32");
                          });
 
 }  // namespace

@@ -1,0 +1,42 @@
+# Installs into a fresh folder, builds a consumer with find_package(aitune), tunes and runs with what was built.
+cmake_minimum_required(VERSION 3.20)
+set(prefix ${WORK}/prefix)
+set(consumer ${WORK}/consumer)
+file(REMOVE_RECURSE ${prefix} ${consumer})
+
+function(run)
+  execute_process(COMMAND ${ARGV} RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE out)
+  if(NOT status EQUAL 0)
+    string(JOIN " " line ${ARGV})
+    message(FATAL_ERROR "${line}\n${out}")
+  endif()
+  set(out "${out}" PARENT_SCOPE)
+endfunction()
+
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix})
+run(${CMAKE_COMMAND} -S ${SOURCE}/tests/install/consumer -B ${consumer} -D CMAKE_PREFIX_PATH=${prefix} -D EXAMPLES=${SOURCE}/examples
+  -D CMAKE_CXX_COMPILER=${CXX} -D CMAKE_C_COMPILER=${CC})
+run(${CMAKE_COMMAND} --build ${consumer})
+
+set(ENV{AITUNE_CACHE_DIR} ${WORK}/cache)
+set(data ${SOURCE}/examples/quickstart)
+run(${consumer}/quickstart tune ${data}/digits.pt2 ${data}/digits_test.npz ${WORK}/digits.ait)
+run(${consumer}/quickstart run ${WORK}/digits.ait ${data}/digits_test.npz)
+if(NOT out MATCHES "accuracy (9[0-9]|100)")
+  message(FATAL_ERROR "the loaded model reads too few digits: ${out}")
+endif()
+run(${prefix}/bin/aitune verify ${WORK}/digits.ait)
+
+# The promise of a small runtime: stripped below 4 MB, and nothing of LLVM or PyTorch behind it.
+file(GLOB runtime ${prefix}/lib*/libaitune_runtime.so ${prefix}/lib*/*/libaitune_runtime.so)
+list(GET runtime 0 runtime)
+run(strip -o ${WORK}/runtime.so ${runtime})
+file(SIZE ${WORK}/runtime.so bytes)
+if(bytes GREATER 4000000)
+  message(FATAL_ERROR "the stripped runtime has ${bytes} bytes")
+endif()
+run(ldd ${runtime})
+if(out MATCHES "LLVM|torch|aitune\\.so")
+  message(FATAL_ERROR "the runtime needs more than it may: ${out}")
+endif()
+message(STATUS "stripped runtime: ${bytes} bytes")
