@@ -17,10 +17,9 @@ if(AITUNE_COMPILER)
   target_compile_features(aitune_compiler_shared INTERFACE cxx_std_20)
   target_include_directories(aitune_compiler_shared INTERFACE
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/aitune/detail>)
-  # The shared zlib goes first: Debian's static one is not position-independent throughout.
-  find_library(AITUNE_ZLIB_SHARED NAMES libz.so REQUIRED)
   # The headers below declare what is in these three; the rest comes in as they need it.
-  target_link_options(aitune_compiler_shared PRIVATE ${AITUNE_ZLIB_SHARED} LINKER:--whole-archive $<TARGET_FILE:aitune_tuning>
+  target_link_options(aitune_compiler_shared PRIVATE LINKER:--exclude-libs,libz.a:libcrypto.a
+    LINKER:--whole-archive $<TARGET_FILE:aitune_tuning>
     $<TARGET_FILE:aitune_format> $<TARGET_FILE:aitune_base> LINKER:--no-whole-archive)
   target_link_libraries(aitune_compiler_shared PRIVATE aitune_tuning)
   install(TARGETS aitune_compiler_shared EXPORT aituneCompiler COMPONENT compiler
