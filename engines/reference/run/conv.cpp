@@ -130,10 +130,48 @@ void forward(const Geometry& g, const T* input, const T* weight, T* output, Gemm
   const std::int64_t k = g.in_group() * g.taps(), columns = Geometry::volume(g.out);
   for (std::int64_t i = 0; i < g.batch * g.groups; ++i) {
     const std::int64_t group = i % g.groups;
+    if (g.in_group() == 1 && g.out_group() == 1) {
+      depthwise(g, input + i * Geometry::volume(g.in), weight + group * k, output + i * columns);
+      continue;
+    }
     Patches<T> patches(g, input + i * g.in_group() * Geometry::volume(g.in));
     const typename Gemm<T>::FillB fill = [&](auto... args) { patches.fill(args...); };
     gemm.run(g.out_group(), columns, k, {weight + group * g.out_group() * k, k, 1}, fill,
              output + i * g.out_group() * columns, columns);
+  }
+}
+
+/// First and last + 1 output coordinate whose input, `shift` after the window's start, lies inside the input.
+std::pair<std::int64_t, std::int64_t> covered(const Geometry& g, std::size_t d, std::int64_t shift) {
+  const std::int64_t before = g.padding[d] - shift;
+  const std::int64_t first = before > 0 ? (before + g.stride[d] - 1) / g.stride[d] : 0;
+  const std::int64_t room = g.in[d] - 1 + before;
+  const std::int64_t last = room < 0 ? 0 : room / g.stride[d] + 1;
+  return {std::min(first, g.out[d]), std::clamp(last, std::min(first, g.out[d]), g.out[d])};
+}
+
+/// One channel by itself: each tap adds a scaled, shifted copy of the input. Patches would cost more than the product.
+template <typename T>
+void depthwise(const Geometry& g, const T* image, const T* weight, T* out) {
+  std::fill_n(out, Geometry::volume(g.out), T(0));
+  for (std::int64_t tap = 0; tap < g.taps(); ++tap) {
+    const Three shift = {tap / (g.kernel[1] * g.kernel[2]) * g.dilation[0],
+                         tap / g.kernel[2] % g.kernel[1] * g.dilation[1], tap % g.kernel[2] * g.dilation[2]};
+    const auto [d0, d1] = covered(g, 0, shift[0]);
+    const auto [h0, h1] = covered(g, 1, shift[1]);
+    const auto [w0, w1] = covered(g, 2, shift[2]);
+    const T scale = weight[tap];
+    for (std::int64_t d = d0; d < d1; ++d)
+      for (std::int64_t h = h0; h < h1; ++h) {
+        const std::int64_t plane = d * g.stride[0] - g.padding[0] + shift[0];
+        const std::int64_t row = plane * g.in[1] + h * g.stride[1] - g.padding[1] + shift[1];
+        const std::int64_t from = row * g.in[2] - g.padding[2] + shift[2];
+        T* to = out + (d * g.out[1] + h) * g.out[2];
+        if (g.stride[2] == 1)
+          for (std::int64_t i = w0; i < w1; ++i) to[i] += scale * image[from + i];
+        else
+          for (std::int64_t i = w0; i < w1; ++i) to[i] += scale * image[from + i * g.stride[2]];
+      }
   }
 }
 
