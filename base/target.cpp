@@ -2,6 +2,8 @@
 
 #include <cpuid.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdint>
@@ -29,6 +31,13 @@ std::uint64_t saved_state() {
   return (std::uint64_t{high} << 32) | low;
 }
 
+// Tile registers are large, so Linux saves them only for processes that ask. Once granted, all threads may use them.
+bool tiles_permitted() {
+  constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long tile_data = 18;               // the component's bit in XCR0
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+
 CpuTarget detect() {
   CpuTarget target;
   const Cpuid one = cpuid(1);
@@ -46,6 +55,9 @@ CpuTarget detect() {
   target.avx512 = target.avx2_fma && os_avx512 && f_dq_cd_bw_vl;
   target.avx512_vnni = target.avx512 && bit(seven.ecx, 11);
   target.avx512_bf16 = target.avx512 && bit(seven_one.eax, 5);
+  const bool os_tiles = ((saved >> 17) & 3u) == 3;
+  const bool tile_and_bf16 = bit(seven.edx, 24) && bit(seven.edx, 22);
+  target.amx_bf16 = target.avx512_bf16 && os_tiles && tile_and_bf16 && tiles_permitted();
   return target;
 }
 
@@ -54,7 +66,8 @@ CpuTarget detect() {
 bool CpuTarget::covers(const CpuTarget& needed) const {
   const auto has = [](bool here, bool there) { return here || !there; };
   return arch == needed.arch && has(avx2_fma, needed.avx2_fma) && has(avx512, needed.avx512) &&
-         has(avx512_vnni, needed.avx512_vnni) && has(avx512_bf16, needed.avx512_bf16);
+         has(avx512_vnni, needed.avx512_vnni) && has(avx512_bf16, needed.avx512_bf16) &&
+         has(amx_bf16, needed.amx_bf16);
 }
 
 std::vector<std::string> CpuTarget::feature_names() const {
@@ -63,6 +76,7 @@ std::vector<std::string> CpuTarget::feature_names() const {
   if (avx512) names.emplace_back("avx512");
   if (avx512_vnni) names.emplace_back("avx512_vnni");
   if (avx512_bf16) names.emplace_back("avx512_bf16");
+  if (amx_bf16) names.emplace_back("amx_bf16");
   return names;
 }
 

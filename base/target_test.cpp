@@ -13,6 +13,7 @@ TEST(Target, HostAgreesWithTheCompilersOwnDetection) {
                              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"));
   EXPECT_EQ(host.avx512_vnni, host.avx512 && __builtin_cpu_supports("avx512vnni"));
   EXPECT_EQ(host.avx512_bf16, host.avx512 && __builtin_cpu_supports("avx512bf16"));
+  EXPECT_TRUE(host.avx512_bf16 || !host.amx_bf16);
   EXPECT_GE(host_cpu_count(), 1);
 }
 
@@ -23,6 +24,10 @@ TEST(Target, CoversMeansEveryNeededFeature) {
   EXPECT_TRUE(large.covers(small));
   EXPECT_TRUE(large.covers(large));
   EXPECT_FALSE(small.covers(large));
+  CpuTarget tiles = large;
+  tiles.amx_bf16 = true;
+  EXPECT_TRUE(tiles.covers(large));
+  EXPECT_FALSE(large.covers(tiles));
   CpuTarget other = small;
   other.arch = "aarch64";
   EXPECT_FALSE(large.covers(other));
@@ -33,6 +38,8 @@ TEST(Target, PrintsItsFeatures) {
   EXPECT_EQ(t.str(), "x86_64");
   t.avx2_fma = t.avx512 = t.avx512_bf16 = true;
   EXPECT_EQ(t.str(), "x86_64 avx2 avx512 avx512_bf16");
+  t.amx_bf16 = true;
+  EXPECT_EQ(t.str(), "x86_64 avx2 avx512 avx512_bf16 amx_bf16");
 }
 
 }  // namespace

@@ -81,6 +81,7 @@ CpuTarget read_target(const JsonField& field) {
     else if (feature == "avx512") target.avx512 = true;
     else if (feature == "avx512_vnni") target.avx512_vnni = true;
     else if (feature == "avx512_bf16") target.avx512_bf16 = true;
+    else if (feature == "amx_bf16") target.amx_bf16 = true;
     // An unknown feature makes a target that no machine known to this version is: the plan must not be taken.
     else target.arch += "+" + feature;
   }

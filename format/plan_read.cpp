@@ -85,6 +85,7 @@ CpuTarget read_target(const fbs::Target* t) {
   target.avx512 = t->avx512();
   target.avx512_vnni = t->avx512_vnni();
   target.avx512_bf16 = t->avx512_bf16();
+  target.amx_bf16 = t->amx_bf16();
   return target;
 }
 

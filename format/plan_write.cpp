@@ -72,7 +72,7 @@ Offset<fbs::Block> write_block(Builder& b, const PlanBlock& block) {
 
 Offset<fbs::Plan> write_plan(Builder& b, const Plan& plan) {
   const auto target = fbs::CreateTarget(b, b.CreateString(plan.target.arch), plan.target.avx2_fma, plan.target.avx512,
-                                        plan.target.avx512_vnni, plan.target.avx512_bf16);
+                                        plan.target.avx512_vnni, plan.target.avx512_bf16, plan.target.amx_bf16);
   const auto precision = b.CreateString(plan.precision);
   const auto symbols = write_all(b, plan.symbols, [&](const auto& s) { return write_symbol(b, s); });
   std::vector<fbs::Expr> expr_items;

@@ -26,7 +26,8 @@ std::shared_ptr<ThreadPool> make_pool(const Plan& plan, const LoadOptions& optio
 }
 
 void check_target(const Plan& plan, const LoadOptions& options, std::string_view where) {
-  const CpuTarget& host = options.host ? *options.host : host_cpu();
+  const CpuTarget& machine = host_cpu();  // also gets the permission to use tile registers, before any thread needs it
+  const CpuTarget& host = options.host ? *options.host : machine;
   if (host.covers(plan.target)) return;
   throw Incompatible(fmt::format("the plan is for {}, and this machine is {}", plan.target.str(), host.str()),
                      std::string(where), "Tune the model on this machine (aitune tune)");

@@ -240,8 +240,25 @@ PackedB packed_b(const GemmKernel& kernel, const GemmTile& tile) {
     packed.depth = squares.channels * squares.points * squares.points;
     return packed;
   }
+  if (tile.amx) {
+    const auto steps = amx_steps(form);
+    if (!steps) throw InternalError("this tile asks for AMX where it does not apply", kernel.name);
+    packed.depth = outer_k(form) * steps->count() * steps->step / packed.pair;
+    return packed;
+  }
   packed.depth = outer_k(form) * ((form.k.back() + packed.pair - 1) / packed.pair);
   return packed;
+}
+
+std::optional<AmxSteps> amx_steps(const GemmKernel& form) {
+  constexpr std::int64_t most = 32;  // bf16 elements in a row of a tile
+  if (form.b_type != DType::bf16 || !form.b_strides.empty() || !form.a_strides.back().is(1)) return std::nullopt;
+  const std::int64_t k = form.k.back(), fewest = (k + most - 1) / most;
+  // Equal steps where that costs few more of them; rests are copied.
+  for (std::int64_t step = most; step >= 2; step -= 2) {
+    if (k % step == 0 && 2 * (k / step) <= 3 * fewest) return AmxSteps{step, k / step, 0};
+  }
+  return AmxSteps{most, k / most, k % most};
 }
 
 std::vector<SymInt> collect_params(const GemmKernel& kernel) { return params_of(canonical(kernel)); }
@@ -268,7 +285,7 @@ std::string fingerprint(const GemmKernel& kernel, const GemmTile& tile) {
                      tile.nr * tile.lanes, tile.lanes, tile.k_unroll, tile.k_block, tile.m_block,
                      tile.n_outer ? "n" : "m",
                      tile.winograd == 0 ? "" : fmt::format("_wino{}_nb{}", tile.winograd, tile.n_block),
-                     tile.widen ? "_widen" : "", hash.high64, hash.low64);
+                     tile.amx ? "_amx" : tile.widen ? "_widen" : "", hash.high64, hash.low64);
 }
 
 std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, const Tensor& b) {

@@ -2,6 +2,7 @@
 // What is done with GemmKernels before any code is made: their simplest form, and the packing of constant operands.
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "base/tensor.h"
@@ -19,6 +20,17 @@ GemmKernel canonical(const GemmKernel& kernel);
 /// or the kernel's b_type; elements are converted to b_type (round to nearest even) and the rest is zero.
 /// Throws InvalidArgument where the shape does not fit.
 std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, const Tensor& b);
+
+/// How the innermost reduction dim is cut into tiles of A.
+struct AmxSteps {
+  std::int64_t step = 32;   ///< elements of a tile's row, even, at most 32
+  std::int64_t whole = 0;   ///< steps
+  std::int64_t rest = 0;    ///< elements after them: one more step, the missing elements of both operands zero
+  std::int64_t count() const { return whole + (rest > 0 ? 1 : 0); }
+};
+
+/// The steps for tiles with `amx`; none where such tiles cannot compute the product. `form` is canonical.
+std::optional<AmxSteps> amx_steps(const GemmKernel& form);
 
 /// Rounded up; b is positive.
 SymInt ceil_div(const SymInt& a, std::int64_t b);

@@ -141,11 +141,13 @@ struct GemmTile {
   /// bf16 only: widen rows of A once for each register tile and use f32 multiply-adds, where those are faster than the
   /// CPU's bf16 dot products or where it has none.
   bool widen = false;
+  /// bf16 only: tile registers (AMX). Rows are spread evenly over ceil(mr / 16) tiles, nr is the number of 16-column tiles.
+  bool amx = false;
   bool operator==(const GemmTile&) const = default;
 };
 
 /// The packed form of a constant B for a tile: [ceil(n / (nr*lanes))][ceil(k / pair)][nr*lanes][pair], zero-filled, with
-/// pair = 1 for f32 and 2 for bf16. k runs over the flattened reduction dims; for bf16 the last of them must be even.
+/// pair = 1 for f32 and 2 for bf16; tiles with `amx` have each innermost run zero-filled to whole AmxSteps. k runs over the flattened reduction dims; for bf16 the last of them must be even.
 struct PackedB {
   std::int64_t panels = 0, depth = 0, width = 0, pair = 1;
   std::int64_t elements() const { return panels * depth * width * pair; }

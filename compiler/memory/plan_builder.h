@@ -35,6 +35,8 @@ class PlanBuilder {
   /// constant, or arena memory made here on first use.
   std::uint32_t buffer_of(const Value& value);
 
+  /// What the plan's code needs of the CPU so far.
+  CpuTarget& target() { return built_.plan.target; }
   /// Appends machine code and returns its offset in the code segment (64-byte aligned).
   std::uint64_t add_code(std::span<const std::byte> code);
 

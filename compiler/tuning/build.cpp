@@ -49,7 +49,9 @@ BuildResult build(const Graph& lowered, const BuildOptions& options) {
 
   BuildResult result;
   result.fallbacks = parts.fallbacks;
-  PlanBuilder plan(lowered, options.target, std::string(precision_name(options.precision)), options.opt_shape);
+  CpuTarget needed = options.target;
+  needed.amx_bf16 = false;  // until an engine chooses a kernel that uses it
+  PlanBuilder plan(lowered, needed, std::string(precision_name(options.precision)), options.opt_shape);
   for (const Block& block : parts.blocks) {
     plan.begin_block(std::string(block.engine->name()), block.fallback_reason);
     try {

@@ -165,6 +165,7 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
     const auto build_start = Clock::now();
     options.precision = precision;
     options.target.avx512_bf16 = precision == DType::bf16;
+    options.target.amx_bf16 = precision == DType::bf16 && host_cpu().amx_bf16;
     BuildResult built = build(lowered, options);
     candidate.build_seconds = seconds_since(build_start);
     candidate.steps = built.plan.plan.steps.size();

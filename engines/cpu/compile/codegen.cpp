@@ -32,6 +32,7 @@ std::string feature_string(const CpuTarget& target) {
   if (target.avx512) features += ",+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl";
   if (target.avx512_vnni) features += ",+avx512vnni";
   if (target.avx512_bf16) features += ",+avx512bf16";
+  if (target.amx_bf16) features += ",+amx-tile,+amx-bf16";
   // Wide vectors are asked for by the schedule; the generic model of v4 would split them.
   if (target.avx512) features += ",-prefer-256-bit";
   return features;

@@ -136,6 +136,7 @@ class CpuEngine final : public CompileEngine {
     BufferMap buffers(lowered, plan, outer);
     for (std::size_t i = 0; i < lowered.tasks.size(); ++i) {
       const KernelTask& task = lowered.tasks[i];
+      plan.target().amx_bf16 |= task.gemm && tactics[i].tile.amx;
       PlanStep step;
       step.kind = StepKind::cpu_kernel;
       step.name = tactics[i].key.substr(0, 96);

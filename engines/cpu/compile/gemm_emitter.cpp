@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "compiler/kernels/gemm.h"
 #include "engines/cpu/compile/emitters.h"
+#include "engines/cpu/compile/gemm_amx.h"
 #include "engines/cpu/compile/gemm_micro.h"
 #include "engines/cpu/compile/gemm_winograd.h"
 
@@ -34,7 +35,7 @@ class GemmDriver {
         builder_(module.getContext()), width_(std::int64_t{tile.nr} * tile.lanes),
         element_(form_.b_type == DType::bf16 ? 2 : 4), in_place_(!form_.b_strides.empty()) {
     if (tile.mr < 1 || tile.mr > 63 || tile.nr < 1 || (tile.lanes != 8 && tile.lanes != 16) ||
-        (tile.lanes == 16 && !target.avx512)) {
+        (tile.lanes == 16 && !target.avx512) || (tile.amx && !(target.amx_bf16 && amx_tile_fits(tile)))) {
       throw InternalError("this tile cannot be emitted for " + target.str(), form_.name);
     }
     if (const auto n = form_.n.as_constant(); n && *n < width_) tail_only_ = true;
@@ -47,6 +48,7 @@ class GemmDriver {
     exprs_.emplace(builder_, target_, form_.accesses, form_.exprs, frame_.buffers, *sizes_,
                    static_cast<int>(form_.batch.size() + form_.m.size() + 1));
     const Cursor origin = exprs_->origin();
+    if (tile_.amx) amx_configure(builder_, form_, tile_);
     Value* a = moved(buffer(form_.a_buffer), size(form_.a_offset), element_);
     Value* b = moved(buffer(form_.b_buffer), size(form_.b_offset), element_);
 
@@ -83,6 +85,7 @@ class GemmDriver {
     Value* last = min(builder_.CreateNSWAdd(first, per_block), tiles);
     by_width(n_left, [&](const Width& w) { rows(place, w, n_left, first, last, row_tiles); });
     tasks.finish();
+    if (tile_.amx) amx_release(builder_);
     builder_.CreateRetVoid();
   }
 
@@ -144,12 +147,12 @@ class GemmDriver {
     branch(builder_.CreateICmpSGE(n_left, number(width_)), [&] { body(full); }, [&] { body(tail); });
   }
 
-  const MicroKernel& micro(int row_count, const Width& width) {
-    const std::string name = symbol_ + "_r" + std::to_string(row_count) + width.suffix;
+  const MicroKernel& micro(int row_count, const Width& width, bool rows_later) {
+    const std::string name = symbol_ + (rows_later ? "_upto" : "_r") + std::to_string(row_count) + width.suffix;
     auto& slot = micros_[name];
     if (!slot) {
       slot = std::make_unique<MicroKernel>(module_, target_, form_, tile_,
-                                           MicroTile{row_count, width.vectors, width.last_columns, lines_ahead_}, name);
+                                           MicroTile{row_count, width.vectors, width.last_columns, lines_ahead_, rows_later}, name);
     }
     return *slot;
   }
@@ -173,8 +176,9 @@ class GemmDriver {
     Value* row = mul(tile, number(tile_.mr));
     place = step(place, row_dim, row);
     Value* ahead = distance_ahead(index);
-    const auto call = [&](int row_count, const Place& at) {
-      micro(row_count, width).call(builder_, frame_.function->getArg(0), at.a, at.b, ahead, n_left, at.at);
+    const auto call = [&](int row_count, const Place& at, Value* rows_left = nullptr) {
+      micro(row_count, width, rows_left != nullptr)
+          .call(builder_, frame_.function->getArg(0), at.a, at.b, ahead, rows_left ? rows_left : number(row_count), n_left, at.at);
     };
     const auto extent = form_.m.back().as_constant();
     if (extent && *extent % tile_.mr == 0) {
@@ -186,6 +190,7 @@ class GemmDriver {
       branch(builder_.CreateICmpSGE(left, number(tile_.mr)), [&] { call(tile_.mr, place); },
              [&] {
                if (extent) return call(static_cast<int>(*extent % tile_.mr), place);
+               if (tile_.amx) return remaining_tiles(tile_.mr, left, [&](int most) { call(most, place, left); });
                remainder(place, row_dim, left, call);
              });
     }
@@ -203,7 +208,8 @@ class GemmDriver {
     if (packed.panels < 2 || packed.elements() * element_ < kLargeB) return;
     row_tiles_ = tiles.constant();
     panel_bytes_ = packed.depth * packed.width * packed.pair * element_;
-    step_lines_ = std::max(1, tile_.k_unroll) * width_ * 4 / 64;
+    const std::int64_t depth = tile_.amx ? kernels::amx_steps(form_)->step / 2 : std::max(1, tile_.k_unroll);
+    step_lines_ = depth * width_ * 4 / 64;
     lines_ahead_ = static_cast<int>((step_lines_ + row_tiles_ - 1) / row_tiles_);
   }
 
@@ -211,6 +217,14 @@ class GemmDriver {
     if (lines_ahead_ == 0) return number(0);
     Value* line = udiv(mul(row_tile, number(step_lines_)), number(row_tiles_));
     return builder_.CreateNSWAdd(mul(line, number(64)), number(panel_bytes_));
+  }
+
+  // An unknown number of rows up to `most`: one call with as many tile registers as it takes.
+  template <typename F>
+  void remaining_tiles(int most, Value* left, F&& call) {
+    const int fewer = (most - 1) / 16 * 16;
+    if (fewer == 0) return call(16);
+    branch(builder_.CreateICmpSLE(left, number(fewer)), [&] { remaining_tiles(fewer, left, call); }, [&] { call(fewer + 16); });
   }
 
   // An unknown number of rows below mr, in powers of two.

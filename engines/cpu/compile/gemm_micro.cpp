@@ -11,6 +11,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "engines/cpu/compile/gemm_amx.h"
 
 namespace aitune::cpu {
 
@@ -425,7 +426,7 @@ MicroKernel::MicroKernel(llvm::Module& module, const CpuTarget& target, const Ge
   llvm::IRBuilder<> builder(context);
   const std::size_t dims = form.batch.size() + form.m.size() + 1;
   Type* pointer = llvm::PointerType::get(context, 0);
-  std::vector<Type*> types{pointer, pointer, pointer, builder.getInt64Ty(), builder.getInt64Ty()};
+  std::vector<Type*> types{pointer, pointer, pointer, builder.getInt64Ty(), builder.getInt64Ty(), builder.getInt64Ty()};
   types.insert(types.end(), dims, builder.getInt64Ty());
   types.insert(types.end(), form.accesses.size(), pointer);
   KernelFrame frame = begin_inner(module, builder, target, symbol, form.buffer_count,
@@ -436,20 +437,24 @@ MicroKernel::MicroKernel(llvm::Module& module, const CpuTarget& target, const Ge
   const Sizes sizes(builder, frame.params, kernels::collect_params(form));
   ExprEmitter exprs(builder, target, form.accesses, form.exprs, frame.buffers, sizes, static_cast<int>(dims));
   Cursor at;
-  for (std::size_t i = 0; i < dims; ++i) at.index.push_back(function_->getArg(static_cast<unsigned>(5 + i)));
+  for (std::size_t i = 0; i < dims; ++i) at.index.push_back(function_->getArg(static_cast<unsigned>(6 + i)));
   for (std::size_t i = 0; i < form.accesses.size(); ++i) {
-    at.pointers.push_back(function_->getArg(static_cast<unsigned>(5 + dims + i)));
+    at.pointers.push_back(function_->getArg(static_cast<unsigned>(6 + dims + i)));
   }
-  MicroEmitter emitter(builder, target, form, tile, micro, exprs, function_->getArg(3),
-                       function_->getArg(4));
-  emitter.make_scratch();
-  emitter.emit(function_->getArg(1), function_->getArg(2), at);
+  if (tile.amx) {
+    emit_amx_micro(builder, form, tile, micro, exprs,
+                   {function_->getArg(1), function_->getArg(2), function_->getArg(3), function_->getArg(4), function_->getArg(5)}, at);
+  } else {
+    MicroEmitter emitter(builder, target, form, tile, micro, exprs, function_->getArg(3), function_->getArg(5));
+    emitter.make_scratch();
+    emitter.emit(function_->getArg(1), function_->getArg(2), at);
+  }
   builder.CreateRetVoid();
 }
 
-void MicroKernel::call(llvm::IRBuilderBase& builder, Value* args, Value* a, Value* b, Value* ahead, Value* n_left,
-                       const Cursor& at) const {
-  std::vector<Value*> arguments{args, a, b, ahead, n_left};
+void MicroKernel::call(llvm::IRBuilderBase& builder, Value* args, Value* a, Value* b, Value* ahead, Value* m_left,
+                       Value* n_left, const Cursor& at) const {
+  std::vector<Value*> arguments{args, a, b, ahead, m_left, n_left};
   arguments.insert(arguments.end(), at.index.begin(), at.index.end());
   arguments.insert(arguments.end(), at.pointers.begin(), at.pointers.end());
   builder.CreateCall(function_, arguments);

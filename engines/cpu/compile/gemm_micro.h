@@ -24,6 +24,8 @@ struct MicroTile {
   int last_columns = 0;
   /// Lines that each unrolled step of the reduction asks for ahead of time, at a distance from B given with each call.
   int lines_ahead = 0;
+  /// Tile registers only: `rows` is the most, the number of rows left is an argument (more than rows - 16).
+  bool rows_later = false;
 };
 
 /// A micro-kernel with what its caller must know.
@@ -33,10 +35,10 @@ class MicroKernel {
   MicroKernel(llvm::Module& module, const CpuTarget& target, const kernels::GemmKernel& form,
               const kernels::GemmTile& tile, const MicroTile& micro, const std::string& symbol);
   /// Emits a call. `args` is the kernel's argument block, `a` points at the tile's first row at k = 0, `b` at its first
-  /// column at k = 0, `ahead` is the distance in bytes for MicroTile::lines_ahead, `n_left` the number of columns from
-  /// there, `at` the position in the loop nest.
+  /// column at k = 0, `ahead` is the distance in bytes for MicroTile::lines_ahead, `m_left` and `n_left` the numbers of
+  /// rows and columns from there, `at` the position in the loop nest.
   void call(llvm::IRBuilderBase& builder, llvm::Value* args, llvm::Value* a, llvm::Value* b, llvm::Value* ahead,
-            llvm::Value* n_left, const Cursor& at) const;
+            llvm::Value* m_left, llvm::Value* n_left, const Cursor& at) const;
 
  private:
   llvm::Function* function_ = nullptr;

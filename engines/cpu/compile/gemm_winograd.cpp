@@ -220,7 +220,7 @@ class WinogradDriver {
     Value* output = moved(outputs, mul(points.index(), number(blocking_.output_plane)));
     for (std::int64_t row = 0; row < blocking_.squares; row += tile_.mr) {
       const Cursor at{{number(0), number(0)}, {moved(output, row * blocking_.width)}};
-      product.call(builder_, args, moved(input, row * blocking_.input_row), filter, number(0),
+      product.call(builder_, args, moved(input, row * blocking_.input_row), filter, number(0), number(tile_.mr),
                    number(blocking_.width), at);
     }
     points.finish();

@@ -29,7 +29,7 @@ double microseconds_since(Clock::time_point start) {
 
 std::string tile_name(const kernels::GemmTile& t) {
   return fmt::format("{}x{}x{}_ku{}_kb{}_mb{}_{}_wino{}_nb{}{}", t.mr, t.nr, t.lanes, t.k_unroll, t.k_block, t.m_block,
-                     t.n_outer ? "n" : "m", t.winograd, t.n_block, t.widen ? "_widen" : "");
+                     t.n_outer ? "n" : "m", t.winograd, t.n_block, t.amx ? "_amx" : t.widen ? "_widen" : "");
 }
 
 /// Memory for one kernel's buffers at the opt shape, filled with small numbers.
