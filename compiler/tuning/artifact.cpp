@@ -111,6 +111,7 @@ void add_samples(EntryWriter& writer, const ArtifactContents& contents, Manifest
     for (std::size_t i = 0; i < graph.inputs.size(); ++i) inputs.emplace_back(graph.inputs[i]->name, contents.tuned.samples[s].inputs[i]);
     for (std::size_t i = 0; i < graph.outputs.size(); ++i) outputs.emplace_back(output_name(graph, i), contents.tuned.samples[s].outputs[i]);
     const std::string base = std::string(kSampleFolder) + std::to_string(s);
+    if (s == 0 && !contents.tuned.block_outputs.empty()) write(base + ".blocks.safetensors", contents.tuned.block_outputs);
     manifest.samples.push_back({contents.name, write(base + ".inputs.safetensors", inputs), write(base + ".outputs.safetensors", outputs)});
   }
 }

@@ -94,6 +94,17 @@ std::vector<RecordedSample> record(const Graph& graph, std::span<const std::vect
   return recorded;
 }
 
+void record_blocks(TunedModel& tuned, int num_threads) {
+  if (tuned.plan.plan.blocks.size() < 2) return;
+  LoadOptions options;
+  options.num_threads = num_threads;
+  Instance instance(Program::from_built(tuned.plan, options));
+  instance.run_blocks(tuned.samples.front().inputs, [&](std::size_t block, std::vector<Tensor> outputs) {
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      tuned.block_outputs.emplace_back(fmt::format("block{}.{}", block, i), std::move(outputs[i]));
+  });
+}
+
 }  // namespace
 
 std::vector<Tensor> order_inputs(const Graph& graph, const std::vector<std::pair<std::string, Tensor>>& named, const std::string& where) {
@@ -211,6 +222,7 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
     throw ValidationError("no plan gives the reference's outputs: " + report.candidates.front().problem, "tune",
                           "This is a bug of aitune unless max_relative_error is set too tight; engine=reference always agrees");
   tuned.plan = std::move(*best);
+  record_blocks(tuned, settings.num_threads);
   report.seconds = seconds_since(start);
   return tuned;
 }

@@ -24,6 +24,9 @@ struct RecordedSample {
 struct TunedModel {
   BuiltPlan plan;
   std::vector<RecordedSample> samples;
+  /// Outputs of every block on the first sample, where there is more than one block: "block0.0", "block0.1", "block1.0", ...
+  /// On another machine they tell which block is off.
+  std::vector<std::pair<std::string, Tensor>> block_outputs;
   TuneReport report;
 };
 
