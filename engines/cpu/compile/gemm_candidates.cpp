@@ -20,7 +20,9 @@ constexpr std::int64_t kTypicalExtent = 128;
 constexpr double kL2Bytes = 1.25e6;        // what one operand may take of a core's second-level cache
 constexpr double kTaskCycles = 2e4;        // a task shorter than this is not worth handing out
 constexpr std::int64_t kGoodTaskCount = 32;
-constexpr double kStreamBytes = 5;         // a cycle, from beyond the second-level cache
+// Bytes a cycle from beyond the second-level cache: for the first use of weights, which in a network larger than the
+// caches come from memory, and for later ones.
+constexpr double kColdBytes = 2.5, kWarmBytes = 8;
 constexpr std::int64_t kMaxScratch = 1 << 20;  // stack that a generated function may take
 // Winograd's transforms of a square, in cycles for each vector of channels: bound by the second-level cache.
 constexpr double kGatherCycles = 9, kScatterCycles = 6;  // for each point
@@ -86,7 +88,7 @@ double total_cycles(const Problem& p, const GemmTile& tile) {
   double cycles = static_cast<double>(p.n / width) * row_cycles(p, tile, tile.nr);
   if (p.n % width != 0) cycles += row_cycles(p, tile, (p.n % width + tile.lanes - 1) / tile.lanes);
   const double weights = static_cast<double>(p.n * p.k) * p.element;
-  return std::max(cycles * p.outer_m * p.batch, weights > kL2Bytes ? weights / kStreamBytes : 0);
+  return std::max(cycles * p.outer_m * p.batch, weights > kL2Bytes ? weights / kColdBytes : 0);
 }
 
 struct Ranked {
@@ -101,13 +103,14 @@ double winograd_cycles(const kernels::WinogradForm& form, std::int64_t squares, 
   const std::int64_t groups = tile.n_block == 0 ? 1 : (panels + tile.n_block - 1) / tile.n_block;
   const double task_panels = static_cast<double>(panels) / static_cast<double>(groups);
   const auto channels = static_cast<double>(form.channels);
-  const double filters = points * channels * 4 * task_panels * tile.nr * tile.lanes;
+  const std::int64_t tasks = blocks * groups, rounded = (tasks + 1) / 2 * 2;
+  const double filters = points * channels * 4 * static_cast<double>(panels) * tile.nr * tile.lanes;
+  const double stream =
+      filters > kL2Bytes ? filters / kColdBytes + static_cast<double>(blocks - 1) * filters / kWarmBytes : 0;
   const double products = points * tile.m_block * task_panels * micro_cycles(tile.mr, tile.nr, channels, tile.lanes);
-  const double stream = filters * static_cast<double>(groups) > kL2Bytes ? filters / kStreamBytes : 0;
-  const double task = std::max(products, stream) + points * task_squares * kGatherCycles * channels / tile.lanes +
-                      points * task_squares * kScatterCycles * task_panels * tile.nr;
-  const std::int64_t tasks = blocks * groups;
-  return task * static_cast<double>((tasks + 1) / 2 * 2);
+  const double transforms = points * task_squares * kGatherCycles * channels / tile.lanes +
+                            points * task_squares * kScatterCycles * task_panels * tile.nr;
+  return std::max(products * static_cast<double>(rounded), stream) + transforms * static_cast<double>(rounded);
 }
 
 void add_winograd(const GemmKernel& kernel, int lanes, std::vector<Ranked>& ranked) {
@@ -222,7 +225,11 @@ std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget&
       if (bf16 && mr * nr + 2 * nr + 1 <= registers) consider({mr, nr}, true);
     }
   }
+  double plain = ranked.front().cycles;
+  for (const Ranked& r : ranked) plain = std::min(plain, r.cycles);
   add_winograd(kernel, target.avx512 ? 16 : 8, ranked);
+  // Timings are taken with the weights in the caches, where Winograd's larger ones look better than they are.
+  if (level < 5) std::erase_if(ranked, [&](const Ranked& r) { return r.tile.winograd != 0 && r.cycles > plain; });
   std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) { return a.cycles < b.cycles; });
 
   const std::size_t wanted = level <= 0 ? 1 : level == 1 ? 2 : level == 2 ? 3 : level == 3 ? 6 : level == 4 ? 10 : 64;
