@@ -96,6 +96,15 @@ TEST(PlanFile, SegmentsAreAligned) {
   EXPECT_EQ(plan_head_bytes(header), header.code.offset + header.code.size);
 }
 
+TEST(PlanFile, IsReadAtAnyAddress) {
+  const auto bytes = serialize_plan(samples::kernel_plan());
+  std::vector<std::byte> room(bytes.size() + 64);
+  for (std::size_t shift = 0; shift < 64; ++shift) {
+    std::memcpy(room.data() + shift, bytes.data(), bytes.size());
+    EXPECT_EQ(read_plan(std::span(room).subspan(shift, bytes.size()), "test").plan.steps.size(), 2u);
+  }
+}
+
 TEST(PlanFile, EveryBitFlipIsRefused) {
   const auto good = serialize_plan(samples::kernel_plan());
   const auto header = read_plan_header(good, "test");
@@ -207,7 +216,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadPlan{"parameter is expression", [](auto& b) { b.plan.steps[1].params = {1000}; }},
         BadPlan{"negative number of tasks", [](auto& b) { b.plan.steps[0].tasks = negative(b); }},
         BadPlan{"unknown kind 77", [](auto& b) { b.plan.steps[0].kind = static_cast<StepKind>(77); }},
-        BadPlan{"built without oneDNN", [](auto& b) { b.plan.steps[0].kind = StepKind::onednn; }},
+        BadPlan{"a damaged payload", [](auto& b) { b.plan.steps[0].kind = StepKind::onednn; }},
         BadPlan{"fill with 2 buffers", [](auto& b) { b.plan.steps[0].kind = StepKind::fill; }},
         BadPlan{"no step writes output 'y'", [](auto& b) { b.plan.steps.pop_back(); }},
         BadPlan{"asks for 1000000 threads", [](auto& b) { b.plan.num_threads = 1000000; }}));

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/ops.h"
 #include "format/bytes.h"
+#include "format/onednn_payload.h"
 #include "format/plan.h"
 #include "format/plan_eval.h"
 
@@ -168,8 +169,7 @@ class Verifier {
       case StepKind::fill:
         return check_fill(s, what);
       case StepKind::onednn:
-        throw Unsupported(fmt::format("{} is a oneDNN primitive, and this aitune was built without oneDNN", what),
-                          where_, "Install a build with oneDNN, or tune the model again here");
+        return check_onednn(s, what);
     }
     check(false, "{} has the unknown kind {}", what, static_cast<unsigned>(s.kind));
   }
@@ -204,6 +204,23 @@ class Verifier {
     const auto offset = constant_[s.params[0]], bytes = constant_[s.params[1]], room = constant_[buffer.bytes];
     check(offset.value_or(0) >= 0 && bytes.value_or(0) >= 0, "{} has a negative offset or size", what);
     if (offset && bytes && room) check(fits(*offset, *bytes, *room), "{} leaves its buffer", what);
+  }
+
+  void check_onednn(const PlanStep& s, const std::string& what) const {
+    const OneDnnPayload payload = read_onednn_payload(s.payload, fmt::format("{}: {}", where_, what));
+    for (const OneDnnPart& part : payload.parts) {
+      check_index(part.weights, s.buffers.size(), what + ": weights");
+      check(!part.layout.empty(), "{} does not say how its weights lie", what);
+      check(plan_.buffers[s.buffers[part.weights]].space == BufferSpace::constant, "{} has weights that are no constant", what);
+    }
+    for (const OneDnnAccess& a : onednn_accesses(payload)) {
+      check_index(a.buffer, s.buffers.size(), what + ": operand");
+      const PlanBuffer& buffer = plan_.buffers[s.buffers[a.buffer]];
+      check(!a.written || writable(buffer.space), "{} writes into an input or a constant", what);
+      const auto room = constant_[buffer.bytes];
+      check(room && fits(a.offset, a.bytes, static_cast<std::uint64_t>(*room)),
+            "{} touches bytes {}+{} of a buffer that has {}", what, a.offset, a.bytes, room.value_or(0));
+    }
   }
 
   /// Which of its buffers a kernel writes only its code knows: an output counts as written when a step has it.

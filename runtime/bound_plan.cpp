@@ -131,6 +131,9 @@ void BoundPlan::prepare(const PlanStep& step) {
     check_fill(step);
     bound.fill = {first_slot, value(step.params[0]), value(step.params[1]),
                   static_cast<std::uint32_t>(shapes_.values[step.params[2]])};
+  } else if (step.kind == StepKind::onednn) {
+    bound.onednn = std::make_unique<cpu::BoundOneDnn>(program_.onednn(steps_.size()), slots_.data() + first_slot,
+                                                      program_.pool().threads());
   } else {
     bound.reference = std::make_unique<ReferenceCall>(plan, step, shapes_.values);
     for (const auto& [tensor, view] : bound.reference->tensors()) {
@@ -171,7 +174,7 @@ void BoundPlan::run_step(Step& step, std::size_t index) {
       } catch (const Error& e) {
         rethrow_in_step(program_.plan(), index, e);
       }
-    case StepKind::onednn: break;
+    case StepKind::onednn: return step.onednn->run(program_.pool());
   }
   throw InternalError(fmt::format("step {} has a kind that read_plan should have refused", index));
 }

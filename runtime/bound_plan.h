@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engines/cpu/run/kernel_step.h"
+#include "engines/cpu/run/onednn_step.h"
 #include "runtime/program.h"
 #include "runtime/reference_call.h"
 #include "runtime/shapes.h"
@@ -51,6 +52,7 @@ class BoundPlan {
     cpu::KernelCall kernel;
     Fill fill;
     std::unique_ptr<ReferenceCall> reference;
+    std::unique_ptr<cpu::BoundOneDnn> onednn;
   };
   /// What must follow when a piece of memory moves: slots of kernels and tensors of reference calls.
   struct Place {

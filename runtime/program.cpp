@@ -104,9 +104,29 @@ std::shared_ptr<const Program> Program::load(const Source& source, const LoadOpt
   program->plan_ = std::move(loaded.plan);
   program->pool_ = make_pool(program->plan_, options);
   program->code_ = cpu::CodeSegment(loaded.code);
+  program->make_onednn_kernels();
   program->place_constants(loaded.constants, read_plan_header(source.bytes, source.where).constants.hash,
                            options.verify_checksums);
   return program;
+}
+
+void Program::make_onednn_kernels() {
+  std::shared_ptr<const cpu::OneDnn> library;
+  for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+    const PlanStep& step = plan_.steps[i];
+    if (step.kind != StepKind::onednn) continue;
+    const std::string where = fmt::format("{}: step {} ({})", where_, i, step.name);
+    if (!library) library = cpu::OneDnn::open();
+    auto kernel = std::make_unique<cpu::OneDnnKernel>(library, read_onednn_payload(step.payload, where), where);
+    const auto& parts = kernel->payload().parts;
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+      // read_plan has seen that weights are constants, and so of constant size.
+      const PlanExpr& room = plan_.exprs[plan_.buffers[step.buffers[parts[p].weights]].bytes];
+      if (room.op != PlanExpr::Op::constant || static_cast<std::uint64_t>(room.value) < kernel->weights_bytes(p))
+        throw Corrupt(fmt::format("its weights take {} bytes, more than the plan has", kernel->weights_bytes(p)), where);
+    }
+    onednn_[i] = std::move(kernel);
+  }
 }
 
 void Program::place_constants(std::span<const std::byte> constants, std::uint64_t expected_hash, bool verify) {

@@ -2,6 +2,7 @@
 // A loaded plan: constant, shared by all instances.
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,6 +11,7 @@
 
 #include "base/threads.h"
 #include "engines/cpu/run/code_segment.h"
+#include "engines/cpu/run/onednn_step.h"
 #include "format/manifest.h"
 #include "format/plan.h"
 #include "runtime/arena.h"
@@ -30,8 +32,8 @@ struct LoadOptions {
 class Program {
  public:
   /// Opens the .ait at `path`, maps it, checks what will be used, and picks the first plan that this machine can run.
-  /// Throws NotFound, IoError, Corrupt, Unsupported, or Incompatible with what the file holds, what the machine is and
-  /// what to do.
+  /// Throws NotFound, IoError, Corrupt, Unsupported, Unavailable (the plan calls oneDNN, which is not here), or
+  /// Incompatible with what the file holds, what the machine is and what to do.
   static std::shared_ptr<const Program> open(const std::filesystem::path& path, const LoadOptions& options = {});
   /// The same from bytes of an .ait in memory, kept alive by `owner`, or, if that is null, by the caller.
   /// `where` names them in messages.
@@ -48,6 +50,8 @@ class Program {
   const Plan& plan() const { return plan_; }
   std::span<const std::byte> constants() const { return constants_; }
   const cpu::CodeSegment& code() const { return code_; }
+  /// The primitives of step `index`, which is of kind onednn.
+  const cpu::OneDnnKernel& onednn(std::size_t index) const { return *onednn_.at(index); }
   ThreadPool& pool() const { return *pool_; }
   /// Null for a program made from a plan alone.
   const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
@@ -61,6 +65,7 @@ class Program {
   Program() = default;
   struct Source;  // where the plan's bytes are, and what of them has been checked
   static std::shared_ptr<const Program> load(const Source& source, const LoadOptions& options);
+  void make_onednn_kernels();
   void place_constants(std::span<const std::byte> constants, std::uint64_t expected_hash, bool verify);
 
   std::string where_;
@@ -70,6 +75,7 @@ class Program {
   std::span<const std::byte> constants_;
   Arena constants_copy_;               // used when the bytes are not aligned where they are
   cpu::CodeSegment code_;
+  std::map<std::size_t, std::unique_ptr<const cpu::OneDnnKernel>> onednn_;  // by step
   std::shared_ptr<ThreadPool> pool_;
 };
 
