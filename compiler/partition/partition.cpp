@@ -210,7 +210,8 @@ std::unordered_set<const Value*> leaving_values(const Graph& graph, const std::v
   std::size_t i = 0;
   for (const auto& node : graph.nodes()) {
     for (const Value* operand : node->operands()) {
-      if (const auto it = level_of.find(operand); it != level_of.end() && it->second != levels[i]) leaving.insert(operand);
+      if (const auto it = level_of.find(operand); it != level_of.end() && it->second != levels[i])
+        leaving.insert(operand);
     }
     for (const Value* output : node->outputs) level_of[output] = levels[i];
     ++i;

@@ -19,7 +19,8 @@ using ::testing::HasSubstr;
 /// Takes what the predicate says.
 class FakeEngine : public CompileEngine {
  public:
-  FakeEngine(std::string name, std::function<bool(const Node&)> takes) : name_(std::move(name)), takes_(std::move(takes)) {}
+  FakeEngine(std::string name, std::function<bool(const Node&)> takes)
+      : name_(std::move(name)), takes_(std::move(takes)) {}
   std::string_view name() const override { return name_; }
   Support supports(const Node& node, const EngineOptions&) const override {
     return takes_(node) ? Support::yes() : Support::no("no kernel for it");

@@ -22,9 +22,10 @@ TEST(CanonicalMovement, HeadsOfAttention) {
     %n: f32[s0,2,7,4] = aten.view.default(%m, [s0, 2, 7, 4])
     %y: f32[s0,2,7,4] = aten.relu.default(%n)
     return %y
-  })", {canonicalise_movement, eliminate_dead_code}, {{"s0", 3}});
-  EXPECT_THAT(ops_of(graph), ElementsAre("aten.slice.Tensor", "aten.view.default", "aten.permute.default",
-                                         "aten.relu.default"));
+  })",
+                                 {canonicalise_movement, eliminate_dead_code}, {{"s0", 3}});
+  EXPECT_THAT(ops_of(graph),
+              ElementsAre("aten.slice.Tensor", "aten.view.default", "aten.permute.default", "aten.relu.default"));
 }
 
 TEST(CanonicalMovement, AViewThatCutsAcrossFactorsBeginsAnew) {
@@ -33,7 +34,8 @@ TEST(CanonicalMovement, AViewThatCutsAcrossFactorsBeginsAnew) {
     %b: f32[3,8] = aten.view.default(%a, [3, 8])
     %c: f32[8,3] = aten.permute.default(%b, [1, 0])
     return %c
-  })", {canonicalise_movement, eliminate_dead_code});
+  })",
+                                 {canonicalise_movement, eliminate_dead_code});
   EXPECT_EQ(graph.nodes().size(), 3U);
 }
 
@@ -42,7 +44,8 @@ TEST(CanonicalMovement, AnInnerSelectionStays) {
     %a: f32[4,3,2] = aten.view.default(%x, [4, 3, 2])
     %b: f32[4,3] = aten.select.int(%a, 2, 1)
     return %b
-  })", {canonicalise_movement, eliminate_dead_code});
+  })",
+                                 {canonicalise_movement, eliminate_dead_code});
   EXPECT_EQ(graph.nodes().size(), 2U);
 }
 
@@ -55,7 +58,8 @@ TEST(CanonicalMovement, PermutesAroundALinearMeet) {
     %u: f32[5,s0,6] = aten.view.default(%l, [5, s0, 6])
     %y: f32[s0,5,6] = aten.permute.default(%u, [1, 0, 2])
     return %y
-  })", {simplify, canonicalise_movement, eliminate_dead_code}, {{"s0", 3}});
+  })",
+                                 {simplify, canonicalise_movement, eliminate_dead_code}, {{"s0", 3}});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.permute.default", "aten.view.default", "aten.linear.default"));
 }
 
@@ -74,7 +78,8 @@ TEST(CanonicalMovement, RandomChains) {
       if (random() % 2 == 0 && shape.size() > 1) {
         const std::size_t a = random() % shape.size(), b = random() % shape.size();
         std::vector<std::int64_t> order(shape.size());
-        for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i == a ? b : i == b ? a : i);
+        for (std::size_t i = 0; i < order.size(); ++i)
+          order[i] = static_cast<std::int64_t>(i == a ? b : i == b ? a : i);
         std::swap(shape[a], shape[b]);
         call = "permute.default(%v" + std::to_string(last) + ", " + to_string(SymShape(order.begin(), order.end()));
       } else if (random() % 4 == 0 && shape.size() > 2) {

@@ -14,7 +14,8 @@ TEST(DeadCode, GoesWithItsWeights) {
     %b: f32[2] = aten.exp.default(%a)
     %y: f32[2] = aten.relu.default(%x)
     return %y
-  })", {eliminate_dead_code});
+  })",
+                                 {eliminate_dead_code});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.relu.default"));
   EXPECT_TRUE(graph.weights.empty());
   EXPECT_EQ(graph.inputs.size(), 1U);
@@ -30,7 +31,8 @@ TEST(CommonSubexpressions, EqualCallsMerge) {
     %y: f32[2*s0] = aten.mul.Tensor(%c, %d)
     %z: f32[2*s0] = aten.mul.Tensor(%y, %e)
     return %z
-  })", {eliminate_common_subexpressions}, {{"s0", 3}});
+  })",
+                                 {eliminate_common_subexpressions}, {{"s0", 3}});
   EXPECT_EQ(graph.nodes().size(), 5U);
 }
 
@@ -39,7 +41,8 @@ TEST(CommonSubexpressions, IntegersAndFloatsDiffer) {
     %a: i64[2] = aten.mul.Scalar(%x, 2)
     %b: f32[2] = aten.mul.Scalar(%x, 2.0)
     return %a, %b
-  })", {eliminate_common_subexpressions});
+  })",
+                                 {eliminate_common_subexpressions});
   EXPECT_EQ(graph.nodes().size(), 2U);
 }
 
@@ -52,7 +55,8 @@ TEST(CommonSubexpressions, EqualScalarWeightsMerge) {
     %b: f32[2] = aten.add.Tensor(%x, %v)
     %c: f32[2] = aten.add.Tensor(%x, %u)
     return %a, %b, %c
-  })", {eliminate_common_subexpressions});
+  })",
+                                 {eliminate_common_subexpressions});
   EXPECT_EQ(graph.nodes().size(), 2U);
   EXPECT_EQ(graph.outputs[0], graph.outputs[1]);
 }

@@ -30,7 +30,9 @@ Value* plus(Inserter& insert, Value* a, const Arg& b) {
 Replacement clamp_both(Inserter& insert, Node& node) {  // hardtanh(min_val, max_val), clip(min, max)
   return {{insert.call("aten.clamp.default", {node.args[0], node.args[1], node.args[2]})}};
 }
-Replacement relu6(Inserter& insert, Node& node) { return {{insert.call("aten.clamp.default", {node.args[0], 0.0, 6.0})}}; }
+Replacement relu6(Inserter& insert, Node& node) {
+  return {{insert.call("aten.clamp.default", {node.args[0], 0.0, 6.0})}};
+}
 Replacement clamp_min(Inserter& insert, Node& node) {
   return {{insert.call("aten.clamp.default", {node.args[0], node.args[1], None{}})}};
 }
@@ -48,7 +50,8 @@ Replacement clamp_tensors(Inserter& insert, Node& node) {
 }
 Replacement clamp_max_tensor(Inserter& insert, Node& node) {
   const DType dtype = node.output()->type.dtype;
-  return {{insert.call("aten.minimum.default", {insert.cast(operand(node, 0), dtype), insert.cast(operand(node, 1), dtype)})}};
+  return {{insert.call("aten.minimum.default",
+                       {insert.cast(operand(node, 0), dtype), insert.cast(operand(node, 1), dtype)})}};
 }
 
 // ---- arithmetic
@@ -179,8 +182,8 @@ Replacement ones(Inserter& insert, Node& node) { return {{filled(insert, node, 1
 Replacement full(Inserter& insert, Node& node) {
   const std::string_view name = node.op_name();
   const Arg& value = argument(node, name == "aten.scalar_tensor.default" ? "s"
-                                    : name == "aten.fill.Scalar"          ? "value"
-                                                                          : "fill_value");
+                                    : name == "aten.fill.Scalar"         ? "value"
+                                                                         : "fill_value");
   if (const auto* integer = std::get_if<SymInt>(&value)) {
     // Integers beyond 2^53 do not survive a double; symbolic ones have no value yet.
     if (!integer->is_constant() || std::abs(static_cast<double>(integer->constant())) > 0x1p53) return std::nullopt;
@@ -193,10 +196,10 @@ Replacement fill_tensor(Inserter& insert, Node& node) {
   return {{insert.expand(insert.cast(operand(node, 1), type.dtype), type.shape)}};
 }
 
-constexpr char kSub[] = "aten.sub.Tensor", kMul[] = "aten.mul.Tensor",
-               kDiv[] = "aten.div.Tensor", kAnd[] = "aten.bitwise_and.Tensor", kOr[] = "aten.bitwise_or.Tensor",
-               kXor[] = "aten.bitwise_xor.Tensor", kLt[] = "aten.lt.Tensor", kGt[] = "aten.gt.Tensor",
-               kNe[] = "aten.ne.Tensor", kMaximum[] = "aten.maximum.default", kMinimum[] = "aten.minimum.default",
+constexpr char kSub[] = "aten.sub.Tensor", kMul[] = "aten.mul.Tensor", kDiv[] = "aten.div.Tensor",
+               kAnd[] = "aten.bitwise_and.Tensor", kOr[] = "aten.bitwise_or.Tensor", kXor[] = "aten.bitwise_xor.Tensor",
+               kLt[] = "aten.lt.Tensor", kGt[] = "aten.gt.Tensor", kNe[] = "aten.ne.Tensor",
+               kMaximum[] = "aten.maximum.default", kMinimum[] = "aten.minimum.default",
                kAndScalar[] = "aten.bitwise_and.Scalar", kOrScalar[] = "aten.bitwise_or.Scalar",
                kXorScalar[] = "aten.bitwise_xor.Scalar";
 
@@ -246,8 +249,9 @@ void add_elementwise_rules(DecomposeRules& rules) {
   rules["aten.not_equal.Tensor"] = renamed<kNe>;
   rules["aten.max.other"] = renamed<kMaximum>;
   rules["aten.min.other"] = renamed<kMinimum>;
-  for (const auto* name : {"aten.zeros.default", "aten.zeros_like.default", "aten.new_zeros.default", "aten.zero.default",
-                           "aten.empty.memory_format", "aten.empty_like.default", "aten.new_empty.default"}) {
+  for (const auto* name :
+       {"aten.zeros.default", "aten.zeros_like.default", "aten.new_zeros.default", "aten.zero.default",
+        "aten.empty.memory_format", "aten.empty_like.default", "aten.new_empty.default"}) {
     rules[name] = zeros;
   }
   for (const auto* name : {"aten.ones.default", "aten.ones_like.default", "aten.new_ones.default"}) rules[name] = ones;

@@ -222,7 +222,8 @@ void add_matmul_rules(DecomposeRules& rules) {
   rules["aten.addmv.default"] = addmv;
   rules["aten.outer.default"] = outer;
   rules["aten.einsum.default"] = einsum;
-  for (const auto* name : {"aten.conv1d.default", "aten.conv2d.default", "aten.conv3d.default"}) rules[name] = convolution;
+  for (const auto* name : {"aten.conv1d.default", "aten.conv2d.default", "aten.conv3d.default"})
+    rules[name] = convolution;
   for (const auto* name : {"aten.conv1d.padding", "aten.conv2d.padding", "aten.conv3d.padding"}) {
     rules[name] = convolution_with_named_padding;
   }

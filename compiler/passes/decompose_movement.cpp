@@ -63,7 +63,8 @@ Replacement normalise_permute(Inserter& insert, Node& node) {
   const Dims given = node.args.at(1).int_list();
   Dims dims = given;
   for (auto& dim : dims) dim = wrap_dim(dim, dims.size());
-  if (node.op_name() == "aten.permute.default" && dims == given && dims != identity_dims(rank(self(node)))) return std::nullopt;
+  if (node.op_name() == "aten.permute.default" && dims == given && dims != identity_dims(rank(self(node))))
+    return std::nullopt;
   return {{insert.permute(self(node), dims)}};
 }
 
@@ -219,7 +220,8 @@ Replacement normalise_cat(Inserter& insert, Node& node) {
 Replacement pad(Inserter& insert, Node& node) {
   if (argument(node, "mode").string() != "constant") return std::nullopt;
   const Arg& value = argument(node, "value");
-  return {{insert.call("aten.constant_pad_nd.default", {self(node), node.args.at(1), value.is_none() ? Arg(0.0) : value})}};
+  return {
+      {insert.call("aten.constant_pad_nd.default", {self(node), node.args.at(1), value.is_none() ? Arg(0.0) : value})}};
 }
 
 /// hstack, vstack: cat along the second (or only) and the first dimension of operands of rank two or more.
@@ -273,11 +275,11 @@ Replacement pixel_shuffle(Inserter& insert, Node& node) {
 }  // namespace
 
 void add_movement_rules(DecomposeRules& rules) {
-  for (const auto* name :
-       {"aten.reshape.default", "aten._unsafe_view.default", "aten.flatten.using_ints", "aten.unflatten.int",
-        "aten.squeeze.default", "aten.squeeze.dim", "aten.squeeze.dims", "aten.unsqueeze.default", "aten.view_as.default",
-        "aten.reshape_as.default", "aten._reshape_alias.default", "aten.view_copy.default", "aten.squeeze_copy.default",
-        "aten.squeeze_copy.dim", "aten.squeeze_copy.dims", "aten.unsqueeze_copy.default"}) {
+  for (const auto* name : {"aten.reshape.default", "aten._unsafe_view.default", "aten.flatten.using_ints",
+                           "aten.unflatten.int", "aten.squeeze.default", "aten.squeeze.dim", "aten.squeeze.dims",
+                           "aten.unsqueeze.default", "aten.view_as.default", "aten.reshape_as.default",
+                           "aten._reshape_alias.default", "aten.view_copy.default", "aten.squeeze_copy.default",
+                           "aten.squeeze_copy.dim", "aten.squeeze_copy.dims", "aten.unsqueeze_copy.default"}) {
     rules[name] = to_view;
   }
   rules["aten.view.default"] = normalise_view;
@@ -307,9 +309,9 @@ void add_movement_rules(DecomposeRules& rules) {
   rules["aten.select.int"] = normalise_select;
   rules["aten.select_copy.int"] = normalise_select;
   rules["aten.unbind.int"] = unbind;
-  for (const auto* name : {"aten.split.Tensor", "aten.split_with_sizes.default", "aten.split.sizes", "aten.chunk.default",
-                           "aten.tensor_split.sections", "aten.unsafe_split.Tensor", "aten.unsafe_split_with_sizes.default",
-                           "aten.unsafe_chunk.default"}) {
+  for (const auto* name : {"aten.split.Tensor", "aten.split_with_sizes.default", "aten.split.sizes",
+                           "aten.chunk.default", "aten.tensor_split.sections", "aten.unsafe_split.Tensor",
+                           "aten.unsafe_split_with_sizes.default", "aten.unsafe_chunk.default"}) {
     rules[name] = split;
   }
   rules["aten.stack.default"] = stack;

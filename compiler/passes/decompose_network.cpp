@@ -35,7 +35,8 @@ Replacement first_output(const Graph& graph, const Node& node, const std::functi
 
 Replacement native_layer_norm(Inserter& insert, Node& node) {
   return first_output(insert.graph(), node, [&] {
-    return insert.call("aten.layer_norm.default", {node.args[0], node.args[1], node.args[2], node.args[3], node.args[4], false});
+    return insert.call("aten.layer_norm.default",
+                       {node.args[0], node.args[1], node.args[2], node.args[3], node.args[4], false});
   });
 }
 
@@ -49,8 +50,9 @@ Replacement normalise_layer_norm(Inserter& insert, Node& node) {
 /// Training mode was refused before; what is left is batch_norm with running statistics.
 Replacement native_batch_norm(Inserter& insert, Node& node) {
   return first_output(insert.graph(), node, [&] {
-    return insert.call("aten.batch_norm.default", {node.args[0], node.args[1], node.args[2], argument(node, "running_mean"),
-                                                   argument(node, "running_var"), false, 0.1, argument(node, "eps"), false});
+    return insert.call("aten.batch_norm.default",
+                       {node.args[0], node.args[1], node.args[2], argument(node, "running_mean"),
+                        argument(node, "running_var"), false, 0.1, argument(node, "eps"), false});
   });
 }
 
@@ -64,9 +66,8 @@ Replacement native_group_norm(Inserter& insert, Node& node) {
 /// With statistics of the input: a group for each channel. With running statistics: batch norm.
 Replacement instance_norm(Inserter& insert, Node& node) {
   if (!argument(node, "use_input_stats").boolean()) {
-    return {{insert.call("aten.batch_norm.default",
-                         {node.args[0], node.args[1], node.args[2], node.args[3], node.args[4], false, 0.1,
-                          argument(node, "eps"), false})}};
+    return {{insert.call("aten.batch_norm.default", {node.args[0], node.args[1], node.args[2], node.args[3],
+                                                     node.args[4], false, 0.1, argument(node, "eps"), false})}};
   }
   const SymInt& channels = operand(node, 0)->type.shape.at(1);
   if (!channels.is_constant()) return std::nullopt;
@@ -78,8 +79,8 @@ Replacement instance_norm(Inserter& insert, Node& node) {
 Value* rms_norm_value(Inserter& insert, const Node& node) {
   Value* x = operand(node, 0);
   const DType dtype = x->type.dtype;
-  const double epsilon = argument(node, "eps").is_none() ? (dtype == DType::f64 ? 0x1p-52 : 0x1p-23)
-                                                         : argument(node, "eps").number();
+  const double epsilon =
+      argument(node, "eps").is_none() ? (dtype == DType::f64 ? 0x1p-52 : 0x1p-23) : argument(node, "eps").number();
   std::vector<std::int64_t> dims;
   const auto count = static_cast<std::int64_t>(argument(node, "normalized_shape").list().size());
   for (std::int64_t i = 0; i < count; ++i) dims.push_back(static_cast<std::int64_t>(rank(x)) - count + i);
@@ -116,10 +117,10 @@ Replacement normalise_softmax(Inserter& insert, Node& node) {
 
 Replacement fused_attention(Inserter& insert, Node& node) {
   return first_output(insert.graph(), node, [&] {
-    return insert.call("aten.scaled_dot_product_attention.default",
-                       {node.args[0], node.args[1], node.args[2], argument(node, "attn_mask"), 0.0,
-                        argument(node, "is_causal")},
-                       {{"scale", argument(node, "scale")}});
+    return insert.call(
+        "aten.scaled_dot_product_attention.default",
+        {node.args[0], node.args[1], node.args[2], argument(node, "attn_mask"), 0.0, argument(node, "is_causal")},
+        {{"scale", argument(node, "scale")}});
   });
 }
 

@@ -15,8 +15,8 @@ using namespace testing_passes;
 /// One call, and the operators that may be left of it.
 struct Case {
   std::string name;
-  std::string signature;   // inputs
-  std::string body;        // ends in %y
+  std::string signature;  // inputs
+  std::string body;       // ends in %y
   std::set<std::string> left;
 };
 
@@ -26,9 +26,8 @@ class DecomposeOne : public ::testing::TestWithParam<Case> {};
 
 TEST_P(DecomposeOne, KeepsTheValueAndLeavesCoreOperators) {
   const Case& c = GetParam();
-  const Graph graph =
-      check_pass("graph(" + c.signature + ") where s0 in [1,8] {\n" + c.body + "\nreturn %y\n}",
-                 {decompose, eliminate_dead_code}, {{"s0", 3}});
+  const Graph graph = check_pass("graph(" + c.signature + ") where s0 in [1,8] {\n" + c.body + "\nreturn %y\n}",
+                                 {decompose, eliminate_dead_code}, {{"s0", 3}});
   for (const std::string& op : ops_of(graph)) EXPECT_TRUE(c.left.contains(op)) << op << " in\n" << print(graph);
 }
 
@@ -70,28 +69,47 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"mm", "%x: f32[s0,4], %z: f32[4,5]", "%y = aten.matmul.default(%x, %z)", {kMm}},
         Case{"folded", "%x: f32[2,s0,4], %z: f32[4,5]", "%y = aten.matmul.default(%x, %z)", {kMm, kView}},
         Case{"batched", "%x: f32[s0,2,3,4], %z: f32[s0,2,4,5]", "%y = aten.matmul.default(%x, %z)", {kBmm, kView}},
-        Case{"broadcast", "%x: f32[s0,1,3,4], %z: f32[2,4,5]", "%y = aten.matmul.default(%x, %z)", {kBmm, kView, kExpand}},
+        Case{"broadcast",
+             "%x: f32[s0,1,3,4], %z: f32[2,4,5]",
+             "%y = aten.matmul.default(%x, %z)",
+             {kBmm, kView, kExpand}},
         Case{"vector_right", "%x: f32[s0,3,4], %z: f32[4]", "%y = aten.matmul.default(%x, %z)", {kMm, kView}},
         Case{"vector_left", "%x: f32[4], %z: f32[s0,4,3]", "%y = aten.matmul.default(%x, %z)", {kBmm, kView, kExpand}},
         Case{"vectors", "%x: f32[4], %z: f32[4]", "%y = aten.matmul.default(%x, %z)", {kMm, kView}},
         Case{"addmm", "%b: f32[5], %x: f32[s0,4], %z: f32[4,5]", "%y = aten.addmm.default(%b, %x, %z)", {kMm, kAdd}},
-        Case{"addmm_scaled", "%b: f32[5], %x: f32[s0,4], %z: f32[4,5]",
-             "%y = aten.addmm.default(%b, %x, %z, beta=0.5, alpha=2.0)", {kMm, kAdd, kMulScalar}},
-        Case{"baddbmm", "%b: f32[s0,3,5], %x: f32[s0,3,4], %z: f32[s0,4,5]", "%y = aten.baddbmm.default(%b, %x, %z)",
+        Case{"addmm_scaled",
+             "%b: f32[5], %x: f32[s0,4], %z: f32[4,5]",
+             "%y = aten.addmm.default(%b, %x, %z, beta=0.5, alpha=2.0)",
+             {kMm, kAdd, kMulScalar}},
+        Case{"baddbmm",
+             "%b: f32[s0,3,5], %x: f32[s0,3,4], %z: f32[s0,4,5]",
+             "%y = aten.baddbmm.default(%b, %x, %z)",
              {kBmm, kAdd}},
-        Case{"einsum", "%x: f32[s0,3,2,4], %z: f32[s0,5,2,4]",
-             "%y = aten.einsum.default(\"bqhd,bkhd->bhqk\", [%x, %z])", {kBmm, kPermute, kView}},
+        Case{"einsum",
+             "%x: f32[s0,3,2,4], %z: f32[s0,5,2,4]",
+             "%y = aten.einsum.default(\"bqhd,bkhd->bhqk\", [%x, %z])",
+             {kBmm, kPermute, kView}},
         Case{"outer", "%x: f32[3], %z: f32[4]", "%y = aten.outer.default(%x, %z)", {kMul, kView}},
-        Case{"conv2d", "%x: f32[s0,4,6,6], %w: f32[8,2,3,3], %b: f32[8]",
-             "%y = aten.conv2d.default(%x, %w, %b, [2, 2], [1, 1], [1, 1], 2)", {kConvolution}},
-        Case{"conv2d_unbatched", "%x: f32[4,6,6], %w: f32[8,4,3,3]", "%y = aten.conv2d.default(%x, %w)",
-             {kConvolution, kView}},
-        Case{"conv2d_same", "%x: f32[s0,4,6,6], %w: f32[8,4,2,3]",
-             "%y = aten.conv2d.padding(%x, %w, None, [1, 1], \"same\")", {kConvolution, "aten.constant_pad_nd.default"}},
-        Case{"conv1d", "%x: f32[s0,4,6], %w: f32[8,4,3]", "%y = aten.conv1d.default(%x, %w, None, [1], [1])",
+        Case{"conv2d",
+             "%x: f32[s0,4,6,6], %w: f32[8,2,3,3], %b: f32[8]",
+             "%y = aten.conv2d.default(%x, %w, %b, [2, 2], [1, 1], [1, 1], 2)",
              {kConvolution}},
-        Case{"conv_transpose2d", "%x: f32[s0,4,5,5], %w: f32[4,3,3,3]",
-             "%y = aten.conv_transpose2d.input(%x, %w, None, [2, 2], [1, 1], [1, 1])", {kConvolution}}),
+        Case{"conv2d_unbatched",
+             "%x: f32[4,6,6], %w: f32[8,4,3,3]",
+             "%y = aten.conv2d.default(%x, %w)",
+             {kConvolution, kView}},
+        Case{"conv2d_same",
+             "%x: f32[s0,4,6,6], %w: f32[8,4,2,3]",
+             "%y = aten.conv2d.padding(%x, %w, None, [1, 1], \"same\")",
+             {kConvolution, "aten.constant_pad_nd.default"}},
+        Case{"conv1d",
+             "%x: f32[s0,4,6], %w: f32[8,4,3]",
+             "%y = aten.conv1d.default(%x, %w, None, [1], [1])",
+             {kConvolution}},
+        Case{"conv_transpose2d",
+             "%x: f32[s0,4,5,5], %w: f32[4,3,3,3]",
+             "%y = aten.conv_transpose2d.input(%x, %w, None, [2, 2], [1, 1], [1, 1])",
+             {kConvolution}}),
     case_name);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -99,21 +117,35 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Case{"softmax", "%x: f32[s0,7]", "%y = aten.softmax.int(%x, -1)", {"aten._softmax.default"}},
         Case{"log_softmax", "%x: f32[s0,7]", "%y = aten.log_softmax.int(%x, -1)", {"aten._log_softmax.default"}},
-        Case{"rms_norm", "%x: f32[s0,7], %w: f32[7]", "%y = aten.rms_norm.default(%x, [7], %w, 1e-5)",
+        Case{"rms_norm",
+             "%x: f32[s0,7], %w: f32[7]",
+             "%y = aten.rms_norm.default(%x, [7], %w, 1e-5)",
              {kMul, "aten.mean.dim", kAddScalar, "aten.rsqrt.default"}},
-        Case{"instance_norm", "%x: f32[s0,3,4,4], %w: f32[3], %b: f32[3]",
+        Case{"instance_norm",
+             "%x: f32[s0,3,4,4], %w: f32[3], %b: f32[3]",
              "%y = aten.instance_norm.default(%x, %w, %b, None, None, True, 0.1, 1e-5, False)",
              {"aten.group_norm.default"}},
-        Case{"pool_to_one", "%x: f32[s0,3,6,4]", "%y = aten.adaptive_avg_pool2d.default(%x, [1, 1])", {"aten.mean.dim"}},
-        Case{"pool_to_divisor", "%x: f32[s0,3,6,4]", "%y = aten.adaptive_avg_pool2d.default(%x, [3, 2])",
+        Case{
+            "pool_to_one", "%x: f32[s0,3,6,4]", "%y = aten.adaptive_avg_pool2d.default(%x, [1, 1])", {"aten.mean.dim"}},
+        Case{"pool_to_divisor",
+             "%x: f32[s0,3,6,4]",
+             "%y = aten.adaptive_avg_pool2d.default(%x, [3, 2])",
              {"aten.avg_pool2d.default"}},
         Case{"pool_same", "%x: f32[s0,3,6,4]", "%y = aten.adaptive_avg_pool2d.default(%x, [6, 4])", {}},
-        Case{"pool_odd", "%x: f32[s0,3,6,4]", "%y = aten.adaptive_avg_pool2d.default(%x, [5, 3])",
+        Case{"pool_odd",
+             "%x: f32[s0,3,6,4]",
+             "%y = aten.adaptive_avg_pool2d.default(%x, [5, 3])",
              {"aten.adaptive_avg_pool2d.default"}},
-        Case{"max_pool1d", "%x: f32[s0,3,8]", "%y = aten.max_pool1d.default(%x, [3], [2], [1])",
+        Case{"max_pool1d",
+             "%x: f32[s0,3,8]",
+             "%y = aten.max_pool1d.default(%x, [3], [2], [1])",
              {kView, "aten.max_pool2d.default"}},
-        Case{"avg_pool1d", "%x: f32[s0,3,8]", "%y = aten.avg_pool1d.default(%x, [2])", {kView, "aten.avg_pool2d.default"}},
-        Case{"grouped_attention", "%q: f32[s0,4,5,8], %k: f32[s0,2,6,8], %v: f32[s0,2,6,8]",
+        Case{"avg_pool1d",
+             "%x: f32[s0,3,8]",
+             "%y = aten.avg_pool1d.default(%x, [2])",
+             {kView, "aten.avg_pool2d.default"}},
+        Case{"grouped_attention",
+             "%q: f32[s0,4,5,8], %k: f32[s0,2,6,8], %v: f32[s0,2,6,8]",
              "%y = aten.scaled_dot_product_attention.default(%q, %k, %v, enable_gqa=True)",
              {kView, kExpand, "aten.scaled_dot_product_attention.default"}}),
     case_name);
@@ -125,19 +157,28 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"relu6", "%x: f32[s0,4]", "%y = aten.relu6.default(%x)", {kClamp}},
         Case{"clamp_min", "%x: f32[s0,4]", "%y = aten.clamp_min.default(%x, 0.1)", {kClamp}},
         Case{"rsub", "%x: f32[s0,4]", "%y = aten.rsub.Scalar(%x, 1.0, 2)", {kMulScalar, kAddScalar}},
-        Case{"addcmul", "%x: f32[s0,4], %a: f32[4], %b: f32[s0,4]", "%y = aten.addcmul.default(%x, %a, %b, value=0.5)",
+        Case{"addcmul",
+             "%x: f32[s0,4], %a: f32[4], %b: f32[s0,4]",
+             "%y = aten.addcmul.default(%x, %a, %b, value=0.5)",
              {kMul, kMulScalar, kAdd}},
-        Case{"lerp", "%x: f32[s0,4], %a: f32[4]", "%y = aten.lerp.Scalar(%x, %a, 0.25)",
+        Case{"lerp",
+             "%x: f32[s0,4], %a: f32[4]",
+             "%y = aten.lerp.Scalar(%x, %a, 0.25)",
              {"aten.sub.Tensor", kMulScalar, kAdd}},
         Case{"square", "%x: f32[s0,4]", "%y = aten.pow.Tensor_Scalar(%x, 2)", {kMul}},
         Case{"cube", "%x: f32[s0,4]", "%y = aten.pow.Tensor_Scalar(%x, 3.0)", {kMul}},
-        Case{"prelu", "%x: f32[s0,4,3], %a: f32[4]", "%y = aten.prelu.default(%x, %a)",
+        Case{"prelu",
+             "%x: f32[s0,4,3], %a: f32[4]",
+             "%y = aten.prelu.default(%x, %a)",
              {kClamp, "aten.relu.default", kMul, kAdd, kView}},
         Case{"glu", "%x: f32[s0,6]", "%y = aten.glu.default(%x, -1)", {kSlice, "aten.sigmoid.default", kMul}},
         Case{"selu", "%x: f32[s0,6]", "%y = aten.selu.default(%x)", {"aten.elu.default"}},
         Case{"celu", "%x: f32[s0,6]", "%y = aten.celu.default(%x, 0.7)", {"aten.elu.default"}},
-        Case{"where", "%c: bool[s0,6], %x: f32[s0,6]", "%y = aten.where.ScalarOther(%c, %x, -1.5)", {"aten.where.self"}},
-        Case{"logical_and", "%c: bool[s0,6], %x: bool[s0,6]", "%y = aten.logical_and.default(%c, %x)",
+        Case{
+            "where", "%c: bool[s0,6], %x: f32[s0,6]", "%y = aten.where.ScalarOther(%c, %x, -1.5)", {"aten.where.self"}},
+        Case{"logical_and",
+             "%c: bool[s0,6], %x: bool[s0,6]",
+             "%y = aten.logical_and.default(%c, %x)",
              {"aten.bitwise_and.Tensor"}},
         Case{"zeros_like", "%x: f32[s0,6]", "%y = aten.zeros_like.default(%x)", {kExpand}},
         Case{"full", "%x: f32[s0,6]", "%y = aten.full.default([s0, 2], 2.5)", {kExpand}}),
@@ -148,7 +189,8 @@ TEST(Decompose, SplitsBecomeSlices) {
     %a: f32[s0,3], %b: f32[s0,3], %c: f32[s0,1] = aten.split.Tensor(%x, 3, -1)
     %d: f32[s0], %e: f32[s0], %f: f32[s0] = aten.unbind.int(%a, 1)
     return %b, %c, %e
-  })", {decompose, eliminate_dead_code}, {{"s0", 2}});
+  })",
+                                 {decompose, eliminate_dead_code}, {{"s0", 2}});
   EXPECT_THAT(ops_of(graph), UnorderedElementsAre(kSlice, kSlice, kSlice, kSelect));
 }
 
@@ -157,7 +199,8 @@ TEST(Decompose, NativeFormsNeedTheirFirstOutputAlone) {
     %a: f32[2,3,4,4], %m: f32[2,3,4,1], %r: f32[2,3,4,1] = aten.native_layer_norm.default(%x, [4], %w, None, 1e-5)
     %p: f32[2,3,2,2], %i: i64[2,3,2,2] = aten.max_pool2d_with_indices.default(%x, [2, 2])
     return %a, %p
-  })", {decompose});
+  })",
+                                 {decompose});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.layer_norm.default", "aten.max_pool2d.default"));
 }
 

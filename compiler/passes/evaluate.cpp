@@ -78,11 +78,20 @@ std::optional<Tensor> transpose_matrix(const Node& node, const Tensor& operand) 
   if (node.args.at(1).int_list() != std::vector<std::int64_t>{1, 0}) return std::nullopt;
   Tensor result(operand.dtype(), {operand.size(1), operand.size(0)});
   switch (dtype_size(operand.dtype())) {
-    case 1: transpose_tiles<std::uint8_t>(operand.data(), result.data(), operand.size(0), operand.size(1)); break;
-    case 2: transpose_tiles<std::uint16_t>(operand.data(), result.data(), operand.size(0), operand.size(1)); break;
-    case 4: transpose_tiles<std::uint32_t>(operand.data(), result.data(), operand.size(0), operand.size(1)); break;
-    case 8: transpose_tiles<std::uint64_t>(operand.data(), result.data(), operand.size(0), operand.size(1)); break;
-    default: return std::nullopt;
+    case 1:
+      transpose_tiles<std::uint8_t>(operand.data(), result.data(), operand.size(0), operand.size(1));
+      break;
+    case 2:
+      transpose_tiles<std::uint16_t>(operand.data(), result.data(), operand.size(0), operand.size(1));
+      break;
+    case 4:
+      transpose_tiles<std::uint32_t>(operand.data(), result.data(), operand.size(0), operand.size(1));
+      break;
+    case 8:
+      transpose_tiles<std::uint64_t>(operand.data(), result.data(), operand.size(0), operand.size(1));
+      break;
+    default:
+      return std::nullopt;
   }
   return result;
 }

@@ -10,8 +10,9 @@
 
 namespace aitune {
 
-/// Binds the symbols in the shapes of `graph`'s inputs to the sizes of `inputs`. Throws InvalidArgument naming the input
-/// on a wrong count, dtype, rank or size, on sizes that contradict each other, and on values outside a symbol's range.
+/// Binds the symbols in the shapes of `graph`'s inputs to the sizes of `inputs`. Throws InvalidArgument naming the
+/// input on a wrong count, dtype, rank or size, on sizes that contradict each other, and on values outside a symbol's
+/// range.
 SymValues bind_symbols(const Graph& graph, std::span<const Tensor> inputs);
 
 /// Runs one node. `operands` stand as in Node::operands(); they may be strided. Outputs are contiguous; they may share

@@ -15,7 +15,8 @@ TEST(FoldConstants, ChainsBecomeOneWeight) {
     %s: f32[2,3] = aten.mul.Scalar(%p, 2.0)
     %y: f32[s0,2] = aten.linear.default(%x, %s)
     return %y
-  })", {fold_constants, eliminate_dead_code}, {{"s0", 2}});
+  })",
+                                 {fold_constants, eliminate_dead_code}, {{"s0", 2}});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.linear.default"));
   EXPECT_EQ(graph.weights.size(), 1U);
 }
@@ -27,7 +28,8 @@ TEST(FoldConstants, BroadcastsStayAndAreReadThrough) {
     %y: f32[8,64] = aten.add.Tensor(%x, %e)
     %m: f32[] = aten.sum.default(%e)
     return %y, %m
-  })", {fold_constants});
+  })",
+                                 {fold_constants});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.expand.default", "aten.add.Tensor"));
   EXPECT_EQ(graph.outputs[1]->kind, ValueKind::weight);
 }
@@ -65,7 +67,8 @@ TEST(FoldUniform, AMaskForADynamicBatchIsOneConstant) {
     %m: bool[s0,4] = aten.gt.Scalar(%sum, 1)
     %y: f32[s0,4] = aten.masked_fill.Scalar(%x, %m, -1.0)
     return %y
-  })", {fold_uniform, eliminate_dead_code}, {{"s0", 3}});
+  })",
+                                 {fold_uniform, eliminate_dead_code}, {{"s0", 3}});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.expand.default", "aten.masked_fill.Scalar"));
   ASSERT_EQ(graph.weights.size(), 1U);
   EXPECT_EQ(graph.weights[0]->data.shape(), (Shape{1, 4}));
@@ -78,7 +81,8 @@ TEST(FoldUniform, WhatDiffersAlongTheBatchStays) {
     %c: bool[s0,1] = aten.view.default(%m, [s0, 1])
     %y: f32[s0,4] = aten.masked_fill.Scalar(%x, %c, -1.0)
     return %y
-  })", {fold_uniform, eliminate_dead_code}, {{"s0", 12}});
+  })",
+                                 {fold_uniform, eliminate_dead_code}, {{"s0", 12}});
   EXPECT_EQ(graph.nodes().size(), 4U);
 }
 
@@ -89,7 +93,8 @@ TEST(FoldUniform, UnboundedSymbolsProveNothing) {
     %c: i64[s0,1] = aten.view.default(%z, [s0, 1])
     %y: f32[s0,4] = aten.add.Tensor(%x, %c)
     return %y
-  })", {fold_uniform}, {{"s0", 3}});
+  })",
+                                 {fold_uniform}, {{"s0", 3}});
   EXPECT_EQ(graph.nodes().size(), 4U);
 }
 

@@ -180,7 +180,8 @@ std::optional<Affine> as_affine(const Node& node, std::size_t side, std::size_t 
   const std::string_view op = node.op_name();
   if (op.starts_with("aten.mul.")) return Affine{elements, zeros};
   if (op.starts_with("aten.div.")) {
-    if (side == 1 || std::any_of(elements.begin(), elements.end(), [](double e) { return e == 0; })) return std::nullopt;
+    if (side == 1 || std::any_of(elements.begin(), elements.end(), [](double e) { return e == 0; }))
+      return std::nullopt;
     for (double& element : elements) element = 1 / element;
     return Affine{elements, zeros};
   }

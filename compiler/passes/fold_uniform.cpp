@@ -12,7 +12,7 @@
 namespace aitune {
 namespace {
 
-constexpr std::int64_t kMaxAssignments = 64;          // combinations of symbol values that are tried
+constexpr std::int64_t kMaxAssignments = 64;                  // combinations of symbol values that are tried
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 24;  // of one evaluated value
 
 void collect_symbols(const Arg& arg, std::vector<std::string>& names) {

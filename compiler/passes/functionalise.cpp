@@ -20,27 +20,53 @@ bool contains(const std::array<std::string_view, N>& names, std::string_view nam
 }
 
 /// The result may be the operand's memory under another shape, or a copy (PyTorch decides some by strides).
-constexpr auto kViews = std::to_array<std::string_view>({
-    "aten.view.default", "aten._unsafe_view.default", "aten.reshape.default", "aten.flatten.using_ints",
-    "aten.unflatten.int", "aten.squeeze.default", "aten.squeeze.dim", "aten.squeeze.dims", "aten.unsqueeze.default",
-    "aten.transpose.int", "aten.t.default", "aten.permute.default", "aten.numpy_T.default", "aten.movedim.int",
-    "aten.movedim.intlist", "aten.swapaxes.default", "aten.expand.default", "aten.expand_as.default",
-    "aten.view_as.default", "aten.slice.Tensor", "aten.select.int", "aten.narrow.default", "aten.unbind.int",
-    "aten.split.Tensor", "aten.split_with_sizes.default", "aten.chunk.default", "aten.contiguous.default",
-    "aten.diagonal.default", "aten.reshape_as.default", "aten.broadcast_to.default", "aten.swapdims.default",
-    "aten.split.sizes", "aten.tensor_split.sections", "aten.unfold.default", "aten._reshape_alias.default",
-    "aten.broadcast_tensors.default"});
+constexpr auto kViews = std::to_array<std::string_view>({"aten.view.default",
+                                                         "aten._unsafe_view.default",
+                                                         "aten.reshape.default",
+                                                         "aten.flatten.using_ints",
+                                                         "aten.unflatten.int",
+                                                         "aten.squeeze.default",
+                                                         "aten.squeeze.dim",
+                                                         "aten.squeeze.dims",
+                                                         "aten.unsqueeze.default",
+                                                         "aten.transpose.int",
+                                                         "aten.t.default",
+                                                         "aten.permute.default",
+                                                         "aten.numpy_T.default",
+                                                         "aten.movedim.int",
+                                                         "aten.movedim.intlist",
+                                                         "aten.swapaxes.default",
+                                                         "aten.expand.default",
+                                                         "aten.expand_as.default",
+                                                         "aten.view_as.default",
+                                                         "aten.slice.Tensor",
+                                                         "aten.select.int",
+                                                         "aten.narrow.default",
+                                                         "aten.unbind.int",
+                                                         "aten.split.Tensor",
+                                                         "aten.split_with_sizes.default",
+                                                         "aten.chunk.default",
+                                                         "aten.contiguous.default",
+                                                         "aten.diagonal.default",
+                                                         "aten.reshape_as.default",
+                                                         "aten.broadcast_to.default",
+                                                         "aten.swapdims.default",
+                                                         "aten.split.sizes",
+                                                         "aten.tensor_split.sections",
+                                                         "aten.unfold.default",
+                                                         "aten._reshape_alias.default",
+                                                         "aten.broadcast_tensors.default"});
 
 /// The first argument is the result.
 constexpr auto kIdentity = std::to_array<std::string_view>(
-    {"aten.clone.default", "aten.detach.default", "aten.detach_.default", "aten.alias.default", "aten.contiguous.default",
-     "aten.lift_fresh.default", "aten.lift_fresh_copy.default", "aten.lift.default", "aten.positive.default",
-     "aten.alias_copy.default", "aten.detach_copy.default"});
+    {"aten.clone.default", "aten.detach.default", "aten.detach_.default", "aten.alias.default",
+     "aten.contiguous.default", "aten.lift_fresh.default", "aten.lift_fresh_copy.default", "aten.lift.default",
+     "aten.positive.default", "aten.alias_copy.default", "aten.detach_copy.default"});
 
 /// Casts and copies to a device: the identity if the dtype stays.
-constexpr auto kCasts = std::to_array<std::string_view>(
-    {"aten.to.dtype", "aten.to.device", "aten.to.dtype_layout", "aten.to.other", "aten.type_as.default",
-     "aten._to_copy.default"});
+constexpr auto kCasts =
+    std::to_array<std::string_view>({"aten.to.dtype", "aten.to.device", "aten.to.dtype_layout", "aten.to.other",
+                                     "aten.type_as.default", "aten._to_copy.default"});
 
 /// Identities unless the argument `train` (the name stands beside) is true.
 constexpr auto kDropouts = std::to_array<std::string_view>(
@@ -82,9 +108,9 @@ const OpInfo* functional_form(const OpInfo& op) {
 
 /// unsqueeze_ and its like write no element.
 bool changes_only_shape(const Node& node) {
-  static constexpr auto names = std::to_array<std::string_view>(
-      {"aten.squeeze_.default", "aten.squeeze_.dim", "aten.squeeze_.dims", "aten.unsqueeze_.default",
-       "aten.transpose_.default", "aten.t_.default"});
+  static constexpr auto names =
+      std::to_array<std::string_view>({"aten.squeeze_.default", "aten.squeeze_.dim", "aten.squeeze_.dims",
+                                       "aten.unsqueeze_.default", "aten.transpose_.default", "aten.t_.default"});
   return contains(names, node.op_name());
 }
 
@@ -93,7 +119,8 @@ bool returns_operand(const Node& node) {
   if (node.op->is_inplace()) return true;
   const std::string_view name = node.op_name();
   if (name == "aten.clone.default" || name == "aten.contiguous.default" || name == "aten.lift_fresh_copy.default" ||
-      name == "aten._to_copy.default" || name.ends_with("_copy.default") || node.args.empty() || !node.args[0].is_value()) {
+      name == "aten._to_copy.default" || name.ends_with("_copy.default") || node.args.empty() ||
+      !node.args[0].is_value()) {
     return false;
   }
   if (contains(kCasts, name)) return node.args[0].value()->type.dtype == node.output()->type.dtype;
@@ -127,7 +154,7 @@ class Functionaliser {
     std::size_t memory = 0;    // the cell that owns the memory
     std::size_t last_use = 0;  // position of the last node that reads it under any name
     Value* now = nullptr;
-    std::size_t born = 0;      // position of the node that makes it: a later view shows what is written now
+    std::size_t born = 0;  // position of the node that makes it: a later view shows what is written now
   };
 
   void visit(Graph::NodeList::iterator it, std::size_t written) {
@@ -169,8 +196,8 @@ class Functionaliser {
   bool check_write(const Node& node, std::size_t written) {
     const Value* owner = cells_[cells_[written].memory].now;
     if (is_weight(owner)) {
-      problems_.push_back(fmt::format("{}: writes to {}, and weights are constant", describe_node(node),
-                                      owner->weight_name));
+      problems_.push_back(
+          fmt::format("{}: writes to {}, and weights are constant", describe_node(node), owner->weight_name));
       return false;
     }
     if (owner->kind == ValueKind::input) {

@@ -63,7 +63,8 @@ TEST(Functionalise, DropsWhatOnlyMattersToMemoryOrTraining) {
     %e: f32[2,4] = aten.to.dtype(%d, f32)
     %f: f32[2,4] = aten.relu.default(%e)
     return %f
-  })", {functionalise});
+  })",
+                                 {functionalise});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.relu.default"));
 }
 
@@ -71,7 +72,8 @@ TEST(Functionalise, CastsHaveOneForm) {
   const Graph graph = check_pass(R"(graph(%x: f32[4]) {
     %a: f64[4] = aten.to.dtype(%x, f64)
     return %a
-  })", {functionalise});
+  })",
+                                 {functionalise});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten._to_copy.default"));
 }
 
@@ -90,7 +92,8 @@ TEST(Functionalise, RefusesWritesThatAnotherViewShows) {
     %row: f32[4] = aten.select.int(%a, 0, 0)
     %b: f32[4] = aten.relu_.default(%row)
     return %a
-  })"), HasSubstr("%b = aten.relu_.default"));
+  })"),
+              HasSubstr("%b = aten.relu_.default"));
 }
 
 TEST(Functionalise, AViewThatIsDeadMayBeStale) {
@@ -100,7 +103,8 @@ TEST(Functionalise, AViewThatIsDeadMayBeStale) {
     %s: f32[8] = aten.exp.default(%v)
     %b: f32[2,4] = aten.relu_.default(%a)
     return %b, %s
-  })"), HasSubstr("aten.relu.default"));
+  })"),
+              HasSubstr("aten.relu.default"));
 }
 
 TEST(Functionalise, AViewTakenAfterTheWriteShowsIt) {
@@ -110,7 +114,8 @@ TEST(Functionalise, AViewTakenAfterTheWriteShowsIt) {
     %v: f32[4,2] = aten.permute.default(%a, [1, 0])
     %s: f32[4,2] = aten.exp.default(%v)
     return %s
-  })"), HasSubstr("aten.permute.default(%b_1"));
+  })"),
+              HasSubstr("aten.permute.default(%b_1"));
 }
 
 TEST(Functionalise, RefusesWritesToWeights) {
@@ -118,7 +123,8 @@ TEST(Functionalise, RefusesWritesToWeights) {
     weight %w: f32[4] "bn.running_mean" = splat(1)
     %b: f32[4] = aten.add_.Tensor(%w, %x)
     return %b
-  })"), HasSubstr("bn.running_mean"));
+  })"),
+              HasSubstr("bn.running_mean"));
 }
 
 TEST(Functionalise, RefusesTrainingModeNamingAllNodes) {

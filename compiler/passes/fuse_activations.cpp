@@ -12,7 +12,8 @@ Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value()
 
 bool near(double a, double b) { return std::abs(a - b) <= 1e-4 * std::abs(b); }
 
-/// value = factor * rest, where `value` is a multiplication or division by a constant; rest = value, factor = 1 otherwise.
+/// value = factor * rest, where `value` is a multiplication or division by a constant; rest = value, factor = 1
+/// otherwise.
 struct Scaled {
   double factor = 1;
   Value* rest = nullptr;
@@ -124,7 +125,8 @@ Replacement gated(Inserter& insert, Node& node) {
   for (const std::size_t i : {0U, 1U}) {
     Value* x = operand(node, i);
     const Value* gate = operand(node, 1 - i);
-    if (const Node* sigmoid = producer_if(gate, "aten.sigmoid.default"); sigmoid != nullptr && operand(*sigmoid, 0) == x) {
+    if (const Node* sigmoid = producer_if(gate, "aten.sigmoid.default");
+        sigmoid != nullptr && operand(*sigmoid, 0) == x) {
       return {{insert.call("aten.silu.default", {x})}};
     }
     if (const Node* hard = producer_if(gate, "aten.hardsigmoid.default"); hard != nullptr && operand(*hard, 0) == x) {

@@ -52,8 +52,8 @@ Replacement normalisation(Inserter& insert, Node& node) {
     if (sum == nullptr || !is_variance(operand(*sum, 0), difference, x)) continue;
     const auto epsilon = constant_number(sum->args[1]);
     if (!epsilon) continue;
-    return {{insert.call("aten.layer_norm.default",
-                         {x, ArgList{x->type.shape.back()}, None{}, None{}, *epsilon, false})}};
+    return {
+        {insert.call("aten.layer_norm.default", {x, ArgList{x->type.shape.back()}, None{}, None{}, *epsilon, false})}};
   }
   return std::nullopt;
 }
@@ -70,7 +70,8 @@ Replacement affine(Inserter& insert, Node& node, const UseCounts& uses) {
     Value* constant = operand(node, 1 - i);
     if (norm == nullptr || !is_weight(constant) || !uses.single(norm->output())) continue;
     if (!norm->args[slot].is_none() || !norm->args[3].is_none()) continue;
-    if (constant->type.shape != norm->args[1].sym_list() || constant->type.dtype != norm->output()->type.dtype) continue;
+    if (constant->type.shape != norm->args[1].sym_list() || constant->type.dtype != norm->output()->type.dtype)
+      continue;
     ArgList args = norm->args;
     args[slot] = constant;
     return {{insert.call("aten.layer_norm.default", std::move(args))}};

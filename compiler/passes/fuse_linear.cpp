@@ -25,10 +25,26 @@ Value* transposed(Inserter& insert, Value* weight) {
 }
 
 Replacement linear_from_mm(Inserter& insert, Node& node) {
-  if (!is_op(node, "aten.mm.default") || !is_constant_matrix(operand(node, 1)) || is_constant_matrix(operand(node, 0))) {
+  if (!is_op(node, "aten.mm.default") || !is_constant_matrix(operand(node, 1)) ||
+      is_constant_matrix(operand(node, 0))) {
     return std::nullopt;
   }
   return {{insert.call("aten.linear.default", {node.args[0], transposed(insert, operand(node, 1)), None{}})}};
+}
+
+/// bmm(x, expand(w)): every matrix of the batch is multiplied by the same constant.
+Replacement linear_from_bmm(Inserter& insert, Node& node) {
+  const Node* expand = is_op(node, "aten.bmm.default") ? producer_if(operand(node, 1), "aten.expand.default") : nullptr;
+  if (expand == nullptr) return std::nullopt;
+  Value* matrix = operand(*expand, 0);
+  const SymShape& shape = matrix->type.shape;
+  const SymShape& whole = operand(node, 1)->type.shape;
+  const bool leading = shape.size() == 3 && shape[0].is(1);
+  if (!(leading && is_weight(matrix)) && !is_constant_matrix(matrix)) return std::nullopt;
+  if (shape[shape.size() - 2] != whole[1] || shape.back() != whole[2]) return std::nullopt;
+  if (leading) matrix = insert.view(matrix, {whole[1], whole[2]});
+  Value* weight = leading ? insert.permute(matrix, {1, 0}) : transposed(insert, matrix);
+  return {{insert.call("aten.linear.default", {node.args[0], weight, None{}})}};
 }
 
 /// The sum of linear(x, w) and a constant of shape [out] (or [1, .., out]).
@@ -78,6 +94,7 @@ bool fits(const Node& a, const Node& b) {
 
 void fuse_linear(Graph& graph, const PassContext&) {
   rewrite(graph, linear_from_mm);
+  rewrite(graph, linear_from_bmm);
   const UseCounts uses(graph);
   rewrite(graph, [&](Inserter& insert, Node& node) { return add_bias(insert, node, uses); });
 }

@@ -14,7 +14,8 @@ TEST(FuseLinear, ProductsWithConstants) {
     weight %b: f32[3] "b" = random(2)
     %y: f32[s0,3] = aten.addmm.default(%b, %x, %w)
     return %y
-  })", {{"s0", 3}});
+  })",
+                                     {{"s0", 3}});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.linear.default"));
   EXPECT_EQ(graph.nodes().front()->args[1].value()->data.shape(), (Shape{3, 4}));
 }
@@ -26,6 +27,18 @@ TEST(FuseLinear, ATransposedWeightIsTakenAsItIs) {
     %y: f32[2,5,3] = aten.matmul.default(%x, %t)
     return %y
   })");
+  EXPECT_THAT(ops_of(graph), ElementsAre("aten.linear.default"));
+}
+
+TEST(FuseLinear, ABatchedProductWithOneMatrix) {
+  const Graph graph = check_lowering(R"(graph(%x: f32[5,s0,4]) where s0 in [1,8] {
+    weight %w: f32[3,4] "w" = random(1)
+    %t: f32[4,3] = aten.permute.default(%w, [1, 0])
+    %e: f32[5,4,3] = aten.expand.default(%t, [5, 4, 3])
+    %y: f32[5,s0,3] = aten.bmm.default(%x, %e)
+    return %y
+  })",
+                                     {{"s0", 3}});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.linear.default"));
 }
 
@@ -41,7 +54,8 @@ TEST(MergeLinears, QueryKeyAndValueAreOneProduct) {
     %k: f32[s0,5,2] = aten.linear.default(%x, %wk, %bk)
     %v: f32[s0,5,2] = aten.linear.default(%x, %wv, %bv)
     return %q, %k, %v
-  })", {{"s0", 3}});
+  })",
+                                     {{"s0", 3}});
   EXPECT_THAT(ops_of(graph),
               ElementsAre("aten.linear.default", "aten.slice.Tensor", "aten.slice.Tensor", "aten.slice.Tensor"));
 }
@@ -57,7 +71,8 @@ TEST(FuseActivations, GeluOfGpt2) {
     %one: f32[s0,7] = aten.add.Scalar(%t, 1.0)
     %y: f32[s0,7] = aten.mul.Tensor(%half, %one)
     return %y
-  })", {{"s0", 3}});
+  })",
+                                     {{"s0", 3}});
   ASSERT_THAT(ops_of(graph), ElementsAre("aten.gelu.default"));
   EXPECT_EQ(graph.nodes().front()->args[1].string(), "tanh");
 }
@@ -92,21 +107,24 @@ TEST(FuseActivations, GatedByThemselves) {
     %s: f32[5,7] = aten.sigmoid.default(%x)
     %y: f32[5,7] = aten.mul.Tensor(%s, %x)
     return %y
-  })")), ElementsAre("aten.silu.default"));
+  })")),
+              ElementsAre("aten.silu.default"));
   EXPECT_THAT(ops_of(check_lowering(R"(graph(%x: f32[5,7]) {
     %s: f32[5,7] = aten.add.Scalar(%x, 3)
     %c: f32[5,7] = aten.relu6.default(%s)
     %d: f32[5,7] = aten.div.Scalar(%c, 6)
     %y: f32[5,7] = aten.mul.Tensor(%x, %d)
     return %y
-  })")), ElementsAre("aten.hardswish.default"));
+  })")),
+              ElementsAre("aten.hardswish.default"));
   EXPECT_THAT(ops_of(check_lowering(R"(graph(%x: f32[5,7]) {
     %s: f32[5,7] = aten.add.Scalar(%x, 3)
     %c: f32[5,7] = aten.hardtanh.default(%s, 0, 6)
     %p: f32[5,7] = aten.mul.Tensor(%x, %c)
     %y: f32[5,7] = aten.div.Scalar(%p, 6)
     return %y
-  })")), ElementsAre("aten.hardswish.default"));
+  })")),
+              ElementsAre("aten.hardswish.default"));
 }
 
 TEST(FuseLayerNorm, WrittenOut) {
@@ -123,13 +141,15 @@ TEST(FuseLayerNorm, WrittenOut) {
     %m: f32[s0,5,8] = aten.mul.Tensor(%w, %n)
     %y: f32[s0,5,8] = aten.add.Tensor(%m, %b)
     return %y
-  })", {{"s0", 2}});
+  })",
+                                     {{"s0", 2}});
   ASSERT_THAT(ops_of(graph), ElementsAre("aten.layer_norm.default"));
   EXPECT_FALSE(graph.nodes().front()->args[2].is_none());
   EXPECT_FALSE(graph.nodes().front()->args[3].is_none());
 }
 
-constexpr const char* kAttentionHead = R"(graph(%q: f32[s0,2,5,4], %k: f32[s0,2,6,4], %v: f32[s0,2,6,3], %mask: f32[s0,1,1,6]) where s0 in [1,8] {
+constexpr const char* kAttentionHead =
+    R"(graph(%q: f32[s0,2,5,4], %k: f32[s0,2,6,4], %v: f32[s0,2,6,3], %mask: f32[s0,1,1,6]) where s0 in [1,8] {
     weight %kept: bool[5,6] "kept" = splat(1)
     weight %low: f32[] "low" = splat(-3e38)
     %kt: f32[s0,2,4,6] = aten.transpose.int(%k, -2, -1)
@@ -143,7 +163,8 @@ TEST(FuseAttention, WithAddedMask) {
     %p: f32[s0,2,5,6] = aten.softmax.int(%m, -1)
     %y: f32[s0,2,5,3] = aten.matmul.default(%p, %v)
     return %y
-  })", {{"s0", 2}});
+  })",
+                                     {{"s0", 2}});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.scaled_dot_product_attention.default"));
 }
 
@@ -153,7 +174,46 @@ TEST(FuseAttention, WithSelectedScores) {
     %p: f32[s0,2,5,6] = aten.softmax.int(%m, -1)
     %y: f32[s0,2,5,3] = aten.matmul.default(%p, %v)
     return %y
-  })", {{"s0", 2}});
+  })",
+                                     {{"s0", 2}});
+  EXPECT_THAT(ops_of(graph), ElementsAre("aten.scaled_dot_product_attention.default"));
+}
+
+/// What run_decompositions makes of scaled_dot_product_attention.
+TEST(FuseAttention, SafeSoftmax) {
+  const Graph graph =
+      check_lowering(R"(graph(%q: f32[s0,2,5,4], %k: f32[s0,2,6,4], %v: f32[s0,2,6,3]) where s0 in [1,8] {
+    %kt: f32[s0,2,4,6] = aten.permute.default(%k, [0, 1, 3, 2])
+    %qs: f32[s0,2,5,4] = aten.mul.Scalar(%q, 0.7)
+    %ks: f32[s0,2,4,6] = aten.mul.Scalar(%kt, 0.7)
+    %qv: f32[2*s0,5,4] = aten.view.default(%qs, [2*s0, 5, 4])
+    %kv: f32[2*s0,4,6] = aten.view.default(%ks, [2*s0, 4, 6])
+    %b: f32[2*s0,5,6] = aten.bmm.default(%qv, %kv)
+    %s: f32[s0,2,5,6] = aten.view.default(%b, [s0, 2, 5, 6])
+    %p: f32[s0,2,5,6] = aten._softmax.default(%s, -1, False)
+    %e: bool[s0,2,5,6] = aten.eq.Scalar(%s, -inf)
+    %f: bool[s0,2,5,6] = aten.logical_not.default(%e)
+    %a: bool[s0,2,5,1] = aten.any.dim(%f, -1, True)
+    %n: bool[s0,2,5,1] = aten.logical_not.default(%a)
+    %z: f32[s0,2,5,6] = aten.full_like.default(%p, 0)
+    %w: f32[s0,2,5,6] = aten.where.self(%n, %z, %p)
+    %y: f32[s0,2,5,3] = aten.matmul.default(%w, %v)
+    return %y
+  })",
+                     {{"s0", 2}});
+  EXPECT_THAT(ops_of(graph), ElementsAre("aten.scaled_dot_product_attention.default"));
+}
+
+TEST(FuseAttention, WithTheMaskFirst) {
+  const Graph graph = check_lowering(std::string(kAttentionHead) + R"(
+    weight %never: f32[] "never" = [-inf]
+    weight %dropped: bool[5,6] "dropped" = [0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+    %m: f32[s0,2,5,6] = aten.where.self(%dropped, %never, %c)
+    %p: f32[s0,2,5,6] = aten.softmax.int(%m, -1)
+    %y: f32[s0,2,5,3] = aten.matmul.default(%p, %v)
+    return %y
+  })",
+                                     {{"s0", 2}});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.scaled_dot_product_attention.default"));
 }
 
@@ -162,7 +222,8 @@ TEST(FuseAttention, WeightsThatLeaveTheGraphPreventIt) {
     %p: f32[s0,2,5,6] = aten.softmax.int(%c, -1)
     %y: f32[s0,2,5,3] = aten.matmul.default(%p, %v)
     return %y, %p
-  })", {{"s0", 2}});
+  })",
+                                     {{"s0", 2}});
   EXPECT_THAT(ops_of(graph), Contains("aten._softmax.default"));
 }
 
@@ -175,19 +236,22 @@ constexpr const char* kBatchNorm = R"(
 
 TEST(FoldBatchNorm, IntoTheConvolution) {
   const Graph graph = check_lowering(std::string(R"(graph(%x: f32[s0,4,5,5]) where s0 in [1,8] {
-    weight %w: f32[6,2,3,3] "conv.weight" = random(1))") + kBatchNorm + R"(
+    weight %w: f32[6,2,3,3] "conv.weight" = random(1))") +
+                                         kBatchNorm + R"(
     %c: f32[s0,6,5,5] = aten.conv2d.default(%x, %w, None, [1, 1], [1, 1], [1, 1], 2)
     %n: f32[s0,6,5,5] = aten.batch_norm.default(%c, %g, %h, %m, %s, False, 0.1, 1e-5, True)
     %y: f32[s0,6,5,5] = aten.relu_.default(%n)
     return %y
-  })", {{"s0", 2}});
+  })",
+                                     {{"s0", 2}});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.convolution.default", "aten.relu.default"));
 }
 
 TEST(FoldBatchNorm, IntoTheTransposedConvolution) {
   const Graph graph = check_lowering(std::string(R"(graph(%x: f32[2,4,5,5]) {
     weight %w: f32[4,6,2,2] "conv.weight" = random(1)
-    weight %b: f32[6] "conv.bias" = random(2))") + kBatchNorm + R"(
+    weight %b: f32[6] "conv.bias" = random(2))") +
+                                     kBatchNorm + R"(
     %c: f32[2,6,10,10] = aten.conv_transpose2d.input(%x, %w, %b, [2, 2])
     %y: f32[2,6,10,10] = aten.batch_norm.default(%c, %g, %h, %m, %s, False, 0.1, 1e-5, True)
     return %y
@@ -197,7 +261,8 @@ TEST(FoldBatchNorm, IntoTheTransposedConvolution) {
 
 TEST(FoldBatchNorm, AConvolutionThatOthersReadStays) {
   const Graph graph = check_lowering(std::string(R"(graph(%x: f32[2,4,5,5]) {
-    weight %w: f32[6,4,1,1] "conv.weight" = random(1))") + kBatchNorm + R"(
+    weight %w: f32[6,4,1,1] "conv.weight" = random(1))") +
+                                     kBatchNorm + R"(
     %c: f32[2,6,5,5] = aten.conv2d.default(%x, %w)
     %y: f32[2,6,5,5] = aten.batch_norm.default(%c, %g, %h, %m, %s, False, 0.1, 1e-5, True)
     return %y, %c

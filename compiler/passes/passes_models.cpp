@@ -1,6 +1,7 @@
 // Lowers the models of a folder and compares the results with the recorded outputs:
 //   passes_models FOLDER [NAME...] [--print] [--run]
-// FOLDER holds NAME.pt2, and for --run NAME_io.npz and NAME_b3_io.npz: the inputs under their names, then out0, out1, ...
+// FOLDER holds NAME.pt2, and for --run NAME_io.npz and NAME_b3_io.npz: the inputs under their names, then out0, out1,
+// ...
 
 #include <fmt/format.h>
 

@@ -88,7 +88,8 @@ TEST(Pipeline, TransformerLayer) {
     %r: f32[s0,5,8] = aten.add.Tensor(%o, %d)
     %n: f32[s0,5,8] = aten.layer_norm.default(%r, [8], %g, %b, 1e-12, False)
     return %n
-  })", {{"s0", 3}});
+  })",
+                                     {{"s0", 3}});
   std::size_t linears = 0;
   for (const auto& node : graph.nodes()) {
     linears += node->op_name() == "aten.linear.default" ? 1 : 0;

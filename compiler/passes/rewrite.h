@@ -19,8 +19,8 @@ class Inserter {
   /// Inserts before `position`, on behalf of the node there (for which `position` must not be the end).
   Inserter(Graph& graph, Graph::NodeList::iterator position);
 
-  /// A call with positional arguments; missing trailing arguments get their defaults, the types are inferred. Returns the
-  /// only (or first) output. Throws InternalError if the operator does not exist.
+  /// A call with positional arguments; missing trailing arguments get their defaults, the types are inferred. Returns
+  /// the only (or first) output. Throws InternalError if the operator does not exist.
   Value* call(std::string_view op, ArgList args, std::vector<std::pair<std::string, Arg>> keyword = {});
   /// The same, giving the node.
   Node* call_node(std::string_view op, ArgList args, std::vector<std::pair<std::string, Arg>> keyword = {});
@@ -53,8 +53,8 @@ using Replacement = std::optional<std::vector<Value*>>;
 using RewriteRule = std::function<Replacement(Inserter&, Node&)>;
 
 /// Offers every node to `rule` once, in order, with its arguments already rewritten; replaced nodes are removed. New
-/// nodes are not offered. Returns whether anything was replaced. The types of old and new values must agree in dtype and
-/// rank (InternalError). A new value that stands for an old one takes over its name.
+/// nodes are not offered. Returns whether anything was replaced. The types of old and new values must agree in dtype
+/// and rank (InternalError). A new value that stands for an old one takes over its name.
 bool rewrite(Graph& graph, const RewriteRule& rule);
 
 /// Every value argument (lists included) is passed through `map`.

@@ -7,9 +7,9 @@
 
 namespace aitune {
 
-/// Local identities on core operators, to a fixed point: chains of views, permutes, expands, slices and casts; arithmetic
-/// with neutral elements and one-element constants; broadcasts moved below elementwise operators; masks of attention
-/// that mask nothing or are causal.
+/// Local identities on core operators, to a fixed point: chains of views, permutes, expands, slices and casts;
+/// arithmetic with neutral elements and one-element constants; broadcasts moved below elementwise operators; masks of
+/// attention that mask nothing or are causal.
 void simplify(Graph& graph, const PassContext& context);
 
 using SimplifyRule = Replacement (*)(Inserter&, Node&, const UseCounts&);

@@ -45,7 +45,8 @@ Replacement reassociate(Inserter& insert, Node& node, const UseCounts& uses) {
     for (const std::size_t k : {0U, 1U}) {
       Value* other = operand(*inner, k);
       Value* x = operand(*inner, 1 - k);
-      if (!is_weight(other) || is_weight(x) || other->type != constant->type || x->type != node.output()->type) continue;
+      if (!is_weight(other) || is_weight(x) || other->type != constant->type || x->type != node.output()->type)
+        continue;
       return {{insert.call("aten.add.Tensor", {x, insert.call("aten.add.Tensor", {other, constant})})}};
     }
   }
@@ -95,6 +96,24 @@ Replacement to_scalar_form(Inserter& insert, Node& node, const UseCounts&) {
   return result->type == node.output()->type ? Replacement{{result}} : std::nullopt;
 }
 
+/// clamp(clamp(x, low), high): one clamp. Where both bound one side, the order of bounds counts and they stay.
+Replacement clamp(Inserter& insert, Node& node, const UseCounts& uses) {
+  const Node* inner = producer_if(operand(node, 0), "aten.clamp.default");
+  if (inner == nullptr || !uses.single(inner->output()) || operand(*inner, 0)->type != node.output()->type) {
+    return std::nullopt;
+  }
+  const auto low = inner->args[1].is_none() ? node.args[1] : inner->args[1];
+  const auto high = inner->args[2].is_none() ? node.args[2] : inner->args[2];
+  if ((!inner->args[1].is_none() && !node.args[1].is_none()) ||
+      (!inner->args[2].is_none() && !node.args[2].is_none())) {
+    return std::nullopt;
+  }
+  // With bounds that cross, clamp gives the upper one whichever came first.
+  const auto least = constant_number(low), most = constant_number(high);
+  if (!least || !most || *least > *most) return std::nullopt;
+  return {{insert.call("aten.clamp.default", {inner->args[0], low, high})}};
+}
+
 Replacement masked_fill(Inserter& insert, Node& node, const UseCounts&) {
   const auto value = scalar_weight(operand(node, 2));
   if (!value || !is_floating(operand(node, 0)->type.dtype)) return std::nullopt;
@@ -135,6 +154,7 @@ void add_arithmetic_simplifications(SimplifyRules& rules) {
   rules["aten.gt.Tensor"] = to_scalar_form<kGt>;
   rules["aten.ge.Tensor"] = to_scalar_form<kGe>;
   rules["aten.pow.Tensor_Tensor"] = to_scalar_form<kPow>;
+  rules["aten.clamp.default"] = clamp;
   rules["aten.bitwise_and.Tensor"] = logic<1>;
   rules["aten.bitwise_or.Tensor"] = logic<0>;
   rules["aten.masked_fill.Tensor"] = masked_fill;

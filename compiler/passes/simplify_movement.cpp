@@ -23,7 +23,9 @@ Replacement lift_linear(Inserter& insert, Node& node, const UseCounts& uses) {
   return {{insert.call("aten.linear.default", {insert.view(self(*inner), shape), linear->args[1], linear->args[2]})}};
 }
 
-bool keeps_last(const Dims& order) { return !order.empty() && order.back() == static_cast<std::int64_t>(order.size()) - 1; }
+bool keeps_last(const Dims& order) {
+  return !order.empty() && order.back() == static_cast<std::int64_t>(order.size()) - 1;
+}
 
 /// permute(linear(permute(x))) with the last dimension in place: the permutes meet before the linear. So do they where
 /// the inner one is viewed with its trailing dimensions merged, as heads are after attention.
@@ -112,8 +114,8 @@ Replacement slice(Inserter& insert, Node& node, const UseCounts&) {
   if (inner != nullptr && argument(*inner, "dim").integer() == static_cast<std::int64_t>(dim) &&
       argument(*inner, "step").sym().is(1) && !argument(*inner, "start").is_none()) {
     const SymInt start = argument(*inner, "start").sym() + argument(node, "start").sym();
-    return {{insert.slice(self(*inner), static_cast<std::int64_t>(dim), start,
-                          start + node.output()->type.shape.at(dim))}};
+    return {
+        {insert.slice(self(*inner), static_cast<std::int64_t>(dim), start, start + node.output()->type.shape.at(dim))}};
   }
   return std::nullopt;
 }
@@ -135,8 +137,20 @@ Replacement slice_of_cat(const Node& node) {
   return std::nullopt;
 }
 
+/// slice(permute(x)) is permute(slice(x)): permutes gather at the end, where they meet others.
+Replacement slice_of_permute(Inserter& insert, Node& node) {
+  const Node* permute = producer_if(self(node), "aten.permute.default");
+  if (permute == nullptr) return std::nullopt;
+  const Dims order = permute->args.at(1).int_list();
+  ArgList args = node.args;
+  args[0] = self(*permute);
+  args[1] = SymInt(order.at(static_cast<std::size_t>(argument(node, "dim").integer())));
+  return {{insert.permute(insert.call("aten.slice.Tensor", std::move(args)), order)}};
+}
+
 Replacement slice_rules(Inserter& insert, Node& node, const UseCounts& uses) {
   if (auto replacement = slice(insert, node, uses)) return replacement;
+  if (auto replacement = slice_of_permute(insert, node)) return replacement;
   return slice_of_cat(node);
 }
 
@@ -201,7 +215,8 @@ bool counts_up_to(const Value* value, const SymInt& size) {
   return true;
 }
 
-/// x[arange(n)[:, None, None], arange(m)[None, None, :]], as masks are gathered, is x with dimensions of size 1 between.
+/// x[arange(n)[:, None, None], arange(m)[None, None, :]], as masks are gathered, is x with dimensions of size 1
+/// between.
 Replacement index(Inserter& insert, Node& node, const UseCounts&) {
   Value* x = self(node);
   const ArgList& indices = node.args.at(1).list();
@@ -211,7 +226,8 @@ Replacement index(Inserter& insert, Node& node, const UseCounts&) {
   std::ptrdiff_t last_axis = -1;
   for (std::size_t d = 0; d < indices.size(); ++d) {
     const Value* value = indices[d].value_or_null();
-    if (value == nullptr || !is_integral(value->type.dtype) || !counts_up_to(value, x->type.shape[d])) return std::nullopt;
+    if (value == nullptr || !is_integral(value->type.dtype) || !counts_up_to(value, x->type.shape[d]))
+      return std::nullopt;
     const SymShape& own = value->type.shape;
     std::ptrdiff_t axis = -1;
     for (std::size_t i = 0; i < own.size(); ++i) {
@@ -228,15 +244,17 @@ Replacement index(Inserter& insert, Node& node, const UseCounts&) {
 
 bool is_elementwise(std::string_view op) {
   static const std::set<std::string_view> names = {
-      "aten.add.Tensor", "aten.sub.Tensor", "aten.mul.Tensor", "aten.div.Tensor", "aten.add.Scalar", "aten.sub.Scalar",
-      "aten.mul.Scalar", "aten.div.Scalar", "aten.eq.Tensor", "aten.ne.Tensor", "aten.lt.Tensor", "aten.le.Tensor",
-      "aten.gt.Tensor", "aten.ge.Tensor", "aten.eq.Scalar", "aten.ne.Scalar", "aten.lt.Scalar", "aten.le.Scalar",
-      "aten.gt.Scalar", "aten.ge.Scalar", "aten.maximum.default", "aten.minimum.default", "aten.where.self",
-      "aten.bitwise_and.Tensor", "aten.bitwise_or.Tensor", "aten.bitwise_xor.Tensor", "aten.bitwise_not.default",
-      "aten.logical_not.default", "aten._to_copy.default", "aten.clamp.default",
-      "aten.neg.default", "aten.abs.default", "aten.exp.default", "aten.log.default", "aten.sqrt.default",
-      "aten.rsqrt.default", "aten.reciprocal.default", "aten.sin.default", "aten.cos.default", "aten.tanh.default",
-      "aten.sigmoid.default", "aten.relu.default", "aten.pow.Tensor_Scalar"};
+      "aten.add.Tensor",         "aten.sub.Tensor",         "aten.mul.Tensor",          "aten.div.Tensor",
+      "aten.add.Scalar",         "aten.sub.Scalar",         "aten.mul.Scalar",          "aten.div.Scalar",
+      "aten.eq.Tensor",          "aten.ne.Tensor",          "aten.lt.Tensor",           "aten.le.Tensor",
+      "aten.gt.Tensor",          "aten.ge.Tensor",          "aten.eq.Scalar",           "aten.ne.Scalar",
+      "aten.lt.Scalar",          "aten.le.Scalar",          "aten.gt.Scalar",           "aten.ge.Scalar",
+      "aten.maximum.default",    "aten.minimum.default",    "aten.where.self",          "aten.bitwise_and.Tensor",
+      "aten.bitwise_or.Tensor",  "aten.bitwise_xor.Tensor", "aten.bitwise_not.default", "aten.logical_not.default",
+      "aten._to_copy.default",   "aten.clamp.default",      "aten.neg.default",         "aten.abs.default",
+      "aten.exp.default",        "aten.log.default",        "aten.sqrt.default",        "aten.rsqrt.default",
+      "aten.reciprocal.default", "aten.sin.default",        "aten.cos.default",         "aten.tanh.default",
+      "aten.sigmoid.default",    "aten.relu.default",       "aten.pow.Tensor_Scalar"};
   return names.contains(op);
 }
 

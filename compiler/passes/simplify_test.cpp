@@ -15,26 +15,32 @@ TEST(Simplify, ChainsOfMovement) {
     %b: f32[24*s0] = aten.view.default(%a, [24*s0])
     %c: f32[s0,4,6] = aten.view.default(%b, [s0, 4, 6])
     return %c
-  })", {{"s0", 2}})), ElementsAre());
+  })",
+                                {{"s0", 2}})),
+              ElementsAre());
   EXPECT_THAT(ops_of(simplified(R"(graph(%x: f32[2,4,6]) {
     %a: f32[6,2,4] = aten.permute.default(%x, [2, 0, 1])
     %b: f32[4,6,2] = aten.permute.default(%a, [2, 0, 1])
     return %b
-  })")), ElementsAre("aten.permute.default"));
+  })")),
+              ElementsAre("aten.permute.default"));
   EXPECT_THAT(ops_of(simplified(R"(graph(%x: f32[2,1,6]) {
     %a: f32[1,2,6] = aten.permute.default(%x, [1, 0, 2])
     return %a
-  })")), ElementsAre("aten.view.default"));
+  })")),
+              ElementsAre("aten.view.default"));
   EXPECT_THAT(ops_of(simplified(R"(graph(%x: f32[2,8]) {
     %a: f32[2,5] = aten.slice.Tensor(%x, 1, 2, 7, 1)
     %b: f32[2,2] = aten.slice.Tensor(%a, 1, 1, 3, 1)
     return %b
-  })")), ElementsAre("aten.slice.Tensor"));
+  })")),
+              ElementsAre("aten.slice.Tensor"));
   EXPECT_THAT(ops_of(simplified(R"(graph(%x: f32[2,8], %z: f32[2,3]) {
     %a: f32[2,11] = aten.cat.default([%x, %z], 1)
     %b: f32[2,3] = aten.slice.Tensor(%a, 1, 8, 11, 1)
     return %b
-  })")), ElementsAre());
+  })")),
+              ElementsAre());
 }
 
 TEST(Simplify, LinearKeepsItsLeadingDimensions) {
@@ -44,7 +50,8 @@ TEST(Simplify, LinearKeepsItsLeadingDimensions) {
     %b: f32[5*s0,3] = aten.linear.default(%a, %w)
     %c: f32[s0,5,3] = aten.view.default(%b, [s0, 5, 3])
     return %c
-  })", {{"s0", 2}});
+  })",
+                                 {{"s0", 2}});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.linear.default"));
 }
 
@@ -67,12 +74,16 @@ TEST(Simplify, CastsOnlyWhereNothingIsLost) {
     %a: f64[8] = aten._to_copy.default(%x, dtype=f64)
     %b: f32[8] = aten._to_copy.default(%a, dtype=f32)
     return %b
-  })")), ElementsAre());
+  })")),
+              ElementsAre());
   EXPECT_EQ(simplified(R"(graph(%x: f32[8]) {
     %a: bf16[8] = aten._to_copy.default(%x, dtype=bf16)
     %b: f32[8] = aten._to_copy.default(%a, dtype=f32)
     return %b
-  })").nodes().size(), 2U);
+  })")
+                .nodes()
+                .size(),
+            2U);
 }
 
 TEST(Simplify, NeutralElements) {
@@ -86,19 +97,26 @@ TEST(Simplify, NeutralElements) {
     %e: f32[2,8] = aten.sub.Tensor(%d, %zero)
     %f: f32[2,8] = aten.div.Tensor(%e, %c)
     return %f
-  })")), ElementsAre());
+  })")),
+              ElementsAre());
 }
 
 TEST(Simplify, NeutralElementsThatChangeTheTypeStay) {
   EXPECT_EQ(simplified(R"(graph(%x: i64[8]) {
     %a: f32[8] = aten.mul.Scalar(%x, 1.0)
     return %a
-  })").nodes().size(), 1U);
+  })")
+                .nodes()
+                .size(),
+            1U);
   EXPECT_EQ(simplified(R"(graph(%x: f32[8]) {
     weight %zero: f32[2,8] "zero" = splat(0)
     %a: f32[2,8] = aten.add.Tensor(%x, %zero)
     return %a
-  })").nodes().size(), 1U);
+  })")
+                .nodes()
+                .size(),
+            1U);
 }
 
 TEST(Simplify, OneElementConstantsBecomeScalars) {
@@ -112,13 +130,32 @@ TEST(Simplify, OneElementConstantsBecomeScalars) {
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.mul.Scalar", "aten.lt.Scalar"));
 }
 
+TEST(Simplify, ClampsOfBothSidesMerge) {
+  EXPECT_THAT(ops_of(simplified(R"(graph(%x: f32[8]) {
+    %a: f32[8] = aten.clamp.default(%x, -0.5, None)
+    %b: f32[8] = aten.clamp.default(%a, None, 0.5)
+    return %b
+  })")),
+              ElementsAre("aten.clamp.default"));
+  EXPECT_EQ(simplified(R"(graph(%x: f32[8]) {
+    %a: f32[8] = aten.clamp.default(%x, 0.5, None)
+    %b: f32[8] = aten.clamp.default(%a, None, -0.5)
+    %c: f32[8] = aten.clamp.default(%b, None, -0.7)
+    return %c
+  })")
+                .nodes()
+                .size(),
+            3U);
+}
+
 TEST(Simplify, BroadcastsMoveBelowArithmetic) {
   const Graph graph = simplified(R"(graph(%x: f32[s0,8], %y: f32[8]) where s0 in [1,4] {
     %a: f32[s0,8] = aten.expand.default(%y, [s0, 8])
     %b: f32[s0,8] = aten.exp.default(%a)
     %c: f32[s0,8] = aten.add.Tensor(%x, %b)
     return %c
-  })", {{"s0", 3}});
+  })",
+                                 {{"s0", 3}});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.exp.default", "aten.add.Tensor"));
 }
 
@@ -132,12 +169,15 @@ TEST(Simplify, GatheringEverythingIsAView) {
     %g: bool[s0,1,1,5] = aten.index.Tensor(%x, [%iv, %jv])
     %y: bool[s0,1,5,5] = aten.bitwise_and.Tensor(%yes, %g)
     return %y
-  })", {{"s0", 3}})), ElementsAre("aten.view.default", "aten.expand.default"));
+  })",
+                                {{"s0", 3}})),
+              ElementsAre("aten.view.default", "aten.expand.default"));
   EXPECT_THAT(ops_of(simplified(R"(graph(%x: f32[3,3]) {
     weight %i: i64[3] "i" = [0, 1, 2]
     %g: f32[3] = aten.index.Tensor(%x, [%i, %i])
     return %g
-  })")), ElementsAre("aten.index.Tensor"));
+  })")),
+              ElementsAre("aten.index.Tensor"));
 }
 
 TEST(Simplify, MasksOfAttention) {

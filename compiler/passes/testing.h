@@ -77,8 +77,8 @@ inline Graph check_pass(std::string_view text, const std::vector<PassFunction>& 
 
 /// The same for the whole pipeline.
 inline Graph check_lowering(std::string_view text, const SymValues& symbols = {}, double tolerance = 1e-5) {
-  return check_pass(
-      text, {[](Graph& graph, const PassContext& context) { lower(graph, context.options); }}, symbols, tolerance);
+  return check_pass(text, {[](Graph& graph, const PassContext& context) { lower(graph, context.options); }}, symbols,
+                    tolerance);
 }
 
 }  // namespace aitune::testing_passes
