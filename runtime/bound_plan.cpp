@@ -130,7 +130,8 @@ void BoundPlan::prepare(const PlanStep& step) {
   } else if (step.kind == StepKind::fill) {
     check_fill(step);
     bound.fill = {first_slot, value(step.params[0]), value(step.params[1]),
-                  static_cast<std::uint32_t>(shapes_.values[step.params[2]])};
+                  static_cast<std::uint32_t>(shapes_.values[step.params[2]]),
+                  plan.buffers[step.buffers[0]].space == BufferSpace::arena};
   } else if (step.kind == StepKind::onednn) {
     bound.onednn = std::make_unique<cpu::BoundOneDnn>(program_.onednn(steps_.size()), slots_.data() + first_slot,
                                                       program_.pool().threads());
@@ -182,7 +183,7 @@ void BoundPlan::run_step(Step& step, std::size_t index) {
 void BoundPlan::run(const StepObserver* observer, bool filled) {
   using Clock = std::chrono::steady_clock;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    if (filled && steps_[i].kind == StepKind::fill) continue;
+    if (filled && steps_[i].kind == StepKind::fill && steps_[i].fill.in_arena) continue;
     if (!observer) {
       run_step(steps_[i], i);
       continue;

@@ -46,6 +46,7 @@ class BoundPlan {
   struct Fill {
     std::size_t slot = 0, offset = 0, bytes = 0;
     std::uint32_t pattern = 0;
+    bool in_arena = false;
   };
   struct Step {
     StepKind kind = StepKind::cpu_kernel;

@@ -149,7 +149,7 @@ inline double tolerance(DType dtype) {
     case DType::f16:
       return 1.0 / 1024;
     case DType::f32:
-      return 4e-6;
+      return 3e-5;  // random sums cancel: the order of summation shows in more than the last bits
     case DType::f64:
       return 1e-12;
     default:
