@@ -91,7 +91,7 @@ void add_program(EntryWriter& writer, const ArtifactContents& contents) {
         writer.add(entry.name, repickle(entry.bytes, entry.name, contents.pickle_protocol));
         continue;
       } catch (const Unsupported&) {
-        // More than plain data: it stays as PyTorch wrote it.
+        // Plain data that torch.save has another form for: it stays as PyTorch wrote it.
       }
     }
     writer.add(entry.name, entry.bytes);
@@ -117,6 +117,14 @@ void add_samples(EntryWriter& writer, const ArtifactContents& contents, Manifest
 }
 
 }  // namespace
+
+void check_pickles(const ImportedModel& model, const std::string& file) {
+  for (const auto& entry : model.portable) {
+    if (!entry.name.ends_with(".pt")) continue;
+    const TorchFile pickled(entry.bytes, file + "/" + entry.name, nullptr);
+    static_cast<void>(pickled.named_tensors());  // their checksums, too
+  }
+}
 
 std::vector<std::byte> repickle(std::span<const std::byte> file, const std::string& where, int protocol) {
   const TorchFile source(file, where, nullptr);

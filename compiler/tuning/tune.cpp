@@ -105,6 +105,19 @@ void record_blocks(TunedModel& tuned, int num_threads) {
   });
 }
 
+/// Names the first size that the model was not exported for. (Types and fixed sizes are checked where symbols are bound.)
+void check_ranges(const Graph& graph, const Value& input, const Tensor& tensor, const std::string& where) {
+  if (tensor.shape().size() != input.type.shape.size()) return;
+  for (std::size_t d = 0; d < tensor.shape().size(); ++d) {
+    const SymRange range = input.type.shape[d].range(graph.symbols);
+    const std::int64_t size = tensor.shape()[d];
+    if (input.type.shape[d].as_constant() || (size >= range.min && size <= range.max)) continue;
+    throw InvalidArgument(fmt::format("dimension {} of input '{}' is {}, outside of its range [{}, {}]", d, input.name, size, range.min,
+                                      range.max == SymRange::kNoMax ? "any" : std::to_string(range.max)),
+                          where, "Use sizes within the ranges that the model was exported with");
+  }
+}
+
 }  // namespace
 
 std::vector<Tensor> order_inputs(const Graph& graph, const std::vector<std::pair<std::string, Tensor>>& named, const std::string& where) {
@@ -122,6 +135,7 @@ std::vector<Tensor> order_inputs(const Graph& graph, const std::vector<std::pair
   std::vector<Tensor> inputs;
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!slots[i]) throw InvalidArgument(fmt::format("input '{}' is missing", graph.inputs[i]->name), where, "The model's inputs are: " + expected);
+    check_ranges(graph, *graph.inputs[i], *slots[i], where);
     inputs.push_back(*slots[i]);
   }
   return inputs;
