@@ -127,9 +127,9 @@ std::vector<GemmCase> all_cases(DType t) {
   cases.push_back(linear(1, 2048, 1000, t));
   // MobileNetV3-large.
   cases.push_back(convolution(224, 3, 16, 3, 2, t));
-  const int mobile[][3] = {{112, 16, 16},  {112, 16, 64},  {56, 64, 24},   {56, 24, 72},   {28, 72, 40},
-                           {28, 40, 120},  {28, 120, 40},  {14, 240, 80},  {14, 80, 200},  {14, 200, 80},
-                           {14, 480, 112}, {14, 112, 672}, {7, 672, 160},  {7, 160, 960},  {7, 960, 160}};
+  const int mobile[][3] = {{112, 16, 16},  {112, 16, 64},  {56, 64, 24},  {56, 24, 72},  {28, 72, 40},
+                           {28, 40, 120},  {28, 120, 40},  {14, 240, 80}, {14, 80, 200}, {14, 200, 80},
+                           {14, 480, 112}, {14, 112, 672}, {7, 672, 160}, {7, 160, 960}, {7, 960, 160}};
   for (const auto& [size, from, to] : mobile) cases.push_back(convolution(size, from, to, 1, 1, t));
   cases.push_back(linear(1, 960, 1280, t));
   cases.push_back(linear(1, 960, 240, t));

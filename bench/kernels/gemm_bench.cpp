@@ -48,8 +48,12 @@ Tensor random_tensor(DType dtype, Shape shape) {
 class Timing {
  public:
   Timing(const CpuTarget& target, const bench::GemmCase& c, bool cold)
-      : target_(target), cold_(cold), case_(c), a_(random_tensor(c.kernel.a_type, {c.a_elements})),
-        b_(random_tensor(c.kernel.b_type, c.b_shape)), c_(c.kernel.a_type, {c.c_elements}),
+      : target_(target),
+        cold_(cold),
+        case_(c),
+        a_(random_tensor(c.kernel.a_type, {c.a_elements})),
+        b_(random_tensor(c.kernel.b_type, c.b_shape)),
+        c_(c.kernel.a_type, {c.c_elements}),
         bias_(random_tensor(DType::f32, {c.kernel.n.constant()})) {}
 
   /// Seconds of a call: the best, or, where the weights are cold, one that only a quarter beat.
@@ -99,10 +103,12 @@ class Timing {
 
 std::string describe(const GemmTile& t) {
   const std::string algorithm = t.winograd == 0 ? "" : fmt::format(" F({}) nb{}", t.winograd, t.n_block);
-  return fmt::format("{}x{} ku{} mb{}{}{}", t.mr, t.nr, t.k_unroll, t.m_block, t.n_outer ? "n" : "m", algorithm) + (t.widen ? " wide" : "");
+  return fmt::format("{}x{} ku{} mb{}{}{}", t.mr, t.nr, t.k_unroll, t.m_block, t.n_outer ? "n" : "m", algorithm) +
+         (t.widen ? " wide" : "");
 }
 
-void run_case(const Options& options, const CpuTarget& target, const bench::GemmCase& c, double peak, double totals[3]) {
+void run_case(const Options& options, const CpuTarget& target, const bench::GemmCase& c, double peak,
+              double totals[3]) {
   ThreadPool one(1), all(0);
   Timing timing(target, c, options.cold);
   double best_one = 1e9, best_all = 1e9, first_all = 0;
@@ -120,10 +126,12 @@ void run_case(const Options& options, const CpuTarget& target, const bench::Gemm
   totals[0] += best_one;
   totals[1] += best_all;
   totals[2] += c.flops;
-  fmt::print("{:30} {:9.1f} us {:6.1f} GF/s {:3.0f} % | {} threads {:9.1f} us {:6.1f} GF/s {:3.0f} % | first guess {:3.0f} %, best {}\n",
-             c.name, best_one * 1e6, c.flops / best_one / 1e9, 100 * c.flops / best_one / peak, all.threads(),
-             best_all * 1e6, c.flops / best_all / 1e9, 100 * c.flops / best_all / peak / all.threads(),
-             100 * best_all / first_all, describe(best));
+  fmt::print(
+      "{:30} {:9.1f} us {:6.1f} GF/s {:3.0f} % | {} threads {:9.1f} us {:6.1f} GF/s {:3.0f} % | first guess {:3.0f} %, "
+      "best {}\n",
+      c.name, best_one * 1e6, c.flops / best_one / 1e9, 100 * c.flops / best_one / peak, all.threads(), best_all * 1e6,
+      c.flops / best_all / 1e9, 100 * c.flops / best_all / peak / all.threads(), 100 * best_all / first_all,
+      describe(best));
   std::fflush(stdout);
 }
 
@@ -133,13 +141,20 @@ int main(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
-    if (flag == "--bf16") options.dtype = DType::bf16;
-    else if (flag == "--avx2") options.avx2 = true;
-    else if (flag == "--cold") options.cold = true;
-    else if (flag == "--all") options.all = true;
-    else if (flag == "--level" && i + 1 < argc) options.level = std::atoi(argv[++i]);
-    else if (flag == "--filter" && i + 1 < argc) options.filter = argv[++i];
-    else return fmt::print(stderr, "gemm_bench [--level N] [--filter TEXT] [--bf16] [--avx2] [--all] [--cold]\n"), 2;
+    if (flag == "--bf16")
+      options.dtype = DType::bf16;
+    else if (flag == "--avx2")
+      options.avx2 = true;
+    else if (flag == "--cold")
+      options.cold = true;
+    else if (flag == "--all")
+      options.all = true;
+    else if (flag == "--level" && i + 1 < argc)
+      options.level = std::atoi(argv[++i]);
+    else if (flag == "--filter" && i + 1 < argc)
+      options.filter = argv[++i];
+    else
+      return fmt::print(stderr, "gemm_bench [--level N] [--filter TEXT] [--bf16] [--avx2] [--all] [--cold]\n"), 2;
   }
   CpuTarget target = host_cpu();
   if (options.avx2) target.avx512 = target.avx512_vnni = target.avx512_bf16 = false;

@@ -180,8 +180,8 @@ TEST(Winograd, TransformsMakeAFilter) {
         for (int out = 0; out < outputs; ++out) {
           double sum = 0;
           for (int p = 0; p < points; ++p) {
-            sum += m.output[static_cast<std::size_t>(out * points + p)] * m.filter[static_cast<std::size_t>(p * 3 + tap)] *
-                   m.input[static_cast<std::size_t>(p * points + in)];
+            sum += m.output[static_cast<std::size_t>(out * points + p)] *
+                   m.filter[static_cast<std::size_t>(p * 3 + tap)] * m.input[static_cast<std::size_t>(p * points + in)];
           }
           EXPECT_NEAR(sum, in == out + tap ? 1 : 0, 1e-12);
         }

@@ -12,7 +12,8 @@ std::optional<WinogradForm> winograd_form(const GemmKernel& kernel, int outputs,
   if (outputs != 2 && outputs != 4) return std::nullopt;
   const bool types = (kernel.a_type == DType::f32 || kernel.a_type == DType::bf16) && kernel.a_type == kernel.b_type;
   if (!types || !kernel.b_strides.empty()) return std::nullopt;
-  if (!kernel.batch.empty() || kernel.m.size() < 2 || kernel.k.size() != 3 || !kernel.n.is_constant()) return std::nullopt;
+  if (!kernel.batch.empty() || kernel.m.size() < 2 || kernel.k.size() != 3 || !kernel.n.is_constant())
+    return std::nullopt;
   if (kernel.k[0] != 3 || kernel.k[1] != 3 || kernel.k[2] % lanes != 0) return std::nullopt;
   const std::size_t m = kernel.m.size();
   const auto rows = kernel.m[m - 2].as_constant(), columns = kernel.m[m - 1].as_constant();
@@ -44,12 +45,12 @@ WinogradMatrices winograd_matrices(int outputs) {
            0, -h, -0.5, r,    1, 0,  //
            0, h,  -0.5, -r,   1, 0,  //
            0, 1,  0,    -2.5, 0, 1},
-          {1,       0,      0,        //
+          {1, 0, 0,                   //
            -2. / 3, -r / 3, -1. / 3,  //
-           -2. / 3, r / 3,  -1. / 3,  //
-           1. / 6,  r / 6,  1. / 3,   //
-           1. / 6,  -r / 6, 1. / 3,   //
-           0,       0,      1},
+           -2. / 3, r / 3, -1. / 3,   //
+           1. / 6, r / 6, 1. / 3,     //
+           1. / 6, -r / 6, 1. / 3,    //
+           0, 0, 1},
           {1, 1,     1,      1,     1,      0,  //
            0, h,     -h,     r,     -r,     0,  //
            0, 0.5,   0.5,    2,     2,      0,  //

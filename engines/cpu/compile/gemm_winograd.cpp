@@ -32,7 +32,7 @@ struct Blocking {
   std::int64_t input_plane = 0;  // floats of one point
   std::int64_t width = 0;        // of a panel
   std::int64_t output_plane = 0;
-  std::int64_t points = 0;       // in both dims
+  std::int64_t points = 0;  // in both dims
 };
 
 Blocking blocking_of(const WinogradForm& form, const GemmTile& tile) {
@@ -47,7 +47,8 @@ Blocking blocking_of(const WinogradForm& form, const GemmTile& tile) {
 }
 
 // out[r] = sum of matrix[r][c] * in[c], without the zero terms.
-std::vector<Value*> transform(llvm::IRBuilderBase& b, const std::vector<double>& matrix, const std::vector<Value*>& in) {
+std::vector<Value*> transform(llvm::IRBuilderBase& b, const std::vector<double>& matrix,
+                              const std::vector<Value*>& in) {
   const std::size_t columns = in.size(), rows = matrix.size() / columns;
   std::vector<Value*> out;
   for (std::size_t r = 0; r < rows; ++r) {
@@ -151,7 +152,8 @@ class WinogradDriver {
       Place at = place(a, origin, exprs, sizes, builder_.CreateNSWAdd(first, inner.index()));
       Value* column = mul(panel, number(blocking_.width));
       const Cursor cursor = exprs.moved(at.cursor, row_dim_ + 2, column);
-      std::vector<Value*> arguments{frame.function->getArg(0), moved(outputs, mul(inner.index(), number(blocking_.width))),
+      std::vector<Value*> arguments{frame.function->getArg(0),
+                                    moved(outputs, mul(inner.index(), number(blocking_.width))),
                                     builder_.CreateNSWSub(number(n), column), at.rows_left, at.columns_left};
       arguments.insert(arguments.end(), cursor.index.begin(), cursor.index.end());
       arguments.insert(arguments.end(), cursor.pointers.begin(), cursor.pointers.end());
@@ -165,9 +167,9 @@ class WinogradDriver {
 
  private:
   struct Place {
-    Value* a;                          // first input of the square
-    Cursor cursor;                     // its first output
-    Value *rows_left, *columns_left;   // outputs from there to the image's end
+    Value* a;                         // first input of the square
+    Cursor cursor;                    // its first output
+    Value *rows_left, *columns_left;  // outputs from there to the image's end
   };
 
   Value* number(std::int64_t v) { return builder_.getInt64(static_cast<std::uint64_t>(v)); }
@@ -184,7 +186,8 @@ class WinogradDriver {
   Value* load_input(Value* from) {
     if (kernel_.a_type == DType::f32) return builder_.CreateAlignedLoad(vector_, from, llvm::Align(4));
     const auto lanes = static_cast<unsigned>(tile_.lanes);
-    Value* halves = builder_.CreateAlignedLoad(llvm::FixedVectorType::get(builder_.getInt16Ty(), lanes), from, llvm::Align(2));
+    Value* halves =
+        builder_.CreateAlignedLoad(llvm::FixedVectorType::get(builder_.getInt16Ty(), lanes), from, llvm::Align(2));
     Value* bits = builder_.CreateZExt(halves, llvm::FixedVectorType::get(builder_.getInt32Ty(), lanes));
     return builder_.CreateBitCast(builder_.CreateShl(bits, 16), vector_);
   }
@@ -288,7 +291,8 @@ class WinogradDriver {
     const std::vector<Value*> points = transform_square(builder_, matrices_.input, square, side);
     Value* to = moved(argument(2), loop.index());
     for (std::size_t p = 0; p < points.size(); ++p) {
-      builder_.CreateAlignedStore(points[p], moved(to, static_cast<std::int64_t>(p) * blocking_.input_plane), llvm::Align(4));
+      builder_.CreateAlignedStore(points[p], moved(to, static_cast<std::int64_t>(p) * blocking_.input_plane),
+                                  llvm::Align(4));
     }
     loop.finish();
     builder_.CreateRetVoid();
