@@ -261,6 +261,25 @@ std::optional<AmxSteps> amx_steps(const GemmKernel& form) {
   return AmxSteps{most, k / most, k % most};
 }
 
+std::optional<FlatRows> flat_rows(const GemmKernel& form) {
+  if (form.m.size() < 2) return std::nullopt;
+  const std::size_t last = form.batch.size() + form.m.size() - 1;
+  const auto height = form.m[form.m.size() - 2].as_constant(), width = form.m.back().as_constant();
+  const auto row = form.a_strides[last - 1].as_constant(), pixel = form.a_strides[last].as_constant();
+  if (!height || !width || !row || !pixel || *pixel < 1 || *row % *pixel != 0 || *row / *pixel < *width) return std::nullopt;
+  const std::int64_t pitch = *row / *pixel;
+  return FlatRows{(*height - 1) * pitch + *width, pitch, *width};
+}
+
+std::vector<SymInt> row_extents(const GemmKernel& form, const GemmTile& tile) {
+  if (!tile.flat) return form.m;
+  const auto flat = flat_rows(form);
+  if (!flat) throw InternalError("this tile asks for flat rows where there are none", form.name);
+  std::vector<SymInt> m(form.m.begin(), form.m.end() - 2);
+  m.emplace_back(flat->extent);
+  return m;
+}
+
 std::vector<SymInt> collect_params(const GemmKernel& kernel) { return params_of(canonical(kernel)); }
 
 SymInt task_count(const GemmKernel& kernel, const GemmTile& tile) {
@@ -270,8 +289,9 @@ SymInt task_count(const GemmKernel& kernel, const GemmTile& tile) {
     return ceil_div(winograd_of(kernel, tile).squares(), std::int64_t{tile.mr} * std::max(1, tile.m_block)) * groups;
   }
   const GemmKernel form = canonical(kernel);
-  SymInt tiles = ceil_div(form.m.back(), tile.mr);
-  for (std::size_t d = 0; d + 1 < form.m.size(); ++d) tiles *= form.m[d];
+  const std::vector<SymInt> m = row_extents(form, tile);
+  SymInt tiles = ceil_div(m.back(), tile.mr);
+  for (std::size_t d = 0; d + 1 < m.size(); ++d) tiles *= m[d];
   const SymInt blocks = tile.m_block == 0 ? SymInt(1) : ceil_div(tiles, tile.m_block);
   return product(form.batch) * blocks * ceil_div(form.n, std::int64_t{tile.nr} * tile.lanes);
 }
@@ -285,7 +305,7 @@ std::string fingerprint(const GemmKernel& kernel, const GemmTile& tile) {
                      tile.nr * tile.lanes, tile.lanes, tile.k_unroll, tile.k_block, tile.m_block,
                      tile.n_outer ? "n" : "m",
                      tile.winograd == 0 ? "" : fmt::format("_wino{}_nb{}", tile.winograd, tile.n_block),
-                     tile.amx ? "_amx" : tile.widen ? "_widen" : "", hash.high64, hash.low64);
+                     tile.flat ? "_amx_flat" : tile.amx ? "_amx" : tile.widen ? "_widen" : "", hash.high64, hash.low64);
 }
 
 std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, const Tensor& b) {

@@ -32,6 +32,18 @@ struct AmxSteps {
 /// The steps for tiles with `amx`; none where such tiles cannot compute the product. `form` is canonical.
 std::optional<AmxSteps> amx_steps(const GemmKernel& form);
 
+/// The last two m dims as one run of rows that A steps through evenly. Where rows of an image have a halo, so has the run:
+/// of `pitch` rows only the first `width` exist, others are computed for nothing and dropped.
+struct FlatRows {
+  std::int64_t extent = 0, pitch = 0, width = 0;
+};
+
+/// The run for tiles with `flat`; none where the dims are not constant or A does not step evenly. `form` is canonical.
+std::optional<FlatRows> flat_rows(const GemmKernel& form);
+
+/// The extents of m that a tile divides into register tiles (the last) and walks one by one (the others).
+std::vector<SymInt> row_extents(const GemmKernel& form, const GemmTile& tile);
+
 /// Rounded up; b is positive.
 SymInt ceil_div(const SymInt& a, std::int64_t b);
 

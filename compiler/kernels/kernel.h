@@ -143,6 +143,8 @@ struct GemmTile {
   bool widen = false;
   /// bf16 only: tile registers (AMX). Rows are spread evenly over ceil(mr / 16) tiles, nr is the number of 16-column tiles.
   bool amx = false;
+  /// With `amx`: the last two row dims are walked as one (see flat_rows), so that tiles reach over the ends of short rows.
+  bool flat = false;
   bool operator==(const GemmTile&) const = default;
 };
 

@@ -214,10 +214,37 @@ class AmxMicro {
   }
 
   void finish(const Cursor& at) {
-    llvm::Type* vector = llvm::FixedVectorType::get(b_.getFloatTy(), static_cast<unsigned>(tile_.lanes));
     CountedLoop loop(b_, number(0), rows_, number(1));
-    const Cursor row = exprs_.moved(at, dims_ - 1, loop.index());
-    Value* from = forward(scratch_, b_.CreateNSWMul(loop.index(), number(b_row_)));
+    if (tile_.flat) {
+      finish_flat_row(at, loop.index());
+    } else {
+      finish_row(exprs_.moved(at, dims_ - 1, loop.index()), loop.index());
+    }
+    loop.finish();
+  }
+
+  void finish_flat_row(Cursor at, Value* index) {
+    const auto flat = kernels::flat_rows(form_);
+    const auto last = static_cast<std::size_t>(dims_ - 1);
+    Value* row = b_.CreateNSWAdd(at.index[last], index);
+    at.index[last] = number(0);
+    Value* y = b_.CreateUDiv(row, number(flat->pitch));
+    Value* x = b_.CreateURem(row, number(flat->pitch));
+    const auto store = [&] { finish_row(exprs_.moved(exprs_.moved(at, dims_ - 2, y), dims_ - 1, x), index); };
+    if (flat->pitch == flat->width) return store();
+    llvm::Function* function = b_.GetInsertBlock()->getParent();
+    llvm::BasicBlock* exists = llvm::BasicBlock::Create(b_.getContext(), "", function);
+    llvm::BasicBlock* after = llvm::BasicBlock::Create(b_.getContext(), "", function);
+    b_.CreateCondBr(b_.CreateICmpULT(x, number(flat->width)), exists, after);
+    b_.SetInsertPoint(exists);
+    store();
+    b_.CreateBr(after);
+    b_.SetInsertPoint(after);
+  }
+
+  void finish_row(const Cursor& row, Value* index) {
+    llvm::Type* vector = llvm::FixedVectorType::get(b_.getFloatTy(), static_cast<unsigned>(tile_.lanes));
+    Value* from = forward(scratch_, b_.CreateNSWMul(index, number(b_row_)));
     for (int v = 0; v < micro_.vectors; ++v) {
       Value* sum = b_.CreateAlignedLoad(vector, forward(from, v * kRowBytes), llvm::Align(64));
       const Cursor column = exprs_.moved(row, dims_, std::int64_t{v} * tile_.lanes);
@@ -225,7 +252,6 @@ class AmxMicro {
       point.set_accumulator(sum);
       for (const kernels::Store& store : form_.stores) point.store(store);
     }
-    loop.finish();
   }
 
   llvm::IRBuilderBase& b_;

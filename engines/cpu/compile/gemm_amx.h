@@ -19,7 +19,8 @@ bool amx_tile_fits(const kernels::GemmTile& tile);
 void amx_configure(llvm::IRBuilderBase& builder, const kernels::GemmKernel& form, const kernels::GemmTile& tile);
 void amx_release(llvm::IRBuilderBase& builder);
 
-/// The body of a micro-kernel: see MicroKernel::call for the values.
+/// The body of a micro-kernel: see MicroKernel::call for the values. With tile.flat, `at` stands at the beginning of the
+/// last two m dims, and its index of the last is the tile's first row in the run of both.
 struct AmxOperands {
   llvm::Value *a = nullptr, *b = nullptr, *ahead = nullptr, *m_left = nullptr, *n_left = nullptr;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "compiler/kernels/gemm.h"
@@ -41,11 +42,16 @@ constexpr RegisterTile kWideTiles512[] = {{8, 3}, {12, 2}, {13, 2}, {5, 4}, {7, 
 constexpr RegisterTile kWideTiles256[] = {{5, 2}, {4, 2}, {12, 1}, {2, 4}, {6, 1}, {3, 3}, {1, 4}, {1, 2}, {1, 1}};
 constexpr RegisterTile kTiles256[] = {{6, 2}, {4, 3}, {5, 2}, {3, 4}, {7, 1}, {12, 1}, {2, 5}, {2, 4}, {1, 8}, {1, 4}, {1, 2}, {1, 1}};
 
+// Row tiles and column tiles: sums, a register for each row tile and one for columns fit eight.
+constexpr RegisterTile kAmxTiles[] = {{2, 2}, {1, 4}, {1, 3}, {3, 1}, {2, 1}, {1, 2}, {1, 6}, {1, 1}};
+
 struct Problem {
   double batch = 1, outer_m = 1;  // batch points; m points but for the last dim
   std::int64_t m = 1, n = 1, k = 1;
   double element = 4;
   bool known_m = true;
+  std::optional<kernels::AmxSteps> steps;  // where tile registers can be used
+  std::int64_t inner_k = 1;
 };
 
 std::int64_t extent(const SymInt& size) { return std::max<std::int64_t>(1, size.as_constant().value_or(kTypicalExtent)); }
@@ -58,6 +64,8 @@ Problem problem_of(const GemmKernel& form) {
   p.known_m = form.m.back().is_constant();
   p.n = extent(form.n);
   for (const std::int64_t k : form.k) p.k *= k;
+  p.steps = kernels::amx_steps(form);
+  p.inner_k = form.k.back();
   p.element = form.a_type == DType::bf16 ? 2 : 4;
   return p;
 }
@@ -72,13 +80,28 @@ double micro_cycles(std::int64_t rows, std::int64_t vectors, double k, int lanes
   return k * work + 40 + 2.5 * products;
 }
 
+// The same in tile registers: a product of tiles takes a cycle for each row of A, a load of a tile about eight and more
+// from the second-level cache, where the operands come from.
+double amx_cycles(std::int64_t rows, std::int64_t vectors, const kernels::AmxSteps& steps, double runs) {
+  const std::int64_t row_tiles = (rows + 15) / 16;
+  const auto products = static_cast<double>(std::max<std::int64_t>(rows, 8) * vectors);
+  const double loads = 10.0 * static_cast<double>(row_tiles) + 16.0 * static_cast<double>(vectors);
+  const double rest = steps.rest > 0 ? 1.5 * static_cast<double>(rows) : 0;
+  return runs * (static_cast<double>(steps.count()) * std::max({products, loads, 52.0 / 3}) + rest) + 60 +
+         4.0 * static_cast<double>(rows * vectors);
+}
+
+double call_cycles(const Problem& p, const GemmTile& tile, std::int64_t rows, std::int64_t vectors) {
+  if (tile.amx) return amx_cycles(rows, vectors, *p.steps, static_cast<double>(p.k / p.inner_k)) + (rows < tile.mr ? 150 : 0);
+  return micro_cycles(rows, vectors, static_cast<double>(p.k), tile.lanes);
+}
+
 double row_cycles(const Problem& p, const GemmTile& tile, std::int64_t vectors) {
-  const auto k = static_cast<double>(p.k);
-  double cycles = static_cast<double>(p.m / tile.mr) * micro_cycles(tile.mr, vectors, k, tile.lanes);
+  double cycles = static_cast<double>(p.m / tile.mr) * call_cycles(p, tile, tile.mr, vectors);
   std::int64_t rest = p.m % tile.mr;
-  if (p.known_m) return rest == 0 ? cycles : cycles + micro_cycles(rest, vectors, k, tile.lanes);
+  if (p.known_m || tile.amx) return rest == 0 ? cycles : cycles + call_cycles(p, tile, rest, vectors);
   for (std::int64_t rows = 32; rows > 0; rows /= 2) {
-    if (rest & rows) cycles += micro_cycles(rows, vectors, k, tile.lanes);
+    if (rest & rows) cycles += call_cycles(p, tile, rows, vectors);
   }
   return cycles;
 }
@@ -185,6 +208,21 @@ std::int32_t unrolling(const GemmKernel& form, const GemmTile& tile) {
   return steps > 64 ? 4 : 1;
 }
 
+void add_amx(const Problem& p, bool flat, std::vector<Ranked>& ranked) {
+  for (const RegisterTile& r : kAmxTiles) {
+    if (r.nr > 1 && std::int64_t{r.nr - 1} * 16 >= p.n) continue;
+    if (r.mr > 1 && p.known_m && p.m <= 16 * (r.mr - 1)) continue;
+    GemmTile tile;
+    tile.amx = true;
+    tile.flat = flat;
+    tile.nr = r.nr;
+    const std::int64_t most = std::int64_t{r.mr} * 16, calls = (p.m + most - 1) / most;
+    tile.mr = static_cast<std::int32_t>(p.known_m ? (p.m + calls - 1) / calls : most);
+    block(p, tile);
+    ranked.push_back({tile, total_cycles(p, tile)});
+  }
+}
+
 }  // namespace
 
 std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget& target, int level) {
@@ -214,6 +252,15 @@ std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget&
   if (target.avx512) consider_all(kTiles512, false); else consider_all(kTiles256, false);
   if (bf16 && target.avx512) consider_all(kWideTiles512, true);
   if (bf16 && !target.avx512) consider_all(kWideTiles256, true);
+  if (target.amx_bf16 && p.steps) {
+    add_amx(p, false, ranked);
+    if (const auto flat = kernels::flat_rows(form)) {
+      Problem run = p;
+      run.outer_m /= static_cast<double>(form.m[form.m.size() - 2].constant());
+      run.m = flat->extent;
+      add_amx(run, true, ranked);
+    }
+  }
   // Short row dims (images of 7 or 13 columns) also get a tile of exactly their size.
   if (p.known_m && p.m > 1 && p.m <= 16) {
     const int registers = target.avx512 ? 31 : 15;
@@ -239,7 +286,7 @@ std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget&
     if (!known && tiles.size() < wanted) tiles.push_back(tile);
   };
   // The best of each way to compute it first, then the rest by rank: which way is fastest differs most between CPUs.
-  const auto way = [](const GemmTile& tile) { return tile.winograd != 0 ? 2 : tile.widen ? 1 : 0; };
+  const auto way = [](const GemmTile& tile) { return tile.winograd != 0 ? 4 : tile.flat ? 3 : tile.amx ? 2 : tile.widen ? 1 : 0; };
   for (const Ranked& r : ranked) {
     const bool tried = std::any_of(tiles.begin(), tiles.end(), [&](const GemmTile& t) { return way(t) == way(r.tile); });
     if (!tried) add(r.tile);
@@ -250,7 +297,7 @@ std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget&
     if (level < 4) continue;
     GemmTile other = r.tile;
     other.k_unroll = other.k_unroll == 1 ? 4 : 1;
-    if (level >= 5) add(other);
+    if (level >= 5 && !r.tile.amx) add(other);
     if (r.tile.winograd != 0) continue;
     other = r.tile;
     other.n_outer = !other.n_outer;

@@ -35,10 +35,11 @@ class GemmDriver {
         builder_(module.getContext()), width_(std::int64_t{tile.nr} * tile.lanes),
         element_(form_.b_type == DType::bf16 ? 2 : 4), in_place_(!form_.b_strides.empty()) {
     if (tile.mr < 1 || tile.mr > 63 || tile.nr < 1 || (tile.lanes != 8 && tile.lanes != 16) ||
-        (tile.lanes == 16 && !target.avx512) || (tile.amx && !(target.amx_bf16 && amx_tile_fits(tile)))) {
+        (tile.lanes == 16 && !target.avx512) || (tile.amx && !(target.amx_bf16 && amx_tile_fits(tile))) || (tile.flat && !tile.amx)) {
       throw InternalError("this tile cannot be emitted for " + target.str(), form_.name);
     }
     if (const auto n = form_.n.as_constant(); n && *n < width_) tail_only_ = true;
+    m_ = kernels::row_extents(form_, tile_);
     plan_prefetch();
   }
 
@@ -52,9 +53,9 @@ class GemmDriver {
     Value* a = moved(buffer(form_.a_buffer), size(form_.a_offset), element_);
     Value* b = moved(buffer(form_.b_buffer), size(form_.b_offset), element_);
 
-    Value* row_tiles = ceil_div(size(form_.m.back()), tile_.mr);
+    Value* row_tiles = ceil_div(size(m_.back()), tile_.mr);
     Value* tiles = row_tiles;
-    for (std::size_t d = 0; d + 1 < form_.m.size(); ++d) tiles = mul(tiles, size(form_.m[d]));
+    for (std::size_t d = 0; d + 1 < m_.size(); ++d) tiles = mul(tiles, size(m_[d]));
     Value* per_block = tile_.m_block == 0 ? tiles : number(tile_.m_block);
     Value* blocks = tile_.m_block == 0 ? number(1) : ceil_div(tiles, tile_.m_block);
     Value* panels = ceil_div(size(form_.n), width_);
@@ -163,30 +164,35 @@ class GemmDriver {
     Place place = base;
     Value* tile = index;
     const std::size_t m_dim = form_.batch.size();
-    if (form_.m.size() > 1) {
+    if (m_.size() > 1) {
       tile = urem(index, row_tiles);
       Value* rest = udiv(index, row_tiles);
-      for (std::size_t d = form_.m.size() - 1; d-- > 0;) {
-        Value* i = d == 0 ? rest : urem(rest, size(form_.m[d]));
-        rest = d == 0 ? rest : udiv(rest, size(form_.m[d]));
+      for (std::size_t d = m_.size() - 1; d-- > 0;) {
+        Value* i = d == 0 ? rest : urem(rest, size(m_[d]));
+        rest = d == 0 ? rest : udiv(rest, size(m_[d]));
         place = step(place, m_dim + d, i);
       }
     }
     const std::size_t row_dim = m_dim + form_.m.size() - 1;
     Value* row = mul(tile, number(tile_.mr));
-    place = step(place, row_dim, row);
+    if (tile_.flat) {
+      place.a = moved(place.a, mul(row, size(form_.a_strides[row_dim])), element_);
+      place.at.index[row_dim] = row;
+    } else {
+      place = step(place, row_dim, row);
+    }
     Value* ahead = distance_ahead(index);
     const auto call = [&](int row_count, const Place& at, Value* rows_left = nullptr) {
       micro(row_count, width, rows_left != nullptr)
           .call(builder_, frame_.function->getArg(0), at.a, at.b, ahead, rows_left ? rows_left : number(row_count), n_left, at.at);
     };
-    const auto extent = form_.m.back().as_constant();
+    const auto extent = m_.back().as_constant();
     if (extent && *extent % tile_.mr == 0) {
       call(tile_.mr, place);
     } else if (extent && *extent < tile_.mr) {
       call(static_cast<int>(*extent), place);
     } else {
-      Value* left = builder_.CreateNSWSub(size(form_.m.back()), row);
+      Value* left = builder_.CreateNSWSub(size(m_.back()), row);
       branch(builder_.CreateICmpSGE(left, number(tile_.mr)), [&] { call(tile_.mr, place); },
              [&] {
                if (extent) return call(static_cast<int>(*extent % tile_.mr), place);
@@ -201,8 +207,8 @@ class GemmDriver {
   // multiplied with one row tile after the other, each fetches a share of the next panel: of the lines of every unrolled
   // step, the ones that are its turn.
   void plan_prefetch() {
-    SymInt tiles = kernels::ceil_div(form_.m.back(), tile_.mr);
-    for (std::size_t d = 0; d + 1 < form_.m.size(); ++d) tiles *= form_.m[d];
+    SymInt tiles = kernels::ceil_div(m_.back(), tile_.mr);
+    for (std::size_t d = 0; d + 1 < m_.size(); ++d) tiles *= m_[d];
     if (in_place_ || !tile_.n_outer || !tiles.is_constant() || tiles.constant() < 2) return;
     const kernels::PackedB packed = kernels::packed_b(form_, tile_);
     if (packed.panels < 2 || packed.elements() * element_ < kLargeB) return;
@@ -244,6 +250,7 @@ class GemmDriver {
   const CpuTarget& target_;
   GemmKernel form_;
   GemmTile tile_;
+  std::vector<SymInt> m_;  // extents of rows: the last in register tiles
   std::string symbol_;
   llvm::IRBuilder<> builder_;
   std::int64_t width_, element_;

@@ -10,6 +10,7 @@
 #include "compiler/kernels/gemm.h"
 #include "engines/cpu/compile/code_blob.h"
 #include "engines/cpu/compile/codegen.h"
+#include "engines/cpu/compile/gemm_amx.h"
 #include "engines/cpu/compile/gemm_candidates.h"
 
 namespace aitune::cpu {
@@ -41,11 +42,11 @@ std::vector<CpuTarget> targets() {
   std::vector<CpuTarget> list;
   CpuTarget floor = host_cpu();
   if (!floor.avx2_fma) return list;
-  floor.avx512 = floor.avx512_vnni = floor.avx512_bf16 = false;
+  floor.avx512 = floor.avx512_vnni = floor.avx512_bf16 = floor.amx_bf16 = false;
   list.push_back(floor);
   if (host_cpu().avx512) {
     CpuTarget plain = host_cpu();
-    plain.avx512_bf16 = false;
+    plain.avx512_bf16 = plain.amx_bf16 = false;
     list.push_back(plain);
     if (host_cpu().avx512_bf16) list.push_back(host_cpu());
   }
@@ -284,6 +285,29 @@ TEST(Gemm, RandomProductsMatchPlainLoops) {
                     "seed " + std::to_string(seed) + " on " + target.str() + " " + fingerprint(p.kernel, tile));
     }
   }
+}
+
+TEST(Gemm, TileRegistersMatchPlainLoops) {
+  if (!host_cpu().amx_bf16) GTEST_SKIP() << "this CPU has no tile registers";
+  int tried = 0, flat = 0;
+  for (unsigned seed = 1; seed <= 150; ++seed) {
+    Rng rng(seed);
+    const Problem p = random_problem(rng);
+    const GemmKernel form = kernels::canonical(p.kernel);
+    if (!kernels::amx_steps(form)) continue;
+    GemmTile tile;
+    tile.amx = true;
+    tile.flat = kernels::flat_rows(form).has_value() && rng.pick(0, 3) != 0;
+    tile.mr = static_cast<std::int32_t>(rng.pick(1, 48));
+    do tile.nr = static_cast<std::int32_t>(rng.pick(1, 6)); while (!amx_tile_fits(tile));
+    tile.n_outer = rng.coin();
+    flat += tile.flat;
+    if (rng.coin()) tile.m_block = static_cast<std::int32_t>(rng.pick(1, 3));
+    ++tried;
+    run_and_check(rng, p, host_cpu(), tile, "seed " + std::to_string(seed) + " " + fingerprint(p.kernel, tile));
+  }
+  EXPECT_GT(tried, 20);
+  EXPECT_GT(flat, 5);
 }
 
 // 3x3, stride 1, channels in whole vectors.
