@@ -61,7 +61,7 @@ def test_missing_model(work):
 
 
 def test_folder_as_model(work):
-    refused_model(work, work, work.name)
+    refused_model(work, work, work.name, status=MACHINE)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0", b"hello, this is not a model\n" * 50, b"PK\5\6" + bytes(18)],
