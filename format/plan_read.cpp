@@ -1,5 +1,8 @@
 // The plan on disk to its form in memory. Structure is verified here, meaning in plan_verify.cpp.
 
+#include <cstddef>
+#include <cstring>
+
 #include <fmt/format.h>
 
 #include "base/error.h"
@@ -13,6 +16,7 @@ namespace {
 
 constexpr flatbuffers::uoffset_t kMaxDepth = 32;
 constexpr flatbuffers::uoffset_t kMaxTables = 4'000'000;
+constexpr std::size_t kMinDescription = 12;  // root offset, file identifier, a table
 
 std::string text(const flatbuffers::String* s) { return s ? s->str() : std::string(); }
 
@@ -118,6 +122,26 @@ void check_hash(std::span<const std::byte> content, const PlanSection& s, std::s
                 "Copy the file again from where it was made");
 }
 
+/// Structure is verified before anything is looked at. FlatBuffers reads numbers in place, so they must be aligned; its
+/// verifier (2.0) sees to that for all but the elements of a vector of structs.
+Plan parse_description(std::span<const std::byte> description) {
+  constexpr std::size_t alignment = alignof(std::max_align_t);
+  std::vector<std::max_align_t> copy;
+  if (reinterpret_cast<std::uintptr_t>(description.data()) % alignment != 0) {
+    copy.resize((description.size() + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
+    std::memcpy(copy.data(), description.data(), description.size());
+    description = std::as_bytes(std::span(copy)).first(description.size());
+  }
+  const auto* data = reinterpret_cast<const std::uint8_t*>(description.data());
+  flatbuffers::Verifier verifier(data, description.size(), kMaxDepth, kMaxTables);
+  const bool well_formed = description.size() >= kMinDescription && fbs::VerifyPlanBuffer(verifier);
+  const auto* exprs = well_formed ? fbs::GetPlan(data)->exprs() : nullptr;
+  if (!well_formed || (exprs && reinterpret_cast<std::uintptr_t>(exprs->Data()) % alignof(fbs::Expr) != 0)) {
+    throw Corrupt("the plan's description is not a well-formed FlatBuffer");
+  }
+  return read_description(*fbs::GetPlan(data));
+}
+
 }  // namespace
 
 LoadedPlan read_plan(std::span<const std::byte> bytes, std::string_view where, PlanChecksums checksums) {
@@ -130,13 +154,8 @@ LoadedPlan read_plan(std::span<const std::byte> bytes, std::string_view where, P
   check_hash(loaded.code, header.code, "code", where);
   if (checksums == PlanChecksums::all) check_hash(loaded.constants, header.constants, "constants", where);
 
-  const auto* data = reinterpret_cast<const std::uint8_t*>(description.data());
-  flatbuffers::Verifier verifier(data, description.size(), kMaxDepth, kMaxTables);
-  if (description.size() < 2 * sizeof(flatbuffers::uoffset_t) + 4 || !fbs::VerifyPlanBuffer(verifier)) {
-    throw Corrupt("the plan's description is not a well-formed FlatBuffer", std::string(where));
-  }
   try {
-    loaded.plan = read_description(*fbs::GetPlan(data));
+    loaded.plan = parse_description(description);
     verify_plan(loaded.plan, loaded.code.size(), loaded.constants.size(), where);
   } catch (const Error& e) {
     if (!e.where().empty()) throw;

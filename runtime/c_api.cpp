@@ -1,5 +1,6 @@
 // <aitune/runtime.h> over programs and instances. No exception leaves this file.
 
+#include <cstring>
 #include <aitune/runtime.h>
 #include <aitune/version.h>
 
@@ -94,11 +95,14 @@ void read_tensors(const aitune_tensor* tensors, std::size_t count, std::vector<T
   refs.clear();
   for (std::size_t i = 0; i < count; ++i) {
     const aitune_tensor& t = tensors[i];
-    require(t.dtype >= AITUNE_U8 && t.dtype <= AITUNE_BF16, "a tensor's dtype is none of aitune_dtype");
+    int dtype = 0;  // read as a plain integer: the caller may have put anything there
+    static_assert(sizeof(dtype) == sizeof(t.dtype));
+    std::memcpy(&dtype, &t.dtype, sizeof(dtype));
+    require(dtype >= AITUNE_U8 && dtype <= AITUNE_BF16, "a tensor's dtype is none of aitune_dtype");
     require(t.rank >= 0 && t.rank <= kMaxRank, "a tensor's rank is negative or beyond 64");
     require(t.shape || t.rank == 0, "a tensor's shape is null");
     const auto rank = static_cast<std::size_t>(t.rank);
-    TensorRef ref(static_cast<DType>(t.dtype), {t.shape, rank}, t.data);
+    TensorRef ref(static_cast<DType>(dtype), {t.shape, rank}, t.data);
     if (t.strides) ref.strides = {t.strides, rank};
     refs.push_back(ref);
   }
