@@ -9,7 +9,9 @@
 #include <nlohmann/json.hpp>
 
 #include "aitune/version.h"
+#include "base/error.h"
 #include "base/target.h"
+#include "engines/cpu/run/onednn_library.h"
 #include "tools/commands.h"
 #include "tools/compiler_program.h"
 
@@ -27,17 +29,27 @@ std::vector<EngineFact> engines() {
           {"tensorrt", "not in this version"}};
 }
 
+std::string onednn_state() {
+  try {
+    const auto library = cpu::OneDnn::open();
+    return fmt::format("found {} at {}", library->version(), library->path());
+  } catch (const Unavailable& e) {
+    return fmt::format("not found: {}", e.problem());
+  }
+}
+
 void doctor(const Common& common) {
   const CpuTarget& cpu = host_cpu();
   if (common.json) {
     auto list = nlohmann::ordered_json::array();
     for (const auto& e : engines()) list.push_back({{"engine", e.name}, {"state", e.state}});
     fmt::print("{}\n", nlohmann::ordered_json{{"aitune", kVersion}, {"cpu", host_cpu_name()}, {"arch", cpu.arch}, {"features", cpu.feature_names()},
-                                              {"cpus", host_cpu_count()}, {"compiler", compiler_program()}, {"engines", list}}.dump(2));
+                                              {"cpus", host_cpu_count()}, {"compiler", compiler_program()}, {"onednn", onednn_state()}, {"engines", list}}.dump(2));
     return;
   }
   fmt::print("aitune {}\nCPU: {} ({} usable), {}\n", kVersion, host_cpu_name(), host_cpu_count(), cpu.str());
   fmt::print("compiler: {}\n", compiler_program().empty() ? "not installed" : compiler_program());
+  fmt::print("oneDNN: {}\n", onednn_state());
   for (const auto& e : engines()) fmt::print("engine {}: {}\n", e.name, e.state);
 }
 

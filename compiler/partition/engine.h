@@ -22,6 +22,7 @@ struct EngineOptions {
   DType precision = DType::f32;      ///< storage type of floating intermediates and weights: f32 or bf16
   int num_threads = 0;               ///< threads at run time; 0: all
   int optimization_level = 3;        ///< 0: choose by rule, no timing; 5: widest search
+  bool onednn = true;                ///< calls of oneDNN are candidates where it is installed
   SymValues opt_shape;               ///< symbol values that candidates are timed at
   TimingCache* timings = nullptr;    ///< may be null: nothing is remembered
   Progress* progress = nullptr;      ///< may be null

@@ -37,6 +37,7 @@ BuildResult build(const Graph& lowered, const BuildOptions& options) {
   engine_options.precision = options.precision;
   engine_options.num_threads = options.settings.num_threads;
   engine_options.optimization_level = options.settings.optimization_level;
+  engine_options.onednn = options.settings.onednn;
   engine_options.opt_shape = options.opt_shape;
   engine_options.timings = options.timings;
   engine_options.progress = options.progress;

@@ -68,9 +68,9 @@ constexpr Field bool_field(std::string_view name, std::string_view meaning) {
           [](const CompilationSettings& s) { return Json(s.*member); }};
 }
 
-const std::array<Field, 11>& fields() {
+const std::array<Field, 12>& fields() {
   using S = CompilationSettings;
-  static const std::array<Field, 11> table = {{
+  static const std::array<Field, 12> table = {{
       {{"enabled_precisions", "list of fp32, bf16, fp16", "precisions that kernels may use; fp32 always may be"},
        [](S& s, std::string_view v) { s.enabled_precisions = parse_precisions(v); },
        [](const S& s) {
@@ -103,6 +103,7 @@ const std::array<Field, 11>& fields() {
          s.engine = v;
        },
        [](const S& s) { return Json(s.engine); }},
+      bool_field<&S::onednn>("onednn", "call oneDNN where it is installed and faster; the file then needs it to run"),
       {{"max_relative_error", "number 0 to 1", "accepted error against the reference, 0 for 1e-4 (fp32) or 2e-2 (bf16)"},
        [](S& s, std::string_view v) { s.max_relative_error = parse_number<double>(v, 0.0, 1.0); },
        [](const S& s) { return Json(s.max_relative_error); }},

@@ -26,6 +26,7 @@ struct CompilationSettings {
   std::string timing_cache_path;              ///< empty: the user's cache; "none": no cache
   int num_threads = 0;                        ///< threads at run time; 0: all of the machine
   std::string engine;                         ///< "cpu" or "reference"; empty: the best of all
+  bool onednn = true;                         ///< oneDNN may be called where it is installed and faster; the plan then needs it
   double max_relative_error = 0;              ///< accepted error against the reference; 0: 1e-4 in fp32, 2e-2 in bf16
   bool portable = true;                       ///< the file also holds the program itself
 

@@ -76,6 +76,7 @@ std::map<std::string, std::uint64_t> generate_code(const LoweredBlock& block, co
   CodeGenerator generator(target);
   std::map<std::string, std::string> symbols;
   for (std::size_t i = 0; i < block.tasks.size(); ++i) {
+    if (tactics[i].onednn) continue;
     const auto [it, fresh] = symbols.try_emplace(tactics[i].key, fmt::format("k{}", symbols.size()));
     if (!fresh) continue;
     const KernelTask& task = block.tasks[i];
@@ -96,6 +97,16 @@ std::uint32_t packed_weight(const KernelTask& task, const kernels::GemmTile& til
   shape.push_back(task.gemm->n.constant());
   const Tensor weight(task.weight.dtype(), shape, task.weight_strides, task.weight.owner(), task.weight.data());
   return plan.add_constant(kernels::pack_b(*task.gemm, tile, weight));
+}
+
+void fill_onednn_step(const KernelTask& task, const OneDnnTactic& tactic, BufferMap& buffers, PlanBuilder& plan, PlanStep& step) {
+  const auto packed = pack_for_onednn(task, tactic.candidate, *tactic.kernel);
+  step.kind = StepKind::onednn;
+  for (const int id : task.buffers) step.buffers.push_back(id < 0 ? plan.add_constant(packed.front()) : buffers[id]);
+  for (std::size_t i = 1; i < packed.size(); ++i) step.buffers.push_back(plan.add_constant(packed[i]));
+  OneDnnPayload payload = tactic.kernel->payload();
+  payload.version = tactic.kernel->library().version();
+  step.payload = write_onednn_payload(payload);
 }
 
 /// The whole graph's value that an input or output of the block stands for.
@@ -136,11 +147,16 @@ class CpuEngine final : public CompileEngine {
     BufferMap buffers(lowered, plan, outer);
     for (std::size_t i = 0; i < lowered.tasks.size(); ++i) {
       const KernelTask& task = lowered.tasks[i];
-      plan.target().amx_bf16 |= task.gemm && tactics[i].tile.amx;
       PlanStep step;
-      step.kind = StepKind::cpu_kernel;
       step.name = tactics[i].key.substr(0, 96);
       for (const Node* node : task.sources) step.sources.push_back(plan.add_source(*node));
+      if (tactics[i].onednn) {
+        fill_onednn_step(task, *tactics[i].onednn, buffers, plan, step);
+        plan.add_step(std::move(step));
+        continue;
+      }
+      plan.target().amx_bf16 |= task.gemm && tactics[i].tile.amx;
+      step.kind = StepKind::cpu_kernel;
       for (const int id : task.buffers)
         step.buffers.push_back(id < 0 ? packed_weight(task, tactics[i].tile, plan) : buffers[id]);
       for (const auto& p : task.gemm ? kernels::collect_params(*task.gemm) : kernels::collect_params(*task.loop))
