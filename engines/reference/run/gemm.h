@@ -27,10 +27,9 @@ class Gemm {
   /// c[m, n] (row-major, rows `pitch` apart) = a[m, k] * b[k, n].
   void run(std::int64_t m, std::int64_t n, std::int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c,
            std::int64_t pitch);
-  /// The same with B produced piecewise: `fill` is asked for panels of at most panel() columns.
+  /// The same with B produced piecewise: `fill` is asked for panels one tile wide.
   void run(std::int64_t m, std::int64_t n, std::int64_t k, const Matrix<T>& a, const FillB& fill, T* c,
            std::int64_t pitch);
-  std::int64_t panel() const { return columns_; }
 
  private:
   using Micro = void (*)(std::int64_t k, const T* a, const T* b, T* tile);
