@@ -10,6 +10,7 @@
 #include "format/manifest.h"
 #include "format/safetensors.h"
 #include "format/source.h"
+#include "format/zip_reader.h"
 #include "format/zip_writer.h"
 
 namespace aitune {
@@ -118,10 +119,13 @@ void add_samples(EntryWriter& writer, const ArtifactContents& contents, Manifest
 
 }  // namespace
 
-void check_pickles(const ImportedModel& model, const std::string& file) {
+void check_program(const ImportedModel& model, const std::filesystem::path& file) {
+  const ZipReader zip = ZipReader::open(file);
+  for (const ZipEntry& entry : zip.entries())
+    if (!entry.deflated) zip.verify_crc(entry);  // inflating checks the others
   for (const auto& entry : model.portable) {
     if (!entry.name.ends_with(".pt")) continue;
-    const TorchFile pickled(entry.bytes, file + "/" + entry.name, nullptr);
+    const TorchFile pickled(entry.bytes, file.string() + "/" + entry.name, nullptr);
     static_cast<void>(pickled.named_tensors());  // their checksums, too
   }
 }

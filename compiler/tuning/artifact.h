@@ -23,9 +23,10 @@ struct ArtifactContents {
 /// Writes the file atomically: whatever fails, a file of that name stays as it was.
 void write_artifact(const std::filesystem::path& path, const ArtifactContents& contents);
 
-/// Refuses a program whose pickles hold more than plain data: PyTorch would execute them when it opens the .ait. Throws
-/// Unsupported or Corrupt naming the entry of `file`.
-void check_pickles(const ImportedModel& model, const std::string& file);
+/// Checks what will be copied into the artifact, before the long work begins: the checksum of every entry of `file`, which
+/// the model came from, and that the program's pickles hold plain data alone, since PyTorch would execute them when it
+/// opens the .ait. Throws Unsupported or Corrupt naming the entry.
+void check_program(const ImportedModel& model, const std::filesystem::path& file);
 
 /// The bytes of a torch.save file, written again with another pickle protocol; the same values and tensors. Throws
 /// Unsupported for pickles of more than plain data.

@@ -129,7 +129,7 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
     throw InvalidArgument("there is no model to tune", impl.name, "Make the Module with the path of a .pt2 file");
   out.stage("import");
   ImportedModel imported = import_pt2(impl.source);
-  check_pickles(imported, impl.source.string());
+  check_program(imported, impl.source);
   std::vector<std::vector<Tensor>> ordered;
   for (std::size_t i = 0; i < samples.size(); ++i)
     ordered.push_back(order_inputs(imported.graph, samples[i], fmt::format("sample {}", i)));
