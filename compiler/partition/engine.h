@@ -11,21 +11,23 @@
 
 namespace aitune {
 
-struct Block;          // compiler/partition/partition.h
-class PlanBuilder;     // compiler/memory/plan_builder.h
-class TimingCache;     // compiler/tuning/timing_cache.h
-class Progress;        // compiler/tuning/progress.h
+struct Block;       // compiler/partition/partition.h
+class PlanBuilder;  // compiler/memory/plan_builder.h
+class TimingCache;  // compiler/tuning/timing_cache.h
+class Progress;     // compiler/tuning/progress.h
 
 /// What an engine may use and should aim at when it compiles a block.
 struct EngineOptions {
   CpuTarget target;
-  DType precision = DType::f32;      ///< storage type of floating intermediates and weights: f32 or bf16
-  int num_threads = 0;               ///< threads at run time; 0: all
-  int optimization_level = 3;        ///< 0: choose by rule, no timing; 5: widest search
-  bool onednn = true;                ///< calls of oneDNN are candidates where it is installed
-  SymValues opt_shape;               ///< symbol values that candidates are timed at
-  TimingCache* timings = nullptr;    ///< may be null: nothing is remembered
-  Progress* progress = nullptr;      ///< may be null
+  DType precision = DType::f32;  ///< storage type of floating intermediates and weights: f32 or bf16
+  int num_threads = 0;           ///< threads at run time; 0: all
+  int optimization_level = 3;    ///< 0: choose by rule, no timing; 5: widest search
+  bool onednn = true;            ///< calls of oneDNN are candidates where it is installed
+  /// oneDNN must need less than this share of our kernel's time: a plan that calls it needs it installed.
+  double onednn_share = 0.97;
+  SymValues opt_shape;             ///< symbol values that candidates are timed at
+  TimingCache* timings = nullptr;  ///< may be null: nothing is remembered
+  Progress* progress = nullptr;    ///< may be null
 };
 
 /// Yes, or no with the reason that the user reads.
@@ -44,9 +46,10 @@ class CompileEngine {
   virtual std::string_view name() const = 0;
   /// Whether this engine can execute the node, with its types and arguments, in `graph`.
   virtual Support supports(const Node& node, const EngineOptions& options) const = 0;
-  /// Compiles a block and appends its steps, buffers, code and constants to `plan`, whose current block it is. The block's
-  /// inputs and outputs are contiguous row-major tensors at plan.buffer_of(their outer value). Candidates are timed here.
-  /// Throws Unsupported if the block proves impossible: pass_through_build_failures decides what happens then.
+  /// Compiles a block and appends its steps, buffers, code and constants to `plan`, whose current block it is. The
+  /// block's inputs and outputs are contiguous row-major tensors at plan.buffer_of(their outer value). Candidates are
+  /// timed here. Throws Unsupported if the block proves impossible: pass_through_build_failures decides what happens
+  /// then.
   virtual void compile(const Block& block, const EngineOptions& options, PlanBuilder& plan) const = 0;
 };
 

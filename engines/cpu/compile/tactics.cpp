@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <map>
+#include <optional>
 #include <random>
 
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "base/tensor.h"
 #include "base/threads.h"
 #include "compiler/kernels/gemm.h"
@@ -23,13 +26,21 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// oneDNN is tried from this optimization level on.
+constexpr int kOneDnnLevel = 3;
+constexpr const char* kGenerated = "generated";
+
 double microseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
 }
 
 std::string tile_name(const kernels::GemmTile& t) {
   return fmt::format("{}x{}x{}_ku{}_kb{}_mb{}_{}_wino{}_nb{}{}", t.mr, t.nr, t.lanes, t.k_unroll, t.k_block, t.m_block,
-                     t.n_outer ? "n" : "m", t.winograd, t.n_block, t.flat ? "_amx_flat" : t.amx ? "_amx" : t.widen ? "_widen" : "");
+                     t.n_outer ? "n" : "m", t.winograd, t.n_block,
+                     t.flat    ? "_amx_flat"
+                     : t.amx   ? "_amx"
+                     : t.widen ? "_widen"
+                               : "");
 }
 
 /// Memory for one kernel's buffers at the opt shape, filled with small numbers.
@@ -48,7 +59,8 @@ class TrialMemory {
       if (buffer.dtype == DType::f32)
         for (std::int64_t i = 0; i < memory.numel(); ++i) memory.as<float>()[i] = uniform(random);
       else if (buffer.dtype == DType::bf16)
-        for (std::int64_t i = 0; i < memory.numel(); ++i) memory.as<std::uint16_t>()[i] = float_to_bf16(uniform(random));
+        for (std::int64_t i = 0; i < memory.numel(); ++i)
+          memory.as<std::uint16_t>()[i] = float_to_bf16(uniform(random));
       tensors_.push_back(std::move(memory));
     }
     for (const auto& tensor : tensors_) pointers_.push_back(tensor.data());
@@ -69,12 +81,13 @@ class TrialMemory {
 };
 
 /// The fastest of several runs, in microseconds.
-double time_kernel(const KernelCall& call, ThreadPool& pool) {
-  run_kernel(call, pool);
+template <typename Run>
+double time_runs(const Run& run) {
+  run();
   double best = 1e30, spent = 0;
   for (int i = 0; i < 40 && (i < 4 || spent < 4000); ++i) {
     const auto start = Clock::now();
-    run_kernel(call, pool);
+    run();
     const double t = microseconds_since(start);
     best = std::min(best, t);
     spent += t;
@@ -95,7 +108,8 @@ Tensor weight_view(const KernelTask& task) {
 }
 
 kernels::GemmTile time_candidates(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
-                                  const std::vector<kernels::GemmTile>& candidates, ThreadPool& pool, double* best_time) {
+                                  const std::vector<kernels::GemmTile>& candidates, ThreadPool& pool,
+                                  double* best_time) {
   const kernels::GemmKernel& kernel = *task.gemm;
   CodeGenerator generator(options.target);
   for (std::size_t i = 0; i < candidates.size(); ++i) generator.add(kernel, candidates[i], fmt::format("c{}", i));
@@ -107,12 +121,13 @@ kernels::GemmTile time_candidates(const LoweredBlock& block, const KernelTask& t
   *best_time = 1e30;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     if (task.weight.defined()) memory.set_packed(kernels::pack_b(kernel, candidates[i], weight_view(task)));
-    const auto entry = std::ranges::find(blob.entries, fmt::format("c{}", i), &std::pair<std::string, std::size_t>::first);
+    const auto entry =
+        std::ranges::find(blob.entries, fmt::format("c{}", i), &std::pair<std::string, std::size_t>::first);
     KernelCall call;
     call.function = code.entry(entry->second);
     call.args = {memory.pointers(), params.data()};
     call.tasks = kernels::task_count(kernel, candidates[i]).evaluate(options.opt_shape);
-    const double t = time_kernel(call, pool);
+    const double t = time_runs([&] { run_kernel(call, pool); });
     if (t < *best_time) {
       *best_time = t;
       best = candidates[i];
@@ -121,12 +136,19 @@ kernels::GemmTile time_candidates(const LoweredBlock& block, const KernelTask& t
   return best;
 }
 
-kernels::GemmTile choose_tile(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options, ThreadPool& pool) {
+std::string timing_key(const KernelTask& task, const EngineOptions& options, const ThreadPool& pool) {
+  std::string key = kernels::fingerprint(*task.gemm, kernels::GemmTile{}) + "|" + options.target.str() + "|" +
+                    host_cpu_name() + "|threads=" + std::to_string(pool.threads()) +
+                    "|level=" + std::to_string(options.optimization_level);
+  for (const auto& [name, value] : options.opt_shape) key += "|" + name + "=" + std::to_string(value);
+  return key;
+}
+
+kernels::GemmTile choose_tile(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
+                              ThreadPool& pool) {
   const auto candidates = gemm_candidates(*task.gemm, options.target, options.optimization_level);
   if (candidates.size() == 1 || options.optimization_level == 0) return candidates.front();
-  std::string key = kernels::fingerprint(*task.gemm, kernels::GemmTile{}) + "|" + options.target.str() + "|" + host_cpu_name() +
-                    "|threads=" + std::to_string(pool.threads()) + "|level=" + std::to_string(options.optimization_level);
-  for (const auto& [name, value] : options.opt_shape) key += "|" + name + "=" + std::to_string(value);
+  const std::string key = timing_key(task, options, pool);
   if (options.timings)
     if (const auto known = options.timings->find(key))
       for (const auto& candidate : candidates)
@@ -137,24 +159,100 @@ kernels::GemmTile choose_tile(const LoweredBlock& block, const KernelTask& task,
   return best;
 }
 
+/// The library, where it may and can be used.
+std::shared_ptr<const OneDnn> open_onednn(const EngineOptions& options) {
+  if (!options.onednn || options.optimization_level < kOneDnnLevel) return nullptr;
+  try {
+    return OneDnn::open();
+  } catch (const Unavailable& e) {
+    if (std::getenv("AITUNE_ONEDNN") && options.progress) options.progress->warn(e.what());
+    return nullptr;
+  }
+}
+
+std::shared_ptr<const OneDnnKernel> make_kernel(const std::shared_ptr<const OneDnn>& library,
+                                                const OneDnnCandidate& candidate) {
+  try {
+    return std::make_shared<OneDnnKernel>(library, candidate.payload, "tuning");
+  } catch (const Unsupported&) {
+    return nullptr;
+  }
+}
+
+double time_onednn(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
+                   const OneDnnTactic& tactic, ThreadPool& pool) {
+  TrialMemory memory(block, task, options.opt_shape);
+  auto packed = pack_for_onednn(task, tactic.candidate, *tactic.kernel);
+  memory.set_packed(packed.front());
+  std::vector<void*> buffers(memory.pointers(), memory.pointers() + task.buffers.size());
+  for (std::size_t i = 1; i < packed.size(); ++i) buffers.push_back(packed[i].data());
+  BoundOneDnn bound(*tactic.kernel, buffers.data(), pool.threads());
+  return time_runs([&] { bound.run(pool); });
+}
+
+/// The fastest way through oneDNN, if it beats the best of our kernels; by the timing cache, or by a race of the two.
+std::optional<OneDnnTactic> choose_onednn(const LoweredBlock& block, const KernelTask& task,
+                                          const EngineOptions& options, const kernels::GemmTile& ours,
+                                          const std::shared_ptr<const OneDnn>& library, ThreadPool& pool) {
+  const auto candidates = onednn_candidates(block, task, pool.threads());
+  if (candidates.empty()) return std::nullopt;
+  const std::string key = timing_key(task, options, pool) + "|onednn-" + library->version();
+  if (options.timings) {
+    if (const auto known = options.timings->find(key)) {
+      if (known->choice == kGenerated) return std::nullopt;
+      for (const auto& candidate : candidates)
+        if (candidate.name == known->choice)
+          if (auto kernel = make_kernel(library, candidate)) return OneDnnTactic{candidate, std::move(kernel)};
+    }
+  }
+  double to_beat = 0, time = 1e30;
+  time_candidates(block, task, options, {ours}, pool, &to_beat);
+  std::optional<OneDnnTactic> best;
+  for (const auto& candidate : candidates) {
+    OneDnnTactic tactic{candidate, make_kernel(library, candidate)};
+    if (!tactic.kernel) continue;
+    const double t = time_onednn(block, task, options, tactic, pool);
+    if (t >= time) continue;
+    time = t;
+    best = std::move(tactic);
+  }
+  if (time > to_beat * options.onednn_share) best.reset();
+  if (options.timings) {
+    if (best)
+      options.timings->remember(key, {best->candidate.name, time});
+    else
+      options.timings->remember(key, {kGenerated, to_beat});
+  }
+  return best;
+}
+
 }  // namespace
 
 std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOptions& options) {
   ThreadPool pool(options.num_threads);
-  std::map<std::string, kernels::GemmTile> tiles;
+  const auto onednn = open_onednn(options);
+  struct Choice {
+    kernels::GemmTile tile;
+    std::optional<OneDnnTactic> onednn;
+  };
+  std::map<std::string, Choice> choices;
   std::vector<Tactic> tactics;
   std::size_t done = 0;
   for (const KernelTask& task : block.tasks) {
     Tactic tactic;
     if (task.gemm) {
       const std::string problem = kernels::fingerprint(*task.gemm, kernels::GemmTile{});
-      auto known = tiles.find(problem);
-      if (known == tiles.end()) {
+      auto known = choices.find(problem);
+      if (known == choices.end()) {
         if (options.progress) options.progress->step(problem, done, block.tasks.size());
-        known = tiles.emplace(problem, choose_tile(block, task, options, pool)).first;
+        Choice choice{choose_tile(block, task, options, pool), std::nullopt};
+        if (onednn) choice.onednn = choose_onednn(block, task, options, choice.tile, onednn, pool);
+        known = choices.emplace(problem, std::move(choice)).first;
       }
-      tactic.tile = known->second;
-      tactic.key = kernels::fingerprint(*task.gemm, tactic.tile);
+      tactic.tile = known->second.tile;
+      tactic.onednn = known->second.onednn;
+      tactic.key = tactic.onednn ? "onednn_" + tactic.onednn->candidate.name + "_" + problem
+                                 : kernels::fingerprint(*task.gemm, tactic.tile);
     } else {
       tactic.schedule = kernels::default_schedule(*task.loop, options.target);
       tactic.key = kernels::fingerprint(*task.loop, tactic.schedule);

@@ -11,7 +11,8 @@ namespace {
 
 constexpr const char* kName = "libdnnl.so.3";
 constexpr const char* kFix =
-    "Install oneDNN 3 (pip download onednn-cpu-gomp holds it) and put libdnnl.so.3 where the loader finds it, or name the "
+    "Install oneDNN 3 (pip download onednn-cpu-gomp holds it) and put libdnnl.so.3 where the loader finds it, or name "
+    "the "
     "file in AITUNE_ONEDNN; a model tuned with onednn=false does not need it";
 
 DynLib open_library() {
@@ -19,13 +20,14 @@ DynLib open_library() {
   const std::string file = named && *named ? named : kName;
   std::string why;
   if (auto library = DynLib::open({file}, &why)) return std::move(*library);
-  throw Unavailable(fmt::format("oneDNN is not here: {}", why), {}, kFix);
+  throw Unavailable(std::move(why), "oneDNN", kFix);
 }
 
 }  // namespace
 
 OneDnn::OneDnn(DynLib library) : library_(std::move(library)) {
-  if (!library_.bind("dnnl_version", api_.version)) throw Unavailable("it is no oneDNN: it has no dnnl_version", path(), kFix);
+  if (!library_.bind("dnnl_version", api_.version))
+    throw Unavailable("it is no oneDNN: it has no dnnl_version", path(), kFix);
   const dnnl::Version& v = *api_.version();
   version_ = fmt::format("{}.{}.{}", v.major, v.minor, v.patch);
   if (v.major != 3) throw Unavailable(fmt::format("it is oneDNN {}, and version 3 is needed", version_), path(), kFix);
@@ -34,7 +36,8 @@ OneDnn::OneDnn(DynLib library) : library_(std::move(library)) {
   const bool bound = api_.omp_set_num_threads && api_.omp_get_max_threads;
   if (threading != dnnl::Threading::sequential && threading != dnnl::Threading::threadpool &&
       !(threading == dnnl::Threading::omp && bound))
-    throw Unavailable("it was built for a threading library other than OpenMP, which aitune cannot keep to one thread", path(), kFix);
+    throw Unavailable("it was built for a threading library other than OpenMP, which aitune cannot keep to one thread",
+                      path(), kFix);
   dnnl::EngineObject* engine = nullptr;
   check(api_.engine_create(&engine, dnnl::kCpu, 0), "making an engine");
   engine_ = {engine, api_.engine_destroy};
@@ -42,7 +45,8 @@ OneDnn::OneDnn(DynLib library) : library_(std::move(library)) {
 
 void OneDnn::bind_all() {
   const auto need = [&](const char* name, auto& function) {
-    if (!library_.bind(name, function)) throw Unavailable(fmt::format("oneDNN {} has no function {}", version_, name), path(), kFix);
+    if (!library_.bind(name, function))
+      throw Unavailable(fmt::format("oneDNN {} has no function {}", version_, name), path(), kFix);
   };
   need("dnnl_status2str", api_.status2str);
   need("dnnl_engine_create", api_.engine_create);
@@ -90,13 +94,17 @@ void OneDnn::check(dnnl::Status status, const char* what) const {
 OneDnnPtr<dnnl::MemoryDescObject> OneDnn::strided(std::initializer_list<std::int64_t> dims, dnnl::DataType type,
                                                   std::initializer_list<std::int64_t> strides) const {
   dnnl::MemoryDescObject* desc = nullptr;
-  check(api_.memory_desc_create_with_strides(&desc, static_cast<int>(dims.size()), dims.begin(), type, strides.begin()), "a tensor");
+  check(api_.memory_desc_create_with_strides(&desc, static_cast<int>(dims.size()), dims.begin(), type, strides.begin()),
+        "a tensor");
   return {desc, api_.memory_desc_destroy};
 }
 
-OneDnnPtr<dnnl::MemoryDescObject> OneDnn::any_layout(std::initializer_list<std::int64_t> dims, dnnl::DataType type) const {
+OneDnnPtr<dnnl::MemoryDescObject> OneDnn::any_layout(std::initializer_list<std::int64_t> dims,
+                                                     dnnl::DataType type) const {
   dnnl::MemoryDescObject* desc = nullptr;
-  check(api_.memory_desc_create_with_tag(&desc, static_cast<int>(dims.size()), dims.begin(), type, dnnl::FormatTag::any), "a tensor");
+  check(
+      api_.memory_desc_create_with_tag(&desc, static_cast<int>(dims.size()), dims.begin(), type, dnnl::FormatTag::any),
+      "a tensor");
   return {desc, api_.memory_desc_destroy};
 }
 

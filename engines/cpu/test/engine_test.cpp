@@ -163,7 +163,8 @@ const Case kCases[] = {
       %z = aten.masked_fill.Scalar(%y, %m, 3.0)
       %s = aten.sum.dim_IntList(%z, [1])
       return %z, %s, %m
-    })", false},
+    })",
+     false},
 };
 
 class CpuEngineTest : public testing::TestWithParam<std::tuple<Case, int>> {};
@@ -174,9 +175,12 @@ Tensor random_tensor(const TensorType& type, const SymValues& sizes, std::mt1993
   Tensor t(type.dtype, shape);
   std::normal_distribution<float> normal;
   for (std::int64_t i = 0; i < t.numel(); ++i) {
-    if (type.dtype == DType::f32) t.as<float>()[i] = normal(random);
-    else if (type.dtype == DType::i64) t.as<std::int64_t>()[i] = static_cast<std::int64_t>(random() % 6);
-    else t.as<bool>()[i] = i % 6 == 0 || random() % 2 == 0;
+    if (type.dtype == DType::f32)
+      t.as<float>()[i] = normal(random);
+    else if (type.dtype == DType::i64)
+      t.as<std::int64_t>()[i] = static_cast<std::int64_t>(random() % 6);
+    else
+      t.as<bool>()[i] = i % 6 == 0 || random() % 2 == 0;
   }
   return t;
 }
@@ -214,7 +218,8 @@ TEST_P(CpuEngineTest, AgreesWithTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(All, CpuEngineTest, testing::Combine(testing::ValuesIn(kCases), testing::Values(0, 1)),
                          [](const auto& test) {
-                           return std::string(std::get<0>(test.param).name) + (std::get<1>(test.param) ? "_bf16" : "_fp32");
+                           return std::string(std::get<0>(test.param).name) +
+                                  (std::get<1>(test.param) ? "_bf16" : "_fp32");
                          });
 
 }  // namespace
