@@ -8,11 +8,21 @@ namespace aitune {
 namespace {
 constexpr std::array<std::string_view, 12> kNames = {"u8",  "i8",  "i16", "i32",  "i64",  "f16",
                                                      "f32", "f64", "c64", "c128", "bool", "bf16"};
-constexpr std::array<std::pair<std::string_view, DType>, 15> kLongNames = {{
-    {"uint8", DType::u8}, {"int8", DType::i8}, {"int16", DType::i16}, {"int32", DType::i32}, {"int64", DType::i64},
-    {"float16", DType::f16}, {"half", DType::f16}, {"float32", DType::f32}, {"float", DType::f32},
-    {"float64", DType::f64}, {"double", DType::f64}, {"complex64", DType::c64}, {"complex128", DType::c128},
-    {"bfloat16", DType::bf16}, {"fp32", DType::f32}}};
+constexpr std::array<std::pair<std::string_view, DType>, 15> kLongNames = {{{"uint8", DType::u8},
+                                                                            {"int8", DType::i8},
+                                                                            {"int16", DType::i16},
+                                                                            {"int32", DType::i32},
+                                                                            {"int64", DType::i64},
+                                                                            {"float16", DType::f16},
+                                                                            {"half", DType::f16},
+                                                                            {"float32", DType::f32},
+                                                                            {"float", DType::f32},
+                                                                            {"float64", DType::f64},
+                                                                            {"double", DType::f64},
+                                                                            {"complex64", DType::c64},
+                                                                            {"complex128", DType::c128},
+                                                                            {"bfloat16", DType::bf16},
+                                                                            {"fp32", DType::f32}}};
 }  // namespace
 
 std::string_view dtype_name(DType t) noexcept {
@@ -46,7 +56,10 @@ float f16_to_float(std::uint16_t h) noexcept {
   if (exponent == 0) {
     if (mantissa == 0) return std::bit_cast<float>(sign);
     exponent = 113;
-    while ((mantissa & 0x400u) == 0) { mantissa <<= 1; --exponent; }
+    while ((mantissa & 0x400u) == 0) {
+      mantissa <<= 1;
+      --exponent;
+    }
     return std::bit_cast<float>(sign | (exponent << 23) | ((mantissa & 0x3ffu) << 13));
   }
   return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));

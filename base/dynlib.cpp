@@ -16,7 +16,8 @@ std::string path_of(void* handle, const std::string& name) {
 
 std::optional<DynLib> DynLib::open(std::initializer_list<std::string> names, std::string* why) {
   for (const std::string& name : names) {
-    if (void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)) return DynLib(handle, path_of(handle, name));
+    if (void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE))
+      return DynLib(handle, path_of(handle, name));
     const char* message = dlerror();
     if (why) *why = message ? message : "cannot open " + name;
   }

@@ -24,16 +24,33 @@ void throw_error(ErrorCode code, std::string what, std::string where, std::strin
     throw TypedError<Code>(std::move(what), std::move(where), std::move(fix));
   };
   switch (code) {
-    case ErrorCode::invalid_argument: raise.operator()<ErrorCode::invalid_argument>(); break;
-    case ErrorCode::not_found: raise.operator()<ErrorCode::not_found>(); break;
-    case ErrorCode::corrupt: raise.operator()<ErrorCode::corrupt>(); break;
-    case ErrorCode::unsupported: raise.operator()<ErrorCode::unsupported>(); break;
-    case ErrorCode::incompatible: raise.operator()<ErrorCode::incompatible>(); break;
-    case ErrorCode::unavailable: raise.operator()<ErrorCode::unavailable>(); break;
-    case ErrorCode::io: raise.operator()<ErrorCode::io>(); break;
-    case ErrorCode::validation: raise.operator()<ErrorCode::validation>(); break;
+    case ErrorCode::invalid_argument:
+      raise.operator()<ErrorCode::invalid_argument>();
+      break;
+    case ErrorCode::not_found:
+      raise.operator()<ErrorCode::not_found>();
+      break;
+    case ErrorCode::corrupt:
+      raise.operator()<ErrorCode::corrupt>();
+      break;
+    case ErrorCode::unsupported:
+      raise.operator()<ErrorCode::unsupported>();
+      break;
+    case ErrorCode::incompatible:
+      raise.operator()<ErrorCode::incompatible>();
+      break;
+    case ErrorCode::unavailable:
+      raise.operator()<ErrorCode::unavailable>();
+      break;
+    case ErrorCode::io:
+      raise.operator()<ErrorCode::io>();
+      break;
+    case ErrorCode::validation:
+      raise.operator()<ErrorCode::validation>();
+      break;
     case ErrorCode::ok:
-    case ErrorCode::internal: break;
+    case ErrorCode::internal:
+      break;
   }
   throw InternalError(std::move(what), std::move(where), std::move(fix));
 }

@@ -6,7 +6,9 @@
 
 namespace aitune {
 namespace {
-struct Row { std::string_view name, schema; };
+struct Row {
+  std::string_view name, schema;
+};
 constexpr Row kRows[] = {
 #define AITUNE_OP(identifier, name, schema) Row{name, schema},
 #include "base/ops.def"

@@ -66,8 +66,7 @@ CpuTarget detect() {
 bool CpuTarget::covers(const CpuTarget& needed) const {
   const auto has = [](bool here, bool there) { return here || !there; };
   return arch == needed.arch && has(avx2_fma, needed.avx2_fma) && has(avx512, needed.avx512) &&
-         has(avx512_vnni, needed.avx512_vnni) && has(avx512_bf16, needed.avx512_bf16) &&
-         has(amx_bf16, needed.amx_bf16);
+         has(avx512_vnni, needed.avx512_vnni) && has(avx512_bf16, needed.avx512_bf16) && has(amx_bf16, needed.amx_bf16);
 }
 
 std::vector<std::string> CpuTarget::feature_names() const {

@@ -49,13 +49,13 @@ class ThreadPool {
   std::uint32_t wait_for_job(std::uint32_t last_epoch);
   bool join(std::uint32_t epoch);
 
-  Job job_;                                            // written while the job is closed and nobody is in it
-  alignas(64) std::atomic<std::int64_t> next_{0};      // first task not handed out
-  alignas(64) std::atomic<std::uint64_t> state_{0};    // epoch << 32 | open bit | workers in the job
-  alignas(64) std::atomic<std::uint32_t> epoch_{0};    // what parked workers wait on
+  Job job_;                                          // written while the job is closed and nobody is in it
+  alignas(64) std::atomic<std::int64_t> next_{0};    // first task not handed out
+  alignas(64) std::atomic<std::uint64_t> state_{0};  // epoch << 32 | open bit | workers in the job
+  alignas(64) std::atomic<std::uint32_t> epoch_{0};  // what parked workers wait on
   std::atomic<std::uint32_t> parked_{0};
   std::atomic<bool> stopping_{false};
-  alignas(64) std::atomic<bool> busy_{false};          // a caller owns the pool
+  alignas(64) std::atomic<bool> busy_{false};  // a caller owns the pool
   std::vector<std::thread> workers_;
 };
 

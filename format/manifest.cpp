@@ -39,9 +39,7 @@ Json to_json(const SymRanges& ranges) {
 
 Json to_json(const CpuTarget& t) { return {{"arch", t.arch}, {"features", t.feature_names()}}; }
 
-Json to_json(const ManifestTensor& t) {
-  return {{"name", t.name}, {"dtype", dtype_name(t.dtype)}, {"shape", t.shape}};
-}
+Json to_json(const ManifestTensor& t) { return {{"name", t.name}, {"dtype", dtype_name(t.dtype)}, {"shape", t.shape}}; }
 
 Json to_json(const ManifestModule& m) {
   const auto tensor = [](const ManifestTensor& t) { return to_json(t); };
@@ -52,17 +50,18 @@ Json to_json(const ManifestModule& m) {
 }
 
 Json to_json(const ManifestPlan& p) {
-  return {{"entry", p.entry},         {"module", p.module},
-          {"target", to_json(p.target)}, {"precision", p.precision},
-          {"symbols", to_json(p.symbols)}, {"head_bytes", p.head_bytes},
+  return {{"entry", p.entry},
+          {"module", p.module},
+          {"target", to_json(p.target)},
+          {"precision", p.precision},
+          {"symbols", to_json(p.symbols)},
+          {"head_bytes", p.head_bytes},
           {"head_sha256", to_hex(p.head_sha256)}};
 }
 
 Json to_json(const ManifestEntry& e) { return {{"name", e.name}, {"size", e.size}, {"sha256", to_hex(e.sha256)}}; }
 
-Json to_json(const ManifestSample& s) {
-  return {{"module", s.module}, {"inputs", s.inputs}, {"outputs", s.outputs}};
-}
+Json to_json(const ManifestSample& s) { return {{"module", s.module}, {"inputs", s.inputs}, {"outputs", s.outputs}}; }
 
 SymRanges read_ranges(const JsonField& field) {
   SymRanges ranges;
@@ -77,13 +76,19 @@ CpuTarget read_target(const JsonField& field) {
   CpuTarget target;
   target.arch = field["arch"].string();
   for (const auto& feature : field["features"].items([](const JsonField& f) { return f.string(); })) {
-    if (feature == "avx2") target.avx2_fma = true;
-    else if (feature == "avx512") target.avx512 = true;
-    else if (feature == "avx512_vnni") target.avx512_vnni = true;
-    else if (feature == "avx512_bf16") target.avx512_bf16 = true;
-    else if (feature == "amx_bf16") target.amx_bf16 = true;
+    if (feature == "avx2")
+      target.avx2_fma = true;
+    else if (feature == "avx512")
+      target.avx512 = true;
+    else if (feature == "avx512_vnni")
+      target.avx512_vnni = true;
+    else if (feature == "avx512_bf16")
+      target.avx512_bf16 = true;
+    else if (feature == "amx_bf16")
+      target.amx_bf16 = true;
     // An unknown feature makes a target that no machine known to this version is: the plan must not be taken.
-    else target.arch += "+" + feature;
+    else
+      target.arch += "+" + feature;
   }
   return target;
 }

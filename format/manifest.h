@@ -44,10 +44,10 @@ struct ManifestPlan {
   std::string entry;
   std::string module;
   CpuTarget target;
-  std::string precision;            ///< "fp32" or "bf16"
-  SymRanges symbols;                ///< what it serves; a part of the module's ranges, or all of them
-  std::uint64_t head_bytes = 0;     ///< everything in front of the constants
-  Sha256 head_sha256{};             ///< of those bytes; the constants' own hash lies inside them
+  std::string precision;         ///< "fp32" or "bf16"
+  SymRanges symbols;             ///< what it serves; a part of the module's ranges, or all of them
+  std::uint64_t head_bytes = 0;  ///< everything in front of the constants
+  Sha256 head_sha256{};          ///< of those bytes; the constants' own hash lies inside them
   bool operator==(const ManifestPlan&) const = default;
 };
 
@@ -70,15 +70,15 @@ struct Manifest {
 
   int major = kMajor, minor = kMinor;
   std::string aitune_version;
-  std::string name;                 ///< of the whole, as the user called it
-  bool portable = true;             ///< whether the program itself is in the file
+  std::string name;      ///< of the whole, as the user called it
+  bool portable = true;  ///< whether the program itself is in the file
   std::vector<ManifestModule> modules;
   std::vector<ManifestPlan> plans;
   std::vector<ManifestEntry> entries;  ///< every entry of the archive but the manifest and its digest
   std::vector<ManifestSample> samples;
   std::map<std::string, double> bounds;  ///< largest relative error allowed, by precision
-  std::string config = "{}";        ///< a JSON object, verbatim: the backend's configuration
-  std::string measured = "{}";      ///< a JSON object: what tuning measured
+  std::string config = "{}";             ///< a JSON object, verbatim: the backend's configuration
+  std::string measured = "{}";           ///< a JSON object: what tuning measured
 
   bool operator==(const Manifest&) const = default;
 

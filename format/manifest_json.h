@@ -45,7 +45,8 @@ class JsonField {
   }
   /// At least `min` and at most INT64_MAX.
   std::int64_t integer(std::int64_t min) const {
-    const bool fits = value_->is_number_integer() && !(value_->is_number_unsigned() && value_->get<std::uint64_t>() > INT64_MAX);
+    const bool fits =
+        value_->is_number_integer() && !(value_->is_number_unsigned() && value_->get<std::uint64_t>() > INT64_MAX);
     if (!fits || value_->get<std::int64_t>() < min) refuse(fmt::format("an integer from {}", min));
     return value_->get<std::int64_t>();
   }

@@ -58,7 +58,8 @@ TEST(Manifest, DescribesPlans) {
 
 TEST(Manifest, ErrorsNameTheField) {
   EXPECT_THAT(refusal(R"("name": "digits",)", ""), HasSubstr("'name' is missing"));
-  EXPECT_THAT(refusal(R"("dtype": "f32")", R"("dtype": "f33")"), HasSubstr("'modules[0].inputs[0].dtype' must be a dtype"));
+  EXPECT_THAT(refusal(R"("dtype": "f32")", R"("dtype": "f33")"),
+              HasSubstr("'modules[0].inputs[0].dtype' must be a dtype"));
   EXPECT_THAT(refusal(R"("portable": true)", R"("portable": 1)"), HasSubstr("'portable' must be a boolean"));
   EXPECT_THAT(refusal(R"("size": 12)", R"("size": -12)"), HasSubstr("'entries[0].size' must be an integer from 0"));
   EXPECT_THAT(refusal(R"("size": 12)", R"("size": 18446744073709551615)"), HasSubstr("must be an integer"));

@@ -12,7 +12,8 @@ namespace aitune {
 namespace {
 
 constexpr std::size_t kMaxParts = 64, kMaxCalls = 1 << 16, kMaxPosts = 8, kMaxLayout = 64;
-constexpr std::int64_t kMaxSize = std::numeric_limits<std::int32_t>::max();  // the library counts in ints here and there
+constexpr std::int64_t kMaxSize =
+    std::numeric_limits<std::int32_t>::max();  // the library counts in ints here and there
 constexpr std::int64_t kMaxOffset = std::int64_t{1} << 40;
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 48;
 
@@ -41,9 +42,11 @@ class Checker {
 
   void payload(const OneDnnPayload& p) const {
     const auto is_float = [](DType t) { return t == DType::f32 || t == DType::bf16; };
-    check(is_float(p.type) && is_float(p.dst_type) && is_float(p.residual_type), "element types other than f32 and bf16");
+    check(is_float(p.type) && is_float(p.dst_type) && is_float(p.residual_type),
+          "element types other than f32 and bf16");
     check(p.posts.size() <= kMaxPosts, "more than {} operations on the sums", kMaxPosts);
-    check(std::ranges::all_of(p.posts, [](OneDnnPost post) { return post <= OneDnnPost::residual; }), "an unknown operation");
+    check(std::ranges::all_of(p.posts, [](OneDnnPost post) { return post <= OneDnnPost::residual; }),
+          "an unknown operation");
     const auto residuals = std::ranges::count(p.posts, OneDnnPost::residual);
     check(residuals == (p.residual == OneDnnPayload::kNone ? 0 : 1), "{} additions of a residual", residuals);
     check(!p.parts.empty() && p.parts.size() <= kMaxParts, "{} parts", p.parts.size());
@@ -73,7 +76,8 @@ class Checker {
     if (p.kind == OneDnnPart::Kind::matmul) {
       check(p.src_stride >= p.depth && p.dst_stride >= p.columns, "rows that overlap");
     } else {
-      check(saturating_product({p.kernel_h - 1, p.dilation_h}) < p.in_h && saturating_product({p.kernel_w - 1, p.dilation_w}) < p.in_w,
+      check(saturating_product({p.kernel_h - 1, p.dilation_h}) < p.in_h &&
+                saturating_product({p.kernel_w - 1, p.dilation_w}) < p.in_w,
             "a window that is larger than its image");
     }
     check(src_elements(p) < kMaxElements && dst_elements(p) < kMaxElements, "operands that no memory holds");
@@ -102,8 +106,8 @@ std::vector<std::byte> write_onednn_payload(const OneDnnPayload& payload) {
   for (const OneDnnPart& p : payload.parts) {
     const auto layout = b.CreateVector(p.layout);
     parts.push_back(fbs::CreateOneDnnPart(b, static_cast<std::uint8_t>(p.kind), p.weights, p.depth, p.columns, p.rows,
-                                          p.src_stride, p.dst_stride, p.in_h, p.in_w, p.kernel_h, p.kernel_w, p.stride_h,
-                                          p.stride_w, p.dilation_h, p.dilation_w, layout));
+                                          p.src_stride, p.dst_stride, p.in_h, p.in_w, p.kernel_h, p.kernel_w,
+                                          p.stride_h, p.stride_w, p.dilation_h, p.dilation_w, layout));
   }
   std::vector<fbs::OneDnnCall> calls;
   for (const OneDnnCall& c : payload.calls) calls.emplace_back(c.part, c.src, c.dst, c.residual, c.bias);
@@ -113,9 +117,10 @@ std::vector<std::byte> write_onednn_payload(const OneDnnPayload& payload) {
   const auto post_vector = b.CreateVector(posts);
   const auto part_vector = b.CreateVector(parts);
   const auto call_vector = b.CreateVectorOfStructs(calls);
-  b.Finish(fbs::CreateOneDnnStep(b, version, static_cast<std::uint8_t>(payload.type), static_cast<std::uint8_t>(payload.dst_type),
-                                 static_cast<std::uint8_t>(payload.residual_type), payload.src, payload.dst, payload.bias,
-                                 payload.residual, post_vector, part_vector, call_vector),
+  b.Finish(fbs::CreateOneDnnStep(b, version, static_cast<std::uint8_t>(payload.type),
+                                 static_cast<std::uint8_t>(payload.dst_type),
+                                 static_cast<std::uint8_t>(payload.residual_type), payload.src, payload.dst,
+                                 payload.bias, payload.residual, post_vector, part_vector, call_vector),
            fbs::OneDnnStepIdentifier());
   const auto* first = reinterpret_cast<const std::byte*>(b.GetBufferPointer());
   return {first, first + b.GetSize()};
@@ -157,7 +162,8 @@ std::vector<OneDnnAccess> onednn_accesses(const OneDnnPayload& payload) {
   const auto add = [&](std::uint32_t buffer, std::int64_t at, std::int64_t elements, DType type, bool written) {
     if (buffer == OneDnnPayload::kNone) return;
     const auto size = static_cast<std::uint64_t>(dtype_size(type));
-    accesses.push_back({buffer, static_cast<std::uint64_t>(at) * size, static_cast<std::uint64_t>(elements) * size, written});
+    accesses.push_back(
+        {buffer, static_cast<std::uint64_t>(at) * size, static_cast<std::uint64_t>(elements) * size, written});
   };
   for (const OneDnnCall& call : payload.calls) {
     const OneDnnPart& part = payload.parts[call.part];

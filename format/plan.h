@@ -20,7 +20,7 @@ using ExprId = std::uint32_t;
 /// A size formula as a flat list: operands are indices of earlier entries.
 struct PlanExpr {
   enum class Op : std::uint8_t { constant, symbol, add, mul, floordiv, mod, min, max } op = Op::constant;
-  std::int64_t value = 0;        ///< constant: its value; symbol: its index in Plan::symbols
+  std::int64_t value = 0;  ///< constant: its value; symbol: its index in Plan::symbols
   std::uint32_t lhs = 0, rhs = 0;
   auto operator<=>(const PlanExpr&) const = default;
 };
@@ -32,7 +32,7 @@ struct PlanSymbol {
   std::uint32_t input = 0, dim = 0;
 };
 
-struct PlanTensor {              ///< an input or output of the program: contiguous, row-major
+struct PlanTensor {  ///< an input or output of the program: contiguous, row-major
   std::string name;
   DType dtype = DType::f32;
   std::vector<ExprId> shape;
@@ -43,21 +43,30 @@ enum class BufferSpace : std::uint8_t { input, output, constant, arena };
 /// Memory that steps refer to.
 struct PlanBuffer {
   BufferSpace space = BufferSpace::arena;
-  std::uint32_t index = 0;       ///< input and output: which one
-  ExprId offset = 0;             ///< constant: byte offset in the constants segment (a constant expression); arena: byte offset
-  ExprId bytes = 0;              ///< size that the steps may touch
+  std::uint32_t index = 0;  ///< input and output: which one
+  ExprId offset = 0;  ///< constant: byte offset in the constants segment (a constant expression); arena: byte offset
+  ExprId bytes = 0;   ///< size that the steps may touch
   bool operator==(const PlanBuffer&) const = default;
 };
 
 /// One argument of a reference step.
 struct PlanArg {
-  enum class Kind : std::uint8_t { none, boolean, integer /* expr */, number, string, dtype, tensor, list } kind = Kind::none;
+  enum class Kind : std::uint8_t {
+    none,
+    boolean,
+    integer /* expr */,
+    number,
+    string,
+    dtype,
+    tensor,
+    list
+  } kind = Kind::none;
   bool boolean = false;
   ExprId integer = 0;
   double number = 0;
   std::string string;
   DType dtype = DType::f32;
-  std::uint32_t tensor = 0;      ///< index into Plan::views
+  std::uint32_t tensor = 0;  ///< index into Plan::views
   std::vector<PlanArg> list;
 };
 
@@ -69,44 +78,46 @@ struct PlanView {
 };
 
 enum class StepKind : std::uint8_t {
-  cpu_kernel = 0,     ///< generated code: entry of the code segment
-  reference = 1,      ///< one operator on the reference engine
-  fill = 2,           ///< buffer[0] is set to a 32-bit pattern: params = {byte offset, bytes, pattern}. Halos: no other
-                      ///< step changes those bytes, so it runs once for a sequence of runs with the same shapes
-  onednn = 3,         ///< a primitive of oneDNN: `payload`, buffers in the payload's order
+  cpu_kernel = 0,  ///< generated code: entry of the code segment
+  reference = 1,   ///< one operator on the reference engine
+  fill = 2,        ///< buffer[0] is set to a 32-bit pattern: params = {byte offset, bytes, pattern}. Halos: no other
+                   ///< step changes those bytes, so it runs once for a sequence of runs with the same shapes
+  onednn = 3,      ///< a primitive of oneDNN: `payload`, buffers in the payload's order
 };
 
 struct PlanStep {
   StepKind kind = StepKind::cpu_kernel;
-  std::string name;                       ///< the kernel's or operator's name
-  std::vector<std::uint32_t> sources;     ///< indices into Plan::sources: the model's nodes in this step
-  std::uint32_t block = 0;                ///< index into Plan::blocks
+  std::string name;                    ///< the kernel's or operator's name
+  std::vector<std::uint32_t> sources;  ///< indices into Plan::sources: the model's nodes in this step
+  std::uint32_t block = 0;             ///< index into Plan::blocks
   std::vector<std::uint32_t> buffers;
   std::vector<ExprId> params;
   // cpu_kernel
-  std::uint64_t entry = 0;                ///< offset of the function in the code segment
+  std::uint64_t entry = 0;  ///< offset of the function in the code segment
   ExprId tasks = 0;
-  bool serial = false;                    ///< too little work to hand to other threads
+  bool serial = false;  ///< too little work to hand to other threads
   // reference
-  std::string op;                         ///< "aten.add.Tensor"
+  std::string op;  ///< "aten.add.Tensor"
   std::vector<PlanArg> args;
-  std::vector<std::uint32_t> results;     ///< views
+  std::vector<std::uint32_t> results;  ///< views
   // onednn
   std::vector<std::byte> payload;
 };
 
-struct PlanSource { std::string node, op, module, code; };
+struct PlanSource {
+  std::string node, op, module, code;
+};
 /// A run of steps made by one engine; `verify` compares outputs of blocks, in this order.
 struct PlanBlock {
-  std::string engine;                     ///< "cpu", "reference"
-  std::string why;                        ///< reference: why no compiled engine took it
-  std::vector<std::uint32_t> outputs;     ///< views that other blocks or the caller see
+  std::string engine;                  ///< "cpu", "reference"
+  std::string why;                     ///< reference: why no compiled engine took it
+  std::vector<std::uint32_t> outputs;  ///< views that other blocks or the caller see
 };
 
 /// The whole plan. Constants and code are segments beside the description and are mapped, never parsed.
 struct Plan {
-  CpuTarget target;                       ///< what the code needs
-  std::string precision;                  ///< "fp32" or "bf16"
+  CpuTarget target;       ///< what the code needs
+  std::string precision;  ///< "fp32" or "bf16"
   std::vector<PlanSymbol> symbols;
   std::vector<PlanExpr> exprs;
   std::vector<PlanTensor> inputs, outputs;
@@ -116,11 +127,11 @@ struct Plan {
   std::vector<PlanBlock> blocks;
   std::vector<PlanSource> sources;
   ExprId arena_bytes = 0;
-  std::uint32_t num_threads = 0;          ///< 0: as many as the machine has
+  std::uint32_t num_threads = 0;  ///< 0: as many as the machine has
 
-  ExprId constant(std::int64_t value);    ///< adds (or finds) an expression
-  ExprId add(const SymInt& value);        ///< lowers a SymInt; its symbols must be in `symbols` (InternalError)
-  ExprId add(const PlanExpr& expr);       ///< adds (or finds) one operation; operands must exist already
+  ExprId constant(std::int64_t value);  ///< adds (or finds) an expression
+  ExprId add(const SymInt& value);      ///< lowers a SymInt; its symbols must be in `symbols` (InternalError)
+  ExprId add(const PlanExpr& expr);     ///< adds (or finds) one operation; operands must exist already
 
  private:
   ExprId add_atom(const SymInt::Atom& atom);
@@ -131,8 +142,8 @@ struct Plan {
 /// A plan with its segments, as produced by the compiler.
 struct BuiltPlan {
   Plan plan;
-  std::vector<std::byte> code;            ///< position-independent; entries are offsets in here
-  std::vector<std::byte> constants;       ///< packed weights; buffers are 64-byte aligned in here
+  std::vector<std::byte> code;       ///< position-independent; entries are offsets in here
+  std::vector<std::byte> constants;  ///< packed weights; buffers are 64-byte aligned in here
 };
 
 /// plan header (fixed prefix) + FlatBuffer + code segment + constants segment, segments 64-byte aligned.
@@ -144,8 +155,8 @@ struct LoadedPlan {
   Plan plan;
   std::span<const std::byte> code, constants;
 };
-/// Which checksums read_plan compares. The constants are by far the largest part: whoever hashes them on several threads
-/// (the runtime does) leaves them out here.
+/// Which checksums read_plan compares. The constants are by far the largest part: whoever hashes them on several
+/// threads (the runtime does) leaves them out here.
 enum class PlanChecksums : std::uint8_t { all, all_but_constants };
 
 /// Verifies structure (header, FlatBuffer), then meaning (every index, every offset against its segment or input,

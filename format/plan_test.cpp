@@ -53,8 +53,12 @@ TEST(PlanExprs, ValuesAgreeWithSymInt) {
   Plan plan;
   plan.symbols = {{"a", {}, 0, 0}, {"b", {}, 0, 1}};
   const auto a = SymInt::symbol("a"), b = SymInt::symbol("b");
-  const std::vector<SymInt> cases = {SymInt(0),           a * a * SymInt(3) - b,          floordiv(a + SymInt(7), SymInt(4)) * b,
-                                     mod(a - b, SymInt(5)), min(a, b) + max(a * b, SymInt(9)), floordiv(SymInt(0) - a, b)};
+  const std::vector<SymInt> cases = {SymInt(0),
+                                     a * a * SymInt(3) - b,
+                                     floordiv(a + SymInt(7), SymInt(4)) * b,
+                                     mod(a - b, SymInt(5)),
+                                     min(a, b) + max(a * b, SymInt(9)),
+                                     floordiv(SymInt(0) - a, b)};
   for (const auto& c : cases) {
     const ExprId id = plan.add(c);
     for (const auto& [x, y] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {13, 4}, {4, 13}, {100, 3}}) {
@@ -76,8 +80,8 @@ TEST(PlanFile, ComesBackAsItWas) {
   for (const auto& built : {samples::kernel_plan(), samples::reference_plan()}) {
     const auto bytes = serialize_plan(built);
     const auto loaded = read_plan(bytes, "test");
-    BuiltPlan again{loaded.plan, {loaded.code.begin(), loaded.code.end()},
-                    {loaded.constants.begin(), loaded.constants.end()}};
+    BuiltPlan again{
+        loaded.plan, {loaded.code.begin(), loaded.code.end()}, {loaded.constants.begin(), loaded.constants.end()}};
     EXPECT_EQ(serialize_plan(again), bytes);
     EXPECT_EQ(loaded.plan.steps[0].name, built.plan.steps[0].name);
     EXPECT_EQ(loaded.plan.buffers, built.plan.buffers);
@@ -109,7 +113,8 @@ TEST(PlanFile, EveryBitFlipIsRefused) {
   const auto good = serialize_plan(samples::kernel_plan());
   const auto header = read_plan_header(good, "test");
   const auto is_padding = [&](std::size_t at) {  // nothing reads the bytes between sections
-    return at >= sizeof(PlanHeader) && !(at >= header.description.offset && at < header.description.offset + header.description.size) &&
+    return at >= sizeof(PlanHeader) &&
+           !(at >= header.description.offset && at < header.description.offset + header.description.size) &&
            !(at >= header.code.offset && at < header.code.offset + header.code.size) &&
            !(at >= header.constants.offset && at < header.constants.offset + header.constants.size);
   };
@@ -193,9 +198,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadPlan{"unknown operation", [](auto& b) { b.plan.exprs[0].op = static_cast<PlanExpr::Op>(9); }},
         BadPlan{"uses a later one", [](auto& b) { b.plan.exprs.push_back({PlanExpr::Op::add, 0, 99, 0}); }},
         BadPlan{"is symbol 3 of 1", [](auto& b) { b.plan.exprs.push_back({PlanExpr::Op::symbol, 3, 0, 0}); }},
-        BadPlan{"divides by zero", [](auto& b) {
-          const auto one = b.plan.constant(1), zero = b.plan.constant(0);
-          b.plan.exprs.push_back({PlanExpr::Op::mod, 0, one, zero}); }},
+        BadPlan{"divides by zero",
+                [](auto& b) {
+                  const auto one = b.plan.constant(1), zero = b.plan.constant(0);
+                  b.plan.exprs.push_back({PlanExpr::Op::mod, 0, one, zero});
+                }},
         BadPlan{"has the range [5, 2]", [](auto& b) { b.plan.symbols[0].range = {5, 2}; }},
         BadPlan{"is not the size that it is taken from", [](auto& b) { b.plan.symbols[0].dim = 1; }},
         BadPlan{"input 7 does not exist", [](auto& b) { b.plan.symbols[0].input = 7; }},
@@ -205,10 +212,18 @@ INSTANTIATE_TEST_SUITE_P(
         BadPlan{"input 1 does not exist", [](auto& b) { b.plan.buffers[0].index = 1; }},
         BadPlan{"negative offset", [](auto& b) { b.plan.buffers[1].offset = negative(b); }},
         BadPlan{"outside the constants", [](auto& b) { b.constants.resize(8); }},
-        BadPlan{"not a multiple of 64", [](auto& b) { b.constants.resize(64); b.plan.buffers[2].offset = b.plan.constant(4); }},
-        BadPlan{"outside the arena", [](auto& b) {
-          b.plan.arena_bytes = b.plan.constant(64); b.plan.buffers[1].bytes = b.plan.constant(128); }},
-        BadPlan{"view 2 needs 64 bytes of a buffer that has 16", [](auto& b) { b.plan.views[2].shape = {b.plan.constant(16)}; }},
+        BadPlan{"not a multiple of 64",
+                [](auto& b) {
+                  b.constants.resize(64);
+                  b.plan.buffers[2].offset = b.plan.constant(4);
+                }},
+        BadPlan{"outside the arena",
+                [](auto& b) {
+                  b.plan.arena_bytes = b.plan.constant(64);
+                  b.plan.buffers[1].bytes = b.plan.constant(128);
+                }},
+        BadPlan{"view 2 needs 64 bytes of a buffer that has 16",
+                [](auto& b) { b.plan.views[2].shape = {b.plan.constant(16)}; }},
         BadPlan{"enters the code at 4096", [](auto& b) { b.plan.steps[0].entry = 4096; }},
         BadPlan{"block 9 does not exist", [](auto& b) { b.plan.steps[0].block = 9; }},
         BadPlan{"source 5 does not exist", [](auto& b) { b.plan.steps[0].sources = {5}; }},
@@ -231,7 +246,8 @@ TEST(PlanMeaning, ReferenceStepsAreChecked) {
   EXPECT_THAT(spoiled([](auto& s, auto&) { s.results.clear(); }), HasSubstr("has no result"));
   EXPECT_THAT(spoiled([](auto& s, auto&) { s.results = {0}; }), HasSubstr("writes into an input or a constant"));
   EXPECT_THAT(spoiled([](auto& s, auto&) { s.args[0].tensor = 33; }), HasSubstr("view 33 does not exist"));
-  EXPECT_THAT(spoiled([](auto& s, auto&) { s.args[0].kind = static_cast<PlanArg::Kind>(8); }), HasSubstr("unknown kind"));
+  EXPECT_THAT(spoiled([](auto& s, auto&) { s.args[0].kind = static_cast<PlanArg::Kind>(8); }),
+              HasSubstr("unknown kind"));
   EXPECT_THAT(spoiled([](auto& s, auto&) {
                 PlanArg nested;
                 nested.kind = PlanArg::Kind::list;

@@ -211,7 +211,8 @@ class Verifier {
     for (const OneDnnPart& part : payload.parts) {
       check_index(part.weights, s.buffers.size(), what + ": weights");
       check(!part.layout.empty(), "{} does not say how its weights lie", what);
-      check(plan_.buffers[s.buffers[part.weights]].space == BufferSpace::constant, "{} has weights that are no constant", what);
+      check(plan_.buffers[s.buffers[part.weights]].space == BufferSpace::constant,
+            "{} has weights that are no constant", what);
     }
     for (const OneDnnAccess& a : onednn_accesses(payload)) {
       check_index(a.buffer, s.buffers.size(), what + ": operand");

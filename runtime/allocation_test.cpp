@@ -21,7 +21,9 @@ void* counted(std::size_t size, std::size_t alignment) {
 }  // namespace
 
 void* operator new(std::size_t size) { return counted(size, 16); }
-void* operator new(std::size_t size, std::align_val_t alignment) { return counted(size, static_cast<std::size_t>(alignment)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return counted(size, static_cast<std::size_t>(alignment));
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
@@ -36,10 +38,10 @@ TEST(Allocations, NoneInTheSteadyState) {
   Instance instance(Program::from_built(samples::kernel_plan(), options));
   std::vector<Tensor> memory;
   for (const std::int64_t rows : {3, 16}) {
-    memory.emplace_back(DType::f32, Shape{rows, 4});                                            // contiguous input
-    memory.emplace_back(DType::f32, Shape{rows, 4});                                            // output
+    memory.emplace_back(DType::f32, Shape{rows, 4});  // contiguous input
+    memory.emplace_back(DType::f32, Shape{rows, 4});  // output
     const Tensor& wide = memory.emplace_back(DType::f32, Shape{rows, 8});
-    memory.emplace_back(DType::f32, Shape{rows, 4}, Shape{8, 1}, wide.owner(), wide.data());    // strided input
+    memory.emplace_back(DType::f32, Shape{rows, 4}, Shape{8, 1}, wide.owner(), wide.data());  // strided input
   }
   const auto run_all = [&] {
     for (const std::size_t i : {0u, 4u}) {

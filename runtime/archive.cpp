@@ -78,9 +78,10 @@ const ManifestPlan& choose_plan(const Manifest& manifest, const LoadOptions& opt
       fmt::format("no plan of '{}' runs here{}: the file holds plans for {}; this machine is {}", module.name, asked,
                   held.empty() ? "no machine at all" : fmt::format("{}", fmt::join(held, ", ")), host.str()),
       std::string(where),
-      manifest.portable ? "Tune the model on this machine (aitune tune), or load with rebuild=true where the compiler is "
-                          "installed"
-                        : "Tune the original model on this machine (aitune tune): this file was saved without it");
+      manifest.portable
+          ? "Tune the model on this machine (aitune tune), or load with rebuild=true where the compiler is "
+            "installed"
+          : "Tune the original model on this machine (aitune tune): this file was saved without it");
 }
 
 std::span<const std::byte> plan_bytes(const ZipReader& archive, const ManifestPlan& plan, bool verify) {
@@ -109,7 +110,8 @@ void verify_entries(const ZipReader& archive) {
     if (name == kManifestEntry || name == kManifestDigestEntry || manifest.find_entry(name)) continue;
     wrong.push_back(fmt::format("{} is not in the manifest", name));
   }
-  if (!wrong.empty()) throw Corrupt(fmt::format("{}", fmt::join(wrong, "; ")), archive.where(), std::string(kCopyAgain));
+  if (!wrong.empty())
+    throw Corrupt(fmt::format("{}", fmt::join(wrong, "; ")), archive.where(), std::string(kCopyAgain));
 }
 
 void prefault(std::span<const std::byte> bytes) noexcept {

@@ -10,8 +10,8 @@
 
 namespace aitune {
 
-/// The manifest, checked against its digest. Throws Corrupt or Incompatible, and Unsupported for an archive that has none
-/// (a .pt2 that was never tuned).
+/// The manifest, checked against its digest. Throws Corrupt or Incompatible, and Unsupported for an archive that has
+/// none (a .pt2 that was never tuned).
 Manifest read_manifest(const ZipReader& archive);
 
 /// The first plan of the wanted module and precision that the machine can run. Throws NotFound for an unknown module,

@@ -61,10 +61,18 @@ void BoundPlan::check_buffers() const {
     const PlanBuffer& b = plan.buffers[i];
     std::size_t room = 0;
     switch (b.space) {
-      case BufferSpace::input: room = shapes_.input_bytes[b.index]; break;
-      case BufferSpace::output: room = shapes_.output_bytes[b.index]; break;
-      case BufferSpace::constant: room = program_.constants().size(); break;
-      case BufferSpace::arena: room = arena_bytes_; break;
+      case BufferSpace::input:
+        room = shapes_.input_bytes[b.index];
+        break;
+      case BufferSpace::output:
+        room = shapes_.output_bytes[b.index];
+        break;
+      case BufferSpace::constant:
+        room = program_.constants().size();
+        break;
+      case BufferSpace::arena:
+        room = arena_bytes_;
+        break;
     }
     const std::int64_t offset = shapes_.values[b.offset], bytes = shapes_.values[b.bytes];
     if (offset < 0 || bytes < 0 || !fits(value(b.offset), value(b.bytes), room)) {
@@ -101,10 +109,14 @@ void BoundPlan::check_fill(const PlanStep& step) const {
 
 BoundPlan::Place& BoundPlan::place_of(const PlanBuffer& buffer) {
   switch (buffer.space) {
-    case BufferSpace::input: return inputs_[buffer.index];
-    case BufferSpace::output: return outputs_[buffer.index];
-    case BufferSpace::constant: return constants_;
-    case BufferSpace::arena: break;
+    case BufferSpace::input:
+      return inputs_[buffer.index];
+    case BufferSpace::output:
+      return outputs_[buffer.index];
+    case BufferSpace::constant:
+      return constants_;
+    case BufferSpace::arena:
+      break;
   }
   return arena_;
 }
@@ -164,7 +176,8 @@ Tensor BoundPlan::view(std::uint32_t index) {
 
 void BoundPlan::run_step(Step& step, std::size_t index) {
   switch (step.kind) {
-    case StepKind::cpu_kernel: return cpu::run_kernel(step.kernel, program_.pool());
+    case StepKind::cpu_kernel:
+      return cpu::run_kernel(step.kernel, program_.pool());
     case StepKind::fill: {
       const Fill& fill = step.fill;
       return fill_pattern(static_cast<std::byte*>(slots_[fill.slot]) + fill.offset, fill.bytes, fill.pattern);
@@ -175,7 +188,8 @@ void BoundPlan::run_step(Step& step, std::size_t index) {
       } catch (const Error& e) {
         rethrow_in_step(program_.plan(), index, e);
       }
-    case StepKind::onednn: return step.onednn->run(program_.pool());
+    case StepKind::onednn:
+      return step.onednn->run(program_.pool());
   }
   throw InternalError(fmt::format("step {} has a kind that read_plan should have refused", index));
 }

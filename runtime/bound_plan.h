@@ -76,8 +76,8 @@ class BoundPlan {
   PlanShapes shapes_;
   std::size_t arena_bytes_ = 0;
   std::vector<Step> steps_;
-  std::vector<void*> slots_;            // buffer arrays of all kernels, one after another
-  std::vector<std::int64_t> params_;    // likewise their parameters
+  std::vector<void*> slots_;          // buffer arrays of all kernels, one after another
+  std::vector<std::int64_t> params_;  // likewise their parameters
   Place arena_, constants_;
   std::vector<Place> inputs_, outputs_;
 };

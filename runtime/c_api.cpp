@@ -1,8 +1,8 @@
 // <aitune/runtime.h> over programs and instances. No exception leaves this file.
 
-#include <cstring>
 #include <aitune/runtime.h>
 #include <aitune/version.h>
+#include <cstring>
 
 #include <new>
 #include <string>
@@ -125,11 +125,12 @@ struct aitune_module {
 namespace aitune {
 namespace {
 
-aitune_status get_info(const std::vector<PlanTensor>& tensors, const std::vector<TensorInfo>& limits,
-                       std::size_t index, aitune_tensor_info* info) {
+aitune_status get_info(const std::vector<PlanTensor>& tensors, const std::vector<TensorInfo>& limits, std::size_t index,
+                       aitune_tensor_info* info) {
   return guarded([&] {
     require(info, "info is null");
-    if (index >= tensors.size()) throw InvalidArgument(fmt::format("there is no tensor {} of {}", index, tensors.size()));
+    if (index >= tensors.size())
+      throw InvalidArgument(fmt::format("there is no tensor {} of {}", index, tensors.size()));
     const PlanTensor& t = tensors[index];
     *info = {t.name.c_str(), static_cast<aitune_dtype>(t.dtype), static_cast<std::int32_t>(t.shape.size()),
              limits[index].min.data(), limits[index].max.data()};

@@ -59,8 +59,8 @@ BoundPlan& Instance::add_binding(std::span<const TensorRef> inputs) {
 
 BoundPlan& Instance::bind(std::span<const TensorRef> inputs) {
   for (std::size_t i = 0; i < inputs.size(); ++i) check_strides(inputs[i], i);
-  const auto known = std::ranges::find_if(
-      bindings_, [&](const auto& bound) { return same_inputs(*bound, program_->plan(), inputs); });
+  const auto known =
+      std::ranges::find_if(bindings_, [&](const auto& bound) { return same_inputs(*bound, program_->plan(), inputs); });
   if (known == bindings_.end()) return add_binding(inputs);
   std::rotate(bindings_.begin(), known, known + 1);
   return *bindings_.front();

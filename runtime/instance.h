@@ -31,8 +31,8 @@ class Instance {
   std::span<const Shape> output_shapes(std::span<const TensorRef> inputs);
 
   /// Runs the plan from the caller's memory into the caller's memory. Inputs may be strided (they are copied then);
-  /// outputs are contiguous, of the dtype and shape that output_shapes gives, and overlap neither inputs nor each other.
-  /// Throws InvalidArgument before anything ran; outputs are unspecified after any other error.
+  /// outputs are contiguous, of the dtype and shape that output_shapes gives, and overlap neither inputs nor each
+  /// other. Throws InvalidArgument before anything ran; outputs are unspecified after any other error.
   void run(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs,
            const StepObserver* observer = nullptr);
   /// The same, with fresh tensors for the outputs.

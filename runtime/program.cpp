@@ -123,7 +123,8 @@ void Program::make_onednn_kernels() {
       // read_plan has seen that weights are constants, and so of constant size.
       const PlanExpr& room = plan_.exprs[plan_.buffers[step.buffers[parts[p].weights]].bytes];
       if (room.op != PlanExpr::Op::constant || static_cast<std::uint64_t>(room.value) < kernel->weights_bytes(p))
-        throw Corrupt(fmt::format("its weights take {} bytes, more than the plan has", kernel->weights_bytes(p)), where);
+        throw Corrupt(fmt::format("its weights take {} bytes, more than the plan has", kernel->weights_bytes(p)),
+                      where);
     }
     onednn_[i] = std::move(kernel);
   }

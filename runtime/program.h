@@ -19,12 +19,12 @@
 namespace aitune {
 
 struct LoadOptions {
-  int num_threads = 0;              ///< 0: as the plan says; the plan's 0: all CPUs
-  std::shared_ptr<ThreadPool> pool; ///< to share one among programs; empty: the program makes its own
-  bool verify_checksums = true;     ///< false trusts the file system; structure and meaning are verified all the same
-  std::string module;               ///< which module of the file; empty: the first
-  std::string precision;            ///< "fp32" or "bf16": only plans of this precision; empty: what tuning preferred
-  std::optional<CpuTarget> host;    ///< what the machine is taken to be; empty: what it is
+  int num_threads = 0;               ///< 0: as the plan says; the plan's 0: all CPUs
+  std::shared_ptr<ThreadPool> pool;  ///< to share one among programs; empty: the program makes its own
+  bool verify_checksums = true;      ///< false trusts the file system; structure and meaning are verified all the same
+  std::string module;                ///< which module of the file; empty: the first
+  std::string precision;             ///< "fp32" or "bf16": only plans of this precision; empty: what tuning preferred
+  std::optional<CpuTarget> host;     ///< what the machine is taken to be; empty: what it is
 };
 
 /// A plan with its code mapped and its constants in place. Constant after it is made; any number of threads and
@@ -73,7 +73,7 @@ class Program {
   std::shared_ptr<const void> owner_;  // of the bytes that constants_ points into
   Plan plan_;
   std::span<const std::byte> constants_;
-  Arena constants_copy_;               // used when the bytes are not aligned where they are
+  Arena constants_copy_;  // used when the bytes are not aligned where they are
   cpu::CodeSegment code_;
   std::map<std::size_t, std::unique_ptr<const cpu::OneDnnKernel>> onednn_;  // by step
   std::shared_ptr<ThreadPool> pool_;

@@ -93,8 +93,9 @@ TEST(Program, SaysWhyNoPlanFits) {
   auto options = one_thread();
   options.host = plain_host();
   const auto archive = samples::archive_of({plan_for(true, "fp32")});
-  EXPECT_THAT(refusal(archive, options), AllOf(HasSubstr("x86_64 avx512 (fp32)"), HasSubstr("this machine is x86_64 avx2"),
-                                               HasSubstr("aitune tune"), HasSubstr("rebuild=true")));
+  EXPECT_THAT(refusal(archive, options),
+              AllOf(HasSubstr("x86_64 avx512 (fp32)"), HasSubstr("this machine is x86_64 avx2"),
+                    HasSubstr("aitune tune"), HasSubstr("rebuild=true")));
   const auto bare = samples::archive_of({plan_for(true, "fp32")}, [](Manifest& m) { m.portable = false; });
   EXPECT_THAT(refusal(bare, options), HasSubstr("saved without it"));
   options.module = "other";
@@ -168,8 +169,8 @@ TEST(VerifyEntries, ListsEverythingThatDiffers) {
     m.entries[0].sha256[0] ^= std::byte{1};
     m.entries[1].name = "missing.bin";
   });
-  EXPECT_THAT(verify(spoiled), AllOf(HasSubstr("0.plan does not match its SHA-256"), HasSubstr("missing.bin is missing"),
-                                     HasSubstr("1.plan is not in the manifest")));
+  EXPECT_THAT(verify(spoiled), AllOf(HasSubstr("0.plan does not match its SHA-256"),
+                                     HasSubstr("missing.bin is missing"), HasSubstr("1.plan is not in the manifest")));
 }
 
 }  // namespace

@@ -35,14 +35,22 @@ ReferenceCall::ReferenceCall(const Plan& plan, const PlanStep& step, std::span<c
 
 reference::OpArg ReferenceCall::make_arg(const Plan& plan, const PlanArg& arg, std::span<const std::int64_t> values) {
   switch (arg.kind) {
-    case PlanArg::Kind::none: return reference::NoneArg{};
-    case PlanArg::Kind::boolean: return arg.boolean;
-    case PlanArg::Kind::integer: return values[arg.integer];
-    case PlanArg::Kind::number: return arg.number;
-    case PlanArg::Kind::string: return arg.string;
-    case PlanArg::Kind::dtype: return arg.dtype;
-    case PlanArg::Kind::tensor: return make_view(plan.views[arg.tensor], values);
-    case PlanArg::Kind::list: break;
+    case PlanArg::Kind::none:
+      return reference::NoneArg{};
+    case PlanArg::Kind::boolean:
+      return arg.boolean;
+    case PlanArg::Kind::integer:
+      return values[arg.integer];
+    case PlanArg::Kind::number:
+      return arg.number;
+    case PlanArg::Kind::string:
+      return arg.string;
+    case PlanArg::Kind::dtype:
+      return arg.dtype;
+    case PlanArg::Kind::tensor:
+      return make_view(plan.views[arg.tensor], values);
+    case PlanArg::Kind::list:
+      break;
   }
   reference::OpArgList list;
   for (const PlanArg& item : arg.list) list.push_back(make_arg(plan, item, values));

@@ -23,12 +23,18 @@ std::string expr_text(const Plan& plan, ExprId id, int depth, std::set<std::size
   if (depth == 0) return "...";
   const auto lhs = expr_text(plan, e.lhs, depth - 1, used), rhs = expr_text(plan, e.rhs, depth - 1, used);
   switch (e.op) {
-    case PlanExpr::Op::add: return fmt::format("({} + {})", lhs, rhs);
-    case PlanExpr::Op::mul: return fmt::format("{}*{}", lhs, rhs);
-    case PlanExpr::Op::floordiv: return fmt::format("({} // {})", lhs, rhs);
-    case PlanExpr::Op::mod: return fmt::format("({} % {})", lhs, rhs);
-    case PlanExpr::Op::min: return fmt::format("min({}, {})", lhs, rhs);
-    default: return fmt::format("max({}, {})", lhs, rhs);
+    case PlanExpr::Op::add:
+      return fmt::format("({} + {})", lhs, rhs);
+    case PlanExpr::Op::mul:
+      return fmt::format("{}*{}", lhs, rhs);
+    case PlanExpr::Op::floordiv:
+      return fmt::format("({} // {})", lhs, rhs);
+    case PlanExpr::Op::mod:
+      return fmt::format("({} % {})", lhs, rhs);
+    case PlanExpr::Op::min:
+      return fmt::format("min({}, {})", lhs, rhs);
+    default:
+      return fmt::format("max({}, {})", lhs, rhs);
   }
 }
 
@@ -39,9 +45,9 @@ std::string range_text(const PlanSymbol& s) {
 
 [[noreturn]] void mismatch(const Plan& plan, std::size_t index, const TensorRef& got, std::string_view why) {
   const PlanTensor& input = plan.inputs[index];
-  throw InvalidArgument(fmt::format("{}: expected {}, got {}", why, describe_signature(plan, input),
-                                    describe(got.dtype, got.shape)),
-                        fmt::format("input {} '{}'", index, input.name));
+  throw InvalidArgument(
+      fmt::format("{}: expected {}, got {}", why, describe_signature(plan, input), describe(got.dtype, got.shape)),
+      fmt::format("input {} '{}'", index, input.name));
 }
 
 Shape evaluated_shape(const PlanTensor& tensor, const std::vector<std::int64_t>& values) {

@@ -13,8 +13,8 @@ namespace aitune {
 
 /// Values that depend on input shapes alone.
 struct PlanShapes {
-  std::vector<std::int64_t> symbols;      ///< one for each Plan::symbols
-  std::vector<std::int64_t> values;       ///< one for each Plan::exprs
+  std::vector<std::int64_t> symbols;  ///< one for each Plan::symbols
+  std::vector<std::int64_t> values;   ///< one for each Plan::exprs
   std::vector<Shape> inputs, outputs;
   std::vector<std::size_t> input_bytes, output_bytes;
 };

@@ -34,9 +34,7 @@ bool TensorRef::is_plain() const {
   return reinterpret_cast<std::uintptr_t>(data) % alignment == 0 && (strides.empty() || has_row_major_strides(*this));
 }
 
-std::vector<TensorRef> refer_to(std::span<const Tensor> tensors) {
-  return {tensors.begin(), tensors.end()};
-}
+std::vector<TensorRef> refer_to(std::span<const Tensor> tensors) { return {tensors.begin(), tensors.end()}; }
 
 void copy_contiguous(const TensorRef& from, std::byte* to) {
   const auto* data = static_cast<const std::byte*>(from.data);

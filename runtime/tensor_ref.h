@@ -19,8 +19,7 @@ struct TensorRef {
   void* data = nullptr;
 
   TensorRef() = default;
-  TensorRef(DType type, std::span<const std::int64_t> sizes, void* memory)
-      : dtype(type), shape(sizes), data(memory) {}
+  TensorRef(DType type, std::span<const std::int64_t> sizes, void* memory) : dtype(type), shape(sizes), data(memory) {}
   /// Refers into `tensor`, which must outlive this.
   explicit TensorRef(const Tensor& tensor)
       : dtype(tensor.dtype()), shape(tensor.shape()), strides(tensor.strides()), data(tensor.data()) {}

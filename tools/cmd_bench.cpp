@@ -5,12 +5,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstring>
-#include <fmt/format.h>
 
 #include "base/error.h"
 #include "tools/commands.h"
@@ -30,7 +30,9 @@ struct BenchOptions {
   bool steps = false, child = false;
 };
 
-double ms_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
 
 /// The value below which `share` of the sorted times lie (nearest rank).
 double percentile(const std::vector<double>& sorted, double share) {
@@ -38,13 +40,16 @@ double percentile(const std::vector<double>& sorted, double share) {
   return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
 }
 
-struct Cold { double ms = 0, peak_mb = 0; };
+struct Cold {
+  double ms = 0, peak_mb = 0;
+};
 
 /// Starts this program afresh on the model and waits for its first answer.
 Cold first_answer(const BenchOptions& options) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw IoError(std::string("cannot make a pipe: ") + std::strerror(errno));
-  std::vector<std::string> words = {"aitune", "bench", options.model, "--answer-once", "--threads", std::to_string(options.threads)};
+  std::vector<std::string> words = {"aitune",        "bench",     options.model,
+                                    "--answer-once", "--threads", std::to_string(options.threads)};
   for (const auto& input : options.inputs) words.insert(words.end(), {"--input", input});
   if (!options.precision.empty()) words.insert(words.end(), {"--precision", options.precision});
   std::vector<char*> argv;
@@ -84,9 +89,11 @@ void print_steps(Model& model, const std::vector<Tensor>& inputs) {
     std::string modules;
     for (const auto s : step.sources) {
       const auto& source = model.program().plan().sources[s];
-      modules += (modules.empty() ? "" : " + ") + source.op.substr(source.op.find('.') + 1) + (source.module.empty() ? "" : "@" + source.module);
+      modules += (modules.empty() ? "" : " + ") + source.op.substr(source.op.find('.') + 1) +
+                 (source.module.empty() ? "" : "@" + source.module);
     }
-    fmt::print("{:4} {:9.1f} us {:5.1f}%  {}  {}\n", i, best[i], 100 * best[i] / total, step.name.substr(0, 64), modules.substr(0, 120));
+    fmt::print("{:4} {:9.1f} us {:5.1f}%  {}  {}\n", i, best[i], 100 * best[i] / total, step.name.substr(0, 64),
+               modules.substr(0, 120));
   }
 }
 
@@ -106,16 +113,23 @@ void bench(const BenchOptions& options, const Common& common) {
   const auto& inputs = samples.front();
   for (const auto start = Clock::now(); ms_since(start) < 200;) model.instance().run(inputs);
   std::vector<double> times;
-  for (const auto start = Clock::now(); times.size() < 10 || (ms_since(start) < options.seconds * 1e3 && times.size() < 1000000);) {
+  for (const auto start = Clock::now();
+       times.size() < 10 || (ms_since(start) < options.seconds * 1e3 && times.size() < 1000000);) {
     const auto begin = Clock::now();
     model.instance().run(inputs);
     times.push_back(ms_since(begin));
   }
   std::ranges::sort(times);
   const double median = percentile(times, 0.5);
-  nlohmann::ordered_json json = {{"model", options.model}, {"precision", model.program().plan().precision}, {"runs", times.size()},
-                                 {"median_ms", median}, {"p90_ms", percentile(times, 0.9)}, {"p99_ms", percentile(times, 0.99)},
-                                 {"min_ms", times.front()}, {"per_second", 1e3 / median}, {"threads", model.program().pool().threads()}};
+  nlohmann::ordered_json json = {{"model", options.model},
+                                 {"precision", model.program().plan().precision},
+                                 {"runs", times.size()},
+                                 {"median_ms", median},
+                                 {"p90_ms", percentile(times, 0.9)},
+                                 {"p99_ms", percentile(times, 0.99)},
+                                 {"min_ms", times.front()},
+                                 {"per_second", 1e3 / median},
+                                 {"threads", model.program().pool().threads()}};
   std::vector<double> cold_ms;
   double peak = 0;
   for (int i = 0; i < options.cold; ++i) {
@@ -134,10 +148,11 @@ void bench(const BenchOptions& options, const Common& common) {
     return;
   }
   fmt::print("{} ({}, {} threads): median {}, p90 {}, p99 {}, {:.1f} per second ({} runs)\n", options.model,
-             model.program().plan().precision, model.program().pool().threads(), human_time(median), human_time(percentile(times, 0.9)),
-             human_time(percentile(times, 0.99)), 1e3 / median, times.size());
+             model.program().plan().precision, model.program().pool().threads(), human_time(median),
+             human_time(percentile(times, 0.9)), human_time(percentile(times, 0.99)), 1e3 / median, times.size());
   if (!cold_ms.empty())
-    fmt::print("fresh process to first answer: median {}, peak memory {:.0f} MB ({} processes)\n", human_time(percentile(cold_ms, 0.5)), peak, cold_ms.size());
+    fmt::print("fresh process to first answer: median {}, peak memory {:.0f} MB ({} processes)\n",
+               human_time(percentile(cold_ms, 0.5)), peak, cold_ms.size());
   if (options.steps) print_steps(model, inputs);
 }
 
@@ -151,7 +166,10 @@ void add_bench_command(CLI::App& app, Common& common) {
   command->add_option("--seconds", options->seconds, "how long to measure")->check(CLI::Range(0.01, 3600.0));
   command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
   command->add_option("--precision", options->precision, "the plan to measure: fp32 or bf16");
-  command->add_option("--cold", options->cold, "also start this many fresh processes, from exec to first answer")->expected(0, 1)->default_str("5")->check(CLI::Range(0, 1000));
+  command->add_option("--cold", options->cold, "also start this many fresh processes, from exec to first answer")
+      ->expected(0, 1)
+      ->default_str("5")
+      ->check(CLI::Range(0, 1000));
   command->add_flag("--steps", options->steps, "also print the time of every step");
   command->add_flag("--answer-once", options->child)->group("");
   command->add_flag("--json", common.json, "print JSON");

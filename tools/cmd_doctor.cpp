@@ -2,10 +2,10 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "aitune/version.h"
@@ -18,13 +18,17 @@
 namespace aitune::tools {
 namespace {
 
-struct EngineFact { std::string name, state; };
+struct EngineFact {
+  std::string name, state;
+};
 
 std::vector<EngineFact> engines() {
   const bool compiler = !compiler_program().empty();
   const bool avx2 = host_cpu().avx2_fma;
   return {{"reference", "ready"},
-          {"cpu", !avx2 ? "not here: the CPU has no AVX2 and FMA" : compiler ? "ready to tune and to run" : "ready to run; the compiler (aitune-tune) is not installed"},
+          {"cpu", !avx2      ? "not here: the CPU has no AVX2 and FMA"
+                  : compiler ? "ready to tune and to run"
+                             : "ready to run; the compiler (aitune-tune) is not installed"},
           {"cuda", "not in this version"},
           {"tensorrt", "not in this version"}};
 }
@@ -43,8 +47,15 @@ void doctor(const Common& common) {
   if (common.json) {
     auto list = nlohmann::ordered_json::array();
     for (const auto& e : engines()) list.push_back({{"engine", e.name}, {"state", e.state}});
-    fmt::print("{}\n", nlohmann::ordered_json{{"aitune", kVersion}, {"cpu", host_cpu_name()}, {"arch", cpu.arch}, {"features", cpu.feature_names()},
-                                              {"cpus", host_cpu_count()}, {"compiler", compiler_program()}, {"onednn", onednn_state()}, {"engines", list}}.dump(2));
+    fmt::print("{}\n", nlohmann::ordered_json{{"aitune", kVersion},
+                                              {"cpu", host_cpu_name()},
+                                              {"arch", cpu.arch},
+                                              {"features", cpu.feature_names()},
+                                              {"cpus", host_cpu_count()},
+                                              {"compiler", compiler_program()},
+                                              {"onednn", onednn_state()},
+                                              {"engines", list}}
+                           .dump(2));
     return;
   }
   fmt::print("aitune {}\nCPU: {} ({} usable), {}\n", kVersion, host_cpu_name(), host_cpu_count(), cpu.str());

@@ -1,8 +1,8 @@
 // aitune inspect: what an .ait holds.
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include "base/error.h"
 #include "format/manifest.h"
@@ -32,15 +32,18 @@ std::string tensor_line(const ManifestTensor& tensor) {
 void print_plan(const ZipReader& zip, const ManifestPlan& row, bool steps) {
   const auto loaded = read_plan(zip.bytes(zip.at(row.entry)), row.entry);
   const Plan& plan = loaded.plan;
-  fmt::print("plan {}\n  precision {}, for {}\n  {} steps in {} blocks, code {}, constants {}\n", row.entry, row.precision, row.target.str(),
-             plan.steps.size(), plan.blocks.size(), human_bytes(static_cast<double>(loaded.code.size())),
+  fmt::print("plan {}\n  precision {}, for {}\n  {} steps in {} blocks, code {}, constants {}\n", row.entry,
+             row.precision, row.target.str(), plan.steps.size(), plan.blocks.size(),
+             human_bytes(static_cast<double>(loaded.code.size())),
              human_bytes(static_cast<double>(loaded.constants.size())));
   for (std::size_t b = 0; b < plan.blocks.size(); ++b)
-    fmt::print("  block {}: {}{}\n", b, plan.blocks[b].engine, plan.blocks[b].why.empty() ? "" : " (" + plan.blocks[b].why + ")");
+    fmt::print("  block {}: {}{}\n", b, plan.blocks[b].engine,
+               plan.blocks[b].why.empty() ? "" : " (" + plan.blocks[b].why + ")");
   if (!steps) return;
   for (std::size_t s = 0; s < plan.steps.size(); ++s) {
     std::vector<std::string> nodes;
-    for (const auto i : plan.steps[s].sources) nodes.push_back(plan.sources[i].node + (plan.sources[i].module.empty() ? "" : "@" + plan.sources[i].module));
+    for (const auto i : plan.steps[s].sources)
+      nodes.push_back(plan.sources[i].node + (plan.sources[i].module.empty() ? "" : "@" + plan.sources[i].module));
     fmt::print("  {:4} {} <- {}\n", s, plan.steps[s].name, fmt::join(nodes, ", "));
   }
 }
@@ -48,7 +51,8 @@ void print_plan(const ZipReader& zip, const ManifestPlan& row, bool steps) {
 void inspect(const InspectOptions& options, const Common& common) {
   const ZipReader zip = ZipReader::open(options.model);
   if (!zip.find_in_top(kManifestEntry))
-    throw InvalidArgument("it is no .ait file: there is no " + std::string(kManifestEntry) + " in it", options.model, "aitune tune makes .ait files");
+    throw InvalidArgument("it is no .ait file: there is no " + std::string(kManifestEntry) + " in it", options.model,
+                          "aitune tune makes .ait files");
   const Manifest manifest = read_manifest(zip);
   if (common.json) {
     auto json = nlohmann::ordered_json::parse(manifest.to_json());
@@ -56,20 +60,23 @@ void inspect(const InspectOptions& options, const Common& common) {
     fmt::print("{}\n", json.dump(2));
     return;
   }
-  fmt::print("{}: {} made by aitune {}, {}, {} the PyTorch program\n", options.model, manifest.name, manifest.aitune_version,
-             human_bytes(static_cast<double>(zip.file_bytes().size())), manifest.portable ? "with" : "without");
+  fmt::print("{}: {} made by aitune {}, {}, {} the PyTorch program\n", options.model, manifest.name,
+             manifest.aitune_version, human_bytes(static_cast<double>(zip.file_bytes().size())),
+             manifest.portable ? "with" : "without");
   for (const auto& module : manifest.modules) {
     fmt::print("module {}\n", module.name);
     for (const auto& t : module.inputs) fmt::print("  input  {}\n", tensor_line(t));
     for (const auto& t : module.outputs) fmt::print("  output {}\n", tensor_line(t));
     for (const auto& [name, range] : module.symbols)
-      fmt::print("  {} from {} to {}\n", name, range.min, range.max == SymRange::kNoMax ? "any" : std::to_string(range.max));
+      fmt::print("  {} from {} to {}\n", name, range.min,
+                 range.max == SymRange::kNoMax ? "any" : std::to_string(range.max));
   }
   for (const auto& plan : manifest.plans) print_plan(zip, plan, options.steps);
   const auto measured = nlohmann::ordered_json::parse(manifest.measured);
   if (measured.contains("latency_ms"))
-    fmt::print("measured: {} (reference engine {}), relative error {:.1e} on {} samples\n", human_time(measured["latency_ms"].get<double>()),
-               human_time(measured["baseline_ms"].get<double>()), measured["relative_error"].get<double>(), measured["samples"].get<int>());
+    fmt::print("measured: {} (reference engine {}), relative error {:.1e} on {} samples\n",
+               human_time(measured["latency_ms"].get<double>()), human_time(measured["baseline_ms"].get<double>()),
+               measured["relative_error"].get<double>(), measured["samples"].get<int>());
   fmt::print("configuration {}\n", manifest.config);
 }
 

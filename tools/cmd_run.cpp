@@ -1,7 +1,7 @@
 // aitune run: inputs from files through a tuned model, outputs to files.
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "base/error.h"
 #include "tools/commands.h"
@@ -20,7 +20,8 @@ struct RunOptions {
 std::string output_path(const std::string& path, std::size_t sample, std::size_t count) {
   if (count == 1) return path;
   const auto dot = path.rfind('.');
-  return dot == std::string::npos ? fmt::format("{}.{}", path, sample) : fmt::format("{}.{}{}", path.substr(0, dot), sample, path.substr(dot));
+  return dot == std::string::npos ? fmt::format("{}.{}", path, sample)
+                                  : fmt::format("{}.{}{}", path.substr(0, dot), sample, path.substr(dot));
 }
 
 void run(const RunOptions& options, const Common& common) {
@@ -35,7 +36,9 @@ void run(const RunOptions& options, const Common& common) {
     auto outputs = nlohmann::ordered_json::array();
     for (const auto& [name, tensor] : results[s]) {
       outputs.push_back(tensor_json(name, tensor));
-      if (!common.json) fmt::print("{}{}: {}\n", samples.size() > 1 ? fmt::format("sample {} ", s) : "", name, describe(tensor.dtype(), tensor.shape()));
+      if (!common.json)
+        fmt::print("{}{}: {}\n", samples.size() > 1 ? fmt::format("sample {} ", s) : "", name,
+                   describe(tensor.dtype(), tensor.shape()));
     }
     nlohmann::ordered_json entry = {{"outputs", outputs}};
     if (!options.output.empty()) {
@@ -55,7 +58,8 @@ void add_run_command(CLI::App& app, Common& common) {
   auto* command = app.add_subcommand("run", "Run a tuned model on inputs from files");
   const auto options = std::make_shared<RunOptions>();
   command->add_option("model", options->model, "the .ait file")->required();
-  command->add_option("-i,--input", options->inputs, "inputs: .npz, .safetensors, .npy or NAME=FILE.npy; the recorded samples if left out");
+  command->add_option("-i,--input", options->inputs,
+                      "inputs: .npz, .safetensors, .npy or NAME=FILE.npy; the recorded samples if left out");
   command->add_option("-o,--output", options->output, "where outputs go: .npz, .safetensors or .npy");
   command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
   command->add_flag("--json", common.json, "print JSON");

@@ -1,7 +1,7 @@
 // aitune tune: a saved PyTorch model in, a tuned .ait out.
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "aitune/aitune.hpp"
@@ -35,11 +35,12 @@ TorchTensorRTAotBackendConfig make_config(const TuneOptions& options) {
 
 void print_report(const TuneReport& report, const std::string& path) {
   for (const auto& c : report.candidates)
-    fmt::print("{}: {}, relative error {:.1e}, {} steps, built in {:.1f} s{}\n", c.precision, human_time(c.milliseconds), c.worst_error,
-               c.steps, c.build_seconds, c.correct ? "" : " (refused: " + c.problem + ")");
+    fmt::print("{}: {}, relative error {:.1e}, {} steps, built in {:.1f} s{}\n", c.precision,
+               human_time(c.milliseconds), c.worst_error, c.steps, c.build_seconds,
+               c.correct ? "" : " (refused: " + c.problem + ")");
   for (const auto& f : report.fallbacks) fmt::print("on the reference engine: {}\n", f);
-  fmt::print("{} written: {}, {} a run (reference engine {}), tuned in {:.1f} s\n", path, report.chosen, human_time(report.milliseconds),
-             human_time(report.baseline_milliseconds), report.seconds);
+  fmt::print("{} written: {}, {} a run (reference engine {}), tuned in {:.1f} s\n", path, report.chosen,
+             human_time(report.milliseconds), human_time(report.baseline_milliseconds), report.seconds);
 }
 
 void tune_model(const TuneOptions& options, const Common& common) {
@@ -74,8 +75,13 @@ void add_tune_command(CLI::App& app, Common& common) {
   const auto options = std::make_shared<TuneOptions>();
   std::string settings = "a setting as key=value; there are:";
   for (const auto& help : setting_help()) settings += fmt::format("\n{} ({}): {}", help.field, help.type, help.meaning);
-  command->add_option("model", options->model, "the model: a .pt2 file of torch.export.save, or an .ait file to tune again")->required();
-  command->add_option("-i,--input", options->inputs, "samples: .npz, .safetensors, .npy or NAME=FILE.npy; several, or lists; an .ait file brings its own");
+  command
+      ->add_option("model", options->model,
+                   "the model: a .pt2 file of torch.export.save, or an .ait file to tune again")
+      ->required();
+  command->add_option(
+      "-i,--input", options->inputs,
+      "samples: .npz, .safetensors, .npy or NAME=FILE.npy; several, or lists; an .ait file brings its own");
   command->add_option("-o,--output", options->output, "the .ait file to write")->required();
   command->add_option("--name", options->name, "the module's name; the file's if left out");
   command->add_option("--ir", options->ir, "dynamo, ts or fx");

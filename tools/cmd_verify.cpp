@@ -1,7 +1,7 @@
 // aitune verify: proves on this machine that a file is whole and that its plan still gives the recorded outputs.
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "base/error.h"
 #include "format/manifest.h"
@@ -18,7 +18,8 @@ void check_entries(const ZipReader& zip, const Manifest& manifest) {
   for (const auto& row : manifest.entries) {
     const auto bytes = zip.bytes(zip.at(row.name));
     if (bytes.size() != row.size || sha256(bytes) != row.sha256)
-      throw Corrupt(fmt::format("entry {} is not what was saved: its SHA-256 differs", row.name), zip.where(), "Copy the file again, or tune again");
+      throw Corrupt(fmt::format("entry {} is not what was saved: its SHA-256 differs", row.name), zip.where(),
+                    "Copy the file again, or tune again");
   }
 }
 
@@ -32,7 +33,8 @@ std::string first_wrong_block(Model& model, const ZipReader& zip, const std::vec
     for (std::size_t i = 0; i < outputs.size() && found.empty(); ++i)
       for (const auto& [name, tensor] : expected)
         if (name == fmt::format("block{}.{}", block, i) && !(relative_error(outputs[i], tensor) <= bound))
-          found = fmt::format("; the first block that is off is {} ({})", block, model.program().plan().blocks[block].engine);
+          found = fmt::format("; the first block that is off is {} ({})", block,
+                              model.program().plan().blocks[block].engine);
   });
   return found;
 }
@@ -55,15 +57,22 @@ void verify_file(const std::string& path, const Common& common) {
         const double error = relative_error(tensor, reference);
         worst = std::max(worst, error);
         if (!(error <= bound))
-          throw ValidationError(fmt::format("output {} of sample {} is off: relative error {:.2e}, allowed {:.0e}{}", name, s, error, bound,
-                                            s == 0 ? first_wrong_block(model, zip, ordered, bound) : ""),
-                                path, "Tune the model again on this machine");
+          throw ValidationError(
+              fmt::format("output {} of sample {} is off: relative error {:.2e}, allowed {:.0e}{}", name, s, error,
+                          bound, s == 0 ? first_wrong_block(model, zip, ordered, bound) : ""),
+              path, "Tune the model again on this machine");
       }
   }
   if (common.json)
-    fmt::print("{}\n", nlohmann::ordered_json{{"ok", true}, {"entries", manifest.entries.size()}, {"samples", inputs.size()}, {"relative_error", worst}, {"bound", bound}}.dump(2));
+    fmt::print("{}\n", nlohmann::ordered_json{{"ok", true},
+                                              {"entries", manifest.entries.size()},
+                                              {"samples", inputs.size()},
+                                              {"relative_error", worst},
+                                              {"bound", bound}}
+                           .dump(2));
   else
-    fmt::print("{}: whole ({} entries), and right: {} samples, relative error at most {:.1e} (allowed {:.0e})\n", path, manifest.entries.size(), inputs.size(), worst, bound);
+    fmt::print("{}: whole ({} entries), and right: {} samples, relative error at most {:.1e} (allowed {:.0e})\n", path,
+               manifest.entries.size(), inputs.size(), worst, bound);
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ using namespace aitune::tools;
 void hand_over(int argc, char** argv) {
   const std::string program = compiler_program();
   if (program.empty())
-    throw Unavailable("the compiler is not installed", "aitune tune", "Install aitune with its compiler (aitune-tune), or tune on another machine");
+    throw Unavailable("the compiler is not installed", "aitune tune",
+                      "Install aitune with its compiler (aitune-tune), or tune on another machine");
   std::vector<char*> words(argv, argv + argc);
   words.push_back(nullptr);
   execv(program.c_str(), words.data());

@@ -22,13 +22,16 @@ std::vector<Tensor> Model::in_order(const NamedTensors& named, const std::string
     auto at = program_->find_input(name);
     for (std::size_t i = 0; !at && i < slots.size(); ++i)
       if (std::to_string(i) == name) at = i;
-    if (!at) throw InvalidArgument(fmt::format("the model has no input '{}'", name), where, "Its inputs are: " + expected);
+    if (!at)
+      throw InvalidArgument(fmt::format("the model has no input '{}'", name), where, "Its inputs are: " + expected);
     if (slots[*at]) throw InvalidArgument(fmt::format("input '{}' is given twice", inputs[*at].name), where);
     slots[*at] = tensor;
   }
   std::vector<Tensor> ordered;
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    if (!slots[i]) throw InvalidArgument(fmt::format("input '{}' is missing", inputs[i].name), where, "The model's inputs are: " + expected);
+    if (!slots[i])
+      throw InvalidArgument(fmt::format("input '{}' is missing", inputs[i].name), where,
+                            "The model's inputs are: " + expected);
     ordered.push_back(*slots[i]);
   }
   return ordered;
@@ -51,7 +54,8 @@ std::vector<std::vector<Tensor>> Model::samples(const std::vector<std::string>& 
 
 NamedTensors Model::name_outputs(std::vector<Tensor> outputs) const {
   NamedTensors named;
-  for (std::size_t i = 0; i < outputs.size(); ++i) named.emplace_back(program_->plan().outputs[i].name, std::move(outputs[i]));
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    named.emplace_back(program_->plan().outputs[i].name, std::move(outputs[i]));
   return named;
 }
 
@@ -68,7 +72,8 @@ std::vector<NamedTensors> recorded(const std::string& path, const Manifest& mani
 }
 
 nlohmann::ordered_json tensor_json(const std::string& name, const Tensor& tensor) {
-  return {{"name", name}, {"dtype", dtype_name(tensor.dtype())}, {"shape", tensor.shape()}, {"finite", all_finite(tensor)}};
+  return {
+      {"name", name}, {"dtype", dtype_name(tensor.dtype())}, {"shape", tensor.shape()}, {"finite", all_finite(tensor)}};
 }
 
 }  // namespace aitune::tools

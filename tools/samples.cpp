@@ -33,24 +33,29 @@ Tensor row(const Tensor& list, std::int64_t index) {
   return Tensor(list.dtype(), std::move(shape), std::move(strides), list.owner(), list.data() + skip);
 }
 
-struct NamedFile { std::string name, path; };
+struct NamedFile {
+  std::string name, path;
+};
 
 /// "x=FILE" is a name and a file, unless a file of that whole name is meant ("a=b.npz" without a program input "a").
 NamedFile split_name(const std::string& text, const std::vector<ExpectedInput>& inputs) {
   const auto equals = text.find('=');
-  if (equals != std::string::npos && find_input(inputs, text.substr(0, equals))) return {text.substr(0, equals), text.substr(equals + 1)};
+  if (equals != std::string::npos && find_input(inputs, text.substr(0, equals)))
+    return {text.substr(0, equals), text.substr(equals + 1)};
   return {"", text};
 }
 
 }  // namespace
 
-std::vector<NamedTensors> read_samples(const std::vector<std::string>& files, const std::vector<ExpectedInput>& inputs) {
+std::vector<NamedTensors> read_samples(const std::vector<std::string>& files,
+                                       const std::vector<ExpectedInput>& inputs) {
   std::vector<NamedTensors> samples;
   NamedTensors together;  // named .npy files make one sample
   for (const auto& text : files) {
     const auto [name, path] = split_name(text, inputs);
     NamedTensors tensors = read_tensors(path);
-    if (path.ends_with(".npy") && tensors.size() == 1) tensors[0].first = name.empty() ? "0" : name;
+    if (path.ends_with(".npy") && tensors.size() == 1)
+      tensors[0].first = name.empty() ? "0" : name;
     else if (!name.empty())
       throw InvalidArgument("a name is given for a file that names its tensors itself", path, "Leave the name out");
     if (!name.empty()) {

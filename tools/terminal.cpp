@@ -22,8 +22,10 @@ class TerminalProgress final : public Progress {
   void stage(std::string_view name) override {
     stage_ = name;
     if (quiet_) return;
-    if (terminal_) show("");
-    else fmt::print(stderr, "[{:6.1f} s] {}\n", elapsed(), stage_);
+    if (terminal_)
+      show("");
+    else
+      fmt::print(stderr, "[{:6.1f} s] {}\n", elapsed(), stage_);
   }
   void step(std::string_view what, std::size_t done, std::size_t total) override {
     if (quiet_ || !terminal_) return;
@@ -61,8 +63,10 @@ class TerminalProgress final : public Progress {
 
 int report(bool json, ErrorCode code, const std::string& message, const std::string& where, const std::string& fix) {
   if (json)
-    fmt::print("{}\n", nlohmann::ordered_json{{"error", {{"code", error_code_name(code)}, {"message", message}, {"where", where}, {"fix", fix}}}}
-                           .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n",
+               nlohmann::ordered_json{
+                   {"error", {{"code", error_code_name(code)}, {"message", message}, {"where", where}, {"fix", fix}}}}
+                   .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   fmt::print(stderr, "aitune: {}\n", message);
   return exit_status(code);
 }
@@ -71,12 +75,20 @@ int report(bool json, ErrorCode code, const std::string& message, const std::str
 
 int exit_status(ErrorCode code) {
   switch (code) {
-    case ErrorCode::ok: return 0;
-    case ErrorCode::invalid_argument: case ErrorCode::not_found: case ErrorCode::corrupt: case ErrorCode::unsupported:
+    case ErrorCode::ok:
+      return 0;
+    case ErrorCode::invalid_argument:
+    case ErrorCode::not_found:
+    case ErrorCode::corrupt:
+    case ErrorCode::unsupported:
       return kExitInput;
-    case ErrorCode::incompatible: case ErrorCode::unavailable: case ErrorCode::io: case ErrorCode::validation:
+    case ErrorCode::incompatible:
+    case ErrorCode::unavailable:
+    case ErrorCode::io:
+    case ErrorCode::validation:
       return kExitMachine;
-    case ErrorCode::internal: return kExitInternal;
+    case ErrorCode::internal:
+      return kExitInternal;
   }
   return kExitInternal;
 }
@@ -88,19 +100,28 @@ int guarded(const bool& json, const std::function<void()>& body) {
   } catch (const Error& error) {
     return report(json, error.code(), error.what(), error.where(), error.fix());
   } catch (const std::bad_alloc&) {
-    return report(json, ErrorCode::io, "there is not enough memory", "", "Use a machine with more memory, or smaller inputs");
+    return report(json, ErrorCode::io, "there is not enough memory", "",
+                  "Use a machine with more memory, or smaller inputs");
   } catch (const std::exception& error) {
     return report(json, ErrorCode::internal, std::string("internal error: ") + error.what(), "",
                   "This is a bug of aitune: please report it with the command line");
   }
 }
 
-std::unique_ptr<Progress> make_progress(bool quiet) { return std::make_unique<TerminalProgress>(isatty(STDERR_FILENO) != 0, quiet); }
+std::unique_ptr<Progress> make_progress(bool quiet) {
+  return std::make_unique<TerminalProgress>(isatty(STDERR_FILENO) != 0, quiet);
+}
 
-std::string human_time(double ms) { return ms < 1 ? fmt::format("{:.0f} us", ms * 1e3) : ms < 1e4 ? fmt::format("{:.3g} ms", ms) : fmt::format("{:.3g} s", ms / 1e3); }
+std::string human_time(double ms) {
+  return ms < 1     ? fmt::format("{:.0f} us", ms * 1e3)
+         : ms < 1e4 ? fmt::format("{:.3g} ms", ms)
+                    : fmt::format("{:.3g} s", ms / 1e3);
+}
 
 std::string human_bytes(double bytes) {
-  return bytes < 1e3 ? fmt::format("{:.0f} B", bytes) : bytes < 1e6 ? fmt::format("{:.1f} kB", bytes / 1e3) : fmt::format("{:.1f} MB", bytes / 1e6);
+  return bytes < 1e3   ? fmt::format("{:.0f} B", bytes)
+         : bytes < 1e6 ? fmt::format("{:.1f} kB", bytes / 1e3)
+                       : fmt::format("{:.1f} MB", bytes / 1e6);
 }
 
 }  // namespace aitune::tools

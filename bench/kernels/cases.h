@@ -10,7 +10,7 @@ namespace aitune::bench {
 
 struct GemmCase {
   std::string name;
-  kernels::GemmKernel kernel;   ///< buffers: A, B, C, bias
+  kernels::GemmKernel kernel;  ///< buffers: A, B, C, bias
   double flops = 0;
   std::int64_t a_elements = 0, c_elements = 0;
   std::vector<std::int64_t> b_shape;  ///< k dims..., n (packed), or batch, k, n (in place)

@@ -21,7 +21,8 @@ void check(const GemmKernel& kernel) {
     if (k < 1) fail("empty reduction");
   }
   if (kernel.a_strides.size() != dims + kernel.k.size()) fail("wrong number of strides of A");
-  if (!kernel.b_strides.empty() && kernel.b_strides.size() != kernel.batch.size() + 2) fail("wrong number of strides of B");
+  if (!kernel.b_strides.empty() && kernel.b_strides.size() != kernel.batch.size() + 2)
+    fail("wrong number of strides of B");
   if (!kernel.b_strides.empty() && !kernel.b_strides.back().is(1)) fail("B is not contiguous along n");
   for (const Access& access : kernel.accesses) {
     if (access.strides.size() != dims + 1) fail("wrong number of strides of an access");
@@ -63,7 +64,8 @@ void simplify_batch(GemmKernel& kernel) {
   // One B for the innermost batch dims: they are rows.
   while (!kernel.batch.empty() && (!in_place || kernel.b_strides[kernel.batch.size() - 1].is(0))) {
     kernel.m.insert(kernel.m.begin(), kernel.batch.back());
-    if (in_place) kernel.b_strides.erase(kernel.b_strides.begin() + static_cast<std::ptrdiff_t>(kernel.batch.size() - 1));
+    if (in_place)
+      kernel.b_strides.erase(kernel.b_strides.begin() + static_cast<std::ptrdiff_t>(kernel.batch.size() - 1));
     kernel.batch.pop_back();
   }
   for (std::size_t d = kernel.batch.size(); d-- > 1;) {
@@ -83,8 +85,7 @@ void simplify_m(GemmKernel& kernel) {
   }
   for (std::size_t d = kernel.m.size(); d-- > 1;) {
     bool merge = true;
-    for_each_stride_list(kernel,
-                         [&](std::vector<SymInt>& s) { merge = merge && even(s, base + d - 1, kernel.m[d]); });
+    for_each_stride_list(kernel, [&](std::vector<SymInt>& s) { merge = merge && even(s, base + d - 1, kernel.m[d]); });
     if (!merge) continue;
     kernel.m[d] *= kernel.m[d - 1];
     drop_dim(kernel, kernel.m, d - 1, base + d - 1);
@@ -266,7 +267,8 @@ std::optional<FlatRows> flat_rows(const GemmKernel& form) {
   const std::size_t last = form.batch.size() + form.m.size() - 1;
   const auto height = form.m[form.m.size() - 2].as_constant(), width = form.m.back().as_constant();
   const auto row = form.a_strides[last - 1].as_constant(), pixel = form.a_strides[last].as_constant();
-  if (!height || !width || !row || !pixel || *pixel < 1 || *row % *pixel != 0 || *row / *pixel < *width) return std::nullopt;
+  if (!height || !width || !row || !pixel || *pixel < 1 || *row % *pixel != 0 || *row / *pixel < *width)
+    return std::nullopt;
   const std::int64_t pitch = *row / *pixel;
   return FlatRows{(*height - 1) * pitch + *width, pitch, *width};
 }
@@ -305,7 +307,11 @@ std::string fingerprint(const GemmKernel& kernel, const GemmTile& tile) {
                      tile.nr * tile.lanes, tile.lanes, tile.k_unroll, tile.k_block, tile.m_block,
                      tile.n_outer ? "n" : "m",
                      tile.winograd == 0 ? "" : fmt::format("_wino{}_nb{}", tile.winograd, tile.n_block),
-                     tile.flat ? "_amx_flat" : tile.amx ? "_amx" : tile.widen ? "_widen" : "", hash.high64, hash.low64);
+                     tile.flat    ? "_amx_flat"
+                     : tile.amx   ? "_amx"
+                     : tile.widen ? "_widen"
+                                  : "",
+                     hash.high64, hash.low64);
 }
 
 std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, const Tensor& b) {
@@ -315,7 +321,8 @@ std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, co
   const std::int64_t n = form.n.constant();
   bool fits = b.dim() == static_cast<std::int64_t>(kernel.k.size()) + 1 && b.shape().back() == n;
   for (std::size_t d = 0; fits && d < kernel.k.size(); ++d) fits = b.size(d) == kernel.k[d];
-  if (!fits) throw InvalidArgument("an operand of " + describe(b.dtype(), b.shape()) + " cannot be packed", kernel.name);
+  if (!fits)
+    throw InvalidArgument("an operand of " + describe(b.dtype(), b.shape()) + " cannot be packed", kernel.name);
   if (b.dtype() != DType::f32 && b.dtype() != form.b_type) {
     throw InvalidArgument("cannot pack " + describe(b.dtype(), b.shape()), kernel.name);
   }
@@ -333,7 +340,8 @@ std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, co
       const std::int64_t from = rows[k] + first * step;
       if (form.b_type == DType::f32) {
         copy_row(b.as<float>() + from, step, columns, reinterpret_cast<float*>(bytes.data()) + to, 1);
-      } else if (auto* out = reinterpret_cast<std::uint16_t*>(bytes.data()) + to + flat % inner % 2; b.dtype() == DType::bf16) {
+      } else if (auto* out = reinterpret_cast<std::uint16_t*>(bytes.data()) + to + flat % inner % 2;
+                 b.dtype() == DType::bf16) {
         copy_row(b.as<std::uint16_t>() + from, step, columns, out, 2);
       } else {
         for (std::int64_t j = 0; j < columns; ++j) out[2 * j] = float_to_bf16(b.as<float>()[from + j * step]);

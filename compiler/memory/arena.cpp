@@ -8,7 +8,9 @@ namespace {
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
-struct Placed { std::int64_t begin, end; };
+struct Placed {
+  std::int64_t begin, end;
+};
 
 /// The lowest of the smallest gaps between `placed` (sorted by begin) that holds `bytes`; the end if none does.
 std::int64_t best_gap(const std::vector<Placed>& placed, std::int64_t bytes) {

@@ -77,8 +77,8 @@ std::uint32_t PlanBuilder::add_constant(std::span<const std::byte> bytes) {
   Plan& plan = built_.plan;
   const auto id = static_cast<std::uint32_t>(plan.buffers.size());
   const auto offset = static_cast<std::int64_t>(built_.constants.size() - bytes.size());
-  plan.buffers.push_back({BufferSpace::constant, 0, plan.constant(offset),
-                          plan.constant(static_cast<std::int64_t>(bytes.size()))});
+  plan.buffers.push_back(
+      {BufferSpace::constant, 0, plan.constant(offset), plan.constant(static_cast<std::int64_t>(bytes.size()))});
   return constants_[key] = id;
 }
 
@@ -177,7 +177,9 @@ void PlanBuilder::add_copies_to_outputs() {
 
 void PlanBuilder::place_arenas() {
   Plan& plan = built_.plan;
-  struct Life { std::int64_t first = -1, last = -1; };
+  struct Life {
+    std::int64_t first = -1, last = -1;
+  };
   std::map<std::uint32_t, Life> lives;
   const auto touch = [&](std::uint32_t buffer, std::int64_t step) {
     if (!arenas_.contains(buffer)) return;
@@ -188,9 +190,13 @@ void PlanBuilder::place_arenas() {
   for (std::size_t s = 0; s < plan.steps.size(); ++s)
     for (const std::uint32_t b : plan.steps[s].buffers) touch(b, static_cast<std::int64_t>(s));
 
-  // Buffers whose sizes are multiples of the same polynomial keep their relative places for every value of its symbols, so
-  // each such group is planned once, in units of that polynomial. Zeroed buffers share only with their own key.
-  struct Group { SymInt unit; std::vector<std::uint32_t> buffers; std::vector<ArenaRequest> requests; };
+  // Buffers whose sizes are multiples of the same polynomial keep their relative places for every value of its symbols,
+  // so each such group is planned once, in units of that polynomial. Zeroed buffers share only with their own key.
+  struct Group {
+    SymInt unit;
+    std::vector<std::uint32_t> buffers;
+    std::vector<ArenaRequest> requests;
+  };
   std::map<std::string, Group> groups;
   for (const auto& [id, life] : lives) {
     const auto& [multiple, unit] = content(arenas_[id].bytes);

@@ -17,22 +17,23 @@ namespace aitune {
 /// liveness of the steps. Not synchronised.
 class PlanBuilder {
  public:
-  /// Inputs, outputs and symbols are those of the whole model's graph; `hints` are the symbol values (opt shape) at which
-  /// arena sizes are compared.
+  /// Inputs, outputs and symbols are those of the whole model's graph; `hints` are the symbol values (opt shape) at
+  /// which arena sizes are compared.
   PlanBuilder(const Graph& model, const CpuTarget& target, std::string precision, SymValues hints);
 
   /// Arena memory that steps share as their lifetimes allow.
   std::uint32_t add_arena(const SymInt& bytes);
-  /// Arena memory that is zeroed when shapes are bound and whose untouched parts stay zero between runs (halos). Buffers
-  /// with the same key write the same parts, so they may follow one another in the same place; no other buffer may.
+  /// Arena memory that is zeroed when shapes are bound and whose untouched parts stay zero between runs (halos).
+  /// Buffers with the same key write the same parts, so they may follow one another in the same place; no other buffer
+  /// may.
   std::uint32_t add_zeroed_arena(const SymInt& bytes, const std::string& key);
   /// Copies bytes into the constants segment (64-byte aligned). Equal contents are stored once.
   std::uint32_t add_constant(std::span<const std::byte> bytes);
   std::uint32_t input_buffer(std::uint32_t index);
   std::uint32_t output_buffer(std::uint32_t index);
 
-  /// Where a value of the model's graph lies between blocks (contiguous, row-major): an input or output of the caller, a
-  /// constant, or arena memory made here on first use.
+  /// Where a value of the model's graph lies between blocks (contiguous, row-major): an input or output of the caller,
+  /// a constant, or arena memory made here on first use.
   std::uint32_t buffer_of(const Value& value);
 
   /// What the plan's code needs of the CPU so far.
@@ -54,15 +55,18 @@ class PlanBuilder {
   BuiltPlan finish();
 
  private:
-  struct Arena { SymInt bytes; std::optional<std::string> zero_key; };
+  struct Arena {
+    SymInt bytes;
+    std::optional<std::string> zero_key;
+  };
   void place_arenas();
   void add_copies_to_outputs();
 
   const Graph& model_;
   SymValues hints_;
   BuiltPlan built_;
-  std::map<std::uint32_t, Arena> arenas_;               // buffer id -> what it needs
-  std::map<std::string, std::uint32_t> constants_;      // digest of contents -> buffer id
+  std::map<std::uint32_t, Arena> arenas_;           // buffer id -> what it needs
+  std::map<std::string, std::uint32_t> constants_;  // digest of contents -> buffer id
   std::map<const Value*, std::uint32_t> value_buffers_;
   std::map<std::string, std::uint32_t> sources_by_node_;
   std::vector<std::optional<std::uint32_t>> input_buffers_, output_buffers_;

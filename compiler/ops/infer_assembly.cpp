@@ -90,7 +90,8 @@ SymShape even_sizes(const Call& call, const SymInt& extent, const SymInt& piece)
   call.require(!piece.is(0) || extent.is(0), "pieces of 0 elements");
   if (extent.is(0)) return {0};
   const auto n = ceil_div(extent, piece).as_constant();
-  if (!n) call.fail(fmt::format("cannot tell into how many pieces of {} the size {} splits", piece.str(), extent.str()));
+  if (!n)
+    call.fail(fmt::format("cannot tell into how many pieces of {} the size {} splits", piece.str(), extent.str()));
   call.require(*n >= 0 && *n <= 1 << 20, "too many pieces");
   SymShape sizes(static_cast<std::size_t>(*n), piece);
   sizes.back() = extent - piece * (*n - 1);

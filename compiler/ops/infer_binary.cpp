@@ -21,7 +21,8 @@ void add_operand(const Call& call, std::string_view name, bool promotes, Operand
 
 /// Every argument that is an operand by its name in PyTorch's schemas.
 Operands collect(const Call& call) {
-  static constexpr std::array<std::string_view, 6> promoting = {"self", "other", "exponent", "tensor1", "tensor2", "end"};
+  static constexpr std::array<std::string_view, 6> promoting = {"self",    "other",   "exponent",
+                                                                "tensor1", "tensor2", "end"};
   Operands operands;
   for (const auto name : promoting) add_operand(call, name, true, operands);
   for (const std::string_view name : {"condition", "mask", "weight"}) add_operand(call, name, false, operands);
@@ -66,18 +67,54 @@ Types like_self(const Call& call) { return {call.tensor("self")}; }
 
 void add_binary_rules(RuleTable& table) {
   using enum OpId;
-  table.add({aten_add_Tensor,          aten_add_Scalar,           aten_sub_Tensor,         aten_sub_Scalar,
-             aten_subtract_Tensor,     aten_rsub_Tensor,          aten_rsub_Scalar,        aten_mul_Tensor,
-             aten_mul_Scalar,          aten_multiply_Tensor,      aten_floor_divide_default, aten_floor_divide_Scalar,
-             aten_remainder_Tensor,    aten_remainder_Scalar,     aten_remainder_Scalar_Tensor, aten_fmod_Tensor,
-             aten_fmod_Scalar,         aten_pow_Tensor_Tensor,    aten_pow_Tensor_Scalar,  aten_pow_Scalar,
-             aten_maximum_default,     aten_minimum_default,      aten_fmax_default,       aten_fmin_default,
-             aten_max_other,           aten_min_other,            aten_hypot_default,      aten_logaddexp_default,
-             aten_logaddexp2_default,  aten_bitwise_and_Tensor,   aten_bitwise_and_Scalar, aten_bitwise_or_Tensor,
-             aten_bitwise_or_Scalar,   aten_bitwise_xor_Tensor,   aten_bitwise_xor_Scalar, aten___and___Tensor,
-             aten___and___Scalar,      aten___or___Tensor,        aten___or___Scalar,      aten___xor___Tensor,
-             aten___xor___Scalar,      aten_where_self,           aten_where_ScalarSelf,   aten_where_ScalarOther,
-             aten_where_Scalar,        aten_lerp_Scalar,          aten_lerp_Tensor,        aten_addcmul_default},
+  table.add({aten_add_Tensor,
+             aten_add_Scalar,
+             aten_sub_Tensor,
+             aten_sub_Scalar,
+             aten_subtract_Tensor,
+             aten_rsub_Tensor,
+             aten_rsub_Scalar,
+             aten_mul_Tensor,
+             aten_mul_Scalar,
+             aten_multiply_Tensor,
+             aten_floor_divide_default,
+             aten_floor_divide_Scalar,
+             aten_remainder_Tensor,
+             aten_remainder_Scalar,
+             aten_remainder_Scalar_Tensor,
+             aten_fmod_Tensor,
+             aten_fmod_Scalar,
+             aten_pow_Tensor_Tensor,
+             aten_pow_Tensor_Scalar,
+             aten_pow_Scalar,
+             aten_maximum_default,
+             aten_minimum_default,
+             aten_fmax_default,
+             aten_fmin_default,
+             aten_max_other,
+             aten_min_other,
+             aten_hypot_default,
+             aten_logaddexp_default,
+             aten_logaddexp2_default,
+             aten_bitwise_and_Tensor,
+             aten_bitwise_and_Scalar,
+             aten_bitwise_or_Tensor,
+             aten_bitwise_or_Scalar,
+             aten_bitwise_xor_Tensor,
+             aten_bitwise_xor_Scalar,
+             aten___and___Tensor,
+             aten___and___Scalar,
+             aten___or___Tensor,
+             aten___or___Scalar,
+             aten___xor___Tensor,
+             aten___xor___Scalar,
+             aten_where_self,
+             aten_where_ScalarSelf,
+             aten_where_ScalarOther,
+             aten_where_Scalar,
+             aten_lerp_Scalar,
+             aten_lerp_Tensor,
+             aten_addcmul_default},
             promoted);
   table.add({aten_bitwise_left_shift_Tensor, aten_bitwise_left_shift_Tensor_Scalar, aten_bitwise_right_shift_Tensor,
              aten_bitwise_right_shift_Tensor_Scalar, aten___lshift___Scalar, aten___rshift___Scalar},
@@ -87,18 +124,17 @@ void add_binary_rules(RuleTable& table) {
             [](const Call& call) { return call.has("rounding_mode") ? division(call) : promoted_floating(call); });
   table.add({aten_atan2_default, aten_copysign_Tensor, aten_xlogy_Tensor}, promoted_floating);
   table.add({aten_float_power_Tensor_Scalar}, float_power);
-  table.add({aten_eq_Tensor,           aten_eq_Scalar,           aten_ne_Tensor,          aten_ne_Scalar,
-             aten_lt_Tensor,           aten_lt_Scalar,           aten_le_Tensor,          aten_le_Scalar,
-             aten_gt_Tensor,           aten_gt_Scalar,           aten_ge_Tensor,          aten_ge_Scalar,
-             aten_less_Tensor,         aten_greater_Tensor,      aten_not_equal_Tensor,   aten_isclose_default,
-             aten_logical_and_default, aten_logical_or_default,  aten_logical_xor_default},
+  table.add({aten_eq_Tensor, aten_eq_Scalar, aten_ne_Tensor, aten_ne_Scalar, aten_lt_Tensor, aten_lt_Scalar,
+             aten_le_Tensor, aten_le_Scalar, aten_gt_Tensor, aten_gt_Scalar, aten_ge_Tensor, aten_ge_Scalar,
+             aten_less_Tensor, aten_greater_Tensor, aten_not_equal_Tensor, aten_isclose_default,
+             aten_logical_and_default, aten_logical_or_default, aten_logical_xor_default},
             compared);
-  table.add({aten_add__Tensor,         aten_add__Scalar,         aten_sub__Tensor,        aten_sub__Scalar,
-             aten_mul__Tensor,         aten_mul__Scalar,         aten_div__Tensor,        aten_div__Scalar,
-             aten_div__Tensor_mode,    aten_div__Scalar_mode,    aten_pow__Tensor,        aten_pow__Scalar,
+  table.add({aten_add__Tensor,          aten_add__Scalar,         aten_sub__Tensor,         aten_sub__Scalar,
+             aten_mul__Tensor,          aten_mul__Scalar,         aten_div__Tensor,         aten_div__Scalar,
+             aten_div__Tensor_mode,     aten_div__Scalar_mode,    aten_pow__Tensor,         aten_pow__Scalar,
              aten_logical_and__default, aten_logical_or__default, aten_bitwise_and__Tensor, aten_bitwise_or__Tensor,
-             aten___iand___Tensor,     aten___ior___Tensor,      aten_masked_fill__Scalar, aten_masked_fill__Tensor,
-             aten_addcmul__default,    aten_addcdiv__default},
+             aten___iand___Tensor,      aten___ior___Tensor,      aten_masked_fill__Scalar, aten_masked_fill__Tensor,
+             aten_addcmul__default,     aten_addcdiv__default},
             in_place);
   table.add({aten_masked_fill_Scalar, aten_masked_fill_Tensor}, masked_fill);
   table.add({aten_prelu_default, aten__prelu_kernel_default}, like_self);

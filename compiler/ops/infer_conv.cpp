@@ -51,9 +51,11 @@ Types convolution(const Call& call) {
   const std::size_t n = weight.size() - 2;
   const bool batched = input.shape.size() == n + 2;
   if (!batched && input.shape.size() != n + 1)
-    call.fail(fmt::format("the input {} does not fit the weight {}", to_string(input), to_string(call.tensor("weight"))));
+    call.fail(
+        fmt::format("the input {} does not fit the weight {}", to_string(input), to_string(call.tensor("weight"))));
   if (input.dtype != call.tensor("weight").dtype)
-    call.fail(fmt::format("input {} and weight {} have different dtypes", to_string(input), to_string(call.tensor("weight"))));
+    call.fail(fmt::format("input {} and weight {} have different dtypes", to_string(input),
+                          to_string(call.tensor("weight"))));
 
   const Geometry g = geometry(call, n);
   const SymInt groups = call.sym("groups");

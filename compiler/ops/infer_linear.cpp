@@ -15,14 +15,15 @@ void require_rank(const Call& call, std::string_view name, std::size_t rank) {
 
 void require_same_dtype(const Call& call, std::string_view a, std::string_view b) {
   if (call.tensor(a).dtype != call.tensor(b).dtype)
-    call.fail(std::string(a) + " and " + std::string(b) + " have different dtypes: " + to_string(call.tensor(a)) + ", " +
-              to_string(call.tensor(b)));
+    call.fail(std::string(a) + " and " + std::string(b) + " have different dtypes: " + to_string(call.tensor(a)) +
+              ", " + to_string(call.tensor(b)));
 }
 
 Types linear(const Call& call) {
   const TensorType& input = call.tensor("input");
   const SymShape& weight = call.shape("weight");
-  call.require(!input.shape.empty() && (weight.size() == 1 || weight.size() == 2), "input or weight has the wrong rank");
+  call.require(!input.shape.empty() && (weight.size() == 1 || weight.size() == 2),
+               "input or weight has the wrong rank");
   require_same_dtype(call, "input", "weight");
   unify(call, input.shape.back(), weight.back());
   SymShape shape = input.shape;
@@ -99,7 +100,8 @@ Types dot(const Call& call) {
 Types outer(const Call& call) {
   require_rank(call, "self", 1);
   require_rank(call, "vec2", 1);
-  return {{promote(call.tensor("self").dtype, call.tensor("vec2").dtype), {call.shape("self")[0], call.shape("vec2")[0]}}};
+  return {
+      {promote(call.tensor("self").dtype, call.tensor("vec2").dtype), {call.shape("self")[0], call.shape("vec2")[0]}}};
 }
 
 Types matmul(const Call& call) {
@@ -129,8 +131,10 @@ Equation parse_equation(const Call& call) {
     if (c != ' ') text += c;
   const std::size_t arrow = text.find("->");
   for (const char c : text.substr(0, arrow)) {
-    if (c == ',') e.operands.emplace_back();
-    else e.operands.back() += c;
+    if (c == ',')
+      e.operands.emplace_back();
+    else
+      e.operands.back() += c;
   }
   if (arrow != std::string::npos) {
     e.result = text.substr(arrow + 2);
@@ -148,7 +152,8 @@ Equation parse_equation(const Call& call) {
 Types einsum(const Call& call) {
   const std::vector<TensorType> tensors = call.tensors("tensors");
   const Equation e = parse_equation(call);
-  call.require(!tensors.empty() && e.operands.size() == tensors.size(), "the equation names another number of operands");
+  call.require(!tensors.empty() && e.operands.size() == tensors.size(),
+               "the equation names another number of operands");
   std::map<char, SymInt> sizes;
   SymShape ellipsis;
   for (std::size_t i = 0; i < tensors.size(); ++i) {

@@ -17,7 +17,8 @@ SymShape rows(const Call& call) {
     result[first + i] = 1;
   }
   for (const std::string_view name : {"weight", "bias"})
-    if (call.given(name)) call.require(call.shape(name).size() == normalized.size(), "weight or bias has the wrong rank");
+    if (call.given(name))
+      call.require(call.shape(name).size() == normalized.size(), "weight or bias has the wrong rank");
   return result;
 }
 
@@ -93,8 +94,8 @@ void add_norm_rules(RuleTable& table) {
   table.add({aten_native_layer_norm_default}, native_layer_norm);
   table.add({aten_rms_norm_default, aten__fused_rms_norm_default}, rms_norm);
   table.add({aten_batch_norm_default, aten_instance_norm_default}, batch_norm);
-  table.add({aten_native_batch_norm_default, aten__native_batch_norm_legit_default, aten__native_batch_norm_legit_no_stats,
-             aten__native_batch_norm_legit_no_training_default},
+  table.add({aten_native_batch_norm_default, aten__native_batch_norm_legit_default,
+             aten__native_batch_norm_legit_no_stats, aten__native_batch_norm_legit_no_training_default},
             native_batch_norm);
   table.add({aten_group_norm_default}, group_norm);
   table.add({aten_native_group_norm_default}, native_group_norm);

@@ -10,8 +10,10 @@ namespace {
 SymShape without(const SymShape& shape, const std::vector<std::size_t>& dims, bool keep) {
   SymShape result;
   for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (std::ranges::find(dims, i) == dims.end()) result.push_back(shape[i]);
-    else if (keep) result.push_back(1);
+    if (std::ranges::find(dims, i) == dims.end())
+      result.push_back(shape[i]);
+    else if (keep)
+      result.push_back(1);
   }
   return result;
 }

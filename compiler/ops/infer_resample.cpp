@@ -12,7 +12,8 @@ namespace {
 
 SymInt pooled_size(const Call& call, const SymInt& size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
                    std::int64_t dilation, bool ceil_mode) {
-  call.require(kernel > 0 && stride > 0 && dilation > 0 && padding >= 0, "kernel, stride and dilation must be positive");
+  call.require(kernel > 0 && stride > 0 && dilation > 0 && padding >= 0,
+               "kernel, stride and dilation must be positive");
   call.require(2 * padding <= kernel, "the padding is more than half of the kernel");
   if (!ceil_mode) return window_size(size, 2 * padding, dilation, kernel, stride);
   const SymInt windows = ceil_div(size + 2 * padding - dilation * (kernel - 1) - 1, stride) + 1;
@@ -127,8 +128,8 @@ void add_resample_rules(RuleTable& table) {
              aten_upsample_bilinear2d_default, aten_upsample_bilinear2d_vec, aten_upsample_linear1d_default,
              aten_upsample_linear1d_vec, aten_upsample_bicubic2d_default, aten_upsample_bicubic2d_vec},
             upsample);
-  table.add({aten_constant_pad_nd_default, aten_pad_default, aten_reflection_pad1d_default, aten_reflection_pad2d_default,
-             aten_replication_pad1d_default, aten_replication_pad2d_default},
+  table.add({aten_constant_pad_nd_default, aten_pad_default, aten_reflection_pad1d_default,
+             aten_reflection_pad2d_default, aten_replication_pad1d_default, aten_replication_pad2d_default},
             pad);
   table.add({aten_pixel_shuffle_default, aten_pixel_unshuffle_default}, pixel_shuffle);
   table.add({aten_channel_shuffle_default}, channel_shuffle);

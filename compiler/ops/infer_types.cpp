@@ -10,7 +10,9 @@ namespace {
 
 int category(DType t) { return is_complex(t) ? 3 : is_floating(t) ? 2 : is_integral(t) ? 1 : 0; }
 
-int bits_of_float(DType t) { return t == DType::f64 || t == DType::c128 ? 64 : t == DType::f32 || t == DType::c64 ? 32 : 16; }
+int bits_of_float(DType t) {
+  return t == DType::f64 || t == DType::c128 ? 64 : t == DType::f32 || t == DType::c64 ? 32 : 16;
+}
 
 DType promote_floating(DType a, DType b) {
   if (a == b) return a;

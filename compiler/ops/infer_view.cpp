@@ -13,7 +13,8 @@ namespace {
 Types with_shape(const Call& call, SymShape shape) { return {{call.tensor("self").dtype, std::move(shape)}}; }
 
 Types reshape(const Call& call) {
-  return with_shape(call, fill_in_size(call, call.sym_list(call.has("size") ? "size" : "shape"), product(call.shape("self"))));
+  return with_shape(
+      call, fill_in_size(call, call.sym_list(call.has("size") ? "size" : "shape"), product(call.shape("self"))));
 }
 
 Types reshape_as(const Call& call) {
@@ -27,8 +28,10 @@ Types flatten(const Call& call) {
   call.require(first <= last, "start_dim comes after end_dim");
   SymShape shape;
   for (std::size_t i = 0; i < self.size(); ++i) {
-    if (i > first && i <= last) shape.back() *= self[i];
-    else shape.push_back(self[i]);
+    if (i > first && i <= last)
+      shape.back() *= self[i];
+    else
+      shape.push_back(self[i]);
   }
   return with_shape(call, shape);
 }
@@ -73,7 +76,8 @@ Types permute(const Call& call) {
 Types transpose(const Call& call) {
   SymShape shape = call.shape("self");
   const bool axes = call.has("axis0");
-  const std::size_t a = call.dim(axes ? "axis0" : "dim0", shape.size()), b = call.dim(axes ? "axis1" : "dim1", shape.size());
+  const std::size_t a = call.dim(axes ? "axis0" : "dim0", shape.size()),
+                    b = call.dim(axes ? "axis1" : "dim1", shape.size());
   if (!shape.empty()) std::swap(shape[a], shape[b]);
   return with_shape(call, shape);
 }
@@ -117,7 +121,8 @@ SymShape expanded(const Call& call, const SymShape& self, SymShape size) {
   const std::size_t offset = size.size() - self.size();
   for (std::size_t i = 0; i < self.size(); ++i) {
     SymInt& s = size[offset + i];
-    if (s.is(-1)) s = self[i];
+    if (s.is(-1))
+      s = self[i];
     else if (!self[i].is(1) && differ(s, self[i]))
       call.fail(fmt::format("{} does not expand to {}", to_string(self), to_string(size)));
   }

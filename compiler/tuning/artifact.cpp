@@ -16,7 +16,9 @@
 namespace aitune {
 namespace {
 
-std::span<const std::byte> as_bytes(const std::string& text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> as_bytes(const std::string& text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 TorchValue plain_value(const TorchFile& file, const PickleValue& value) {
   if (TorchFile::is_tensor(value)) return TorchValue::of(file.tensor(value));
@@ -27,13 +29,20 @@ TorchValue plain_value(const TorchFile& file, const PickleValue& value) {
     return items;
   };
   switch (value.kind) {
-    case PickleKind::none: return out;
-    case PickleKind::boolean: return TorchValue::of(value.boolean);
-    case PickleKind::integer: return TorchValue::of(value.integer);
-    case PickleKind::real: return TorchValue::of(value.real);
-    case PickleKind::string: return TorchValue::of(value.text);
-    case PickleKind::list: return TorchValue::list(children());
-    case PickleKind::tuple: return TorchValue::tuple(children());
+    case PickleKind::none:
+      return out;
+    case PickleKind::boolean:
+      return TorchValue::of(value.boolean);
+    case PickleKind::integer:
+      return TorchValue::of(value.integer);
+    case PickleKind::real:
+      return TorchValue::of(value.real);
+    case PickleKind::string:
+      return TorchValue::of(value.text);
+    case PickleKind::list:
+      return TorchValue::list(children());
+    case PickleKind::tuple:
+      return TorchValue::tuple(children());
     case PickleKind::dict: {
       std::vector<std::pair<std::string, TorchValue>> fields;
       for (std::size_t i = 0; i + 1 < value.items.size(); i += 2) {
@@ -46,7 +55,8 @@ TorchValue plain_value(const TorchFile& file, const PickleValue& value) {
       // An OrderedDict is a dict here; anything else has no plain form.
       if (value.text == "collections.OrderedDict") return TorchValue::dict({});
       break;
-    default: break;
+    default:
+      break;
   }
   throw Unsupported("a value that is neither a tensor nor a plain container");
 }
@@ -109,11 +119,15 @@ void add_samples(EntryWriter& writer, const ArtifactContents& contents, Manifest
       return entry;
     };
     NamedTensors inputs, outputs;
-    for (std::size_t i = 0; i < graph.inputs.size(); ++i) inputs.emplace_back(graph.inputs[i]->name, contents.tuned.samples[s].inputs[i]);
-    for (std::size_t i = 0; i < graph.outputs.size(); ++i) outputs.emplace_back(output_name(graph, i), contents.tuned.samples[s].outputs[i]);
+    for (std::size_t i = 0; i < graph.inputs.size(); ++i)
+      inputs.emplace_back(graph.inputs[i]->name, contents.tuned.samples[s].inputs[i]);
+    for (std::size_t i = 0; i < graph.outputs.size(); ++i)
+      outputs.emplace_back(output_name(graph, i), contents.tuned.samples[s].outputs[i]);
     const std::string base = std::string(kSampleFolder) + std::to_string(s);
-    if (s == 0 && !contents.tuned.block_outputs.empty()) write(base + ".blocks.safetensors", contents.tuned.block_outputs);
-    manifest.samples.push_back({contents.name, write(base + ".inputs.safetensors", inputs), write(base + ".outputs.safetensors", outputs)});
+    if (s == 0 && !contents.tuned.block_outputs.empty())
+      write(base + ".blocks.safetensors", contents.tuned.block_outputs);
+    manifest.samples.push_back(
+        {contents.name, write(base + ".inputs.safetensors", inputs), write(base + ".outputs.safetensors", outputs)});
   }
 }
 

@@ -13,19 +13,19 @@ namespace aitune {
 struct ArtifactContents {
   const ImportedModel& model;
   const TunedModel& tuned;
-  std::string name;              ///< of the module, as the user called it
-  std::string config = "{}";     ///< the backend's configuration, a JSON object
-  int pickle_protocol = 4;       ///< 2 to 5, for the pickles of the program
-  bool portable = true;          ///< whether the program itself goes in
-  double bound = 0;              ///< accepted relative error of the chosen plan
+  std::string name;           ///< of the module, as the user called it
+  std::string config = "{}";  ///< the backend's configuration, a JSON object
+  int pickle_protocol = 4;    ///< 2 to 5, for the pickles of the program
+  bool portable = true;       ///< whether the program itself goes in
+  double bound = 0;           ///< accepted relative error of the chosen plan
 };
 
 /// Writes the file atomically: whatever fails, a file of that name stays as it was.
 void write_artifact(const std::filesystem::path& path, const ArtifactContents& contents);
 
-/// Checks what will be copied into the artifact, before the long work begins: the checksum of every entry of `file`, which
-/// the model came from, and that the program's pickles hold plain data alone, since PyTorch would execute them when it
-/// opens the .ait. Throws Unsupported or Corrupt naming the entry.
+/// Checks what will be copied into the artifact, before the long work begins: the checksum of every entry of `file`,
+/// which the model came from, and that the program's pickles hold plain data alone, since PyTorch would execute them
+/// when it opens the .ait. Throws Unsupported or Corrupt naming the entry.
 void check_program(const ImportedModel& model, const std::filesystem::path& file);
 
 /// The bytes of a torch.save file, written again with another pickle protocol; the same values and tensors. Throws

@@ -18,8 +18,8 @@ namespace aitune {
 struct BuildOptions {
   CompilationSettings settings;
   CpuTarget target;
-  DType precision = DType::f32;   ///< f32 or bf16
-  SymValues opt_shape;            ///< symbol values at which candidates are timed
+  DType precision = DType::f32;  ///< f32 or bf16
+  SymValues opt_shape;           ///< symbol values at which candidates are timed
   TimingCache* timings = nullptr;
   Progress* progress = nullptr;
 };

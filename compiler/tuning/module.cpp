@@ -19,7 +19,10 @@
 namespace aitune {
 namespace {
 
-struct IrRow { IRType ir; std::string_view name; };
+struct IrRow {
+  IRType ir;
+  std::string_view name;
+};
 constexpr IrRow kIrs[] = {{IRType::dynamo, "dynamo"}, {IRType::ts, "ts"}, {IRType::fx, "fx"}};
 
 std::string config_json(const TorchTensorRTAotBackendConfig& config) {
@@ -36,7 +39,8 @@ std::string config_json(const TorchTensorRTAotBackendConfig& config) {
 std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path) {
   const ZipReader zip = ZipReader::open(path);
   if (!zip.find_in_top(kManifestEntry))
-    throw InvalidArgument("there are no samples to tune on", path.string(), "Give at least one set of inputs, representative of production");
+    throw InvalidArgument("there are no samples to tune on", path.string(),
+                          "Give at least one set of inputs, representative of production");
   const Manifest manifest = Manifest::from_json(zip.text(zip.at(kManifestEntry)), path.string());
   if (!manifest.portable)
     throw Incompatible("no plan in the file fits this machine, and the program is not in it", path.string(),
@@ -64,7 +68,8 @@ IRType parse_ir(std::string_view name) {
 
 TorchTensorRTAotBackend::TorchTensorRTAotBackend(TorchTensorRTAotBackendConfig config) : config_(std::move(config)) {
   if (config_.pickle_protocol < 2 || config_.pickle_protocol > 5)
-    throw InvalidArgument(fmt::format("pickle_protocol is {}", config_.pickle_protocol), "TorchTensorRTAotBackendConfig", "It is 2 to 5; 4 is the default");
+    throw InvalidArgument(fmt::format("pickle_protocol is {}", config_.pickle_protocol),
+                          "TorchTensorRTAotBackendConfig", "It is 2 to 5; 4 is the default");
 }
 
 struct Module::Impl {
@@ -78,15 +83,15 @@ struct Module::Impl {
   void run_plan(std::shared_ptr<const Program> program) { instance = std::make_unique<Instance>(std::move(program)); }
 
   Instance& ready() {
-    if (!instance)
-      throw InvalidArgument("the module has nothing to run yet", name, "Call tune() or load() first");
+    if (!instance) throw InvalidArgument("the module has nothing to run yet", name, "Call tune() or load() first");
     return *instance;
   }
 };
 
 Module::Module(std::filesystem::path model, std::string name, OneBackendStrategy strategy)
     : impl_(std::make_unique<Impl>(Impl{std::move(model), std::move(name), std::move(strategy), {}, {}, {}})) {}
-Module::Module(std::string name) : impl_(std::make_unique<Impl>(Impl{{}, std::move(name), OneBackendStrategy{}, {}, {}, {}})) {}
+Module::Module(std::string name)
+    : impl_(std::make_unique<Impl>(Impl{{}, std::move(name), OneBackendStrategy{}, {}, {}, {}})) {}
 Module::~Module() = default;
 Module::Module(Module&&) noexcept = default;
 Module& Module::operator=(Module&&) noexcept = default;
@@ -108,12 +113,14 @@ NamedTensors Module::operator()(const NamedTensors& inputs) {
   }
   std::vector<Tensor> ordered;
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    if (!slots[i]) throw InvalidArgument(fmt::format("input '{}' is missing", program.plan().inputs[i].name), impl_->name);
+    if (!slots[i])
+      throw InvalidArgument(fmt::format("input '{}' is missing", program.plan().inputs[i].name), impl_->name);
     ordered.push_back(*slots[i]);
   }
   auto outputs = instance.run(ordered);
   NamedTensors named;
-  for (std::size_t i = 0; i < outputs.size(); ++i) named.emplace_back(program.plan().outputs[i].name, std::move(outputs[i]));
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    named.emplace_back(program.plan().outputs[i].name, std::move(outputs[i]));
   return named;
 }
 

@@ -25,10 +25,15 @@ std::string TuneReport::to_json() const {
   json["compiled_share"] = number(compiled_share);
   json["candidates"] = Json::array();
   for (const auto& c : candidates)
-    json["candidates"].push_back({{"precision", c.precision}, {"correct", c.correct}, {"problem", c.problem},
-                                  {"relative_error", number(c.worst_error)}, {"latency_ms", number(c.milliseconds)},
-                                  {"build_seconds", number(c.build_seconds)}, {"steps", c.steps},
-                                  {"code_bytes", c.code_bytes}, {"constant_bytes", c.constant_bytes},
+    json["candidates"].push_back({{"precision", c.precision},
+                                  {"correct", c.correct},
+                                  {"problem", c.problem},
+                                  {"relative_error", number(c.worst_error)},
+                                  {"latency_ms", number(c.milliseconds)},
+                                  {"build_seconds", number(c.build_seconds)},
+                                  {"steps", c.steps},
+                                  {"code_bytes", c.code_bytes},
+                                  {"constant_bytes", c.constant_bytes},
                                   {"arena_bytes", c.arena_bytes}});
   json["fallbacks"] = fallbacks;
   json["warnings"] = warnings;

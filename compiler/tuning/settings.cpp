@@ -62,9 +62,10 @@ std::set<DType> parse_precisions(std::string_view text) {
   return precisions;
 }
 
-template <bool CompilationSettings::*member>
+template <bool CompilationSettings::* member>
 constexpr Field bool_field(std::string_view name, std::string_view meaning) {
-  return {{name, "bool", meaning}, [](CompilationSettings& s, std::string_view v) { s.*member = parse_bool(v); },
+  return {{name, "bool", meaning},
+          [](CompilationSettings& s, std::string_view v) { s.*member = parse_bool(v); },
           [](const CompilationSettings& s) { return Json(s.*member); }};
 }
 
@@ -86,25 +87,32 @@ const std::array<Field, 12>& fields() {
          s.torch_executed_ops.clear();
          for (auto& op : split(v)) s.torch_executed_ops.insert(std::move(op));
        },
-       [](const S& s) { return Json(std::vector<std::string>(s.torch_executed_ops.begin(), s.torch_executed_ops.end())); }},
-      bool_field<&S::require_full_compilation>("require_full_compilation", "refuse models that need the reference engine"),
-      bool_field<&S::pass_through_build_failures>("pass_through_build_failures", "a block that cannot be built is an error"),
+       [](const S& s) {
+         return Json(std::vector<std::string>(s.torch_executed_ops.begin(), s.torch_executed_ops.end()));
+       }},
+      bool_field<&S::require_full_compilation>("require_full_compilation",
+                                               "refuse models that need the reference engine"),
+      bool_field<&S::pass_through_build_failures>("pass_through_build_failures",
+                                                  "a block that cannot be built is an error"),
       {{"optimization_level", "integer 0 to 5", "0 builds fastest, 5 searches longest"},
        [](S& s, std::string_view v) { s.optimization_level = parse_number<int>(v, 0, 5); },
        [](const S& s) { return Json(s.optimization_level); }},
       {{"timing_cache_path", "path or none", "file with timings of earlier tunings"},
-       [](S& s, std::string_view v) { s.timing_cache_path = v; }, [](const S& s) { return Json(s.timing_cache_path); }},
+       [](S& s, std::string_view v) { s.timing_cache_path = v; },
+       [](const S& s) { return Json(s.timing_cache_path); }},
       {{"num_threads", "integer >= 0", "threads at run time, 0 for all"},
        [](S& s, std::string_view v) { s.num_threads = parse_number<int>(v, 0, 1024); },
        [](const S& s) { return Json(s.num_threads); }},
       {{"engine", "cpu, reference or empty", "the only engine to use"},
        [](S& s, std::string_view v) {
-         if (!v.empty() && v != "cpu" && v != "reference") throw InvalidArgument(fmt::format("there is no engine '{}': cpu, reference", v));
+         if (!v.empty() && v != "cpu" && v != "reference")
+           throw InvalidArgument(fmt::format("there is no engine '{}': cpu, reference", v));
          s.engine = v;
        },
        [](const S& s) { return Json(s.engine); }},
       bool_field<&S::onednn>("onednn", "call oneDNN where it is installed and faster; the file then needs it to run"),
-      {{"max_relative_error", "number 0 to 1", "accepted error against the reference, 0 for 1e-4 (fp32) or 2e-2 (bf16)"},
+      {{"max_relative_error", "number 0 to 1",
+        "accepted error against the reference, 0 for 1e-4 (fp32) or 2e-2 (bf16)"},
        [](S& s, std::string_view v) { s.max_relative_error = parse_number<double>(v, 0.0, 1.0); },
        [](const S& s) { return Json(s.max_relative_error); }},
       bool_field<&S::portable>("portable", "keep the program itself in the file, so that PyTorch opens it"),
@@ -120,13 +128,15 @@ void CompilationSettings::set(std::string_view field, std::string_view value) {
     try {
       f.set(*this, value);
     } catch (const InvalidArgument& error) {
-      throw InvalidArgument(error.problem(), fmt::format("setting {}", field), fmt::format("It takes: {}", f.help.type));
+      throw InvalidArgument(error.problem(), fmt::format("setting {}", field),
+                            fmt::format("It takes: {}", f.help.type));
     }
     return;
   }
   std::vector<std::string_view> names;
   for (const Field& f : fields()) names.push_back(f.help.field);
-  throw InvalidArgument(fmt::format("there is no setting '{}'", field), "settings", fmt::format("There are: {}", fmt::join(names, ", ")));
+  throw InvalidArgument(fmt::format("there is no setting '{}'", field), "settings",
+                        fmt::format("There are: {}", fmt::join(names, ", ")));
 }
 
 std::string CompilationSettings::to_json() const {
@@ -143,10 +153,14 @@ std::vector<SettingHelp> setting_help() {
 
 std::string_view precision_name(DType dtype) {
   switch (dtype) {
-    case DType::f32: return "fp32";
-    case DType::bf16: return "bf16";
-    case DType::f16: return "fp16";
-    default: return dtype_name(dtype);
+    case DType::f32:
+      return "fp32";
+    case DType::bf16:
+      return "bf16";
+    case DType::f16:
+      return "fp16";
+    default:
+      return dtype_name(dtype);
   }
 }
 

@@ -12,7 +12,8 @@
 
 namespace aitune {
 
-/// How a model is compiled. Names, meanings and defaults as in torch_tensorrt.dynamo.CompilationSettings where it has them.
+/// How a model is compiled. Names, meanings and defaults as in torch_tensorrt.dynamo.CompilationSettings where it has
+/// them.
 struct CompilationSettings {
   /// Storage types that kernels may use beside float32, which is always allowed; the fastest correct one wins.
   std::set<DType> enabled_precisions = {DType::f32};
@@ -20,15 +21,15 @@ struct CompilationSettings {
   int min_block_size = 5;
   /// Operators that stay on the fallback, "aten.gelu.default" or "torch.ops.aten.gelu.default".
   std::set<std::string, std::less<>> torch_executed_ops;
-  bool require_full_compilation = false;      ///< a node on the fallback is an error
-  bool pass_through_build_failures = false;   ///< a block that cannot be built is an error instead of a fallback
-  int optimization_level = 3;                 ///< 0 builds fastest (no timing), 5 searches longest
-  std::string timing_cache_path;              ///< empty: the user's cache; "none": no cache
-  int num_threads = 0;                        ///< threads at run time; 0: all of the machine
-  std::string engine;                         ///< "cpu" or "reference"; empty: the best of all
-  bool onednn = true;                         ///< oneDNN may be called where it is installed and faster; the plan then needs it
-  double max_relative_error = 0;              ///< accepted error against the reference; 0: 1e-4 in fp32, 2e-2 in bf16
-  bool portable = true;                       ///< the file also holds the program itself
+  bool require_full_compilation = false;     ///< a node on the fallback is an error
+  bool pass_through_build_failures = false;  ///< a block that cannot be built is an error instead of a fallback
+  int optimization_level = 3;                ///< 0 builds fastest (no timing), 5 searches longest
+  std::string timing_cache_path;             ///< empty: the user's cache; "none": no cache
+  int num_threads = 0;                       ///< threads at run time; 0: all of the machine
+  std::string engine;                        ///< "cpu" or "reference"; empty: the best of all
+  bool onednn = true;             ///< oneDNN may be called where it is installed and faster; the plan then needs it
+  double max_relative_error = 0;  ///< accepted error against the reference; 0: 1e-4 in fp32, 2e-2 in bf16
+  bool portable = true;           ///< the file also holds the program itself
 
   /// Sets a field from text ("enabled_precisions", "fp32,bf16"). Throws InvalidArgument naming the field, its type and
   /// the allowed values; an unknown field gets the list of all.
@@ -38,7 +39,9 @@ struct CompilationSettings {
 };
 
 /// One line of help: field, value type, meaning. From the same table that set() and to_json() use.
-struct SettingHelp { std::string_view field, type, meaning; };
+struct SettingHelp {
+  std::string_view field, type, meaning;
+};
 std::vector<SettingHelp> setting_help();
 
 /// "fp32", "bf16": how a precision is written in settings, plans and reports.

@@ -69,7 +69,10 @@ void TimingCache::save(const std::filesystem::path& path) const {
 }
 
 std::filesystem::path default_timing_cache_path() {
-  const auto variable = [](const char* name) { const char* v = std::getenv(name); return std::filesystem::path(v ? v : ""); };
+  const auto variable = [](const char* name) {
+    const char* v = std::getenv(name);
+    return std::filesystem::path(v ? v : "");
+  };
   if (const auto dir = variable("AITUNE_CACHE_DIR"); !dir.empty()) return dir / "timings.json";
   if (const auto dir = variable("XDG_CACHE_HOME"); !dir.empty()) return dir / "aitune" / "timings.json";
   return variable("HOME") / ".cache" / "aitune" / "timings.json";

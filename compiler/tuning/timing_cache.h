@@ -11,12 +11,12 @@ namespace aitune {
 
 /// One remembered choice.
 struct Timing {
-  std::string choice;        ///< the tactic's name
-  double microseconds = 0;   ///< what it took when it was chosen
+  std::string choice;       ///< the tactic's name
+  double microseconds = 0;  ///< what it took when it was chosen
 };
 
-/// Timings by key. Keys hold everything that the time depends on: kernel fingerprint, CPU, threads, version. Plain data;
-/// a damaged or foreign file is dropped with a warning, never trusted. Thread-safe.
+/// Timings by key. Keys hold everything that the time depends on: kernel fingerprint, CPU, threads, version. Plain
+/// data; a damaged or foreign file is dropped with a warning, never trusted. Thread-safe.
 class TimingCache {
  public:
   TimingCache() = default;

@@ -38,7 +38,8 @@ TEST_F(TimingCacheTest, SavingKeepsWhatOthersSaved) {
 
 TEST_F(TimingCacheTest, DamagedFilesAreDroppedWithAWarning) {
   std::filesystem::create_directories(path_.parent_path());
-  for (const char* text : {"", "{", "[]", R"({"version": 99, "timings": {}})", R"({"version": 1, "timings": {"a": {"choice": 3, "us": 1}}})"}) {
+  for (const char* text : {"", "{", "[]", R"({"version": 99, "timings": {}})",
+                           R"({"version": 1, "timings": {"a": {"choice": 3, "us": 1}}})"}) {
     std::ofstream(path_) << text;
     std::string warning;
     EXPECT_EQ(TimingCache::load(path_, &warning).size(), 0U) << text;

@@ -40,7 +40,8 @@ double time_plan(Instance& instance, std::span<const Tensor> inputs) {
 /// What is wrong with a plan's output, or nothing; raises `worst` to its error.
 std::optional<std::string> compare(const Tensor& got, const Tensor& expected, double bound, double& worst) {
   if (got.dtype() != expected.dtype() || got.shape() != expected.shape())
-    return fmt::format("it is {}, the reference gives {}", describe(got.dtype(), got.shape()), describe(expected.dtype(), expected.shape()));
+    return fmt::format("it is {}, the reference gives {}", describe(got.dtype(), got.shape()),
+                       describe(expected.dtype(), expected.shape()));
   if (all_finite(expected) && !all_finite(got)) {
     worst = std::numeric_limits<double>::infinity();
     return "it has NaN or Inf where the reference has none";
@@ -52,12 +53,14 @@ std::optional<std::string> compare(const Tensor& got, const Tensor& expected, do
 }
 
 /// Runs the plan on every sample; fills in correctness and error.
-void validate(Instance& instance, std::span<const RecordedSample> samples, const Plan& plan, double bound, CandidateReport& report) {
+void validate(Instance& instance, std::span<const RecordedSample> samples, const Plan& plan, double bound,
+              CandidateReport& report) {
   report.correct = true;
   for (std::size_t s = 0; s < samples.size(); ++s) {
     const auto outputs = instance.run(samples[s].inputs);
     for (std::size_t i = 0; i < outputs.size(); ++i)
-      if (const auto problem = compare(outputs[i], samples[s].outputs[i], bound, report.worst_error); problem && report.correct) {
+      if (const auto problem = compare(outputs[i], samples[s].outputs[i], bound, report.worst_error);
+          problem && report.correct) {
         report.correct = false;
         report.problem = fmt::format("output {} on sample {}: {}", plan.outputs[i].name, s, *problem);
       }
@@ -74,14 +77,18 @@ std::vector<DType> precisions_to_try(const CompilationSettings& settings, const 
   if (settings.enabled_precisions.contains(DType::f16))
     note("enabled_precisions: the CPU engine has no fp16 kernels and ignores fp16");
   if (settings.enabled_precisions.contains(DType::bf16)) {
-    if (settings.engine == "reference") note("enabled_precisions: the reference engine computes in the program's own types and ignores bf16");
-    else if (target.avx512_bf16) list.push_back(DType::bf16);
-    else note("enabled_precisions: this CPU has no AVX512_BF16 instructions, bf16 is left out");
+    if (settings.engine == "reference")
+      note("enabled_precisions: the reference engine computes in the program's own types and ignores bf16");
+    else if (target.avx512_bf16)
+      list.push_back(DType::bf16);
+    else
+      note("enabled_precisions: this CPU has no AVX512_BF16 instructions, bf16 is left out");
   }
   return list;
 }
 
-std::vector<RecordedSample> record(const Graph& graph, std::span<const std::vector<Tensor>> samples, Progress& progress, double& baseline_ms) {
+std::vector<RecordedSample> record(const Graph& graph, std::span<const std::vector<Tensor>> samples, Progress& progress,
+                                   double& baseline_ms) {
   std::vector<RecordedSample> recorded;
   for (const auto& inputs : samples) {
     progress.step(fmt::format("reference outputs of sample {}", recorded.size()), recorded.size(), samples.size());
@@ -105,36 +112,43 @@ void record_blocks(TunedModel& tuned, int num_threads) {
   });
 }
 
-/// Names the first size that the model was not exported for. (Types and fixed sizes are checked where symbols are bound.)
+/// Names the first size that the model was not exported for. (Types and fixed sizes are checked where symbols are
+/// bound.)
 void check_ranges(const Graph& graph, const Value& input, const Tensor& tensor, const std::string& where) {
   if (tensor.shape().size() != input.type.shape.size()) return;
   for (std::size_t d = 0; d < tensor.shape().size(); ++d) {
     const SymRange range = input.type.shape[d].range(graph.symbols);
     const std::int64_t size = tensor.shape()[d];
     if (input.type.shape[d].as_constant() || (size >= range.min && size <= range.max)) continue;
-    throw InvalidArgument(fmt::format("dimension {} of input '{}' is {}, outside of its range [{}, {}]", d, input.name, size, range.min,
-                                      range.max == SymRange::kNoMax ? "any" : std::to_string(range.max)),
-                          where, "Use sizes within the ranges that the model was exported with");
+    throw InvalidArgument(
+        fmt::format("dimension {} of input '{}' is {}, outside of its range [{}, {}]", d, input.name, size, range.min,
+                    range.max == SymRange::kNoMax ? "any" : std::to_string(range.max)),
+        where, "Use sizes within the ranges that the model was exported with");
   }
 }
 
 }  // namespace
 
-std::vector<Tensor> order_inputs(const Graph& graph, const std::vector<std::pair<std::string, Tensor>>& named, const std::string& where) {
+std::vector<Tensor> order_inputs(const Graph& graph, const std::vector<std::pair<std::string, Tensor>>& named,
+                                 const std::string& where) {
   std::vector<std::optional<Tensor>> slots(graph.inputs.size());
   std::string expected;
-  for (const Value* input : graph.inputs) expected += (expected.empty() ? "" : ", ") + input->name + " " + to_string(input->type);
+  for (const Value* input : graph.inputs)
+    expected += (expected.empty() ? "" : ", ") + input->name + " " + to_string(input->type);
   for (const auto& [name, tensor] : named) {
     std::optional<std::size_t> at;
     for (std::size_t i = 0; i < graph.inputs.size(); ++i)
       if (graph.inputs[i]->name == name || std::to_string(i) == name) at = i;
-    if (!at) throw InvalidArgument(fmt::format("the model has no input '{}'", name), where, "Its inputs are: " + expected);
+    if (!at)
+      throw InvalidArgument(fmt::format("the model has no input '{}'", name), where, "Its inputs are: " + expected);
     if (slots[*at]) throw InvalidArgument(fmt::format("input '{}' is given twice", graph.inputs[*at]->name), where);
     slots[*at] = tensor;
   }
   std::vector<Tensor> inputs;
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    if (!slots[i]) throw InvalidArgument(fmt::format("input '{}' is missing", graph.inputs[i]->name), where, "The model's inputs are: " + expected);
+    if (!slots[i])
+      throw InvalidArgument(fmt::format("input '{}' is missing", graph.inputs[i]->name), where,
+                            "The model's inputs are: " + expected);
     check_ranges(graph, *graph.inputs[i], *slots[i], where);
     inputs.push_back(*slots[i]);
   }
@@ -146,10 +160,11 @@ double error_bound(const CompilationSettings& settings, DType precision) {
   return precision == DType::f32 ? 1e-4 : 2e-2;
 }
 
-TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>> samples, const CompilationSettings& settings,
-                      Progress& progress) {
+TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>> samples,
+                      const CompilationSettings& settings, Progress& progress) {
   if (samples.empty())
-    throw InvalidArgument("there are no samples to tune on", "tune", "Give at least one set of inputs, representative of production");
+    throw InvalidArgument("there are no samples to tune on", "tune",
+                          "Give at least one set of inputs, representative of production");
   const auto start = Clock::now();
   TunedModel tuned;
   TuneReport& report = tuned.report;
@@ -169,7 +184,9 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   tuned.samples = record(imported, samples, progress, report.baseline_milliseconds);
 
   const bool use_cache = settings.timing_cache_path != "none";
-  const std::filesystem::path cache_path = settings.timing_cache_path.empty() ? default_timing_cache_path() : std::filesystem::path(settings.timing_cache_path);
+  const std::filesystem::path cache_path = settings.timing_cache_path.empty()
+                                               ? default_timing_cache_path()
+                                               : std::filesystem::path(settings.timing_cache_path);
   std::string cache_warning;
   TimingCache timings = use_cache ? TimingCache::load(cache_path, &cache_warning) : TimingCache();
   if (!cache_warning.empty()) progress.warn(cache_warning);
@@ -213,7 +230,8 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
       report.worst_error = candidate.worst_error;
       best = std::move(built.plan);
       report.fallbacks.clear();
-      for (const auto& f : built.fallbacks) report.fallbacks.push_back(fmt::format("{} ({}x): {}", f.op, f.count, f.reason));
+      for (const auto& f : built.fallbacks)
+        report.fallbacks.push_back(fmt::format("{} ({}x): {}", f.op, f.count, f.reason));
       std::size_t fallen = 0;
       for (const auto& f : built.fallbacks) fallen += f.count;
       const std::size_t nodes = lowered.nodes().size();
@@ -233,8 +251,9 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
     }
   }
   if (!best)
-    throw ValidationError("no plan gives the reference's outputs: " + report.candidates.front().problem, "tune",
-                          "This is a bug of aitune unless max_relative_error is set too tight; engine=reference always agrees");
+    throw ValidationError(
+        "no plan gives the reference's outputs: " + report.candidates.front().problem, "tune",
+        "This is a bug of aitune unless max_relative_error is set too tight; engine=reference always agrees");
   tuned.plan = std::move(*best);
   record_blocks(tuned, settings.num_threads);
   report.seconds = seconds_since(start);

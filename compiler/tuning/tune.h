@@ -24,14 +24,14 @@ struct RecordedSample {
 struct TunedModel {
   BuiltPlan plan;
   std::vector<RecordedSample> samples;
-  /// Outputs of every block on the first sample, where there is more than one block: "block0.0", "block0.1", "block1.0", ...
-  /// On another machine they tell which block is off.
+  /// Outputs of every block on the first sample, where there is more than one block: "block0.0", "block0.1",
+  /// "block1.0", ... On another machine they tell which block is off.
   std::vector<std::pair<std::string, Tensor>> block_outputs;
   TuneReport report;
 };
 
-/// Puts named tensors into the order of the graph's inputs. Names are the program's or positions. Throws InvalidArgument
-/// listing what is missing, unknown or given twice.
+/// Puts named tensors into the order of the graph's inputs. Names are the program's or positions. Throws
+/// InvalidArgument listing what is missing, unknown or given twice.
 std::vector<Tensor> order_inputs(const Graph& graph, const std::vector<std::pair<std::string, Tensor>>& named,
                                  const std::string& where);
 

@@ -101,8 +101,13 @@ TEST(Settings, AreSetFromTextAndNameWhatIsWrong) {
   EXPECT_TRUE(s.enabled_precisions.contains(DType::bf16));
   EXPECT_EQ(s.num_threads, 3);
   EXPECT_NE(s.to_json().find("\"num_threads\":3"), std::string::npos);
-  for (const auto& [field, value] : {std::pair{"num_threads", "many"}, {"num_threads", "-1"}, {"optimization_level", "6"},
-                                     {"enabled_precisions", "fp7"}, {"engine", "gpu"}, {"portable", "maybe"}, {"nonsense", "1"}})
+  for (const auto& [field, value] : {std::pair{"num_threads", "many"},
+                                     {"num_threads", "-1"},
+                                     {"optimization_level", "6"},
+                                     {"enabled_precisions", "fp7"},
+                                     {"engine", "gpu"},
+                                     {"portable", "maybe"},
+                                     {"nonsense", "1"}})
     EXPECT_THROW(s.set(field, value), InvalidArgument) << field << "=" << value;
 }
 

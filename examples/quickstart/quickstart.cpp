@@ -77,9 +77,10 @@ int tune_and_save(const std::string& source, const std::string& data, const std:
   const aitune::TuneReport report = aitune::tune(model, samples);
   aitune::save(model, output);
 
-  std::printf("accuracy before tuning %.2f %%, after %.2f %%\n", 100 * accuracy(before, digits), 100 * accuracy(model, digits));
-  std::printf("one image: %.1f us before, %.1f us after; relative error %.1e; tuned in %.1f s\n", 1e3 * report.baseline_milliseconds,
-              1e3 * report.milliseconds, report.worst_error, report.seconds);
+  std::printf("accuracy before tuning %.2f %%, after %.2f %%\n", 100 * accuracy(before, digits),
+              100 * accuracy(model, digits));
+  std::printf("one image: %.1f us before, %.1f us after; relative error %.1e; tuned in %.1f s\n",
+              1e3 * report.baseline_milliseconds, 1e3 * report.milliseconds, report.worst_error, report.seconds);
   std::printf("saved %s\n", output.c_str());
   return 0;
 }
@@ -91,7 +92,8 @@ int load_and_run(const std::string& path, const std::string& data) {
   const Digits digits = read_digits(data);
   model(std::vector<Tensor>{batch(digits.images, 0, 1)});
   const std::chrono::duration<double, std::milli> first = std::chrono::steady_clock::now() - start;
-  std::printf("loaded in a fresh process: first answer after %.1f ms, accuracy %.2f %%\n", first.count(), 100 * accuracy(model, digits));
+  std::printf("loaded in a fresh process: first answer after %.1f ms, accuracy %.2f %%\n", first.count(),
+              100 * accuracy(model, digits));
   return 0;
 }
 

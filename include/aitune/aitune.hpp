@@ -36,7 +36,7 @@ inline constexpr int kDefaultPickleProtocol = 4;
 
 /// Configuration of the backend.
 struct TorchTensorRTAotBackendConfig {
-  IRType ir = IRType::dynamo;               ///< this version reads dynamo (torch.export); the others throw Unsupported
+  IRType ir = IRType::dynamo;  ///< this version reads dynamo (torch.export); the others throw Unsupported
   CompilationSettings compile_config;
   int pickle_protocol = kDefaultPickleProtocol;  ///< 2 to 5: protocol of the pickles inside the .ait
 };
@@ -55,7 +55,8 @@ class TorchTensorRTAotBackend {
 /// The strategy with exactly one backend.
 class OneBackendStrategy {
  public:
-  explicit OneBackendStrategy(TorchTensorRTAotBackend backend = TorchTensorRTAotBackend{}) : backend_(std::move(backend)) {}
+  explicit OneBackendStrategy(TorchTensorRTAotBackend backend = TorchTensorRTAotBackend{})
+      : backend_(std::move(backend)) {}
   const TorchTensorRTAotBackend& backend() const { return backend_; }
 
  private:

@@ -90,8 +90,8 @@ AITUNE_API const char* aitune_version(void);
  * until this thread's next such call. */
 AITUNE_API const char* aitune_last_error(void);
 
-/* Opens the file at `path`, checks what it will use of it and picks the plan that fits this machine. The file is mapped:
- * it must not be written to while the module lives (replacing it by renaming is fine). `options` may be NULL.
+/* Opens the file at `path`, checks what it will use of it and picks the plan that fits this machine. The file is
+ * mapped: it must not be written to while the module lives (replacing it by renaming is fine). `options` may be NULL.
  * On success *module must be freed; otherwise it is NULL. */
 AITUNE_API aitune_status aitune_load(const char* path, const aitune_load_options* options, aitune_module** module);
 

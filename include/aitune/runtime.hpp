@@ -42,13 +42,20 @@ inline void check(aitune_status status) {
 template <typename T>
 constexpr aitune_dtype dtype_of() {
   using U = std::remove_cv_t<T>;
-  if constexpr (std::is_same_v<U, float>) return AITUNE_F32;
-  else if constexpr (std::is_same_v<U, double>) return AITUNE_F64;
-  else if constexpr (std::is_same_v<U, bool>) return AITUNE_BOOL;
-  else if constexpr (std::is_same_v<U, std::uint8_t>) return AITUNE_U8;
-  else if constexpr (std::is_same_v<U, std::int8_t>) return AITUNE_I8;
-  else if constexpr (std::is_same_v<U, std::int16_t>) return AITUNE_I16;
-  else if constexpr (std::is_same_v<U, std::int32_t>) return AITUNE_I32;
+  if constexpr (std::is_same_v<U, float>)
+    return AITUNE_F32;
+  else if constexpr (std::is_same_v<U, double>)
+    return AITUNE_F64;
+  else if constexpr (std::is_same_v<U, bool>)
+    return AITUNE_BOOL;
+  else if constexpr (std::is_same_v<U, std::uint8_t>)
+    return AITUNE_U8;
+  else if constexpr (std::is_same_v<U, std::int8_t>)
+    return AITUNE_I8;
+  else if constexpr (std::is_same_v<U, std::int16_t>)
+    return AITUNE_I16;
+  else if constexpr (std::is_same_v<U, std::int32_t>)
+    return AITUNE_I32;
   else {
     static_assert(std::is_same_v<U, std::int64_t>, "no dtype for this C++ type");
     return AITUNE_I64;

@@ -25,7 +25,8 @@ const fs::path kModel = fs::path(AITUNE_SOURCE_DIR) / "examples/quickstart/digit
 class ArtifactTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("aitune_e2e_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+    folder_ = fs::path(testing::TempDir()) /
+              ("aitune_e2e_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
     fs::remove_all(folder_);
     fs::create_directories(folder_);
   }
@@ -100,7 +101,8 @@ TEST_F(ArtifactTest, AFullDiskLeavesTheOldFileWhole) {
   EXPECT_THROW(save(module, path), IoError);
   setrlimit(RLIMIT_FSIZE, &old);
   EXPECT_EQ(read_file(path), before);
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1) << "a temporary file was left behind";
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1)
+      << "a temporary file was left behind";
 }
 
 TEST_F(ArtifactTest, NoFlippedByteIsTakenForAnAnswer) {

@@ -20,11 +20,16 @@ struct Tolerance {
 /// What rounding allows in one operator: an accumulated sum in f32, one rounding in the short types.
 Tolerance tolerance(DType t) {
   switch (t) {
-    case DType::f64: return {1e-10, 1e-9};
-    case DType::f32: return {2e-5, 2e-5};
-    case DType::f16: return {2e-3, 2e-3};
-    case DType::bf16: return {1.6e-2, 1.6e-2};
-    default: return {};
+    case DType::f64:
+      return {1e-10, 1e-9};
+    case DType::f32:
+      return {2e-5, 2e-5};
+    case DType::f16:
+      return {2e-3, 2e-3};
+    case DType::bf16:
+      return {1.6e-2, 1.6e-2};
+    default:
+      return {};
   }
 }
 

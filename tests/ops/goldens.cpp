@@ -12,13 +12,14 @@ using Json = nlohmann::json;
 
 std::vector<Tensor> read_tensors(const Json& rows) {
   std::ifstream file(AITUNE_GOLDENS "/tensors.bin", std::ios::binary);
-  const auto bytes = std::make_shared<std::vector<char>>(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  const auto bytes =
+      std::make_shared<std::vector<char>>(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
   std::vector<Tensor> tensors;
   for (const Json& row : rows) {
     const auto offset = row.at(3).get<std::size_t>();
     if (offset > bytes->size()) throw std::runtime_error("goldens/tensors.bin is too short");
-    tensors.emplace_back(parse_dtype(row.at(0).get<std::string>()).value(), row.at(1).get<Shape>(), row.at(2).get<Shape>(),
-                         bytes, reinterpret_cast<std::byte*>(bytes->data() + offset));
+    tensors.emplace_back(parse_dtype(row.at(0).get<std::string>()).value(), row.at(1).get<Shape>(),
+                         row.at(2).get<Shape>(), bytes, reinterpret_cast<std::byte*>(bytes->data() + offset));
   }
   return tensors;
 }

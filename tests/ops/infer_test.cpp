@@ -36,7 +36,8 @@ TEST_F(Infer, ViewFillsInTheMissingSize) {
 }
 
 TEST_F(Infer, FlattenAndUnflattenMultiplyAndDivide) {
-  EXPECT_EQ(types("aten.flatten.using_ints", {input({kS, kT, 8}), SymInt(0), SymInt(1)}), "f32[" + (kS * kT).str() + ",8]");
+  EXPECT_EQ(types("aten.flatten.using_ints", {input({kS, kT, 8}), SymInt(0), SymInt(1)}),
+            "f32[" + (kS * kT).str() + ",8]");
   EXPECT_EQ(types("aten.unflatten.int", {input({2, kS * 4}), SymInt(1), ints({4, -1})}), "f32[2,4,s0]");
 }
 

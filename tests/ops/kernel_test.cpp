@@ -55,7 +55,7 @@ TEST(Convolution, AgreesWithItsDefinition) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   const Tensor x = random_tensor({1, 6, 40, 41}, seed), w = random_tensor({4, 3, 3, 5}, seed + 1);
   std::vector<Tensor> out{Tensor(DType::f32, {1, 4, 20, 41})};
-  const std::vector<OpArg> args{x,  w, NoneArg{}, ints({2, 1}), ints({1, 2}), ints({1, 1}), std::int64_t{2}};
+  const std::vector<OpArg> args{x, w, NoneArg{}, ints({2, 1}), ints({1, 2}), ints({1, 1}), std::int64_t{2}};
   run_op({OpId::aten_conv2d_default, args, out});
   for (std::int64_t o = 0; o < 4; ++o)
     for (std::int64_t i = 0; i < 20; ++i)

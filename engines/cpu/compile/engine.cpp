@@ -53,12 +53,18 @@ class BufferMap {
     const SymInt bytes = buffer.elements * static_cast<std::int64_t>(dtype_size(buffer.dtype));
     std::uint32_t plan_id = 0;
     switch (buffer.kind) {
-      case LoweredBuffer::Kind::arena: plan_id = plan_.add_arena(bytes); break;
-      case LoweredBuffer::Kind::zeroed: plan_id = plan_.add_zeroed_arena(bytes, buffer.zero_key); break;
+      case LoweredBuffer::Kind::arena:
+        plan_id = plan_.add_arena(bytes);
+        break;
+      case LoweredBuffer::Kind::zeroed:
+        plan_id = plan_.add_zeroed_arena(bytes, buffer.zero_key);
+        break;
       case LoweredBuffer::Kind::constant:
         plan_id = plan_.add_constant({buffer.constant.data(), buffer.constant.byte_size()});
         break;
-      case LoweredBuffer::Kind::outer: plan_id = outer_(*buffer.value); break;
+      case LoweredBuffer::Kind::outer:
+        plan_id = outer_(*buffer.value);
+        break;
     }
     return ids_[id] = plan_id;
   }
@@ -80,8 +86,10 @@ std::map<std::string, std::uint64_t> generate_code(const LoweredBlock& block, co
     const auto [it, fresh] = symbols.try_emplace(tactics[i].key, fmt::format("k{}", symbols.size()));
     if (!fresh) continue;
     const KernelTask& task = block.tasks[i];
-    if (task.gemm) generator.add(*task.gemm, tactics[i].tile, it->second);
-    else generator.add(*task.loop, tactics[i].schedule, it->second);
+    if (task.gemm)
+      generator.add(*task.gemm, tactics[i].tile, it->second);
+    else
+      generator.add(*task.loop, tactics[i].schedule, it->second);
   }
   const CodeBlob blob = generator.finish();
   const std::uint64_t base = plan.add_code(blob.bytes);
@@ -99,7 +107,8 @@ std::uint32_t packed_weight(const KernelTask& task, const kernels::GemmTile& til
   return plan.add_constant(kernels::pack_b(*task.gemm, tile, weight));
 }
 
-void fill_onednn_step(const KernelTask& task, const OneDnnTactic& tactic, BufferMap& buffers, PlanBuilder& plan, PlanStep& step) {
+void fill_onednn_step(const KernelTask& task, const OneDnnTactic& tactic, BufferMap& buffers, PlanBuilder& plan,
+                      PlanStep& step) {
   const auto packed = pack_for_onednn(task, tactic.candidate, *tactic.kernel);
   step.kind = StepKind::onednn;
   for (const int id : task.buffers) step.buffers.push_back(id < 0 ? plan.add_constant(packed.front()) : buffers[id]);
@@ -143,7 +152,9 @@ class CpuEngine final : public CompileEngine {
     const LoweredBlock lowered = Lowering(block.graph, options).run();
     const auto tactics = choose_tactics(lowered, options);
     const auto code = generate_code(lowered, tactics, options.target, plan);
-    const std::function<std::uint32_t(const Value&)> outer = [&](const Value& v) { return plan.buffer_of(outer_value(block, v)); };
+    const std::function<std::uint32_t(const Value&)> outer = [&](const Value& v) {
+      return plan.buffer_of(outer_value(block, v));
+    };
     BufferMap buffers(lowered, plan, outer);
     for (std::size_t i = 0; i < lowered.tasks.size(); ++i) {
       const KernelTask& task = lowered.tasks[i];

@@ -59,7 +59,8 @@ RowSplit split_rows(llvm::IRBuilderBase& b, std::int64_t rows, Value* known_late
     split.first.push_back(first);
     if (known_later) {
       const bool last = r + 1 == tiles;
-      split.rows.push_back(last ? b.CreateNSWSub(known_later, b.getInt64(static_cast<std::uint64_t>(first))) : b.getInt64(kTileRows));
+      split.rows.push_back(last ? b.CreateNSWSub(known_later, b.getInt64(static_cast<std::uint64_t>(first)))
+                                : b.getInt64(kTileRows));
       first += kTileRows;
     } else {
       const std::int64_t count = (rows - first + tiles - r - 1) / (tiles - r);
@@ -71,7 +72,8 @@ RowSplit split_rows(llvm::IRBuilderBase& b, std::int64_t rows, Value* known_late
 }
 
 // The palette: bytes a row of each register at 16 (u16 each), rows at 48 (u8 each).
-void configure(llvm::IRBuilderBase& b, Value* slot, const GemmTile& tile, const RowSplit& split, const AmxSteps& steps) {
+void configure(llvm::IRBuilderBase& b, Value* slot, const GemmTile& tile, const RowSplit& split,
+               const AmxSteps& steps) {
   const Registers registers{static_cast<int>(split.rows.size()), tile.nr};
   std::array<std::uint8_t, 64> palette{};
   palette[0] = 1;
@@ -90,10 +92,12 @@ void configure(llvm::IRBuilderBase& b, Value* slot, const GemmTile& tile, const 
     for (int v = 0; v < tile.nr; ++v) later.emplace_back(registers.sum(r, v), rows);
     later.emplace_back(registers.a(r), rows);
   }
-  for (int index = registers.a(registers.row_tiles - 1) + 1; index < kRegisters; ++index) set(index, steps.step / 2, kRowBytes);
+  for (int index = registers.a(registers.row_tiles - 1) + 1; index < kRegisters; ++index)
+    set(index, steps.step / 2, kRowBytes);
   b.CreateAlignedStore(llvm::ConstantDataVector::get(b.getContext(), palette), slot, llvm::Align(64));
   for (const auto& [index, rows] : later) {
-    b.CreateStore(b.CreateTrunc(rows, b.getInt8Ty()), b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), slot, static_cast<std::uint64_t>(48 + index)));
+    b.CreateStore(b.CreateTrunc(rows, b.getInt8Ty()),
+                  b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), slot, static_cast<std::uint64_t>(48 + index)));
   }
   b.CreateIntrinsic(llvm::Intrinsic::x86_ldtilecfg, {}, {slot});
 }
@@ -102,8 +106,15 @@ class AmxMicro {
  public:
   AmxMicro(llvm::IRBuilderBase& builder, const GemmKernel& form, const GemmTile& tile, const MicroTile& micro,
            ExprEmitter& exprs, const AmxOperands& operands)
-      : b_(builder), form_(form), tile_(tile), micro_(micro), exprs_(exprs), operands_(operands), steps_(steps_of(form)),
-        registers_{row_tiles_of(micro.rows), tile.nr}, dims_(static_cast<int>(form.batch.size() + form.m.size())) {
+      : b_(builder),
+        form_(form),
+        tile_(tile),
+        micro_(micro),
+        exprs_(exprs),
+        operands_(operands),
+        steps_(steps_of(form)),
+        registers_{row_tiles_of(micro.rows), tile.nr},
+        dims_(static_cast<int>(form.batch.size() + form.m.size())) {
     scratch_ = slot(micro.rows * tile.nr * kRowBytes, "sums");
     const bool whole = micro.rows == tile.mr && !micro.rows_later;
     if (!whole) palette_ = slot(kRowBytes, "palette");
@@ -141,7 +152,8 @@ class AmxMicro {
     return b_.CreateNSWMul(exprs_.sizes()(form_.a_strides[static_cast<std::size_t>(dim)]), number(2));
   }
   Value* slot(std::int64_t bytes, const char* name) {
-    llvm::AllocaInst* memory = b_.CreateAlloca(llvm::ArrayType::get(b_.getInt8Ty(), static_cast<std::uint64_t>(bytes)), nullptr, name);
+    llvm::AllocaInst* memory =
+        b_.CreateAlloca(llvm::ArrayType::get(b_.getInt8Ty(), static_cast<std::uint64_t>(bytes)), nullptr, name);
     memory->setAlignment(llvm::Align(64));
     return memory;
   }
@@ -151,7 +163,8 @@ class AmxMicro {
     if (micro_.last_columns > 0) masks_.back() = tail_mask(b_, number(micro_.last_columns), tile_.lanes);
     if (micro_.last_columns >= 0) return;
     for (int v = 0; v < micro_.vectors; ++v) {
-      masks_[static_cast<std::size_t>(v)] = tail_mask(b_, b_.CreateNSWSub(operands_.n_left, number(std::int64_t{v} * tile_.lanes)), tile_.lanes);
+      masks_[static_cast<std::size_t>(v)] =
+          tail_mask(b_, b_.CreateNSWSub(operands_.n_left, number(std::int64_t{v} * tile_.lanes)), tile_.lanes);
     }
   }
 
@@ -196,18 +209,20 @@ class AmxMicro {
     Value* first = forward(b, operands_.ahead);
     for (int line = 0; line < micro_.lines_ahead; ++line) {
       Value* at = forward(first, std::int64_t{line} * 64);
-      b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {at->getType()}, {at, b_.getInt32(0), b_.getInt32(2), b_.getInt32(1)});
+      b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {at->getType()},
+                         {at, b_.getInt32(0), b_.getInt32(2), b_.getInt32(1)});
     }
   }
 
-  // What is left of the innermost dim after whole steps, with zeros behind it: what lies there in memory may be anything.
+  // What is left of the innermost dim after whole steps, with zeros behind it: what lies there in memory may be
+  // anything.
   void copy_rests(Value* a) {
     constexpr unsigned elements = kRowBytes / 2;
     llvm::Type* type = llvm::FixedVectorType::get(b_.getInt16Ty(), elements);
     Value* mask = tail_mask(b_, number(steps_.rest), elements);
     CountedLoop loop(b_, number(0), rows_, number(1));
-    llvm::Instruction* load = b_.CreateMaskedLoad(type, forward(a, b_.CreateNSWMul(loop.index(), a_row_)), llvm::Align(2), mask,
-                                                  llvm::Constant::getNullValue(type));
+    llvm::Instruction* load = b_.CreateMaskedLoad(type, forward(a, b_.CreateNSWMul(loop.index(), a_row_)),
+                                                  llvm::Align(2), mask, llvm::Constant::getNullValue(type));
     exprs_.mark(load, form_.a_buffer);
     b_.CreateAlignedStore(load, forward(rests_, b_.CreateNSWMul(loop.index(), number(kRowBytes))), llvm::Align(64));
     loop.finish();
@@ -277,7 +292,8 @@ bool amx_tile_fits(const GemmTile& tile) {
 }
 
 void amx_configure(llvm::IRBuilderBase& builder, const GemmKernel& form, const GemmTile& tile) {
-  llvm::AllocaInst* slot = builder.CreateAlloca(llvm::ArrayType::get(builder.getInt8Ty(), kRowBytes), nullptr, "palette");
+  llvm::AllocaInst* slot =
+      builder.CreateAlloca(llvm::ArrayType::get(builder.getInt8Ty(), kRowBytes), nullptr, "palette");
   slot->setAlignment(llvm::Align(64));
   configure(builder, slot, tile, split_rows(builder, tile.mr, nullptr), steps_of(form));
 }

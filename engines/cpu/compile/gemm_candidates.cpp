@@ -18,8 +18,8 @@ namespace {
 
 // Extents that are only known at run time are taken to be this.
 constexpr std::int64_t kTypicalExtent = 128;
-constexpr double kL2Bytes = 1.25e6;        // what one operand may take of a core's second-level cache
-constexpr double kTaskCycles = 2e4;        // a task shorter than this is not worth handing out
+constexpr double kL2Bytes = 1.25e6;  // what one operand may take of a core's second-level cache
+constexpr double kTaskCycles = 2e4;  // a task shorter than this is not worth handing out
 constexpr std::int64_t kGoodTaskCount = 32;
 // Bytes a cycle from beyond the second-level cache: for the first use of weights, which in a network larger than the
 // caches come from memory, and for later ones.
@@ -33,14 +33,15 @@ struct RegisterTile {
 };
 
 // Accumulators, the vectors of B and one broadcast fit the 32 (16) registers.
-constexpr RegisterTile kTiles512[] = {{14, 2}, {6, 4}, {8, 3}, {7, 4}, {9, 3}, {7, 3}, {12, 2}, {10, 2}, {28, 1}, {5, 5},
-                                      {4, 6},  {3, 8}, {7, 2}, {5, 4}, {4, 4}, {14, 1}, {2, 10}, {1, 8}, {1, 16}, {1, 4},
-                                      {1, 2},  {1, 1}};
+constexpr RegisterTile kTiles512[] = {{14, 2}, {6, 4}, {8, 3},  {7, 4}, {9, 3}, {7, 3}, {12, 2}, {10, 2},
+                                      {28, 1}, {5, 5}, {4, 6},  {3, 8}, {7, 2}, {5, 4}, {4, 4},  {14, 1},
+                                      {2, 10}, {1, 8}, {1, 16}, {1, 4}, {1, 2}, {1, 1}};
 // The same where B's vectors are there twice, as bf16 pairs and widened.
-constexpr RegisterTile kWideTiles512[] = {{8, 3}, {12, 2}, {13, 2}, {5, 4}, {7, 3}, {4, 4}, {7, 2}, {3, 5}, {2, 6}, {10, 2},
-                                          {28, 1}, {14, 1}, {1, 8}, {1, 16}, {1, 2}, {1, 1}};
+constexpr RegisterTile kWideTiles512[] = {{8, 3}, {12, 2}, {13, 2}, {5, 4},  {7, 3}, {4, 4},  {7, 2}, {3, 5},
+                                          {2, 6}, {10, 2}, {28, 1}, {14, 1}, {1, 8}, {1, 16}, {1, 2}, {1, 1}};
 constexpr RegisterTile kWideTiles256[] = {{5, 2}, {4, 2}, {12, 1}, {2, 4}, {6, 1}, {3, 3}, {1, 4}, {1, 2}, {1, 1}};
-constexpr RegisterTile kTiles256[] = {{6, 2}, {4, 3}, {5, 2}, {3, 4}, {7, 1}, {12, 1}, {2, 5}, {2, 4}, {1, 8}, {1, 4}, {1, 2}, {1, 1}};
+constexpr RegisterTile kTiles256[] = {{6, 2}, {4, 3}, {5, 2}, {3, 4}, {7, 1}, {12, 1},
+                                      {2, 5}, {2, 4}, {1, 8}, {1, 4}, {1, 2}, {1, 1}};
 
 // Row tiles and column tiles: sums, a register for each row tile and one for columns fit eight.
 constexpr RegisterTile kAmxTiles[] = {{2, 2}, {1, 4}, {1, 3}, {3, 1}, {2, 1}, {1, 2}, {1, 6}, {1, 1}};
@@ -54,7 +55,9 @@ struct Problem {
   std::int64_t inner_k = 1;
 };
 
-std::int64_t extent(const SymInt& size) { return std::max<std::int64_t>(1, size.as_constant().value_or(kTypicalExtent)); }
+std::int64_t extent(const SymInt& size) {
+  return std::max<std::int64_t>(1, size.as_constant().value_or(kTypicalExtent));
+}
 
 Problem problem_of(const GemmKernel& form) {
   Problem p;
@@ -70,8 +73,8 @@ Problem problem_of(const GemmKernel& form) {
   return p;
 }
 
-// Cycles of one micro-kernel call: two multiply-adds and somewhat less than two loads a cycle, five instructions, latency
-// 4, and the way in and out. Elements of A are loaded once for each use where no register is left for them.
+// Cycles of one micro-kernel call: two multiply-adds and somewhat less than two loads a cycle, five instructions,
+// latency 4, and the way in and out. Elements of A are loaded once for each use where no register is left for them.
 double micro_cycles(std::int64_t rows, std::int64_t vectors, double k, int lanes = 16) {
   const auto products = static_cast<double>(rows * vectors);
   const bool embedded = vectors == 1 || rows * vectors + vectors + 1 > (lanes == 16 ? 31 : 16);
@@ -92,7 +95,8 @@ double amx_cycles(std::int64_t rows, std::int64_t vectors, const kernels::AmxSte
 }
 
 double call_cycles(const Problem& p, const GemmTile& tile, std::int64_t rows, std::int64_t vectors) {
-  if (tile.amx) return amx_cycles(rows, vectors, *p.steps, static_cast<double>(p.k / p.inner_k)) + (rows < tile.mr ? 150 : 0);
+  if (tile.amx)
+    return amx_cycles(rows, vectors, *p.steps, static_cast<double>(p.k / p.inner_k)) + (rows < tile.mr ? 150 : 0);
   return micro_cycles(rows, vectors, static_cast<double>(p.k), tile.lanes);
 }
 
@@ -120,7 +124,8 @@ struct Ranked {
 };
 
 // Tasks of a tile for Winograd's algorithm and their cost, as two threads would share them.
-double winograd_cycles(const kernels::WinogradForm& form, std::int64_t squares, std::int64_t panels, const GemmTile& tile) {
+double winograd_cycles(const kernels::WinogradForm& form, std::int64_t squares, std::int64_t panels,
+                       const GemmTile& tile) {
   const double points = form.points * form.points, task_squares = tile.mr * tile.m_block;
   const std::int64_t blocks = (squares + tile.mr * tile.m_block - 1) / (tile.mr * tile.m_block);
   const std::int64_t groups = tile.n_block == 0 ? 1 : (panels + tile.n_block - 1) / tile.n_block;
@@ -194,7 +199,8 @@ void block(const Problem& p, GemmTile& tile) {
   tile.m_block = rows >= row_tiles ? 0 : static_cast<std::int32_t>(std::clamp(rows, 1.0, 1e6));
   if (tile.m_block > 0) {  // blocks of equal size
     const double blocks = (row_tiles + tile.m_block - 1) / tile.m_block;
-    tile.m_block = static_cast<std::int32_t>(row_tiles / static_cast<double>(static_cast<std::int64_t>(blocks)) + 0.999);
+    tile.m_block =
+        static_cast<std::int32_t>(row_tiles / static_cast<double>(static_cast<std::int64_t>(blocks)) + 0.999);
   }
 }
 
@@ -249,7 +255,10 @@ std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget&
   const auto consider_all = [&](std::span<const RegisterTile> tiles, bool widen) {
     for (const RegisterTile& r : tiles) consider(r, widen);
   };
-  if (target.avx512) consider_all(kTiles512, false); else consider_all(kTiles256, false);
+  if (target.avx512)
+    consider_all(kTiles512, false);
+  else
+    consider_all(kTiles256, false);
   if (bf16 && target.avx512) consider_all(kWideTiles512, true);
   if (bf16 && !target.avx512) consider_all(kWideTiles256, true);
   if (target.amx_bf16 && p.steps) {
@@ -286,9 +295,12 @@ std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget&
     if (!known && tiles.size() < wanted) tiles.push_back(tile);
   };
   // The best of each way to compute it first, then the rest by rank: which way is fastest differs most between CPUs.
-  const auto way = [](const GemmTile& tile) { return tile.winograd != 0 ? 4 : tile.flat ? 3 : tile.amx ? 2 : tile.widen ? 1 : 0; };
+  const auto way = [](const GemmTile& tile) {
+    return tile.winograd != 0 ? 4 : tile.flat ? 3 : tile.amx ? 2 : tile.widen ? 1 : 0;
+  };
   for (const Ranked& r : ranked) {
-    const bool tried = std::any_of(tiles.begin(), tiles.end(), [&](const GemmTile& t) { return way(t) == way(r.tile); });
+    const bool tried =
+        std::any_of(tiles.begin(), tiles.end(), [&](const GemmTile& t) { return way(t) == way(r.tile); });
     if (!tried) add(r.tile);
   }
   for (const Ranked& r : ranked) {

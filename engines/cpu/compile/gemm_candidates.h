@@ -8,8 +8,8 @@
 
 namespace aitune::cpu {
 
-/// Tiles worth trying for a product on this target, best guess first; never empty. A pure function. `level` 0 gives one,
-/// 3 a handful, 5 everything sensible.
+/// Tiles worth trying for a product on this target, best guess first; never empty. A pure function. `level` 0 gives
+/// one, 3 a handful, 5 everything sensible.
 std::vector<kernels::GemmTile> gemm_candidates(const kernels::GemmKernel& kernel, const CpuTarget& target, int level);
 
 }  // namespace aitune::cpu

@@ -31,11 +31,18 @@ class GemmDriver {
  public:
   GemmDriver(llvm::Module& module, const CpuTarget& target, const GemmKernel& kernel, const GemmTile& tile,
              const std::string& symbol)
-      : module_(module), target_(target), form_(kernels::canonical(kernel)), tile_(tile), symbol_(symbol),
-        builder_(module.getContext()), width_(std::int64_t{tile.nr} * tile.lanes),
-        element_(form_.b_type == DType::bf16 ? 2 : 4), in_place_(!form_.b_strides.empty()) {
+      : module_(module),
+        target_(target),
+        form_(kernels::canonical(kernel)),
+        tile_(tile),
+        symbol_(symbol),
+        builder_(module.getContext()),
+        width_(std::int64_t{tile.nr} * tile.lanes),
+        element_(form_.b_type == DType::bf16 ? 2 : 4),
+        in_place_(!form_.b_strides.empty()) {
     if (tile.mr < 1 || tile.mr > 63 || tile.nr < 1 || (tile.lanes != 8 && tile.lanes != 16) ||
-        (tile.lanes == 16 && !target.avx512) || (tile.amx && !(target.amx_bf16 && amx_tile_fits(tile))) || (tile.flat && !tile.amx)) {
+        (tile.lanes == 16 && !target.avx512) || (tile.amx && !(target.amx_bf16 && amx_tile_fits(tile))) ||
+        (tile.flat && !tile.amx)) {
       throw InternalError("this tile cannot be emitted for " + target.str(), form_.name);
     }
     if (const auto n = form_.n.as_constant(); n && *n < width_) tail_only_ = true;
@@ -79,7 +86,8 @@ class GemmDriver {
     }
     const kernels::PackedB packed = in_place_ ? kernels::PackedB{} : kernels::packed_b(form_, tile_);
     Value* column = mul(panel, number(width_));
-    place.b = moved(place.b, in_place_ ? column : mul(panel, number(packed.depth * packed.width * packed.pair)), element_);
+    place.b =
+        moved(place.b, in_place_ ? column : mul(panel, number(packed.depth * packed.width * packed.pair)), element_);
     place.at = exprs_->moved(place.at, n_dim(), column);
     Value* n_left = builder_.CreateNSWSub(size(form_.n), column);
     Value* first = mul(block, per_block);
@@ -152,8 +160,9 @@ class GemmDriver {
     const std::string name = symbol_ + (rows_later ? "_upto" : "_r") + std::to_string(row_count) + width.suffix;
     auto& slot = micros_[name];
     if (!slot) {
-      slot = std::make_unique<MicroKernel>(module_, target_, form_, tile_,
-                                           MicroTile{row_count, width.vectors, width.last_columns, lines_ahead_, rows_later}, name);
+      slot = std::make_unique<MicroKernel>(
+          module_, target_, form_, tile_,
+          MicroTile{row_count, width.vectors, width.last_columns, lines_ahead_, rows_later}, name);
     }
     return *slot;
   }
@@ -184,7 +193,8 @@ class GemmDriver {
     Value* ahead = distance_ahead(index);
     const auto call = [&](int row_count, const Place& at, Value* rows_left = nullptr) {
       micro(row_count, width, rows_left != nullptr)
-          .call(builder_, frame_.function->getArg(0), at.a, at.b, ahead, rows_left ? rows_left : number(row_count), n_left, at.at);
+          .call(builder_, frame_.function->getArg(0), at.a, at.b, ahead, rows_left ? rows_left : number(row_count),
+                n_left, at.at);
     };
     const auto extent = m_.back().as_constant();
     if (extent && *extent % tile_.mr == 0) {
@@ -193,19 +203,20 @@ class GemmDriver {
       call(static_cast<int>(*extent), place);
     } else {
       Value* left = builder_.CreateNSWSub(size(m_.back()), row);
-      branch(builder_.CreateICmpSGE(left, number(tile_.mr)), [&] { call(tile_.mr, place); },
-             [&] {
-               if (extent) return call(static_cast<int>(*extent % tile_.mr), place);
-               if (tile_.amx) return remaining_tiles(tile_.mr, left, [&](int most) { call(most, place, left); });
-               remainder(place, row_dim, left, call);
-             });
+      branch(
+          builder_.CreateICmpSGE(left, number(tile_.mr)), [&] { call(tile_.mr, place); },
+          [&] {
+            if (extent) return call(static_cast<int>(*extent % tile_.mr), place);
+            if (tile_.amx) return remaining_tiles(tile_.mr, left, [&](int most) { call(most, place, left); });
+            remainder(place, row_dim, left, call);
+          });
     }
     loop.finish();
   }
 
   // A large packed B comes from beyond the second-level cache the first time that a panel is used. So while a panel is
-  // multiplied with one row tile after the other, each fetches a share of the next panel: of the lines of every unrolled
-  // step, the ones that are its turn.
+  // multiplied with one row tile after the other, each fetches a share of the next panel: of the lines of every
+  // unrolled step, the ones that are its turn.
   void plan_prefetch() {
     SymInt tiles = kernels::ceil_div(m_.back(), tile_.mr);
     for (std::size_t d = 0; d + 1 < m_.size(); ++d) tiles *= m_[d];
@@ -230,7 +241,9 @@ class GemmDriver {
   void remaining_tiles(int most, Value* left, F&& call) {
     const int fewer = (most - 1) / 16 * 16;
     if (fewer == 0) return call(16);
-    branch(builder_.CreateICmpSLE(left, number(fewer)), [&] { remaining_tiles(fewer, left, call); }, [&] { call(fewer + 16); });
+    branch(
+        builder_.CreateICmpSLE(left, number(fewer)), [&] { remaining_tiles(fewer, left, call); },
+        [&] { call(fewer + 16); });
   }
 
   // An unknown number of rows below mr, in powers of two.

@@ -26,16 +26,25 @@ namespace {
 constexpr std::int64_t kMaxStraightSteps = 4;
 // Floats kept free behind a widened row: a vector.
 constexpr std::int64_t kWideRun = 16;
-// Epilogues with more work than this (expressions times vectors, functions count more) loop over the rows instead of being written out for each.
+// Epilogues with more work than this (expressions times vectors, functions count more) loop over the rows instead of
+// being written out for each.
 constexpr std::size_t kMaxStraightEpilogue = 320;
 
 // Operations that take tens of instructions.
 bool is_function(kernels::ExprOp op) {
   using kernels::ExprOp;
   switch (op) {
-    case ExprOp::pow: case ExprOp::exp: case ExprOp::log: case ExprOp::tanh: case ExprOp::erf: case ExprOp::sigmoid:
-    case ExprOp::sin: case ExprOp::cos: return true;
-    default: return false;
+    case ExprOp::pow:
+    case ExprOp::exp:
+    case ExprOp::log:
+    case ExprOp::tanh:
+    case ExprOp::erf:
+    case ExprOp::sigmoid:
+    case ExprOp::sin:
+    case ExprOp::cos:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -43,8 +52,16 @@ class MicroEmitter {
  public:
   MicroEmitter(llvm::IRBuilderBase& builder, const CpuTarget& target, const GemmKernel& form, const GemmTile& tile,
                const MicroTile& micro, ExprEmitter& exprs, Value* ahead, Value* n_left)
-      : b_(builder), target_(target), form_(form), tile_(tile), micro_(micro), exprs_(exprs), ahead_(ahead),
-        bf16_(form.b_type == DType::bf16), widen_(bf16_ && tile.widen), in_place_(!form.b_strides.empty()),
+      : b_(builder),
+        target_(target),
+        form_(form),
+        tile_(tile),
+        micro_(micro),
+        exprs_(exprs),
+        ahead_(ahead),
+        bf16_(form.b_type == DType::bf16),
+        widen_(bf16_ && tile.widen),
+        in_place_(!form.b_strides.empty()),
         dims_(static_cast<int>(form.batch.size() + form.m.size())) {
     float_vector_ = llvm::FixedVectorType::get(b_.getFloatTy(), static_cast<unsigned>(tile.lanes));
     int_vector_ = llvm::FixedVectorType::get(b_.getInt32Ty(), static_cast<unsigned>(tile.lanes));
@@ -97,7 +114,8 @@ class MicroEmitter {
   // --- operands ---
 
   Value* load_b_row(Value* pointer, int j, Type* type, unsigned align) {
-    Value* at = b_.CreateInBoundsGEP(b_.getInt8Ty(), pointer, b_.getInt64(static_cast<std::uint64_t>(j) * tile_.lanes * element_));
+    Value* at = b_.CreateInBoundsGEP(b_.getInt8Ty(), pointer,
+                                     b_.getInt64(static_cast<std::uint64_t>(j) * tile_.lanes * element_));
     llvm::Instruction* load = nullptr;
     if (Value* mask = masks_[static_cast<std::size_t>(j)]) {
       load = b_.CreateMaskedLoad(type, at, llvm::Align(align), mask, llvm::Constant::getNullValue(type));
@@ -111,7 +129,8 @@ class MicroEmitter {
   // Vector j of B at one depth; bf16 as pairs in 32-bit lanes. `odd` is the step that has no second half.
   Value* load_b(Value* pointer, int j, bool odd) {
     if (!in_place_) {
-      Value* at = b_.CreateInBoundsGEP(b_.getInt8Ty(), pointer, b_.getInt64(static_cast<std::uint64_t>(j) * tile_.lanes * 4));
+      Value* at =
+          b_.CreateInBoundsGEP(b_.getInt8Ty(), pointer, b_.getInt64(static_cast<std::uint64_t>(j) * tile_.lanes * 4));
       llvm::Instruction* load = b_.CreateAlignedLoad(bf16_ ? int_vector_ : float_vector_, at, llvm::Align(4));
       exprs_.mark(load, form_.b_buffer);
       return load;
@@ -119,8 +138,7 @@ class MicroEmitter {
     if (!bf16_) return load_b_row(pointer, j, float_vector_, 4);
     Type* halves = llvm::FixedVectorType::get(b_.getInt16Ty(), static_cast<unsigned>(tile_.lanes));
     Value* low = load_b_row(pointer, j, halves, 2);
-    Value* high = odd ? llvm::Constant::getNullValue(halves)
-                      : load_b_row(forward(pointer, depth_bytes_), j, halves, 2);
+    Value* high = odd ? llvm::Constant::getNullValue(halves) : load_b_row(forward(pointer, depth_bytes_), j, halves, 2);
     llvm::SmallVector<int> order;
     for (int i = 0; i < tile_.lanes; ++i) order.append({i, tile_.lanes + i});
     return b_.CreateBitCast(b_.CreateShuffleVector(low, high, order), int_vector_);
@@ -128,7 +146,8 @@ class MicroEmitter {
 
   // A's element (bf16: pair) for one row, in all lanes.
   Value* load_a(Value* pointer, std::int64_t step, int row, bool odd) {
-    Value* at = forward(forward(pointer, times(row_stride_, row)), times(k_strides_.back(), widen_ ? step : step * pair_));
+    Value* at =
+        forward(forward(pointer, times(row_stride_, row)), times(k_strides_.back(), widen_ ? step : step * pair_));
     const auto load = [&](Type* type, unsigned align, Value* from) {
       llvm::Instruction* loaded = b_.CreateAlignedLoad(type, from, llvm::Align(align));
       exprs_.mark(loaded, form_.a_buffer);
@@ -137,7 +156,8 @@ class MicroEmitter {
     const auto lanes = static_cast<unsigned>(tile_.lanes);
     if (!bf16_ || widen_) return b_.CreateVectorSplat(lanes, load(b_.getFloatTy(), 4, at));
     auto* constant = llvm::dyn_cast<llvm::ConstantInt>(k_strides_.back());
-    if (!odd && constant && constant->getSExtValue() == 2) return b_.CreateVectorSplat(lanes, load(b_.getInt32Ty(), 2, at));
+    if (!odd && constant && constant->getSExtValue() == 2)
+      return b_.CreateVectorSplat(lanes, load(b_.getInt32Ty(), 2, at));
     Value* pair = b_.CreateZExt(load(b_.getInt16Ty(), 2, at), b_.getInt32Ty());
     if (!odd) {
       Value* high = b_.CreateZExt(load(b_.getInt16Ty(), 2, forward(at, k_strides_.back())), b_.getInt32Ty());
@@ -185,7 +205,8 @@ class MicroEmitter {
     if (!stride || stride->getSExtValue() != 2) {
       Value* run = llvm::Constant::getNullValue(halves);
       for (std::int64_t i = 0; i < count; ++i) {
-        llvm::Instruction* one = b_.CreateAlignedLoad(b_.getInt16Ty(), forward(from, times(k_strides_.back(), i)), llvm::Align(2));
+        llvm::Instruction* one =
+            b_.CreateAlignedLoad(b_.getInt16Ty(), forward(from, times(k_strides_.back(), i)), llvm::Align(2));
         exprs_.mark(one, form_.a_buffer);
         run = b_.CreateInsertElement(run, one, b_.getInt64(static_cast<std::uint64_t>(i)));
       }
@@ -208,8 +229,9 @@ class MicroEmitter {
   Value* widen_rows(Value* a) {
     CountedLoop rows(b_, b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(micro_.rows)), b_.getInt64(1));
     Value* from = forward(a, b_.CreateNSWMul(rows.index(), row_stride_));
-    Value* to = b_.CreateInBoundsGEP(b_.getFloatTy(), widened_,
-                                     b_.CreateNSWMul(rows.index(), b_.getInt64(static_cast<std::uint64_t>(widened_row()))));
+    Value* to =
+        b_.CreateInBoundsGEP(b_.getFloatTy(), widened_,
+                             b_.CreateNSWMul(rows.index(), b_.getInt64(static_cast<std::uint64_t>(widened_row()))));
     widen_runs(0, from, to);
     rows.finish();
     row_stride_ = b_.getInt64(static_cast<std::uint64_t>(widened_row()) * 4);
@@ -265,7 +287,8 @@ class MicroEmitter {
       return to_float(load_b_row(forward(at, times(depth_bytes_, half)), j, halves, 2));
     }
     Value* pairs = load_b(at, j, false);
-    Value* bits = half == 0 ? b_.CreateShl(pairs, 16) : b_.CreateAnd(pairs, llvm::ConstantInt::get(int_vector_, 0xffff0000u));
+    Value* bits =
+        half == 0 ? b_.CreateShl(pairs, 16) : b_.CreateAnd(pairs, llvm::ConstantInt::get(int_vector_, 0xffff0000u));
     return b_.CreateBitCast(bits, float_vector_);
   }
 
@@ -291,7 +314,8 @@ class MicroEmitter {
     Value* stride = k_strides_[dim];
     sums.push_back(a);
     sums.push_back(b);
-    CountedLoop loop(b_, b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(k_extents_[dim])), b_.getInt64(1), sums);
+    CountedLoop loop(b_, b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(k_extents_[dim])), b_.getInt64(1),
+                     sums);
     Accumulators inside;
     for (std::size_t i = 0; i + 2 < sums.size(); ++i) inside.push_back(loop.carried(i));
     Value* row = loop.carried(sums.size() - 2);
@@ -309,7 +333,8 @@ class MicroEmitter {
     for (int line = 0; line < micro_.lines_ahead; ++line) {
       Value* at = forward(first, b_.getInt64(static_cast<std::uint64_t>(line) * 64));
       // For reading, into the second-level cache, data.
-      b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {at->getType()}, {at, b_.getInt32(0), b_.getInt32(2), b_.getInt32(1)});
+      b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {at->getType()},
+                         {at, b_.getInt32(0), b_.getInt32(2), b_.getInt32(1)});
     }
   }
 
@@ -373,11 +398,12 @@ class MicroEmitter {
     }
     CountedLoop loop(b_, b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(micro_.rows)), b_.getInt64(1));
     const Cursor row = exprs_.moved(at, dims_ - 1, loop.index());
-    Value* from = b_.CreateInBoundsGEP(float_vector_, scratch,
-                                       b_.CreateNSWMul(loop.index(), b_.getInt64(static_cast<std::uint64_t>(micro_.vectors))));
+    Value* from = b_.CreateInBoundsGEP(
+        float_vector_, scratch, b_.CreateNSWMul(loop.index(), b_.getInt64(static_cast<std::uint64_t>(micro_.vectors))));
     for (int j = 0; j < micro_.vectors; ++j) {
-      Value* sum = b_.CreateAlignedLoad(float_vector_, b_.CreateConstInBoundsGEP1_64(float_vector_, from, static_cast<std::uint64_t>(j)),
-                                        llvm::Align(tile_.lanes * 4));
+      Value* sum = b_.CreateAlignedLoad(
+          float_vector_, b_.CreateConstInBoundsGEP1_64(float_vector_, from, static_cast<std::uint64_t>(j)),
+          llvm::Align(tile_.lanes * 4));
       store_vector(row, j, sum);
     }
     loop.finish();
@@ -391,8 +417,9 @@ class MicroEmitter {
     slot->setAlignment(llvm::Align(64));
     scratch_ = slot;
     if (!widen_) return;
-    slot = b_.CreateAlloca(llvm::ArrayType::get(b_.getFloatTy(), static_cast<std::uint64_t>(micro_.rows * widened_row())),
-                           nullptr, "rows");
+    slot =
+        b_.CreateAlloca(llvm::ArrayType::get(b_.getFloatTy(), static_cast<std::uint64_t>(micro_.rows * widened_row())),
+                        nullptr, "rows");
     slot->setAlignment(llvm::Align(64));
     b_.GetInsertBlock()->getParent()->addFnAttr("probe-stack", "inline-asm");
     widened_ = slot;
@@ -442,8 +469,10 @@ MicroKernel::MicroKernel(llvm::Module& module, const CpuTarget& target, const Ge
     at.pointers.push_back(function_->getArg(static_cast<unsigned>(6 + dims + i)));
   }
   if (tile.amx) {
-    emit_amx_micro(builder, form, tile, micro, exprs,
-                   {function_->getArg(1), function_->getArg(2), function_->getArg(3), function_->getArg(4), function_->getArg(5)}, at);
+    emit_amx_micro(
+        builder, form, tile, micro, exprs,
+        {function_->getArg(1), function_->getArg(2), function_->getArg(3), function_->getArg(4), function_->getArg(5)},
+        at);
   } else {
     MicroEmitter emitter(builder, target, form, tile, micro, exprs, function_->getArg(3), function_->getArg(5));
     emitter.make_scratch();

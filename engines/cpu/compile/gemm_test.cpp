@@ -83,7 +83,8 @@ SymInt maybe_symbol(Rng& rng, Problem& p, std::int64_t value, const char* name) 
 }
 
 // Strides of a buffer with these dims, outermost first, each row with `gap` extra elements somewhere.
-std::vector<SymInt> strides_of(Rng& rng, const std::vector<std::int64_t>& extents, std::int64_t inner, std::int64_t& size) {
+std::vector<SymInt> strides_of(Rng& rng, const std::vector<std::int64_t>& extents, std::int64_t inner,
+                               std::int64_t& size) {
   std::vector<SymInt> strides(extents.size());
   for (std::size_t d = extents.size(); d-- > 0;) {
     strides[d] = inner;
@@ -103,7 +104,10 @@ void add_epilogue(Rng& rng, Problem& p, const std::vector<SymInt>& c_strides, DT
   k.accesses.push_back(c);
   k.exprs.push_back(make(ExprOp::accumulator));
   int value = 0;
-  const auto push = [&](Expr e) { k.exprs.push_back(e); return static_cast<int>(k.exprs.size()) - 1; };
+  const auto push = [&](Expr e) {
+    k.exprs.push_back(e);
+    return static_cast<int>(k.exprs.size()) - 1;
+  };
   p.has_bias = rng.coin();
   if (p.has_bias) {
     Access bias;
@@ -140,7 +144,8 @@ Problem random_problem(Rng& rng) {
     const std::int64_t height = (rows - 1) * stride + window, width = (columns - 1) * stride + window;
     k.m = {maybe_symbol(rng, p, images, "images"), rows, maybe_symbol(rng, p, columns, "columns")};
     k.k = {window, window, channels};
-    k.a_strides = {height * width * channels, width * channels * stride, channels * stride, width * channels, channels, 1};
+    k.a_strides = {
+        height * width * channels, width * channels * stride, channels * stride, width * channels, channels, 1};
     p.a_size = images * height * width * channels;
     c_extents = {images, rows, columns};
   } else {
@@ -211,7 +216,8 @@ void expect_products(const Problem& p, const Tensor& a, const Tensor& b, const T
     std::int64_t flat = 0;
     for_each_index(steps, [&](const std::vector<std::int64_t>& step) {
       const std::int64_t a_at = a_row + dot(k.a_strides, rows, step, p.symbols, step.size());
-      const std::int64_t b_batch = k.b_strides.empty() || k.batch.empty() ? 0 : at[0] * k.b_strides[0].evaluate(p.symbols);
+      const std::int64_t b_batch =
+          k.b_strides.empty() || k.batch.empty() ? 0 : at[0] * k.b_strides[0].evaluate(p.symbols);
       const double term = double{element(a, a_at)} * element(b, b_batch + flat * extents.back() + at.back());
       sum += term;
       magnitude += std::abs(term);
@@ -255,7 +261,8 @@ void run_and_check(Rng& rng, const Problem& p, const CpuTarget& target, const Ge
     Shape shape(k.k.begin(), k.k.end());
     shape.push_back(n);
     packed = pack_b(k, tile, Tensor(k.b_type, shape, contiguous_strides(shape), b.owner(), b.data()));
-    EXPECT_EQ(packed.size(), static_cast<std::size_t>(packed_b(k, tile).elements()) * (tile.winograd ? 4 : dtype_size(k.b_type)));
+    EXPECT_EQ(packed.size(),
+              static_cast<std::size_t>(packed_b(k, tile).elements()) * (tile.winograd ? 4 : dtype_size(k.b_type)));
     b_data = packed.data();
   }
   CodeGenerator generator(target);
@@ -299,7 +306,8 @@ TEST(Gemm, TileRegistersMatchPlainLoops) {
     tile.amx = true;
     tile.flat = kernels::flat_rows(form).has_value() && rng.pick(0, 3) != 0;
     tile.mr = static_cast<std::int32_t>(rng.pick(1, 48));
-    do tile.nr = static_cast<std::int32_t>(rng.pick(1, 6)); while (!amx_tile_fits(tile));
+    do tile.nr = static_cast<std::int32_t>(rng.pick(1, 6));
+    while (!amx_tile_fits(tile));
     tile.n_outer = rng.coin();
     flat += tile.flat;
     if (rng.coin()) tile.m_block = static_cast<std::int32_t>(rng.pick(1, 3));

@@ -59,7 +59,8 @@ std::int32_t KernelWriter::index(const Affine& map, const ToLoops& to_loops) {
       product.b = constant(*stride);
       term = add(product);
     }
-    if (exprs_[static_cast<std::size_t>(sum)].op == ExprOp::constant && exprs_[static_cast<std::size_t>(sum)].integer == 0) {
+    if (exprs_[static_cast<std::size_t>(sum)].op == ExprOp::constant &&
+        exprs_[static_cast<std::size_t>(sum)].integer == 0) {
       sum = term;
       continue;
     }

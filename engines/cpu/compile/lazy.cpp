@@ -7,11 +7,27 @@ namespace {
 
 int op_cost(ExprOp op) {
   switch (op) {
-    case ExprOp::constant: case ExprOp::index: case ExprOp::accumulator: case ExprOp::temp: return 0;
-    case ExprOp::exp: case ExprOp::log: case ExprOp::tanh: case ExprOp::erf: case ExprOp::sigmoid: case ExprOp::sin:
-    case ExprOp::cos: case ExprOp::pow: return 12;
-    case ExprOp::div: case ExprOp::sqrt: case ExprOp::rsqrt: case ExprOp::reciprocal: return 4;
-    default: return 1;
+    case ExprOp::constant:
+    case ExprOp::index:
+    case ExprOp::accumulator:
+    case ExprOp::temp:
+      return 0;
+    case ExprOp::exp:
+    case ExprOp::log:
+    case ExprOp::tanh:
+    case ExprOp::erf:
+    case ExprOp::sigmoid:
+    case ExprOp::sin:
+    case ExprOp::cos:
+    case ExprOp::pow:
+      return 12;
+    case ExprOp::div:
+    case ExprOp::sqrt:
+    case ExprOp::rsqrt:
+    case ExprOp::reciprocal:
+      return 4;
+    default:
+      return 1;
   }
 }
 
@@ -36,8 +52,10 @@ ExprType arithmetic_type(DType dtype) {
 LazyPtr make_constant(double value, ExprType type) {
   Lazy node;
   node.type = type;
-  if (type == ExprType::i64) node.integer = static_cast<std::int64_t>(value);
-  else node.number = value;
+  if (type == ExprType::i64)
+    node.integer = static_cast<std::int64_t>(value);
+  else
+    node.number = value;
   return finished(std::move(node));
 }
 
@@ -75,7 +93,9 @@ LazyPtr make_select(LazyPtr condition, LazyPtr yes, LazyPtr no) {
   return finished(std::move(node));
 }
 
-LazyPtr make_cast(LazyPtr a, ExprType type) { return a->type == type ? a : make_unary(ExprOp::cast, std::move(a), type); }
+LazyPtr make_cast(LazyPtr a, ExprType type) {
+  return a->type == type ? a : make_unary(ExprOp::cast, std::move(a), type);
+}
 
 LazyPtr make_load(const View& view) {
   Lazy node;

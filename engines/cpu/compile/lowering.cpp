@@ -23,8 +23,8 @@ std::vector<int> natural_order(std::size_t rank) {
 }
 
 bool is_movement(const Node& node) {
-  static constexpr std::array<std::string_view, 5> names = {"aten.view.default", "aten.permute.default", "aten.slice.Tensor",
-                                                            "aten.select.int", "aten.expand.default"};
+  static constexpr std::array<std::string_view, 5> names = {
+      "aten.view.default", "aten.permute.default", "aten.slice.Tensor", "aten.select.int", "aten.expand.default"};
   return std::ranges::find(names, node.op_name()) != names.end();
 }
 
@@ -43,7 +43,8 @@ void append_unique(std::vector<const Node*>& list, const std::vector<const Node*
 }  // namespace
 
 bool Halo::none() const {
-  return std::ranges::all_of(low, [](auto v) { return v == 0; }) && std::ranges::all_of(high, [](auto v) { return v == 0; });
+  return std::ranges::all_of(low, [](auto v) { return v == 0; }) &&
+         std::ranges::all_of(high, [](auto v) { return v == 0; });
 }
 
 bool Halo::covers(const Halo& other) const {
@@ -100,7 +101,8 @@ void Lowering::lower_node(const Node& node) {
 }
 
 void Lowering::fail(const Node& node, std::string why) const {
-  throw Unsupported(std::move(why), std::string(node.op_name()) + " %" + (node.outputs.empty() ? "" : node.output()->name));
+  throw Unsupported(std::move(why),
+                    std::string(node.op_name()) + " %" + (node.outputs.empty() ? "" : node.output()->name));
 }
 
 Lowering::State& Lowering::state(const Value* value) {
@@ -209,8 +211,9 @@ View Lowering::fresh(const SymShape& shape, DType dtype, const std::vector<int>&
 
 DType Lowering::storage_type(const Value* value) const {
   if (value->type.dtype != DType::f32 || options_.precision == DType::f32) return value->type.dtype;
-  // Products with packed weights read bf16, so what feeds them is stored so. Everything else (attention's operands, sums
-  // of residuals, what depthwise convolutions and norms read) stays exact: it is little of the time, much of the error.
+  // Products with packed weights read bf16, so what feeds them is stored so. Everything else (attention's operands,
+  // sums of residuals, what depthwise convolutions and norms read) stays exact: it is little of the time, much of the
+  // error.
   const std::function<bool(const Value*)> feeds_product = [&](const Value* v) {
     const auto users = users_.find(v);
     if (users == users_.end()) return false;
@@ -276,8 +279,9 @@ std::optional<std::vector<int>> Lowering::order_of_leaves(const LazyPtr& expr, c
 std::vector<int> Lowering::layout_order(const Value* value) {
   const State& s = state(value);
   std::vector<int> order = natural_order(s.shape.size());
-  const bool windowed = s.root && s.shape.size() >= 3 && !s.root->dims.empty() &&
-                        (s.root->kind == Root::Kind::gemm ? s.root->dims.back() == 1 : s.root->outer.size() == s.shape.size());
+  const bool windowed =
+      s.root && s.shape.size() >= 3 && !s.root->dims.empty() &&
+      (s.root->kind == Root::Kind::gemm ? s.root->dims.back() == 1 : s.root->outer.size() == s.shape.size());
   if (s.root && s.root->kind == Root::Kind::gemm && windowed) {
     order.erase(order.begin() + 1);
     order.push_back(1);
@@ -291,7 +295,8 @@ std::vector<int> Lowering::layout_order(const Value* value) {
       if (!leaves) continue;
       std::vector<int> found;
       for (const int loop : *leaves)
-        if (static_cast<std::size_t>(loop) < s.root->dims.size()) found.push_back(s.root->dims[static_cast<std::size_t>(loop)]);
+        if (static_cast<std::size_t>(loop) < s.root->dims.size())
+          found.push_back(s.root->dims[static_cast<std::size_t>(loop)]);
       if (found.size() == s.shape.size()) return found;
     }
   }
@@ -312,7 +317,8 @@ std::vector<int> Lowering::layout_order(const Value* value) {
 
 void Lowering::materialise(const Value* value) {
   if (state(value).view) return;
-  if (!state(value).expr) throw InternalError("a value was used before it was lowered: %" + value->name, "cpu lowering");
+  if (!state(value).expr)
+    throw InternalError("a value was used before it was lowered: %" + value->name, "cpu lowering");
   const RootPtr root = state(value).root;
   std::vector<const Value*> together = {value};
   if (root)
@@ -372,8 +378,10 @@ void Lowering::emit(const RootPtr& root, const SymShape& shape, const std::vecto
     };
     kernel.a_buffer = writer.slot(root->a.buffer);
     // A packed B is a buffer of its own, made when the tile is known: slot 1 is kept for it.
-    if (root->weight.defined()) task.buffers.push_back(-1), kernel.b_buffer = 1;
-    else kernel.b_buffer = writer.slot(root->b.buffer);
+    if (root->weight.defined())
+      task.buffers.push_back(-1), kernel.b_buffer = 1;
+    else
+      kernel.b_buffer = writer.slot(root->b.buffer);
     for (const auto& s : stores) {
       const auto value = writer.expr(s.expr, to_loops);
       kernel.stores.push_back({writer.access(s.target, to_loops), value});

@@ -37,12 +37,12 @@ struct KernelTask {
 
 struct LoweredBlock {
   std::vector<LoweredBuffer> buffers;
-  std::vector<KernelTask> tasks;             ///< in execution order
+  std::vector<KernelTask> tasks;  ///< in execution order
 };
 
 /// Zeros kept around a tensor's spatial dims (those after the second), for convolutions and pooling with padding.
 struct Halo {
-  std::vector<std::int64_t> low, high;       ///< by spatial dim; empty: none
+  std::vector<std::int64_t> low, high;  ///< by spatial dim; empty: none
   bool none() const;
   bool covers(const Halo& other) const;
   void merge(const Halo& other);
@@ -56,11 +56,11 @@ class Lowering {
     SymShape shape;
     DType dtype = DType::f32;
     std::optional<View> view;
-    Halo halo;                               ///< of `view`
+    Halo halo;  ///< of `view`
     LazyPtr expr;
     RootPtr root;
     std::vector<const Node*> sources;
-    int uses = 0;                            ///< not yet lowered, graph outputs included
+    int uses = 0;  ///< not yet lowered, graph outputs included
     bool non_negative = false;
   };
 
@@ -100,7 +100,10 @@ class Lowering {
   void fail(const Node& node, std::string why) const;
 
  private:
-  struct PendingStore { LazyPtr expr; View target; };
+  struct PendingStore {
+    LazyPtr expr;
+    View target;
+  };
   void emit(const RootPtr& root, const SymShape& shape, const std::vector<PendingStore>& stores,
             const std::vector<const Node*>& sources);
   void materialise(const Value* value);
@@ -113,7 +116,7 @@ class Lowering {
   LoweredBlock out_;
   std::unordered_map<const Value*, State> states_;
   std::unordered_map<const Value*, std::vector<Node*>> users_;
-  std::unordered_map<const Value*, int> uses_;   // by nodes, with repeats, and by the block's outputs
+  std::unordered_map<const Value*, int> uses_;  // by nodes, with repeats, and by the block's outputs
   std::unordered_map<const Value*, Halo> halos_;
   std::map<const std::byte*, int> constants_;
 };

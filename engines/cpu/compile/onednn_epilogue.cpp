@@ -19,7 +19,8 @@ class Matcher {
   std::optional<OneDnnEpilogue> run() {
     if (kernel_.stores.size() != 1) return std::nullopt;
     result_.store = &access(kernel_.stores[0].access);
-    const bool plain = result_.store->indirect < 0 && result_.store->strides.back().is(1) && is_float(result_.store->dtype);
+    const bool plain =
+        result_.store->indirect < 0 && result_.store->strides.back().is(1) && is_float(result_.store->dtype);
     if (!plain || !descend(kernel_.stores[0].value)) return std::nullopt;
     return result_;
   }
@@ -85,7 +86,9 @@ class Matcher {
     if (is_tanh_of(curve, inner)) return {OneDnnPost::gelu_tanh, inner};
     return {OneDnnPost::relu, -1};
   }
-  bool is_scaled(Id e, Id x, double factor) const { return is(e, ExprOp::mul) && number(at(e).b, factor) && same(at(e).a, x); }
+  bool is_scaled(Id e, Id x, double factor) const {
+    return is(e, ExprOp::mul) && number(at(e).b, factor) && same(at(e).a, x);
+  }
   bool is_erf_of(Id e, Id x) const { return is(e, ExprOp::erf) && is_scaled(at(e).a, x, M_SQRT1_2); }
   bool is_tanh_of(Id e, Id x) const {
     if (!is(e, ExprOp::tanh) || !is(at(e).a, ExprOp::mul)) return false;

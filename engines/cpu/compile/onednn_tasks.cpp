@@ -28,7 +28,8 @@ bool is_constant(const std::vector<SymInt>& sizes) {
 }
 bool is_constant(const GemmKernel& k) {
   return is_constant(k.m) && is_constant(k.a_strides) && k.n.is_constant() && k.a_offset.is_constant() &&
-         std::ranges::all_of(k.accesses, [](const Access& a) { return a.offset.is_constant() && is_constant(a.strides); });
+         std::ranges::all_of(k.accesses,
+                             [](const Access& a) { return a.offset.is_constant() && is_constant(a.strides); });
 }
 Sizes constants(const std::vector<SymInt>& sizes) {
   Sizes values;
@@ -90,7 +91,9 @@ class Builder {
 };
 
 /// Where each combination of the outer dims begins, for several walks at once.
-struct Origin { std::int64_t src, dst, residual; };
+struct Origin {
+  std::int64_t src, dst, residual;
+};
 std::vector<Origin> origins(const Sizes& extents, const Walk& src, const Walk& dst, const Walk& residual) {
   std::vector<Origin> list{{src.offset, dst.offset, residual.offset}};
   for (std::size_t d = 0; d < extents.size(); ++d) {
@@ -137,8 +140,9 @@ class MatmulForm {
             own.rows = std::min(row_step, rows - r);
             own.columns = std::min(column_step, columns - c);
             const std::int64_t down = r * part.dst_stride + c;
-            builder.call(own, c, {0, o.src + r * part.src_stride, o.dst + down, epilogue->residual ? o.residual + down : 0,
-                                  epilogue->bias ? epilogue->bias->offset.constant() + c : 0});
+            builder.call(own, c,
+                         {0, o.src + r * part.src_stride, o.dst + down, epilogue->residual ? o.residual + down : 0,
+                          epilogue->bias ? epilogue->bias->offset.constant() + c : 0});
           }
       out.push_back(builder.finish(fmt::format("mm_r{}_c{}", row_step, column_step)));
     };
@@ -169,7 +173,9 @@ class ConvolutionForm {
     const std::int64_t images = m[0], out_h = m[1], row = m[2] * part->columns;
     const Walk src{kernel_.a_offset.constant(), {strides[0], strides[1], strides[2]}}, dst = Walk::of(*epilogue->store);
     const Walk residual = epilogue->residual ? Walk::of(*epilogue->residual) : Walk{};
-    const auto dense_row = [&](const Walk& w) { return w.strides.empty() || m[2] == 1 || w.strides[2] == part->columns; };
+    const auto dense_row = [&](const Walk& w) {
+      return w.strides.empty() || m[2] == 1 || w.strides[2] == part->columns;
+    };
     const auto dense = [&](const Walk& w) { return w.strides.empty() || out_h == 1 || w.strides[1] == row; };
     if (!dense_row(dst) || !dense_row(residual)) return;
 
@@ -180,9 +186,10 @@ class ConvolutionForm {
         for (std::int64_t r = 0; r < out_h; r += step) {
           OneDnnPart own = *part;
           own.in_h = (std::min(step, out_h - r) - 1) * own.stride_h + (own.kernel_h - 1) * own.dilation_h + 1;
-          builder.call(own, 0, {0, o.src + r * src.strides[1], o.dst + r * dst.strides[1],
-                                epilogue->residual ? o.residual + r * residual.strides[1] : 0,
-                                epilogue->bias ? epilogue->bias->offset.constant() : 0});
+          builder.call(own, 0,
+                       {0, o.src + r * src.strides[1], o.dst + r * dst.strides[1],
+                        epilogue->residual ? o.residual + r * residual.strides[1] : 0,
+                        epilogue->bias ? epilogue->bias->offset.constant() : 0});
         }
       out.push_back(builder.finish(fmt::format("conv_r{}", step)));
     };
@@ -209,7 +216,8 @@ class ConvolutionForm {
     if (pitch < 1 || pitch % p.depth != 0 || s[1] % pitch != 0) return std::nullopt;
     p.stride_h = s[1] / pitch;
     p.in_w = pitch / p.depth;
-    const bool exact = p.in_w > (p.kernel_w - 1) * p.dilation_w && p.stride_w >= 1 && p.stride_h >= 1 && p.out_w() == kernel_.m[2].constant();
+    const bool exact = p.in_w > (p.kernel_w - 1) * p.dilation_w && p.stride_w >= 1 && p.stride_h >= 1 &&
+                       p.out_w() == kernel_.m[2].constant();
     return exact ? std::optional(p) : std::nullopt;
   }
 
@@ -237,14 +245,16 @@ std::vector<OneDnnCandidate> onednn_candidates(const LoweredBlock& block, const 
   return list;
 }
 
-std::vector<std::vector<std::byte>> pack_for_onednn(const KernelTask& task, const OneDnnCandidate& candidate, const OneDnnKernel& kernel) {
+std::vector<std::vector<std::byte>> pack_for_onednn(const KernelTask& task, const OneDnnCandidate& candidate,
+                                                    const OneDnnKernel& kernel) {
   const OneDnn& lib = kernel.library();
   const dnnl::Api& api = lib.api();
   const OneDnnOnThisThread alone(api);
   const std::int64_t columns = task.gemm->n.constant();
   Shape shape = {task.gemm->k.begin(), task.gemm->k.end()};
   shape.push_back(columns);
-  const Tensor weight = Tensor(task.weight.dtype(), shape, task.weight_strides, task.weight.owner(), task.weight.data()).contiguous();
+  const Tensor weight =
+      Tensor(task.weight.dtype(), shape, task.weight_strides, task.weight.owner(), task.weight.data()).contiguous();
   const auto stream = lib.stream();
   std::vector<std::vector<std::byte>> packed;
   for (std::size_t i = 0; i < kernel.payload().parts.size(); ++i) {
@@ -255,7 +265,8 @@ std::vector<std::vector<std::byte>> pack_for_onednn(const KernelTask& task, cons
                                         {1, columns, p.kernel_w * p.depth * columns, p.depth * columns});
     packed.emplace_back(kernel.weights_bytes(i));
     dnnl::PrimitiveDescObject* raw_desc = nullptr;
-    lib.check(api.reorder_primitive_desc_create(&raw_desc, from.get(), lib.engine(), kernel.weights_desc(i), lib.engine(), nullptr),
+    lib.check(api.reorder_primitive_desc_create(&raw_desc, from.get(), lib.engine(), kernel.weights_desc(i),
+                                                lib.engine(), nullptr),
               "packing weights");
     const OneDnnPtr<dnnl::PrimitiveDescObject> desc{raw_desc, api.primitive_desc_destroy};
     dnnl::PrimitiveObject* raw_reorder = nullptr;

@@ -24,9 +24,9 @@ using RuleTable = std::map<std::string, OpRule, std::less<>>;  ///< by operator 
 
 void add_pointwise_rules(RuleTable& table);
 void add_movement_rules(RuleTable& table);
-void add_product_rules(RuleTable& table);      ///< linear, mm, bmm, attention
+void add_product_rules(RuleTable& table);  ///< linear, mm, bmm, attention
 void add_convolution_rules(RuleTable& table);
-void add_reduction_rules(RuleTable& table);    ///< sums, means, softmax, norms
+void add_reduction_rules(RuleTable& table);  ///< sums, means, softmax, norms
 void add_pooling_rules(RuleTable& table);
 
 const RuleTable& rules();

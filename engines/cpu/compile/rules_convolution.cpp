@@ -1,5 +1,5 @@
-// Convolutions: as implicit matrix products over haloed channels-last memory, or, where every channel stands alone, as a
-// window reduction.
+// Convolutions: as implicit matrix products over haloed channels-last memory, or, where every channel stands alone, as
+// a window reduction.
 
 #include "compiler/ops/schema.h"
 #include "engines/cpu/compile/op_rules.h"
@@ -17,9 +17,14 @@ struct Convolution {
   std::int64_t groups;
 
   explicit Convolution(const Node& node)
-      : input(node.args[0].value()), weight(node.args[1].value()), bias(node.args[2].value_or_null()),
-        stride(node.args[3].int_list()), padding(node.args[4].int_list()), dilation(node.args[5].int_list()),
-        transposed(node.args[6].boolean()), groups(node.args[8].integer()) {
+      : input(node.args[0].value()),
+        weight(node.args[1].value()),
+        bias(node.args[2].value_or_null()),
+        stride(node.args[3].int_list()),
+        padding(node.args[4].int_list()),
+        dilation(node.args[5].int_list()),
+        transposed(node.args[6].boolean()),
+        groups(node.args[8].integer()) {
     const std::size_t spatial = input->type.shape.size() - 2;
     for (auto* list : {&stride, &padding, &dilation})
       if (list->size() == 1) list->resize(spatial, list->front());
@@ -54,16 +59,20 @@ Windows windows_of(const Convolution& conv, View memory) {
   return w;
 }
 
-LazyPtr with_bias(Lowering& lowering, LazyPtr sum, const Convolution& conv, const SymShape& shape, std::int64_t first = 0) {
+LazyPtr with_bias(Lowering& lowering, LazyPtr sum, const Convolution& conv, const SymShape& shape,
+                  std::int64_t first = 0) {
   if (!conv.bias) return sum;
   const View memory = lowering.in_memory(conv.bias);
   Affine map{memory.map.offset + first, std::vector<SymInt>(shape.size(), SymInt(0))};
   map.strides[1] = 1;
-  return make_binary(ExprOp::add, std::move(sum), make_load({memory.buffer, memory.dtype, shape, std::move(map)}), ExprType::f32);
+  return make_binary(ExprOp::add, std::move(sum), make_load({memory.buffer, memory.dtype, shape, std::move(map)}),
+                     ExprType::f32);
 }
 
-/// The product of group `group`: rows (n, spatial out...), reduction (spatial kernel..., channels), columns out channels.
-RootPtr product_of_group(const Convolution& conv, const Windows& w, const SymShape& out, std::int64_t group, DType type) {
+/// The product of group `group`: rows (n, spatial out...), reduction (spatial kernel..., channels), columns out
+/// channels.
+RootPtr product_of_group(const Convolution& conv, const Windows& w, const SymShape& out, std::int64_t group,
+                         DType type) {
   auto root = std::make_shared<Root>();
   root->kind = Root::Kind::gemm;
   root->a = w.memory;
@@ -136,7 +145,8 @@ void lower_depthwise(Lowering& lowering, const Node& node, const Convolution& co
   filter.map = f;
   View input = w.memory;
   input.map = x;
-  root->reductions.push_back({kernels::ReduceOp::sum, make_binary(ExprOp::mul, make_load(input), make_load(filter), ExprType::f32)});
+  root->reductions.push_back(
+      {kernels::ReduceOp::sum, make_binary(ExprOp::mul, make_load(input), make_load(filter), ExprType::f32)});
   lowering.define_expression(node.output(), with_bias(lowering, make_temp(0), conv, out), root, {&node});
 }
 
@@ -152,7 +162,8 @@ void lower_grouped(Lowering& lowering, const Node& node, const Convolution& conv
   for (std::int64_t g = 0; g < conv.groups; ++g) {
     const RootPtr root = product_of_group(conv, w, out, g, type);
     const View part{whole.buffer, whole.dtype, root->shape, slice(whole.map, 1, g * columns, 1)};
-    lowering.store(with_bias(lowering, make_accumulator(), conv, root->shape, g * columns), root, part, root->shape, {&node});
+    lowering.store(with_bias(lowering, make_accumulator(), conv, root->shape, g * columns), root, part, root->shape,
+                   {&node});
   }
   lowering.define_view(result, whole, {&node});
   lowering.state(result).halo = halo;
@@ -194,7 +205,8 @@ void lower_convolution(Lowering& lowering, const Node& node) {
     const std::int64_t channels = conv.group_channels(), window = old.numel() / conv.out_channels() / channels;
     Tensor wide(DType::f32, {conv.out_channels(), channels + 1, window});
     for (std::int64_t o = 0; o < conv.out_channels(); ++o)
-      std::copy_n(old.as<float>() + o * channels * window, channels * window, wide.as<float>() + o * (channels + 1) * window);
+      std::copy_n(old.as<float>() + o * channels * window, channels * window,
+                  wide.as<float>() + o * (channels + 1) * window);
     root->weight = Tensor(DType::f32, {wide.numel()}, {1}, wide.owner(), wide.data());
     root->weight_strides.back() = (channels + 1) * window;
     if (channels == 1) {
@@ -229,7 +241,8 @@ Support check_convolution(const Node& node) {
   if (weight->kind != ValueKind::weight) return Support::no("its weight is not a constant");
   if (weight->type.dtype != DType::f32 || node.args[0].value()->type.dtype != DType::f32)
     return Support::no("convolutions are compiled for float32");
-  if (node.args[2].value_or_null() && node.args[2].value()->kind != ValueKind::weight) return Support::no("its bias is not a constant");
+  if (node.args[2].value_or_null() && node.args[2].value()->kind != ValueKind::weight)
+    return Support::no("its bias is not a constant");
   const auto& shape = node.args[0].value()->type.shape;
   for (std::size_t d = 1; d < shape.size(); ++d)
     if (!shape[d].is_constant()) return Support::no("symbolic channels or spatial sizes");
@@ -265,7 +278,8 @@ Halo halo_of_node(const Node& node) {
   } else {
     kernel = list(node.args[1], 1), padding = list(node.args[3], 0);
     stride = node.args[2].int_list().empty() ? kernel : list(node.args[2], 1);
-    dilation = node.op_name() == "aten.max_pool2d.default" ? list(node.args[4], 1) : std::vector<std::int64_t>(spatial, 1);
+    dilation =
+        node.op_name() == "aten.max_pool2d.default" ? list(node.args[4], 1) : std::vector<std::int64_t>(spatial, 1);
   }
   for (std::size_t i = 0; i < spatial; ++i) {
     const auto size = shape[first + i].as_constant(), result = out[first + i].as_constant();
@@ -277,6 +291,8 @@ Halo halo_of_node(const Node& node) {
   return halo;
 }
 
-void add_convolution_rules(RuleTable& table) { table["aten.convolution.default"] = {lower_convolution, check_convolution}; }
+void add_convolution_rules(RuleTable& table) {
+  table["aten.convolution.default"] = {lower_convolution, check_convolution};
+}
 
 }  // namespace aitune::cpu

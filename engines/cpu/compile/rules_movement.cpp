@@ -52,7 +52,8 @@ bool permute_pending(Lowering& lowering, const Node& node, const Value* from, co
 void lower_permute(Lowering& lowering, const Node& node) {
   const Value* from = node.args[0].value();
   std::vector<std::int64_t> order;
-  for (const auto d : node.args[1].int_list()) order.push_back(static_cast<std::int64_t>(wrap(d, from->type.shape.size())));
+  for (const auto d : node.args[1].int_list())
+    order.push_back(static_cast<std::int64_t>(wrap(d, from->type.shape.size())));
   // Only where something elementwise follows; products write the permuted order by themselves (layout_order).
   if (from->type.shape.size() == 4 && permute_pending(lowering, node, from, order)) return;
   move(lowering, node, from, [&](const Affine& map) { return std::optional(permute(map, order)); });
@@ -76,9 +77,8 @@ void lower_view(Lowering& lowering, const Node& node) {
 
 void lower_expand(Lowering& lowering, const Node& node) {
   const Value* from = node.args[0].value();
-  move(lowering, node, from, [&](const Affine& map) {
-    return std::optional(expand(map, from->type.shape, node.output()->type.shape));
-  });
+  move(lowering, node, from,
+       [&](const Affine& map) { return std::optional(expand(map, from->type.shape, node.output()->type.shape)); });
 }
 
 /// Start of a slice in [0, size]; -1 counts from the end.
@@ -97,9 +97,8 @@ void lower_slice(Lowering& lowering, const Node& node) {
   const std::size_t dim = wrap(node.args[1].integer(), from->type.shape.size());
   const SymInt start = slice_start(node.args[2], from->type.shape[dim]);
   const SymInt step = node.args[4].sym();
-  move(lowering, node, from, [&](const Affine& map) {
-    return std::optional(slice(map, static_cast<std::int64_t>(dim), start, step));
-  });
+  move(lowering, node, from,
+       [&](const Affine& map) { return std::optional(slice(map, static_cast<std::int64_t>(dim), start, step)); });
 }
 
 void lower_select(Lowering& lowering, const Node& node) {
@@ -132,7 +131,8 @@ void lower_cat(Lowering& lowering, const Node& node) {
   bool non_negative = true;
   for (const Value* part : parts) {
     const auto state = lowering.state(part);
-    View target{whole.buffer, whole.dtype, part->type.shape, slice(whole.map, static_cast<std::int64_t>(dim), start, 1)};
+    View target{whole.buffer, whole.dtype, part->type.shape,
+                slice(whole.map, static_cast<std::int64_t>(dim), start, 1)};
     const bool write_here = !state.view && (!state.root || (state.uses == 1 && !lowering.root_is_shared(part)));
     std::vector<const Node*> sources = state.sources;
     sources.push_back(&node);
@@ -147,25 +147,30 @@ void lower_cat(Lowering& lowering, const Node& node) {
   lowering.state(result).non_negative = non_negative;
 }
 
-/// Rows of a table chosen by data: embedding, index_select, index with one index tensor. `dim` of the table is replaced by
-/// the dims of the index.
+/// Rows of a table chosen by data: embedding, index_select, index with one index tensor. `dim` of the table is replaced
+/// by the dims of the index.
 void gather_rows(Lowering& lowering, const Node& node, const Value* table, const Value* index, std::size_t dim) {
   const View memory = lowering.in_memory(table);
   const SymShape& index_shape = index->type.shape;
   const std::size_t index_rank = index_shape.size(), rank = node.output()->type.shape.size();
-  LazyPtr expr = lowering.state(index).root ? (lowering.in_memory(index), lowering.expression(index)) : lowering.expression(index);
+  LazyPtr expr =
+      lowering.state(index).root ? (lowering.in_memory(index), lowering.expression(index)) : lowering.expression(index);
   expr = remap(expr, [&](const Affine& map) {
     Affine out{map.offset, std::vector<SymInt>(rank, SymInt(0))};
     for (std::size_t d = 0; d < index_rank; ++d) out.strides[dim + d] = map.strides[d];
     return std::optional(out);
   });
-  View rows{memory.buffer, memory.dtype, node.output()->type.shape, {memory.map.offset, std::vector<SymInt>(rank, SymInt(0))}};
+  View rows{memory.buffer,
+            memory.dtype,
+            node.output()->type.shape,
+            {memory.map.offset, std::vector<SymInt>(rank, SymInt(0))}};
   for (std::size_t d = 0; d < table->type.shape.size(); ++d) {
     if (d < dim) rows.map.strides[d] = memory.map.strides[d];
     if (d > dim) rows.map.strides[d - 1 + index_rank] = memory.map.strides[d];
   }
-  lowering.define_expression(node.output(), make_gather(rows, make_cast(expr, ExprType::i64), memory.map.strides[dim],
-                                                        table->type.shape[dim]), nullptr, {&node});
+  lowering.define_expression(
+      node.output(), make_gather(rows, make_cast(expr, ExprType::i64), memory.map.strides[dim], table->type.shape[dim]),
+      nullptr, {&node});
 }
 
 const Value* single_index(const Node& node, std::size_t* dim) {
@@ -201,7 +206,9 @@ void lower_pad(Lowering& lowering, const Node& node) {
       if (count <= 0) return;
       SymShape part = shape;
       part[d] = count;
-      lowering.store(filler, nullptr, {whole.buffer, whole.dtype, part, slice(map, static_cast<std::int64_t>(d), start, 1)}, part, {&node});
+      lowering.store(filler, nullptr,
+                     {whole.buffer, whole.dtype, part, slice(map, static_cast<std::int64_t>(d), start, 1)}, part,
+                     {&node});
     };
     region(0, pads[p]);
     region(shape[d] - pads[p + 1], pads[p + 1]);
@@ -227,27 +234,36 @@ void add_movement_rules(RuleTable& table) {
   table["aten.select.int"] = {lower_select, {}};
   table["aten.cat.default"] = {lower_cat, {}};
   table["aten.constant_pad_nd.default"] = {lower_pad, [](const Node& node) {
-    for (const auto& pad : node.args[1].list())
-      if (!pad.sym().is_constant() || pad.integer() < 0) return Support::no("negative or symbolic padding");
-    return Support::yes();
-  }};
+                                             for (const auto& pad : node.args[1].list())
+                                               if (!pad.sym().is_constant() || pad.integer() < 0)
+                                                 return Support::no("negative or symbolic padding");
+                                             return Support::yes();
+                                           }};
   table["aten.embedding.default"] = {[](Lowering& lowering, const Node& node) {
-    gather_rows(lowering, node, node.args[0].value(), node.args[1].value(), 0);
-  }, {}};
-  table["aten.index_select.default"] = {[](Lowering& lowering, const Node& node) {
-    const Value* table_value = node.args[0].value();
-    gather_rows(lowering, node, table_value, node.args[2].value(), wrap(node.args[1].integer(), table_value->type.shape.size()));
-  }, [](const Node& node) { return node.args[2].value()->type.shape.size() == 1 ? Support::yes() : Support::no("a 0-dim index"); }};
+                                       gather_rows(lowering, node, node.args[0].value(), node.args[1].value(), 0);
+                                     },
+                                     {}};
+  table["aten.index_select.default"] = {
+      [](Lowering& lowering, const Node& node) {
+        const Value* table_value = node.args[0].value();
+        gather_rows(lowering, node, table_value, node.args[2].value(),
+                    wrap(node.args[1].integer(), table_value->type.shape.size()));
+      },
+      [](const Node& node) {
+        return node.args[2].value()->type.shape.size() == 1 ? Support::yes() : Support::no("a 0-dim index");
+      }};
   table["aten.index.Tensor"] = {[](Lowering& lowering, const Node& node) {
-    std::size_t dim = 0;
-    const Value* index = single_index(node, &dim);
-    gather_rows(lowering, node, node.args[0].value(), index, dim);
-  }, [](const Node& node) {
-    std::size_t dim = 0;
-    const Value* index = single_index(node, &dim);
-    if (!index) return Support::no("more than one index tensor");
-    return is_integral(index->type.dtype) ? Support::yes() : Support::no("a mask as index");
-  }};
+                                  std::size_t dim = 0;
+                                  const Value* index = single_index(node, &dim);
+                                  gather_rows(lowering, node, node.args[0].value(), index, dim);
+                                },
+                                [](const Node& node) {
+                                  std::size_t dim = 0;
+                                  const Value* index = single_index(node, &dim);
+                                  if (!index) return Support::no("more than one index tensor");
+                                  return is_integral(index->type.dtype) ? Support::yes()
+                                                                        : Support::no("a mask as index");
+                                }};
 }
 
 }  // namespace aitune::cpu

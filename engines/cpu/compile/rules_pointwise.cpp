@@ -34,8 +34,10 @@ class Operands {
     ExprType type = ExprType::i64;
     for (const Arg& arg : node_.args) {
       ExprType own = ExprType::i64;
-      if (arg.is_value()) own = arithmetic_type(arg.value()->type.dtype);
-      else if (std::holds_alternative<double>(arg)) own = ExprType::f32;
+      if (arg.is_value())
+        own = arithmetic_type(arg.value()->type.dtype);
+      else if (std::holds_alternative<double>(arg))
+        own = ExprType::f32;
       if (own == ExprType::f64 || (own == ExprType::f32 && type == ExprType::i64)) type = own;
     }
     return type;
@@ -80,15 +82,20 @@ using Form = LazyPtr (*)(Operands&, ExprType);
 
 void add_rule(RuleTable& table, const char* name, Form form, bool non_negative = false) {
   table[name] = {[form, non_negative](Lowering& lowering, const Node& node) {
-    Operands operands(lowering, node);
-    operands.define(form(operands, operands.result_type()), non_negative);
-  }, {}};
+                   Operands operands(lowering, node);
+                   operands.define(form(operands, operands.result_type()), non_negative);
+                 },
+                 {}};
 }
 
 template <ExprOp op>
-LazyPtr unary_form(Operands& o, ExprType t) { return make_unary(op, o.get(0, t), t); }
+LazyPtr unary_form(Operands& o, ExprType t) {
+  return make_unary(op, o.get(0, t), t);
+}
 template <ExprOp op>
-LazyPtr binary_form(Operands& o, ExprType t) { return make_binary(op, o.get(0, t), o.get(1, t), t); }
+LazyPtr binary_form(Operands& o, ExprType t) {
+  return make_binary(op, o.get(0, t), o.get(1, t), t);
+}
 template <ExprOp op>
 LazyPtr compare_form(Operands& o, ExprType) {
   const ExprType common = o.common_type();
@@ -105,7 +112,9 @@ LazyPtr alpha_form(Operands& o, ExprType t) {
 template <ExprOp op>
 LazyPtr logical_form(Operands& o, ExprType) {
   const ExprType common = o.common_type();
-  const auto truth = [&](std::size_t i) { return make_binary(ExprOp::ne, o.get(i, common), number(0, common), ExprType::i64); };
+  const auto truth = [&](std::size_t i) {
+    return make_binary(ExprOp::ne, o.get(i, common), number(0, common), ExprType::i64);
+  };
   return make_binary(op, truth(0), truth(1), ExprType::i64);
 }
 
@@ -115,7 +124,8 @@ LazyPtr gelu_form(Operands& o, ExprType t) {
     const LazyPtr cube = binary(ExprOp::mul, binary(ExprOp::mul, x, x), x);
     const LazyPtr inner = binary(ExprOp::mul, number(std::sqrt(2 / M_PI), t),
                                  make_binary(ExprOp::add, x, binary(ExprOp::mul, cube, number(0.044715, t)), t));
-    return binary(ExprOp::mul, binary(ExprOp::mul, x, number(0.5, t)), binary(ExprOp::add, unary(ExprOp::tanh, inner), number(1, t)));
+    return binary(ExprOp::mul, binary(ExprOp::mul, x, number(0.5, t)),
+                  binary(ExprOp::add, unary(ExprOp::tanh, inner), number(1, t)));
   }
   const LazyPtr erf = unary(ExprOp::erf, binary(ExprOp::mul, x, number(M_SQRT1_2, t)));
   return binary(ExprOp::mul, binary(ExprOp::mul, x, number(0.5, t)), binary(ExprOp::add, erf, number(1, t)));
@@ -148,7 +158,9 @@ LazyPtr pow_scalar_form(Operands& o, ExprType t) {
 LazyPtr where_form(Operands& o, ExprType t) { return make_select(o.get(0, ExprType::i64), o.get(1, t), o.get(2, t)); }
 
 void add_unary_rules(RuleTable& table) {
-  add_rule(table, "aten.relu.default", [](Operands& o, ExprType t) { return binary(ExprOp::max, o.get(0, t), number(0, t)); }, true);
+  add_rule(
+      table, "aten.relu.default",
+      [](Operands& o, ExprType t) { return binary(ExprOp::max, o.get(0, t), number(0, t)); }, true);
   add_rule(table, "aten.neg.default", unary_form<ExprOp::neg>);
   add_rule(table, "aten.abs.default", unary_form<ExprOp::abs>);
   add_rule(table, "aten.sqrt.default", unary_form<ExprOp::sqrt>);
@@ -189,7 +201,8 @@ void add_unary_rules(RuleTable& table) {
   });
   add_rule(table, "aten.clamp.default", clamp_form);
   add_rule(table, "aten.clamp_min.default", clamp_form);
-  add_rule(table, "aten.clamp_max.default", [](Operands& o, ExprType t) { return binary(ExprOp::min, o.get(0, t), o.get(1, t)); });
+  add_rule(table, "aten.clamp_max.default",
+           [](Operands& o, ExprType t) { return binary(ExprOp::min, o.get(0, t), o.get(1, t)); });
   for (const char* name : {"aten._to_copy.default", "aten.to.dtype", "aten.clone.default", "aten.alias.default"})
     add_rule(table, name, [](Operands& o, ExprType t) {
       const LazyPtr x = o.tensor(o.node().args[0].value());
@@ -229,7 +242,8 @@ void add_binary_rules(RuleTable& table) {
   for (const char* name : {"aten.where.self", "aten.where.ScalarOther", "aten.where.ScalarSelf", "aten.where.Scalar"})
     add_rule(table, name, where_form);
   for (const char* name : {"aten.masked_fill.Scalar", "aten.masked_fill.Tensor"})
-    add_rule(table, name, [](Operands& o, ExprType t) { return make_select(o.get(1, ExprType::i64), o.get(2, t), o.get(0, t)); });
+    add_rule(table, name,
+             [](Operands& o, ExprType t) { return make_select(o.get(1, ExprType::i64), o.get(2, t), o.get(0, t)); });
 }
 
 /// Tensors without memory: arange, full and their kin.
@@ -237,7 +251,8 @@ void add_creation_rules(RuleTable& table) {
   const auto fill = [](std::size_t value_arg) {
     return [value_arg](Lowering& lowering, const Node& node) {
       const double value = value_arg < node.args.size() ? node.args[value_arg].number() : 0;
-      lowering.define_expression(node.output(), make_constant(value, arithmetic_type(node.output()->type.dtype)), nullptr, {&node});
+      lowering.define_expression(node.output(), make_constant(value, arithmetic_type(node.output()->type.dtype)),
+                                 nullptr, {&node});
     };
   };
   table["aten.full.default"] = {fill(1), {}};
@@ -245,16 +260,20 @@ void add_creation_rules(RuleTable& table) {
   table["aten.scalar_tensor.default"] = {fill(0), {}};
   const auto constant = [](double value) {
     return [value](Lowering& lowering, const Node& node) {
-      lowering.define_expression(node.output(), make_constant(value, arithmetic_type(node.output()->type.dtype)), nullptr, {&node});
+      lowering.define_expression(node.output(), make_constant(value, arithmetic_type(node.output()->type.dtype)),
+                                 nullptr, {&node});
     };
   };
-  for (const char* name : {"aten.ones.default", "aten.ones_like.default", "aten.new_ones.default"}) table[name] = {constant(1), {}};
-  for (const char* name : {"aten.zeros.default", "aten.zeros_like.default", "aten.new_zeros.default"}) table[name] = {constant(0), {}};
+  for (const char* name : {"aten.ones.default", "aten.ones_like.default", "aten.new_ones.default"})
+    table[name] = {constant(1), {}};
+  for (const char* name : {"aten.zeros.default", "aten.zeros_like.default", "aten.new_zeros.default"})
+    table[name] = {constant(0), {}};
   const auto arange = [](std::size_t start, std::size_t step) {
     return [start, step](Lowering& lowering, const Node& node) {
       const auto at = [&](std::size_t i, std::int64_t fallback) { return i < 9 ? node.args[i].integer() : fallback; };
       Affine map{at(start, 0), {SymInt(at(step, 1))}};
-      lowering.define_expression(node.output(), make_cast(make_index(std::move(map)), arithmetic_type(node.output()->type.dtype)),
+      lowering.define_expression(node.output(),
+                                 make_cast(make_index(std::move(map)), arithmetic_type(node.output()->type.dtype)),
                                  nullptr, {&node});
     };
   };

@@ -13,7 +13,9 @@ using kernels::ReduceOp;
 struct Pooling {
   std::vector<std::int64_t> kernel, stride, padding, dilation = {1, 1};
   explicit Pooling(const Node& node) {
-    const auto pair = [](std::vector<std::int64_t> v) { return v.size() == 1 ? std::vector<std::int64_t>(2, v.front()) : v; };
+    const auto pair = [](std::vector<std::int64_t> v) {
+      return v.size() == 1 ? std::vector<std::int64_t>(2, v.front()) : v;
+    };
     kernel = pair(node.args[1].int_list());
     stride = node.args[2].int_list().empty() ? kernel : pair(node.args[2].int_list());
     padding = pair(node.args[3].int_list());
@@ -21,7 +23,9 @@ struct Pooling {
   }
 };
 
-LazyPtr both(LazyPtr a, LazyPtr b) { return make_binary(ExprOp::logical_and, std::move(a), std::move(b), ExprType::i64); }
+LazyPtr both(LazyPtr a, LazyPtr b) {
+  return make_binary(ExprOp::logical_and, std::move(a), std::move(b), ExprType::i64);
+}
 
 void lower_pool(Lowering& lowering, const Node& node, ReduceOp op) {
   const Pooling pool(node);
@@ -39,14 +43,15 @@ void lower_pool(Lowering& lowering, const Node& node, ReduceOp op) {
   const auto& s = memory.map.strides;
   View windows = memory;
   windows.map.offset = memory.map.offset - s[2] * pool.padding[0] - s[3] * pool.padding[1];
-  windows.map.strides = {s[0], s[2] * pool.stride[0], s[3] * pool.stride[1], s[1], s[2] * pool.dilation[0], s[3] * pool.dilation[1]};
+  windows.map.strides = {s[0], s[2] * pool.stride[0],   s[3] * pool.stride[1],
+                         s[1], s[2] * pool.dilation[0], s[3] * pool.dilation[1]};
   LazyPtr value = make_load(windows);
   // Whether the window's element lies inside the tensor: its position against [0, size).
   LazyPtr inside;
   const auto need = [&](std::size_t i) {
-    const LazyPtr at = make_index({-pool.padding[i], i == 0
-        ? std::vector<SymInt>{0, pool.stride[0], 0, 0, pool.dilation[0], 0}
-        : std::vector<SymInt>{0, 0, pool.stride[1], 0, 0, pool.dilation[1]}});
+    const LazyPtr at =
+        make_index({-pool.padding[i], i == 0 ? std::vector<SymInt>{0, pool.stride[0], 0, 0, pool.dilation[0], 0}
+                                             : std::vector<SymInt>{0, 0, pool.stride[1], 0, 0, pool.dilation[1]}});
     const LazyPtr ok = both(make_binary(ExprOp::ge, at, make_integer(0), ExprType::i64),
                             make_binary(ExprOp::lt, at, make_integer(x->type.shape[i + 2].constant()), ExprType::i64));
     inside = inside ? both(inside, ok) : ok;
@@ -70,7 +75,8 @@ void lower_pool(Lowering& lowering, const Node& node, ReduceOp op) {
       result = make_binary(ExprOp::div, result, make_temp(1), ExprType::f32);
     } else {
       result = make_binary(ExprOp::mul, result,
-                           make_constant(1.0 / static_cast<double>(pool.kernel[0] * pool.kernel[1]), ExprType::f32), ExprType::f32);
+                           make_constant(1.0 / static_cast<double>(pool.kernel[0] * pool.kernel[1]), ExprType::f32),
+                           ExprType::f32);
     }
   }
   lowering.state(node.output()).non_negative = lowering.state(x).non_negative;
@@ -83,9 +89,11 @@ Support check_pool(const Node& node) {
   if (x->type.dtype != DType::f32) return Support::no("pooling is compiled for float32");
   for (std::size_t d = 2; d < 4; ++d)
     if (!x->type.shape[d].is_constant()) return Support::no("symbolic spatial sizes");
-  // With ceil_mode the last windows may hang over the padding, which PyTorch does not count: the reference handles that.
+  // With ceil_mode the last windows may hang over the padding, which PyTorch does not count: the reference handles
+  // that.
   const std::size_t ceil = node.op_name() == "aten.max_pool2d.default" ? 5 : 4;
-  if (node.op_name() == "aten.avg_pool2d.default" && node.args[ceil].boolean()) return Support::no("average pooling with ceil_mode");
+  if (node.op_name() == "aten.avg_pool2d.default" && node.args[ceil].boolean())
+    return Support::no("average pooling with ceil_mode");
   return Support::yes();
 }
 

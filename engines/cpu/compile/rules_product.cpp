@@ -58,7 +58,8 @@ void constant_product(Lowering& lowering, const Node& node, const Value* x, cons
   LazyPtr expr = make_accumulator();
   if (bias) {
     const View memory = lowering.in_memory(bias);
-    expr = make_binary(ExprOp::add, expr, make_load({memory.buffer, memory.dtype, shape, expand(memory.map, memory.shape, shape)}),
+    expr = make_binary(ExprOp::add, expr,
+                       make_load({memory.buffer, memory.dtype, shape, expand(memory.map, memory.shape, shape)}),
                        ExprType::f32);
   }
   lowering.define_expression(node.output(), expr, root, {&node});
@@ -114,7 +115,8 @@ void lower_matrix_product(Lowering& lowering, const Node& node) {
   }
   const View left = operand(lowering, a, DType::f32);
   const View right = dense_rows(lowering, lowering.in_memory(b), {&node});
-  lowering.define_expression(node.output(), make_accumulator(), batched_product(left, right, node.output()->type.shape), {&node});
+  lowering.define_expression(node.output(), make_accumulator(), batched_product(left, right, node.output()->type.shape),
+                             {&node});
 }
 
 /// softmax over the last dim of `scores`, as a copy in f32.
@@ -129,9 +131,11 @@ View softmax_rows(Lowering& lowering, const View& scores, const std::vector<cons
   }
   const LazyPtr x = make_load(scores);
   root->reductions.push_back({kernels::ReduceOp::max, x});
-  const LazyPtr shifted = make_unary(ExprOp::exp, make_binary(ExprOp::sub, x, make_temp(0), ExprType::f32), ExprType::f32);
+  const LazyPtr shifted =
+      make_unary(ExprOp::exp, make_binary(ExprOp::sub, x, make_temp(0), ExprType::f32), ExprType::f32);
   root->reductions.push_back({kernels::ReduceOp::sum, shifted});
-  const LazyPtr result = make_binary(ExprOp::mul, shifted, make_unary(ExprOp::reciprocal, make_temp(1), ExprType::f32), ExprType::f32);
+  const LazyPtr result =
+      make_binary(ExprOp::mul, shifted, make_unary(ExprOp::reciprocal, make_temp(1), ExprType::f32), ExprType::f32);
   std::vector<int> order;
   for (std::size_t i = 0; i < scores.shape.size(); ++i) order.push_back(static_cast<int>(i));
   const View target = lowering.fresh(scores.shape, DType::f32, order);
@@ -149,7 +153,8 @@ void lower_attention(Lowering& lowering, const Node& node) {
   const Arg& scale_arg = node.args[node.op->arg_index("scale")];
   const std::size_t rank = q->type.shape.size();
   const SymShape& shape = node.output()->type.shape;
-  const double scale = scale_arg.is_none() ? 1 / std::sqrt(static_cast<double>(q->type.shape.back().constant())) : scale_arg.number();
+  const double scale =
+      scale_arg.is_none() ? 1 / std::sqrt(static_cast<double>(q->type.shape.back().constant())) : scale_arg.number();
 
   const View query = operand(lowering, q, DType::f32);
   const View key = lowering.in_memory(k);
@@ -161,8 +166,8 @@ void lower_attention(Lowering& lowering, const Node& node) {
   std::swap(transposed[rank - 1], transposed[rank - 2]);
   SymShape key_shape = key.shape;
   std::swap(key_shape[rank - 1], key_shape[rank - 2]);
-  const View key_t = lowering.copy(make_load({key.buffer, key.dtype, key_shape, permute(key.map, transposed)}), key_shape,
-                                   DType::f32, natural, {&node});
+  const View key_t = lowering.copy(make_load({key.buffer, key.dtype, key_shape, permute(key.map, transposed)}),
+                                   key_shape, DType::f32, natural, {&node});
 
   SymShape score_shape(shape.begin(), shape.end() - 2);
   score_shape.push_back(q->type.shape[rank - 2]);
@@ -174,7 +179,8 @@ void lower_attention(Lowering& lowering, const Node& node) {
     Affine row{0, std::vector<SymInt>(rank, SymInt(0))}, column = row;
     row.strides[rank - 2] = 1;
     column.strides[rank - 1] = 1;
-    score = make_select(make_binary(ExprOp::le, make_index(column), make_index(row), ExprType::i64), score, minus_infinity);
+    score =
+        make_select(make_binary(ExprOp::le, make_index(column), make_index(row), ExprType::i64), score, minus_infinity);
   }
   if (mask) {
     const LazyPtr m = lowering.expression(mask, score_shape, nullptr);
@@ -190,7 +196,8 @@ void lower_attention(Lowering& lowering, const Node& node) {
 Support floating_only(const Node& node) {
   for (const Value* value : node.operands()) {
     const DType t = value->type.dtype;
-    if (t != DType::f32 && t != DType::b8) return Support::no("products are compiled for float32, not " + std::string(dtype_name(t)));
+    if (t != DType::f32 && t != DType::b8)
+      return Support::no("products are compiled for float32, not " + std::string(dtype_name(t)));
   }
   return Support::yes();
 }

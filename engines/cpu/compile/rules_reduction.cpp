@@ -21,7 +21,8 @@ LazyPtr nest_operand(Lowering& lowering, const Value* value, int passes) {
   return lowering.expression(value);
 }
 
-/// Splits the dims of `shape` into loops: those in `reduced` innermost. Maps over the shape become maps over (outer, inner).
+/// Splits the dims of `shape` into loops: those in `reduced` innermost. Maps over the shape become maps over (outer,
+/// inner).
 struct NestShape {
   RootPtr root = std::make_shared<Root>();
   std::vector<int> order;  // loop -> dim of the operand
@@ -45,9 +46,13 @@ struct NestShape {
 
 std::vector<bool> dims_of(const Arg& arg, std::size_t rank) {
   std::vector<bool> reduced(rank, false);
-  const auto mark = [&](std::int64_t d) { reduced[static_cast<std::size_t>(d < 0 ? d + static_cast<std::int64_t>(rank) : d)] = true; };
-  if (arg.is_list()) for (const auto d : arg.int_list()) mark(d);
-  else if (!arg.is_none()) mark(arg.integer());
+  const auto mark = [&](std::int64_t d) {
+    reduced[static_cast<std::size_t>(d < 0 ? d + static_cast<std::int64_t>(rank) : d)] = true;
+  };
+  if (arg.is_list())
+    for (const auto d : arg.int_list()) mark(d);
+  else if (!arg.is_none())
+    mark(arg.integer());
   if (std::ranges::none_of(reduced, [](bool b) { return b; })) reduced.assign(rank, true);
   return reduced;
 }
@@ -76,43 +81,50 @@ double constant_count(const SymInt& count) { return static_cast<double>(count.co
 
 OpRule plain_reduction(ReduceOp op, bool mean = false) {
   return {[op, mean](Lowering& lowering, const Node& node) {
-    const std::size_t rank = node.args[0].value()->type.shape.size();
-    const auto reduced = node.args.size() > 1 && !std::holds_alternative<DType>(node.args[1])
-                             ? dims_of(node.args[1], rank) : std::vector<bool>(rank, true);
-    reduce(lowering, node, reduced, [&](const RootPtr& root, LazyPtr x, const SymInt& count) {
-      root->reductions.push_back({op, make_cast(std::move(x), ExprType::f32)});
-      return mean ? op2(ExprOp::mul, make_temp(0), f32(1 / constant_count(count))) : make_temp(0);
-    });
-  }, [](const Node& node) {
-    const Value* x = node.args[0].value();
-    if (x->type.dtype != DType::f32 || node.output()->type.dtype != DType::f32) return Support::no("only float32 reductions are compiled");
-    const auto reduced = node.args.size() > 1 && !std::holds_alternative<DType>(node.args[1])
-                             ? dims_of(node.args[1], x->type.shape.size()) : std::vector<bool>(x->type.shape.size(), true);
-    for (std::size_t d = 0; d < reduced.size(); ++d) {
-      const auto size = x->type.shape[d].as_constant();
-      if (reduced[d] && (!size || *size == 0)) return Support::no("a symbolic or empty reduced dimension");
-    }
-    return Support::yes();
-  }};
+            const std::size_t rank = node.args[0].value()->type.shape.size();
+            const auto reduced = node.args.size() > 1 && !std::holds_alternative<DType>(node.args[1])
+                                     ? dims_of(node.args[1], rank)
+                                     : std::vector<bool>(rank, true);
+            reduce(lowering, node, reduced, [&](const RootPtr& root, LazyPtr x, const SymInt& count) {
+              root->reductions.push_back({op, make_cast(std::move(x), ExprType::f32)});
+              return mean ? op2(ExprOp::mul, make_temp(0), f32(1 / constant_count(count))) : make_temp(0);
+            });
+          },
+          [](const Node& node) {
+            const Value* x = node.args[0].value();
+            if (x->type.dtype != DType::f32 || node.output()->type.dtype != DType::f32)
+              return Support::no("only float32 reductions are compiled");
+            const auto reduced = node.args.size() > 1 && !std::holds_alternative<DType>(node.args[1])
+                                     ? dims_of(node.args[1], x->type.shape.size())
+                                     : std::vector<bool>(x->type.shape.size(), true);
+            for (std::size_t d = 0; d < reduced.size(); ++d) {
+              const auto size = x->type.shape[d].as_constant();
+              if (reduced[d] && (!size || *size == 0)) return Support::no("a symbolic or empty reduced dimension");
+            }
+            return Support::yes();
+          }};
 }
 
 /// The Euclidean norm; other orders go to the reference.
 OpRule vector_norm() {
   return {[](Lowering& lowering, const Node& node) {
-    const Value* x = node.args[0].value();
-    reduce(lowering, node, dims_of(node.args[2], x->type.shape.size()), [&](const RootPtr& root, LazyPtr value, const SymInt&) {
-      root->reductions.push_back({ReduceOp::sum, op2(ExprOp::mul, value, value)});
-      return make_unary(ExprOp::sqrt, make_temp(0), ExprType::f32);
-    });
-  }, [](const Node& node) {
-    const Value* x = node.args[0].value();
-    if (x->type.dtype != DType::f32 || node.output()->type.dtype != DType::f32) return Support::no("only float32 norms are compiled");
-    if (std::holds_alternative<SymInt>(node.args[1]) ? node.args[1].integer() != 2 : node.args[1].number() != 2)
-      return Support::no("only the Euclidean norm is compiled");
-    for (const auto& size : x->type.shape)
-      if (!size.is_constant() && node.args[2].is_none()) return Support::no("a symbolic reduced dimension");
-    return Support::yes();
-  }};
+            const Value* x = node.args[0].value();
+            reduce(lowering, node, dims_of(node.args[2], x->type.shape.size()),
+                   [&](const RootPtr& root, LazyPtr value, const SymInt&) {
+                     root->reductions.push_back({ReduceOp::sum, op2(ExprOp::mul, value, value)});
+                     return make_unary(ExprOp::sqrt, make_temp(0), ExprType::f32);
+                   });
+          },
+          [](const Node& node) {
+            const Value* x = node.args[0].value();
+            if (x->type.dtype != DType::f32 || node.output()->type.dtype != DType::f32)
+              return Support::no("only float32 norms are compiled");
+            if (std::holds_alternative<SymInt>(node.args[1]) ? node.args[1].integer() != 2 : node.args[1].number() != 2)
+              return Support::no("only the Euclidean norm is compiled");
+            for (const auto& size : x->type.shape)
+              if (!size.is_constant() && node.args[2].is_none()) return Support::no("a symbolic reduced dimension");
+            return Support::yes();
+          }};
 }
 
 void lower_softmax(Lowering& lowering, const Node& node, bool logarithm) {
@@ -124,17 +136,18 @@ void lower_softmax(Lowering& lowering, const Node& node, bool logarithm) {
   nest.root->dims = nest.order;
   const LazyPtr in_loops = nest.in_loops(operand);
   nest.root->reductions.push_back({ReduceOp::max, in_loops});
-  nest.root->reductions.push_back({ReduceOp::sum, make_unary(ExprOp::exp, op2(ExprOp::sub, in_loops, make_temp(0)), ExprType::f32)});
+  nest.root->reductions.push_back(
+      {ReduceOp::sum, make_unary(ExprOp::exp, op2(ExprOp::sub, in_loops, make_temp(0)), ExprType::f32)});
   const LazyPtr shifted = op2(ExprOp::sub, operand, make_temp(0));
-  const LazyPtr result = logarithm
-      ? op2(ExprOp::sub, shifted, make_unary(ExprOp::log, make_temp(1), ExprType::f32))
-      : op2(ExprOp::mul, make_unary(ExprOp::exp, shifted, ExprType::f32), make_unary(ExprOp::reciprocal, make_temp(1), ExprType::f32));
+  const LazyPtr result = logarithm ? op2(ExprOp::sub, shifted, make_unary(ExprOp::log, make_temp(1), ExprType::f32))
+                                   : op2(ExprOp::mul, make_unary(ExprOp::exp, shifted, ExprType::f32),
+                                         make_unary(ExprOp::reciprocal, make_temp(1), ExprType::f32));
   lowering.define_expression(node.output(), result, nest.root, {&node});
 }
 
 /// (x - mean) * rsqrt(variance + eps) over the inner dims, then an affine map with tensors that broadcast to the value.
-void normalise(Lowering& lowering, const Node& node, const std::vector<bool>& reduced,
-               double eps, const std::function<LazyPtr(LazyPtr)>& affine) {
+void normalise(Lowering& lowering, const Node& node, const std::vector<bool>& reduced, double eps,
+               const std::function<LazyPtr(LazyPtr)>& affine) {
   const Value* x = node.args[0].value();
   LazyPtr operand = nest_operand(lowering, x, 3);
   std::vector<const Node*> sources;
@@ -149,7 +162,8 @@ void normalise(Lowering& lowering, const Node& node, const std::vector<bool>& re
   const LazyPtr centred = op2(ExprOp::sub, in_loops, mean);
   nest.root->reductions.push_back({ReduceOp::sum, in_loops});
   nest.root->reductions.push_back({ReduceOp::sum, op2(ExprOp::mul, centred, centred)});
-  const LazyPtr deviation = make_unary(ExprOp::rsqrt, op2(ExprOp::add, op2(ExprOp::mul, make_temp(1), f32(scale)), f32(eps)), ExprType::f32);
+  const LazyPtr deviation =
+      make_unary(ExprOp::rsqrt, op2(ExprOp::add, op2(ExprOp::mul, make_temp(1), f32(scale)), f32(eps)), ExprType::f32);
   const LazyPtr result = op2(ExprOp::mul, op2(ExprOp::sub, operand, mean), deviation);
   lowering.define_expression(node.output(), affine(result), nest.root, std::move(sources));
 }
@@ -180,7 +194,8 @@ Support check_norm(const Node& node) {
 
 Support check_softmax(const Node& node) {
   const Value* x = node.args[0].value();
-  if (x->type.dtype != DType::f32 || node.output()->type.dtype != DType::f32) return Support::no("softmax is compiled for float32");
+  if (x->type.dtype != DType::f32 || node.output()->type.dtype != DType::f32)
+    return Support::no("softmax is compiled for float32");
   return x->type.shape.empty() ? Support::no("a 0-dim softmax") : Support::yes();
 }
 

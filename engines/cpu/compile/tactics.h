@@ -20,10 +20,10 @@ struct OneDnnTactic {
 
 /// How one task is made.
 struct Tactic {
-  kernels::GemmTile tile;          ///< gemm
-  kernels::LoopSchedule schedule;  ///< loop
+  kernels::GemmTile tile;              ///< gemm
+  kernels::LoopSchedule schedule;      ///< loop
   std::optional<OneDnnTactic> onednn;  ///< if set, nothing is generated
-  std::string key;                 ///< identity of the code: equal keys share one function
+  std::string key;                     ///< identity of the code: equal keys share one function
 };
 
 /// One tactic for each task of the block. Candidates are timed with the block's buffer sizes at options.opt_shape on

@@ -25,8 +25,11 @@ Affine slice(const Affine& map, std::int64_t dim, const SymInt& start, const Sym
 }
 
 std::optional<Affine> reshape(const Affine& map, const SymShape& shape, const SymShape& target) {
-  // Runs of dims that lie one within the other are merged first; target dims are then cut off each run from its inner end.
-  struct Run { SymInt size, stride; };
+  // Runs of dims that lie one within the other are merged first; target dims are then cut off each run from its inner
+  // end.
+  struct Run {
+    SymInt size, stride;
+  };
   std::vector<Run> runs;
   for (std::size_t d = 0; d < shape.size(); ++d) {
     if (shape[d].is(1)) continue;

@@ -30,8 +30,8 @@ Affine permute(const Affine& map, std::span<const std::int64_t> order);
 /// To `target` by broadcasting: size-1 dims (and new leading ones) get stride 0.
 Affine expand(const Affine& map, const SymShape& shape, const SymShape& target);
 Affine slice(const Affine& map, std::int64_t dim, const SymInt& start, const SymInt& step);
-/// Another shape over the same elements in row-major order, if strides allow it without a copy (as torch's computeStride,
-/// with symbolic sizes); nothing otherwise.
+/// Another shape over the same elements in row-major order, if strides allow it without a copy (as torch's
+/// computeStride, with symbolic sizes); nothing otherwise.
 std::optional<Affine> reshape(const Affine& map, const SymShape& shape, const SymShape& target);
 
 bool is_row_major(const Affine& map, const SymShape& shape);

@@ -12,7 +12,7 @@ struct aitune_cpu_kernel_args {
   const std::int64_t* params;
 };
 
-/// Runs tasks [begin, end). Different tasks write disjoint memory (or the same bytes), so they may run on any threads in
-/// any order. The code calls nothing outside itself, keeps no state, and never throws.
+/// Runs tasks [begin, end). Different tasks write disjoint memory (or the same bytes), so they may run on any threads
+/// in any order. The code calls nothing outside itself, keeps no state, and never throws.
 typedef void (*aitune_cpu_kernel)(const struct aitune_cpu_kernel_args* args, std::int64_t begin, std::int64_t end);
 }

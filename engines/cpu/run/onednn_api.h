@@ -75,7 +75,8 @@ struct Api {
   Status (*stream_wait)(StreamObject*) = nullptr;
   Status (*memory_desc_create_with_strides)(MemoryDescObject**, int ndims, const std::int64_t* dims, DataType,
                                             const std::int64_t* strides) = nullptr;
-  Status (*memory_desc_create_with_tag)(MemoryDescObject**, int ndims, const std::int64_t* dims, DataType, FormatTag) = nullptr;
+  Status (*memory_desc_create_with_tag)(MemoryDescObject**, int ndims, const std::int64_t* dims, DataType,
+                                        FormatTag) = nullptr;
   Status (*memory_desc_clone)(MemoryDescObject**, const MemoryDescObject*) = nullptr;
   Status (*memory_desc_destroy)(MemoryDescObject*) = nullptr;
   Status (*memory_desc_query)(const MemoryDescObject*, Query, void* result) = nullptr;
@@ -101,7 +102,8 @@ struct Api {
                                                       const std::int64_t* padding_l, const std::int64_t* padding_r,
                                                       const AttrObject*) = nullptr;
   Status (*reorder_primitive_desc_create)(PrimitiveDescObject**, const MemoryDescObject* src, EngineObject* src_engine,
-                                          const MemoryDescObject* dst, EngineObject* dst_engine, const AttrObject*) = nullptr;
+                                          const MemoryDescObject* dst, EngineObject* dst_engine,
+                                          const AttrObject*) = nullptr;
   Status (*primitive_desc_destroy)(PrimitiveDescObject*) = nullptr;
   Status (*primitive_desc_query)(const PrimitiveDescObject*, Query, int index, void* result) = nullptr;
   const MemoryDescObject* (*primitive_desc_query_md)(const PrimitiveDescObject*, Query, int index) = nullptr;

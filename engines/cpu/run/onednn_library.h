@@ -16,8 +16,8 @@ using OneDnnPtr = std::unique_ptr<T, dnnl::Status (*)(T*)>;
 /// The library, version 3, and an engine for this CPU. Constant after it is made; any thread may use it.
 class OneDnn {
  public:
-  /// Opens what $AITUNE_ONEDNN names, or libdnnl.so.3 as the dynamic loader finds it. Throws Unavailable, saying what was
-  /// tried, why it did not do, and where to get it.
+  /// Opens what $AITUNE_ONEDNN names, or libdnnl.so.3 as the dynamic loader finds it. Throws Unavailable, saying what
+  /// was tried, why it did not do, and where to get it.
   static std::shared_ptr<const OneDnn> open();
 
   const std::string& path() const { return library_.path(); }
@@ -44,8 +44,8 @@ class OneDnn {
   OneDnnPtr<dnnl::EngineObject> engine_{nullptr, nullptr};
 };
 
-/// While it lives, oneDNN uses the calling thread alone: aitune's own threads share the work. Primitives must be made and
-/// executed under it.
+/// While it lives, oneDNN uses the calling thread alone: aitune's own threads share the work. Primitives must be made
+/// and executed under it.
 class OneDnnOnThisThread {
  public:
   explicit OneDnnOnThisThread(const dnnl::Api& api);

@@ -13,7 +13,11 @@ namespace {
 dnnl::DataType data_type(DType t) { return t == DType::bf16 ? dnnl::DataType::bf16 : dnnl::DataType::f32; }
 
 void append(const OneDnn& lib, dnnl::PostOpsObject* posts, OneDnnPost post, const dnnl::MemoryDescObject* residual) {
-  struct Row { OneDnnPost post; dnnl::Algorithm algorithm; float alpha, beta; };
+  struct Row {
+    OneDnnPost post;
+    dnnl::Algorithm algorithm;
+    float alpha, beta;
+  };
   static constexpr Row kRows[] = {
       {OneDnnPost::relu, dnnl::Algorithm::eltwise_relu, 0, 0},
       {OneDnnPost::gelu_erf, dnnl::Algorithm::eltwise_gelu_erf, 0, 0},
@@ -36,10 +40,12 @@ OneDnnKernel::OneDnnKernel(std::shared_ptr<const OneDnn> library, OneDnnPayload 
     parts_.push_back(make_part(part, where));
     auto layout = layout_of(parts_.back().weights.get());
     if (!part.layout.empty() && part.layout != layout) {
-      throw Incompatible(fmt::format("its weights lie as oneDNN {} wanted them where the model was tuned, and oneDNN {} wants "
-                                     "another layout on this machine",
-                                     payload_.version, library_->version()),
-                         std::string(where), "Tune the model on this machine, or with onednn=false for any machine like the plan's target");
+      throw Incompatible(
+          fmt::format("its weights lie as oneDNN {} wanted them where the model was tuned, and oneDNN {} wants "
+                      "another layout on this machine",
+                      payload_.version, library_->version()),
+          std::string(where),
+          "Tune the model on this machine, or with onednn=false for any machine like the plan's target");
     }
     part.layout = std::move(layout);
   }
@@ -66,9 +72,11 @@ OneDnnKernel::Part OneDnnKernel::make_part(const OneDnnPart& part, std::string_v
   return made;
 }
 
-OneDnnPtr<dnnl::PrimitiveDescObject> OneDnnKernel::describe(const OneDnnPart& p, Part& made, std::string_view where) const {
+OneDnnPtr<dnnl::PrimitiveDescObject> OneDnnKernel::describe(const OneDnnPart& p, Part& made,
+                                                            std::string_view where) const {
   const OneDnn& lib = *library_;
-  const auto type = data_type(payload_.type), dst_type = data_type(payload_.dst_type), residual_type = data_type(payload_.residual_type);
+  const auto type = data_type(payload_.type), dst_type = data_type(payload_.dst_type),
+             residual_type = data_type(payload_.residual_type);
   const bool bias = payload_.bias != OneDnnPayload::kNone, residual = payload_.residual != OneDnnPayload::kNone;
   OneDnnPtr<dnnl::MemoryDescObject> weights{nullptr, nullptr};
   dnnl::PrimitiveDescObject* desc = nullptr;
@@ -84,23 +92,28 @@ OneDnnPtr<dnnl::PrimitiveDescObject> OneDnnKernel::describe(const OneDnnPart& p,
                                                     made.dst.get(), attr.get());
   } else {
     const std::int64_t out_h = p.out_h(), out_w = p.out_w(), row = out_w * p.columns;
-    made.src = lib.strided({1, p.depth, p.in_h, p.in_w}, type, {p.in_h * p.in_w * p.depth, 1, p.in_w * p.depth, p.depth});
+    made.src =
+        lib.strided({1, p.depth, p.in_h, p.in_w}, type, {p.in_h * p.in_w * p.depth, 1, p.in_w * p.depth, p.depth});
     made.dst = lib.strided({1, p.columns, out_h, out_w}, dst_type, {out_h * row, 1, row, p.columns});
     if (bias) made.bias = lib.strided({p.columns}, dnnl::DataType::f32, {1});
-    if (residual) made.residual = lib.strided({1, p.columns, out_h, out_w}, residual_type, {out_h * row, 1, row, p.columns});
+    if (residual)
+      made.residual = lib.strided({1, p.columns, out_h, out_w}, residual_type, {out_h * row, 1, row, p.columns});
     weights = lib.any_layout({p.columns, p.depth, p.kernel_h, p.kernel_w}, type);
     const auto attr = attributes(made);
-    const std::int64_t strides[] = {p.stride_h, p.stride_w}, dilates[] = {p.dilation_h - 1, p.dilation_w - 1}, none[] = {0, 0};
+    const std::int64_t strides[] = {p.stride_h, p.stride_w}, dilates[] = {p.dilation_h - 1, p.dilation_w - 1},
+                       none[] = {0, 0};
     // Columns and rows past the last window are read by nobody; with a stride there may be some.
     status = lib.api().convolution_forward_primitive_desc_create(
-        &desc, lib.engine(), dnnl::kForwardInference, dnnl::Algorithm::convolution_direct, made.src.get(), weights.get(),
-        made.bias.get(), made.dst.get(), strides, dilates, none, none, attr.get());
+        &desc, lib.engine(), dnnl::kForwardInference, dnnl::Algorithm::convolution_direct, made.src.get(),
+        weights.get(), made.bias.get(), made.dst.get(), strides, dilates, none, none, attr.get());
   }
-  if (status == dnnl::kUnimplemented) throw Unsupported("oneDNN " + lib.version() + " has no primitive for it", std::string(where));
+  if (status == dnnl::kUnimplemented)
+    throw Unsupported("oneDNN " + lib.version() + " has no primitive for it", std::string(where));
   lib.check(status, "describing a primitive");
   OneDnnPtr<dnnl::PrimitiveDescObject> result{desc, lib.api().primitive_desc_destroy};
   const char* implementation = "";
-  lib.check(lib.api().primitive_desc_query(desc, dnnl::Query::impl_info_str, 0, &implementation), "the name of a primitive");
+  lib.check(lib.api().primitive_desc_query(desc, dnnl::Query::impl_info_str, 0, &implementation),
+            "the name of a primitive");
   if (std::string_view(implementation).find("ref") != std::string_view::npos)
     throw Unsupported("oneDNN " + lib.version() + " has only its reference code for it", std::string(where));
   return result;
@@ -142,7 +155,8 @@ std::vector<std::int64_t> OneDnnKernel::layout_of(const dnnl::MemoryDescObject* 
   return layout;
 }
 
-BoundOneDnn::BoundOneDnn(const OneDnnKernel& kernel, void* const* buffers, int threads) : kernel_(kernel), buffers_(buffers) {
+BoundOneDnn::BoundOneDnn(const OneDnnKernel& kernel, void* const* buffers, int threads)
+    : kernel_(kernel), buffers_(buffers) {
   const auto lanes = std::min(static_cast<std::size_t>(std::max(1, threads)), kernel.payload().calls.size());
   for (std::size_t i = 0; i < lanes; ++i) lanes_.push_back(make_lane());
 }
@@ -152,7 +166,8 @@ BoundOneDnn::Lane BoundOneDnn::make_lane() const {
   Lane lane;
   lane.stream = lib.stream();
   std::size_t scratch = 0;
-  for (const auto& part : kernel_.parts_) scratch = std::max(scratch, lib.api().memory_desc_get_size(part.scratchpad.get()));
+  for (const auto& part : kernel_.parts_)
+    scratch = std::max(scratch, lib.api().memory_desc_get_size(part.scratchpad.get()));
   lane.scratch = Tensor::uninitialised(DType::u8, {static_cast<std::int64_t>(scratch)});
   for (const auto& part : kernel_.parts_) lane.slots.push_back(make_slot(part, lane.scratch.data()));
   return lane;
@@ -194,7 +209,8 @@ dnnl::Status BoundOneDnn::execute(Lane& lane, const OneDnnCall& call) noexcept {
   point(slot.residual, payload.residual, call.residual, payload.residual_type);
   if (worst != dnnl::kSuccess) return worst;
   const auto& primitive = kernel_.parts_[call.part].primitive;
-  return api.primitive_execute(primitive.get(), lane.stream.get(), static_cast<int>(slot.args.size()), slot.args.data());
+  return api.primitive_execute(primitive.get(), lane.stream.get(), static_cast<int>(slot.args.size()),
+                               slot.args.data());
 }
 
 void BoundOneDnn::run_lane(Lane& lane) noexcept {
@@ -207,7 +223,8 @@ void BoundOneDnn::run_lane(Lane& lane) noexcept {
 
 void BoundOneDnn::run(ThreadPool& pool) {
   next_ = 0;
-  if (lanes_.size() == 1) run_lane(lanes_.front());
+  if (lanes_.size() == 1)
+    run_lane(lanes_.front());
   else
     pool.parallel_for(static_cast<std::int64_t>(lanes_.size()), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) run_lane(lanes_[static_cast<std::size_t>(i)]);

@@ -17,9 +17,9 @@ namespace aitune::cpu {
 /// The primitives of one step. Constant after it is made; any thread may use it.
 class OneDnnKernel {
  public:
-  /// Makes a primitive of each part. A part without a layout gets the one that this oneDNN likes best (tuning does this);
-  /// one with a layout must want the same here. Throws Incompatible where it does not, Unsupported where oneDNN has no
-  /// such primitive, or only a slow one.
+  /// Makes a primitive of each part. A part without a layout gets the one that this oneDNN likes best (tuning does
+  /// this); one with a layout must want the same here. Throws Incompatible where it does not, Unsupported where oneDNN
+  /// has no such primitive, or only a slow one.
   OneDnnKernel(std::shared_ptr<const OneDnn> library, OneDnnPayload payload, std::string_view where);
 
   const OneDnn& library() const { return *library_; }
@@ -48,7 +48,8 @@ class OneDnnKernel {
 /// A step's calls in memory. Used by one thread at a time, which may have a pool help it.
 class BoundOneDnn {
  public:
-  /// The kernel and the array `buffers` (base addresses in the order of PlanStep::buffers, read at every run) outlive this.
+  /// The kernel and the array `buffers` (base addresses in the order of PlanStep::buffers, read at every run) outlive
+  /// this.
   BoundOneDnn(const OneDnnKernel& kernel, void* const* buffers, int threads);
   BoundOneDnn(const BoundOneDnn&) = delete;
   BoundOneDnn& operator=(const BoundOneDnn&) = delete;

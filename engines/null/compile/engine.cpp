@@ -10,7 +10,9 @@ class NullEngine final : public CompileEngine {
  public:
   std::string_view name() const override { return "null"; }
 
-  Support supports(const Node&, const EngineOptions&) const override { return Support::no("the null engine takes no operator"); }
+  Support supports(const Node&, const EngineOptions&) const override {
+    return Support::no("the null engine takes no operator");
+  }
 
   void compile(const Block& block, const EngineOptions&, PlanBuilder&) const override {
     throw Unsupported("the null engine compiles nothing", block.name);

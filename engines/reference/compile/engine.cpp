@@ -15,7 +15,8 @@ namespace {
 class StepWriter {
  public:
   StepWriter(const Block& block, PlanBuilder& plan) : plan_(plan) {
-    for (std::size_t i = 0; i < block.graph.inputs.size(); ++i) buffers_[block.graph.inputs[i]] = plan.buffer_of(*block.inputs[i]);
+    for (std::size_t i = 0; i < block.graph.inputs.size(); ++i)
+      buffers_[block.graph.inputs[i]] = plan.buffer_of(*block.inputs[i]);
     for (std::size_t i = 0; i < block.graph.outputs.size(); ++i) {
       const Value* inner = block.graph.outputs[i];
       if (inner->kind == ValueKind::node) buffers_[inner] = plan.buffer_of(*block.outputs[i]);
@@ -53,14 +54,20 @@ class StepWriter {
 
   PlanArg argument(const Arg& arg, PlanStep& step) {
     PlanArg out;
-    if (const auto* b = std::get_if<bool>(&arg)) out.kind = PlanArg::Kind::boolean, out.boolean = *b;
-    else if (const auto* i = std::get_if<SymInt>(&arg)) out.kind = PlanArg::Kind::integer, out.integer = plan_.expr(*i);
-    else if (const auto* d = std::get_if<double>(&arg)) out.kind = PlanArg::Kind::number, out.number = *d;
-    else if (const auto* s = std::get_if<std::string>(&arg)) out.kind = PlanArg::Kind::string, out.string = *s;
-    else if (const auto* t = std::get_if<DType>(&arg)) out.kind = PlanArg::Kind::dtype, out.dtype = *t;
+    if (const auto* b = std::get_if<bool>(&arg))
+      out.kind = PlanArg::Kind::boolean, out.boolean = *b;
+    else if (const auto* i = std::get_if<SymInt>(&arg))
+      out.kind = PlanArg::Kind::integer, out.integer = plan_.expr(*i);
+    else if (const auto* d = std::get_if<double>(&arg))
+      out.kind = PlanArg::Kind::number, out.number = *d;
+    else if (const auto* s = std::get_if<std::string>(&arg))
+      out.kind = PlanArg::Kind::string, out.string = *s;
+    else if (const auto* t = std::get_if<DType>(&arg))
+      out.kind = PlanArg::Kind::dtype, out.dtype = *t;
     else if (const auto* f = std::get_if<MemoryFormat>(&arg))
       out.kind = PlanArg::Kind::integer, out.integer = plan_.expr(SymInt(static_cast<std::int64_t>(*f)));
-    else if (const auto* v = std::get_if<Value*>(&arg)) out.kind = PlanArg::Kind::tensor, out.tensor = view(**v, step);
+    else if (const auto* v = std::get_if<Value*>(&arg))
+      out.kind = PlanArg::Kind::tensor, out.tensor = view(**v, step);
     else if (const auto* l = std::get_if<ArgList>(&arg)) {
       out.kind = PlanArg::Kind::list;
       for (const Arg& item : *l) out.list.push_back(argument(item, step));

@@ -152,9 +152,8 @@ void glu(const Call& call) {
   const Tensor a(self.dtype(), half, self.strides(), self.owner(), self.data());
   const auto step = half[d] * self.strides()[d] * static_cast<std::int64_t>(dtype_size(self.dtype()));
   const Tensor b(self.dtype(), half, self.strides(), self.owner(), self.data() + step);
-  visit_floating(call.out().dtype(), [&]<typename C>(C) {
-    map<C, 2>(call.out(), {&a, &b}, [](C x, C y) { return x * sigmoid(y); });
-  });
+  visit_floating(call.out().dtype(),
+                 [&]<typename C>(C) { map<C, 2>(call.out(), {&a, &b}, [](C x, C y) { return x * sigmoid(y); }); });
 }
 
 void require_inference(const Call& call) {
@@ -182,7 +181,8 @@ void add_activation_kernels(KernelTable& table) {
   table.add({aten_relu_default, aten_relu__default}, any_kernel<kRelu>);
   table.add({aten_relu6_default, aten_relu6__default}, any_kernel<kRelu6>);
   table.add({aten_sigmoid_default, aten_sigmoid__default}, floating_kernel<[](auto x) { return sigmoid(x); }>);
-  table.add({aten_silu_default, aten_silu__default}, floating_kernel<[](auto x) { return x / (decltype(x)(1) + std::exp(-x)); }>);
+  table.add({aten_silu_default, aten_silu__default},
+            floating_kernel<[](auto x) { return x / (decltype(x)(1) + std::exp(-x)); }>);
   table.add({aten_mish_default, aten_mish__default}, floating_kernel<kMish>);
   table.add({aten_gelu_default, aten_gelu__default}, gelu);
   table.add({aten_hardswish_default, aten_hardswish__default}, floating_kernel<kHardswish>);
@@ -203,7 +203,8 @@ void add_activation_kernels(KernelTable& table) {
             clamp);
   table.add({aten_prelu_default, aten__prelu_kernel_default}, prelu);
   table.add({aten_glu_default}, glu);
-  table.add({aten_dropout_default, aten_dropout__default, aten_feature_dropout_default, aten_alpha_dropout_default}, dropout);
+  table.add({aten_dropout_default, aten_dropout__default, aten_feature_dropout_default, aten_alpha_dropout_default},
+            dropout);
   table.add({aten_native_dropout_default}, native_dropout);
 }
 

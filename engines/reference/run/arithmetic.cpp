@@ -78,12 +78,16 @@ T remainder(T a, T b) {
 
 constexpr auto kMul = [](auto a, auto b) { return wrap_mul(a, b); };
 constexpr auto kDiv = [](auto a, auto b) {
-  if constexpr (std::integral<decltype(a)>) return int_quotient(a, b);
-  else return a / b;
+  if constexpr (std::integral<decltype(a)>)
+    return int_quotient(a, b);
+  else
+    return a / b;
 };
 constexpr auto kDivTrunc = [](auto a, auto b) {
-  if constexpr (std::integral<decltype(a)>) return int_quotient(a, b);
-  else return std::trunc(a / b);
+  if constexpr (std::integral<decltype(a)>)
+    return int_quotient(a, b);
+  else
+    return std::trunc(a / b);
 };
 constexpr auto kDivFloor = [](auto a, auto b) { return floor_quotient(a, b); };
 constexpr auto kRemainder = [](auto a, auto b) { return remainder(a, b); };
@@ -150,16 +154,16 @@ void where(const Call& call) {
 void masked_fill(const Call& call) {
   const Tensor value = operand(call, "value");
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
-    map<C, 3>(call.out(), {&call.tensor("mask"), &value, &call.self()}, [](C c, C x, C y) { return c != C(0) ? x : y; });
+    map<C, 3>(call.out(), {&call.tensor("mask"), &value, &call.self()},
+              [](C c, C x, C y) { return c != C(0) ? x : y; });
   });
 }
 
 void lerp(const Call& call) {
   const Tensor weight = operand(call, "weight");
   visit_floating(call.out().dtype(), [&]<typename C>(C) {
-    map<C, 3>(call.out(), {&call.self(), &call.tensor("end"), &weight}, [](C a, C b, C w) {
-      return std::abs(w) < C(0.5) ? a + w * (b - a) : b - (b - a) * (C(1) - w);
-    });
+    map<C, 3>(call.out(), {&call.self(), &call.tensor("end"), &weight},
+              [](C a, C b, C w) { return std::abs(w) < C(0.5) ? a + w * (b - a) : b - (b - a) * (C(1) - w); });
   });
 }
 
@@ -169,8 +173,10 @@ void addc(const Call& call) {
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
     const C value = as<C>(call["value"]);
     map<C, 3>(call.out(), {&a, &b, &c}, [value](C x, C y, C z) {
-      if constexpr (Divides && std::floating_point<C>) return x + value * y / z;
-      else return wrap_add(x, wrap_mul(wrap_mul(value, y), z));
+      if constexpr (Divides && std::floating_point<C>)
+        return x + value * y / z;
+      else
+        return wrap_add(x, wrap_mul(wrap_mul(value, y), z));
     });
   });
 }

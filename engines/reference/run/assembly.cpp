@@ -121,10 +121,10 @@ void add_assembly_kernels(KernelTable& table) {
   table.add({aten_stack_default}, stack);
   table.add({aten_hstack_default}, hstack);
   table.add({aten_vstack_default}, vstack);
-  table.add({aten_split_Tensor, aten_split_sizes, aten_split_with_sizes_default, aten_unsafe_split_Tensor,
-             aten_unsafe_split_with_sizes_default, aten_chunk_default, aten_unsafe_chunk_default,
-             aten_tensor_split_sections},
-            split);
+  table.add(
+      {aten_split_Tensor, aten_split_sizes, aten_split_with_sizes_default, aten_unsafe_split_Tensor,
+       aten_unsafe_split_with_sizes_default, aten_chunk_default, aten_unsafe_chunk_default, aten_tensor_split_sections},
+      split);
   table.add({aten_unbind_int}, unbind);
   table.add({aten_broadcast_tensors_default}, broadcast_tensors);
   table.add({aten_meshgrid_default, aten_meshgrid_indexing}, meshgrid);

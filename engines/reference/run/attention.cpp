@@ -17,7 +17,8 @@ struct Options {
   bool mask_is_bool = false;
 };
 
-/// Adds mask and causality to one head's scores and makes rows probabilities; returns log(sum(exp)) of each row in `lse`.
+/// Adds mask and causality to one head's scores and makes rows probabilities; returns log(sum(exp)) of each row in
+/// `lse`.
 template <typename C>
 void soften(const Options& o, std::int64_t rows, std::int64_t columns, C* scores, const C* mask, std::int64_t mask_row,
             std::int64_t mask_column, double* lse) {

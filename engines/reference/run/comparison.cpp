@@ -13,9 +13,8 @@ void compare(const Call& call) {
   const Tensor a = operand(call, "self");
   Tensor b = operand(call, "other");
   if (!std::holds_alternative<Tensor>(call["other"]) && is_floating(a.dtype())) b = b.to(a.dtype());
-  visit_compute(promoted_compute(call, {"self", "other"}), [&]<typename C>(C) {
-    map<C, 2>(call.out(), {&a, &b}, [](C x, C y) { return C(F(x, y)); });
-  });
+  visit_compute(promoted_compute(call, {"self", "other"}),
+                [&]<typename C>(C) { map<C, 2>(call.out(), {&a, &b}, [](C x, C y) { return C(F(x, y)); }); });
 }
 
 void isclose(const Call& call) {
@@ -80,7 +79,8 @@ void add_comparison_kernels(KernelTable& table) {
             bitwise<[](std::int64_t x, std::int64_t y) { return x | y; }>);
   table.add({aten_bitwise_xor_Tensor, aten_bitwise_xor_Scalar, aten___xor___Tensor, aten___xor___Scalar},
             bitwise<[](std::int64_t x, std::int64_t y) { return x ^ y; }>);
-  table.add({aten_bitwise_left_shift_Tensor, aten_bitwise_left_shift_Tensor_Scalar, aten___lshift___Scalar}, shift<true>);
+  table.add({aten_bitwise_left_shift_Tensor, aten_bitwise_left_shift_Tensor_Scalar, aten___lshift___Scalar},
+            shift<true>);
   table.add({aten_bitwise_right_shift_Tensor, aten_bitwise_right_shift_Tensor_Scalar, aten___rshift___Scalar},
             shift<false>);
 }

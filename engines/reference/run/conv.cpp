@@ -1,7 +1,7 @@
 // Convolutions of one to three spatial dimensions, as matrix products. Fewer dimensions become three with leading ones.
 //
-// Forward: weight [out channels, in channels * taps] times the patches of the input, gathered while the product packs them.
-// Transposed: weight^T times the input gives patches of the output, which are added where they belong.
+// Forward: weight [out channels, in channels * taps] times the patches of the input, gathered while the product packs
+// them. Transposed: weight^T times the input gives patches of the output, which are added where they belong.
 
 #include <algorithm>
 #include <array>
@@ -112,8 +112,8 @@ class Patches {
     };
     for (std::int64_t j = 0; j < columns; ++j) {
       const Three& s = starts_[static_cast<std::size_t>(j)];
-      const bool in = within(s[0] + shift[0], g_.in[0]) && within(s[1] + shift[1], g_.in[1]) &&
-                      within(s[2] + shift[2], g_.in[2]);
+      const bool in =
+          within(s[0] + shift[0], g_.in[0]) && within(s[1] + shift[1], g_.in[1]) && within(s[2] + shift[2], g_.in[2]);
       to[j] = in ? from[offsets_[static_cast<std::size_t>(j)]] : T(0);
     }
   }
@@ -191,7 +191,8 @@ void scatter(const Geometry& g, const T* patches, T* image) {
         to[d] = at[d] * g.stride[d] - g.padding[d] + shift[d];
         inside = inside && to[d] >= 0 && to[d] < g.out[d];
       }
-      if (inside) image[channel * out_space + (to[0] * g.out[1] + to[1]) * g.out[2] + to[2]] += patches[row * space + p];
+      if (inside)
+        image[channel * out_space + (to[0] * g.out[1] + to[1]) * g.out[2] + to[2]] += patches[row * space + p];
     }
   }
 }
@@ -221,8 +222,10 @@ void convolution(const Call& call) {
     const auto* from = reinterpret_cast<const T*>(x.data());
     const auto* taps = reinterpret_cast<const T*>(w.data());
     auto* to = reinterpret_cast<T*>(out.data());
-    if (g.transposed) backward<T>(g, from, taps, to, gemm);
-    else forward<T>(g, from, taps, to, gemm);
+    if (g.transposed)
+      backward<T>(g, from, taps, to, gemm);
+    else
+      forward<T>(g, from, taps, to, gemm);
     if (bias) {
       const std::int64_t space = Geometry::volume(g.out);
       for (std::int64_t i = 0; i < g.batch * g.out_channels; ++i)

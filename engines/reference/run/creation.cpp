@@ -35,7 +35,8 @@ void linspace(const Call& call) {
   const double step = n > 1 ? (end - start) / static_cast<double>(n - 1) : 0;
   std::vector<double> values;
   for (std::int64_t i = 0; i < n; ++i)
-    values.push_back(i < n / 2 || n == 1 ? start + step * static_cast<double>(i) : end - step * static_cast<double>(n - 1 - i));
+    values.push_back(i < n / 2 || n == 1 ? start + step * static_cast<double>(i)
+                                         : end - step * static_cast<double>(n - 1 - i));
   store<double>(call.out().dtype(), call.out().data(), 1, n, values.data());
 }
 

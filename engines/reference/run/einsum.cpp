@@ -24,7 +24,8 @@ std::string expand_ellipsis(std::string labels, std::size_t missing, std::size_t
   const std::size_t at = labels.find("...");
   if (at == std::string::npos) return labels;
   std::string dims;
-  for (std::size_t i = longest - missing; i < longest; ++i) dims += static_cast<char>(kFirstEllipsisLabel + static_cast<char>(i));
+  for (std::size_t i = longest - missing; i < longest; ++i)
+    dims += static_cast<char>(kFirstEllipsisLabel + static_cast<char>(i));
   return labels.replace(at, 3, dims);
 }
 
@@ -35,8 +36,10 @@ Equation parse(const Call& call, const std::vector<Tensor>& tensors) {
   Equation e{{""}, ""};
   const std::size_t arrow = text.find("->");
   for (const char c : text.substr(0, arrow)) {
-    if (c == ',') e.operands.emplace_back();
-    else e.operands.back() += c;
+    if (c == ',')
+      e.operands.emplace_back();
+    else
+      e.operands.back() += c;
   }
   call.require(e.operands.size() == tensors.size(), "the equation names another number of operands");
   std::vector<std::size_t> dots(tensors.size());
@@ -109,10 +112,13 @@ template <typename C>
 void pair(const Call& call, const Equation& e, const std::vector<Tensor>& tensors, const Sizes& sizes) {
   std::string batch, left, right, summed;
   for (const auto& [label, size] : sizes) {
-    const bool in_a = e.operands[0].find(label) != std::string::npos, in_b = e.operands[1].find(label) != std::string::npos;
+    const bool in_a = e.operands[0].find(label) != std::string::npos,
+               in_b = e.operands[1].find(label) != std::string::npos;
     const bool kept = e.result.find(label) != std::string::npos;
-    if (!kept) summed += label;
-    else (in_a && in_b ? batch : in_a ? left : right) += label;
+    if (!kept)
+      summed += label;
+    else
+      (in_a && in_b ? batch : in_a ? left : right) += label;
   }
   const auto packed = [&](std::size_t i, const std::string& labels) {
     return Contiguous<C>(broadcast_to(arranged(tensors[i], e.operands[i], labels), shape_of(labels, sizes)));
@@ -121,7 +127,9 @@ void pair(const Call& call, const Equation& e, const std::vector<Tensor>& tensor
   const std::int64_t count = element_count(shape_of(batch, sizes)), m = element_count(shape_of(left, sizes)),
                      n = element_count(shape_of(right, sizes)), k = element_count(shape_of(summed, sizes));
   using T = std::conditional_t<std::is_integral_v<C>, std::uint64_t, C>;
-  Tensor made(std::is_same_v<C, float> ? DType::f32 : std::is_same_v<C, double> ? DType::f64 : DType::i64,
+  Tensor made(std::is_same_v<C, float>    ? DType::f32
+              : std::is_same_v<C, double> ? DType::f64
+                                          : DType::i64,
               shape_of(batch + left + right, sizes));
   Gemm<T> gemm;
   for (std::int64_t i = 0; i < count; ++i)
@@ -163,8 +171,10 @@ void einsum(const Call& call) {
   const Equation e = parse(call, tensors);
   const Sizes sizes = sizes_of(e, tensors);
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
-    if (tensors.size() == 2) pair<C>(call, e, tensors, sizes);
-    else general<C>(call, e, tensors, sizes);
+    if (tensors.size() == 2)
+      pair<C>(call, e, tensors, sizes);
+    else
+      general<C>(call, e, tensors, sizes);
   });
 }
 

@@ -26,18 +26,29 @@ constexpr bool is_short = std::is_same_v<T, Half> || std::is_same_v<T, BrainFloa
 template <typename F>
 void visit_storage(DType t, F&& f) {
   switch (t) {
-    case DType::u8: return f(std::uint8_t{});
-    case DType::i8: return f(std::int8_t{});
-    case DType::i16: return f(std::int16_t{});
-    case DType::i32: return f(std::int32_t{});
-    case DType::i64: return f(std::int64_t{});
-    case DType::f16: return f(Half{});
-    case DType::bf16: return f(BrainFloat{});
-    case DType::f32: return f(float{});
-    case DType::f64: return f(double{});
-    case DType::b8: return f(Bool{});
+    case DType::u8:
+      return f(std::uint8_t{});
+    case DType::i8:
+      return f(std::int8_t{});
+    case DType::i16:
+      return f(std::int16_t{});
+    case DType::i32:
+      return f(std::int32_t{});
+    case DType::i64:
+      return f(std::int64_t{});
+    case DType::f16:
+      return f(Half{});
+    case DType::bf16:
+      return f(BrainFloat{});
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
+    case DType::b8:
+      return f(Bool{});
     case DType::c64:
-    case DType::c128: break;
+    case DType::c128:
+      break;
   }
   throw Unsupported("the reference engine has no kernel for " + std::string(dtype_name(t)));
 }
@@ -45,31 +56,45 @@ void visit_storage(DType t, F&& f) {
 /// Float to integer as x86 does it: what does not fit becomes the smallest integer.
 template <typename C>
 std::int64_t to_integer(C v) {
-  if constexpr (std::is_integral_v<C>) return v;
-  else return v > C(-9.2e18) && v < C(9.2e18) ? static_cast<std::int64_t>(v) : INT64_MIN;
+  if constexpr (std::is_integral_v<C>)
+    return v;
+  else
+    return v > C(-9.2e18) && v < C(9.2e18) ? static_cast<std::int64_t>(v) : INT64_MIN;
 }
 
 template <typename C, typename T>
 C read(T v) {
-  if constexpr (std::is_same_v<T, Bool>) return static_cast<C>(v.bits != 0);
-  else if constexpr (is_short<T> && std::is_integral_v<C>) return static_cast<C>(to_integer(static_cast<float>(v)));
-  else if constexpr (is_short<T>) return static_cast<C>(static_cast<float>(v));
-  else if constexpr (std::is_floating_point_v<T> && std::is_integral_v<C>) return to_integer(v);
-  else return static_cast<C>(v);
+  if constexpr (std::is_same_v<T, Bool>)
+    return static_cast<C>(v.bits != 0);
+  else if constexpr (is_short<T> && std::is_integral_v<C>)
+    return static_cast<C>(to_integer(static_cast<float>(v)));
+  else if constexpr (is_short<T>)
+    return static_cast<C>(static_cast<float>(v));
+  else if constexpr (std::is_floating_point_v<T> && std::is_integral_v<C>)
+    return to_integer(v);
+  else
+    return static_cast<C>(v);
 }
 
 template <typename T, typename C>
 T write(C v) {
-  if constexpr (std::is_same_v<T, Bool>) return {static_cast<std::uint8_t>(v != C(0))};
-  else if constexpr (std::is_same_v<T, Half>) return {float_to_f16(static_cast<float>(v))};
-  else if constexpr (std::is_same_v<T, BrainFloat>) return {float_to_bf16(static_cast<float>(v))};
-  else if constexpr (std::is_integral_v<T>) return static_cast<T>(to_integer(v));
-  else return static_cast<T>(v);
+  if constexpr (std::is_same_v<T, Bool>)
+    return {static_cast<std::uint8_t>(v != C(0))};
+  else if constexpr (std::is_same_v<T, Half>)
+    return {float_to_f16(static_cast<float>(v))};
+  else if constexpr (std::is_same_v<T, BrainFloat>)
+    return {float_to_bf16(static_cast<float>(v))};
+  else if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(to_integer(v));
+  else
+    return static_cast<T>(v);
 }
 
 template <std::size_t Size>
 void copy_rows(const Walk& walk, std::byte* out, const std::byte* in) {
-  struct Item { std::byte bytes[Size]; };
+  struct Item {
+    std::byte bytes[Size];
+  };
   const std::int64_t n = walk.inner(), to = walk.inner_stride(0), from = walk.inner_stride(1);
   for_each_row(walk, [&](std::span<const std::int64_t> offsets) {
     Item* destination = reinterpret_cast<Item*>(out) + offsets[0];
@@ -171,11 +196,11 @@ void Result<C>::commit() {
   if (!owned_.empty()) store<C>(out_.dtype(), out_.data(), 1, out_.numel(), owned_.data());
 }
 
-#define AITUNE_INSTANTIATE(C)                                                                  \
-  template void load<C>(DType, const std::byte*, std::int64_t, std::int64_t, C*);              \
-  template void store<C>(DType, std::byte*, std::int64_t, std::int64_t, const C*);             \
-  template Strided<C> strided<C>(const Tensor&);                                               \
-  template class Contiguous<C>;                                                                \
+#define AITUNE_INSTANTIATE(C)                                                      \
+  template void load<C>(DType, const std::byte*, std::int64_t, std::int64_t, C*);  \
+  template void store<C>(DType, std::byte*, std::int64_t, std::int64_t, const C*); \
+  template Strided<C> strided<C>(const Tensor&);                                   \
+  template class Contiguous<C>;                                                    \
   template class Result<C>;
 AITUNE_INSTANTIATE(float)
 AITUNE_INSTANTIATE(double)
@@ -220,8 +245,9 @@ Shape broadcast_strides(const Tensor& t, const Shape& shape) {
 void copy_elements(Tensor& out, const Tensor& in) {
   if (out.dtype() != in.dtype()) {
     const auto wide = [&](DType t) { return out.dtype() == t || in.dtype() == t; };
-    const Compute c = wide(DType::f64) ? Compute::f64
-                      : is_floating(out.dtype()) || is_floating(in.dtype()) ? Compute::f32 : Compute::i64;
+    const Compute c = wide(DType::f64)                                      ? Compute::f64
+                      : is_floating(out.dtype()) || is_floating(in.dtype()) ? Compute::f32
+                                                                            : Compute::i64;
     visit_compute(c, [&]<typename C>(C) { map<C, 1>(out, {&in}, [](C v) { return v; }); });
     return;
   }
@@ -230,11 +256,16 @@ void copy_elements(Tensor& out, const Tensor& in) {
   walk.add(broadcast_strides(in, out.shape()));
   walk.merge();
   switch (dtype_size(out.dtype())) {
-    case 1: return copy_rows<1>(walk, out.data(), in.data());
-    case 2: return copy_rows<2>(walk, out.data(), in.data());
-    case 4: return copy_rows<4>(walk, out.data(), in.data());
-    case 8: return copy_rows<8>(walk, out.data(), in.data());
-    default: return copy_rows<16>(walk, out.data(), in.data());
+    case 1:
+      return copy_rows<1>(walk, out.data(), in.data());
+    case 2:
+      return copy_rows<2>(walk, out.data(), in.data());
+    case 4:
+      return copy_rows<4>(walk, out.data(), in.data());
+    case 8:
+      return copy_rows<8>(walk, out.data(), in.data());
+    default:
+      return copy_rows<16>(walk, out.data(), in.data());
   }
 }
 

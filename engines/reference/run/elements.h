@@ -19,16 +19,24 @@ Compute compute_of(DType t);
 template <typename F>
 void visit_compute(Compute c, F&& f) {
   switch (c) {
-    case Compute::f32: f(float{}); break;
-    case Compute::f64: f(double{}); break;
-    case Compute::i64: f(std::int64_t{}); break;
+    case Compute::f32:
+      f(float{});
+      break;
+    case Compute::f64:
+      f(double{});
+      break;
+    case Compute::i64:
+      f(std::int64_t{});
+      break;
   }
 }
 /// The same for dtypes that are floating point; others are computed in float.
 template <typename F>
 void visit_floating(DType t, F&& f) {
-  if (t == DType::f64) f(double{});
-  else f(float{});
+  if (t == DType::f64)
+    f(double{});
+  else
+    f(float{});
 }
 
 /// Reads n elements, `stride` elements apart, as C. Instantiated for the three compute types.
@@ -70,7 +78,8 @@ class Contiguous {
   std::vector<C> owned_;
   const C* data_ = nullptr;
 };
-/// Where to compute a contiguous output: its own memory if the dtype is that of C; else a buffer, converted on commit().
+/// Where to compute a contiguous output: its own memory if the dtype is that of C; else a buffer, converted on
+/// commit().
 template <typename C>
 class Result {
  public:

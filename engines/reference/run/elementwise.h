@@ -32,18 +32,24 @@ void any_kernel(const Call& call) {
 /// Wrapping integer arithmetic (signed overflow is undefined in C++), ordinary arithmetic for floating point.
 template <typename T>
 T wrap_add(T a, T b) {
-  if constexpr (std::integral<T>) return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-  else return a + b;
+  if constexpr (std::integral<T>)
+    return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+  else
+    return a + b;
 }
 template <typename T>
 T wrap_sub(T a, T b) {
-  if constexpr (std::integral<T>) return static_cast<T>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
-  else return a - b;
+  if constexpr (std::integral<T>)
+    return static_cast<T>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+  else
+    return a - b;
 }
 template <typename T>
 T wrap_mul(T a, T b) {
-  if constexpr (std::integral<T>) return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
-  else return a * b;
+  if constexpr (std::integral<T>)
+    return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+  else
+    return a * b;
 }
 
 /// What PyTorch computes a call in: promotion of all operands, in three ranks (tensors, 0-dim tensors, numbers).

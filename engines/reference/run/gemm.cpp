@@ -1,5 +1,5 @@
-// The product goes block by block: a block of B is packed in panels as wide as a tile, a block of A in strips as high as
-// one; a micro-kernel for this CPU then keeps a tile of C in vector registers while it walks along k.
+// The product goes block by block: a block of B is packed in panels as wide as a tile, a block of A in strips as high
+// as one; a micro-kernel for this CPU then keeps a tile of C in vector registers while it walks along k.
 
 #include "engines/reference/run/gemm.h"
 
@@ -41,7 +41,7 @@ template <typename T, std::size_t Bytes, int Rows, int Vectors>
 #if defined(__x86_64__)
 template <typename T>
 [[gnu::target("avx512f,avx512bw,avx512vl,avx512dq,fma")]] void micro_avx512(std::int64_t depth, const T* a, const T* b,
-                                                                           T* tile) {
+                                                                            T* tile) {
   multiply_tile<T, 64, 12, 2>(depth, a, b, tile);
 }
 template <typename T>
@@ -98,7 +98,8 @@ void Gemm<T>::multiply_block(std::int64_t rows, std::int64_t columns, std::int64
       for (std::int64_t i = 0; i < height; ++i) {
         T* to = c + (m + i) * pitch + n;
         const T* from = tile_.data() + i * columns_;
-        if (first) std::copy_n(from, width, to);
+        if (first)
+          std::copy_n(from, width, to);
         else
           for (std::int64_t j = 0; j < width; ++j) to[j] += from[j];
       }

@@ -14,8 +14,8 @@ struct Matrix {
   std::int64_t row_stride = 0, column_stride = 1;
 };
 
-/// Multiplies matrices; keeps its packing buffers between products. T is float, double or std::uint64_t (integers wrap).
-/// One object serves one thread.
+/// Multiplies matrices; keeps its packing buffers between products. T is float, double or std::uint64_t (integers
+/// wrap). One object serves one thread.
 template <typename T>
 class Gemm {
  public:
@@ -34,7 +34,8 @@ class Gemm {
  private:
   using Micro = void (*)(std::int64_t k, const T* a, const T* b, T* tile);
   void pack_a(const Matrix<T>& a, std::int64_t m, std::int64_t rows, std::int64_t k, std::int64_t depth);
-  void multiply_block(std::int64_t rows, std::int64_t columns, std::int64_t depth, bool first, T* c, std::int64_t pitch);
+  void multiply_block(std::int64_t rows, std::int64_t columns, std::int64_t depth, bool first, T* c,
+                      std::int64_t pitch);
 
   Micro micro_;
   std::int64_t rows_, columns_;  // of a tile

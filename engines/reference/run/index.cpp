@@ -113,7 +113,8 @@ void add_at(const Call& call, const Tensor& index, Tensor src, std::size_t d, do
   visit_compute(is_floating(self.dtype()) ? Compute::f64 : Compute::i64, [&]<typename C>(C) {
     const Contiguous<C> values(self), added(src);
     std::vector<C> sums(values.data(), values.data() + self.numel());
-    const Tensor place = at_least_1d(Tensor(self.dtype(), self.shape(), contiguous_strides(self.shape()), nullptr, nullptr));
+    const Tensor place =
+        at_least_1d(Tensor(self.dtype(), self.shape(), contiguous_strides(self.shape()), nullptr, nullptr));
     for_each_indexed(call, place, index, d, [&](std::int64_t i, std::int64_t offset) {
       C& sum = sums[static_cast<std::size_t>(offset)];
       sum = wrap_add(sum, wrap_mul(static_cast<C>(alpha), added[i]));
@@ -153,8 +154,8 @@ void index_fill(const Call& call) {
   }
 }
 
-/// Advanced indexing as one loop nest. Dimensions of the result: those of the broadcast indices, in the place NumPy gives
-/// them, and those not indexed. For each result element, the offset into self.
+/// Advanced indexing as one loop nest. Dimensions of the result: those of the broadcast indices, in the place NumPy
+/// gives them, and those not indexed. For each result element, the offset into self.
 class Indexed {
  public:
   Indexed(const Call& call, const Tensor& self) : call_(call) {

@@ -1,8 +1,8 @@
 #pragma once
 // What reference kernels are written with: arguments by name, and the table of kernels.
 //
-// A kernel fills its outputs and writes to nothing else. The in-place overloads (relu_, add_, ...) compute the same values
-// as the functional ones: graphs are functionalised before they run.
+// A kernel fills its outputs and writes to nothing else. The in-place overloads (relu_, add_, ...) compute the same
+// values as the functional ones: graphs are functionalised before they run.
 
 #include <initializer_list>
 #include <optional>

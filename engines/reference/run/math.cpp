@@ -20,12 +20,28 @@ double erfinv(double y) {
   double x = 0;
   if (w < 5) {
     const double v = w - 2.5;
-    x = ((((((((2.81022636e-08 * v + 3.43273939e-07) * v - 3.5233877e-06) * v - 4.39150654e-06) * v + 0.00021858087) * v -
-            0.00125372503) * v - 0.00417768164) * v + 0.246640727) * v + 1.50140941) * y;
+    x = ((((((((2.81022636e-08 * v + 3.43273939e-07) * v - 3.5233877e-06) * v - 4.39150654e-06) * v + 0.00021858087) *
+                v -
+            0.00125372503) *
+               v -
+           0.00417768164) *
+              v +
+          0.246640727) *
+             v +
+         1.50140941) *
+        y;
   } else {
     const double v = std::sqrt(w) - 3;
-    x = ((((((((-0.000200214257 * v + 0.000100950558) * v + 0.00134934322) * v - 0.00367342844) * v + 0.00573950773) * v -
-            0.0076224613) * v + 0.00943887047) * v + 1.00167406) * v + 2.83297682) * y;
+    x = ((((((((-0.000200214257 * v + 0.000100950558) * v + 0.00134934322) * v - 0.00367342844) * v + 0.00573950773) *
+                v -
+            0.0076224613) *
+               v +
+           0.00943887047) *
+              v +
+          1.00167406) *
+             v +
+         2.83297682) *
+        y;
   }
   for (int i = 0; i < 3; ++i) {
     // erfc near the ends, where erf would cancel.
@@ -40,28 +56,40 @@ constexpr auto kSign = [](auto x) {
   return x > T(0) ? T(1) : x < T(0) ? T(-1) : T(0);  // 0 for NaN, as in PyTorch
 };
 constexpr auto kFloor = [](auto x) {
-  if constexpr (std::integral<decltype(x)>) return x;
-  else return std::floor(x);
+  if constexpr (std::integral<decltype(x)>)
+    return x;
+  else
+    return std::floor(x);
 };
 constexpr auto kCeil = [](auto x) {
-  if constexpr (std::integral<decltype(x)>) return x;
-  else return std::ceil(x);
+  if constexpr (std::integral<decltype(x)>)
+    return x;
+  else
+    return std::ceil(x);
 };
 constexpr auto kTrunc = [](auto x) {
-  if constexpr (std::integral<decltype(x)>) return x;
-  else return std::trunc(x);
+  if constexpr (std::integral<decltype(x)>)
+    return x;
+  else
+    return std::trunc(x);
 };
 constexpr auto kRound = [](auto x) {
-  if constexpr (std::integral<decltype(x)>) return x;
-  else return std::nearbyint(x);
+  if constexpr (std::integral<decltype(x)>)
+    return x;
+  else
+    return std::nearbyint(x);
 };
 constexpr auto kAbs = [](auto x) {
-  if constexpr (std::integral<decltype(x)>) return x < 0 ? wrap_sub(decltype(x)(0), x) : x;
-  else return std::abs(x);
+  if constexpr (std::integral<decltype(x)>)
+    return x < 0 ? wrap_sub(decltype(x)(0), x) : x;
+  else
+    return std::abs(x);
 };
 constexpr auto kNeg = [](auto x) {
-  if constexpr (std::integral<decltype(x)>) return wrap_sub(decltype(x)(0), x);
-  else return -x;
+  if constexpr (std::integral<decltype(x)>)
+    return wrap_sub(decltype(x)(0), x);
+  else
+    return -x;
 };
 constexpr auto kSinc = [](auto x) {
   using T = decltype(x);
@@ -101,8 +129,10 @@ void nan_to_num(const Call& call) {
   };
   const auto nan = value("nan"), high = value("posinf"), low = value("neginf");
   const DType type = call.out().dtype();
-  const double largest = type == DType::f16 ? 65504.0 : type == DType::bf16 ? 3.3895313892515355e38
-                         : type == DType::f32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
+  const double largest = type == DType::f16    ? 65504.0
+                         : type == DType::bf16 ? 3.3895313892515355e38
+                         : type == DType::f32  ? std::numeric_limits<float>::max()
+                                               : std::numeric_limits<double>::max();
   apply_any(call, call.self(), [&](auto x) {
     using T = decltype(x);
     if constexpr (std::floating_point<T>) {
@@ -122,17 +152,23 @@ void predicate(const Call& call) {
 
 constexpr auto kIsNan = [](auto x) { return decltype(x)(x != x); };
 constexpr auto kIsInf = [](auto x) {
-  if constexpr (std::integral<decltype(x)>) return decltype(x)(0);
-  else return decltype(x)(std::isinf(x));
+  if constexpr (std::integral<decltype(x)>)
+    return decltype(x)(0);
+  else
+    return decltype(x)(std::isinf(x));
 };
 constexpr auto kIsFinite = [](auto x) {
-  if constexpr (std::integral<decltype(x)>) return decltype(x)(1);
-  else return decltype(x)(std::isfinite(x));
+  if constexpr (std::integral<decltype(x)>)
+    return decltype(x)(1);
+  else
+    return decltype(x)(std::isfinite(x));
 };
 constexpr auto kIsZero = [](auto x) { return decltype(x)(x == decltype(x)(0)); };
 constexpr auto kSignBit = [](auto x) {
-  if constexpr (std::integral<decltype(x)>) return decltype(x)(x < 0);
-  else return decltype(x)(std::signbit(x));
+  if constexpr (std::integral<decltype(x)>)
+    return decltype(x)(x < 0);
+  else
+    return decltype(x)(std::signbit(x));
 };
 
 void bitwise_not(const Call& call) {
@@ -163,8 +199,10 @@ void add_math_kernels(KernelTable& table) {
   table.add({aten_log10_default}, floating_kernel<[](auto x) { return std::log10(x); }>);
   table.add({aten_log1p_default}, floating_kernel<[](auto x) { return std::log1p(x); }>);
   table.add({aten_sqrt_default, aten_sqrt__default}, floating_kernel<[](auto x) { return std::sqrt(x); }>);
-  table.add({aten_rsqrt_default, aten_rsqrt__default}, floating_kernel<[](auto x) { return decltype(x)(1) / std::sqrt(x); }>);
-  table.add({aten_reciprocal_default, aten_reciprocal__default}, floating_kernel<[](auto x) { return decltype(x)(1) / x; }>);
+  table.add({aten_rsqrt_default, aten_rsqrt__default},
+            floating_kernel<[](auto x) { return decltype(x)(1) / std::sqrt(x); }>);
+  table.add({aten_reciprocal_default, aten_reciprocal__default},
+            floating_kernel<[](auto x) { return decltype(x)(1) / x; }>);
   table.add({aten_sin_default, aten_sin__default}, floating_kernel<[](auto x) { return std::sin(x); }>);
   table.add({aten_cos_default, aten_cos__default}, floating_kernel<[](auto x) { return std::cos(x); }>);
   table.add({aten_tan_default}, floating_kernel<[](auto x) { return std::tan(x); }>);

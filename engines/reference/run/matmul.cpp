@@ -151,9 +151,8 @@ void dot(const Call& call) {
 
 void outer(const Call& call) {
   const Tensor a = unsqueeze(call.tensor("self"), 1), &b = call.tensor("vec2");
-  visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
-    map<C, 2>(call.out(), {&a, &b}, [](C x, C y) { return wrap_mul(x, y); });
-  });
+  visit_compute(compute_of(call.out().dtype()),
+                [&]<typename C>(C) { map<C, 2>(call.out(), {&a, &b}, [](C x, C y) { return wrap_mul(x, y); }); });
 }
 
 }  // namespace

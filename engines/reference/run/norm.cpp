@@ -70,7 +70,7 @@ void rms_norm(const Call& call) {
   const std::int64_t rows = n == 0 ? 0 : call.self().numel() / n;
   // Without eps PyTorch takes the machine precision of the type it computes in.
   const DType type = call.self().dtype();
-  const double eps = call.given("eps") ? call.number("eps")
+  const double eps = call.given("eps")    ? call.number("eps")
                      : type == DType::f64 ? std::numeric_limits<double>::epsilon()
                                           : static_cast<double>(std::numeric_limits<float>::epsilon());
   std::vector<double> inverses;
@@ -100,7 +100,8 @@ void normalise(const C* x, C* y, std::int64_t n, double mean, double inverse, do
 
 /// Statistics of one channel over batch and space.
 template <typename C>
-Statistics channel_statistics(const C* x, std::int64_t batch, std::int64_t channels, std::int64_t space, std::int64_t c) {
+Statistics channel_statistics(const C* x, std::int64_t batch, std::int64_t channels, std::int64_t space,
+                              std::int64_t c) {
   Statistics s;
   const double count = static_cast<double>(batch * space);
   for (std::int64_t b = 0; b < batch; ++b)

@@ -12,8 +12,8 @@ namespace {
 
 template <typename T>
 const T& get(const OpArg& arg, std::string_view expected) {
-  static constexpr std::array<std::string_view, 8> kinds = {"None",  "a bool",   "an integer", "a float", "a string",
-                                                            "a dtype", "a tensor", "a list"};
+  static constexpr std::array<std::string_view, 8> kinds = {"None",     "a bool",  "an integer", "a float",
+                                                            "a string", "a dtype", "a tensor",   "a list"};
   if (const T* v = std::get_if<T>(&arg)) return *v;
   throw InternalError("an argument is " + std::string(kinds[arg.index()]) + ", expected " + std::string(expected),
                       "reference engine");

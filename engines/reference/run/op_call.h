@@ -13,7 +13,9 @@
 
 namespace aitune::reference {
 
-struct NoneArg { bool operator==(const NoneArg&) const = default; };
+struct NoneArg {
+  bool operator==(const NoneArg&) const = default;
+};
 struct OpArg;
 using OpArgList = std::vector<OpArg>;
 /// An argument with every size known. Memory formats arrive as integers, devices as strings.
@@ -23,16 +25,16 @@ struct OpArg : std::variant<NoneArg, bool, std::int64_t, double, std::string, DT
   // Each throws InternalError on a mismatch.
   const Tensor& tensor() const;
   const Tensor* tensor_or_null() const;
-  std::int64_t integer() const;   ///< bools count
-  double number() const;          ///< int, bool or float
+  std::int64_t integer() const;  ///< bools count
+  double number() const;         ///< int, bool or float
   bool boolean() const;
   const std::string& string() const;
   const OpArgList& list() const;
   std::vector<std::int64_t> int_list() const;
 };
 
-/// The call. `args` stand in schema order with defaults filled in. `outputs` are allocated by the caller: contiguous, of
-/// the dtype and shape that the operator's shape rule gives; kernels only fill them. Inputs may be strided.
+/// The call. `args` stand in schema order with defaults filled in. `outputs` are allocated by the caller: contiguous,
+/// of the dtype and shape that the operator's shape rule gives; kernels only fill them. Inputs may be strided.
 struct OpCall {
   OpId op;
   std::span<const OpArg> args;

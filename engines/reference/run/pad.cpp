@@ -9,9 +9,7 @@
 namespace aitune::reference {
 namespace {
 
-std::vector<std::int64_t> amounts(const Call& call) {
-  return call.int_list(call.has("pad") ? "pad" : "padding");
-}
+std::vector<std::int64_t> amounts(const Call& call) { return call.int_list(call.has("pad") ? "pad" : "padding"); }
 
 void pad_constant(const Call& call, const Tensor& value) {
   copy_elements(call.out(), value);

@@ -100,7 +100,8 @@ void max_pool(const Call& call) {
 void avg_pool(const Call& call) {
   const Window w = window(call);
   const bool count_padding = call.boolean("count_include_pad");
-  const double divisor = call.has("divisor_override") && call.given("divisor_override") ? call.number("divisor_override") : 0;
+  const double divisor =
+      call.has("divisor_override") && call.given("divisor_override") ? call.number("divisor_override") : 0;
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
     const Contiguous<C> x(call.self());
     Result<C> out(call.out());
@@ -163,9 +164,9 @@ void adaptive_max_pool(const Call& call) {
 
 void add_pool_kernels(KernelTable& table) {
   using enum OpId;
-  table.add({aten_max_pool1d_default, aten_max_pool2d_default, aten_max_pool3d_default,
-             aten_max_pool2d_with_indices_default},
-            max_pool);
+  table.add(
+      {aten_max_pool1d_default, aten_max_pool2d_default, aten_max_pool3d_default, aten_max_pool2d_with_indices_default},
+      max_pool);
   table.add({aten_avg_pool1d_default, aten_avg_pool2d_default, aten_avg_pool3d_default}, avg_pool);
   table.add({aten_adaptive_avg_pool1d_default, aten_adaptive_avg_pool2d_default, aten_adaptive_avg_pool3d_default,
              aten__adaptive_avg_pool2d_default},

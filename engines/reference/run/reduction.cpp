@@ -60,15 +60,18 @@ std::int64_t reduced_count(const Call& call) {
 /// Sums and products accumulate in double, or in int64 for integers.
 template <typename F>
 void visit_accumulator(const Call& call, F f) {
-  if (is_floating(call.out().dtype())) f(double{});
-  else f(std::int64_t{});
+  if (is_floating(call.out().dtype()))
+    f(double{});
+  else
+    f(std::int64_t{});
 }
 
 void sum(const Call& call) {
   visit_accumulator(call, [&]<typename C>(C) {
     Result<C> out(call.out());
-    reduce<C>(call.self(), dims_of(call), C(0), [](C& s, C v, std::int64_t) { s = wrap_add(s, v); },
-              [&](std::int64_t i, C s) { out.data()[i] = s; });
+    reduce<C>(
+        call.self(), dims_of(call), C(0), [](C& s, C v, std::int64_t) { s = wrap_add(s, v); },
+        [&](std::int64_t i, C s) { out.data()[i] = s; });
     out.commit();
   });
 }
@@ -76,8 +79,9 @@ void sum(const Call& call) {
 void nansum(const Call& call) {
   visit_accumulator(call, [&]<typename C>(C) {
     Result<C> out(call.out());
-    reduce<C>(call.self(), dims_of(call), C(0), [](C& s, C v, std::int64_t) { s = v != v ? s : wrap_add(s, v); },
-              [&](std::int64_t i, C s) { out.data()[i] = s; });
+    reduce<C>(
+        call.self(), dims_of(call), C(0), [](C& s, C v, std::int64_t) { s = v != v ? s : wrap_add(s, v); },
+        [&](std::int64_t i, C s) { out.data()[i] = s; });
     out.commit();
   });
 }
@@ -85,16 +89,18 @@ void nansum(const Call& call) {
 void mean(const Call& call) {
   const auto n = static_cast<double>(reduced_count(call));
   Result<double> out(call.out());
-  reduce<double>(call.self(), dims_of(call), 0.0, [](double& s, double v, std::int64_t) { s += v; },
-                 [&](std::int64_t i, double s) { out.data()[i] = s / n; });
+  reduce<double>(
+      call.self(), dims_of(call), 0.0, [](double& s, double v, std::int64_t) { s += v; },
+      [&](std::int64_t i, double s) { out.data()[i] = s / n; });
   out.commit();
 }
 
 void prod(const Call& call) {
   visit_accumulator(call, [&]<typename C>(C) {
     Result<C> out(call.out());
-    reduce<C>(call.self(), dims_of(call), C(1), [](C& s, C v, std::int64_t) { s = wrap_mul(s, v); },
-              [&](std::int64_t i, C s) { out.data()[i] = s; });
+    reduce<C>(
+        call.self(), dims_of(call), C(1), [](C& s, C v, std::int64_t) { s = wrap_mul(s, v); },
+        [&](std::int64_t i, C s) { out.data()[i] = s; });
     out.commit();
   });
 }
@@ -141,16 +147,19 @@ void index_of_extremum(const Call& call) {
 void aminmax(const Call& call) {
   visit_compute(compute_of(call.self().dtype()), [&]<typename C>(C) {
     Result<C> low(call.out(0)), high(call.out(1));
-    struct Range { Best<C> low, high; };
-    reduce<C>(call.self(), dims_of(call), Range{{kHighest<C>}, {kLowest<C>}},
-              [](Range& r, C v, std::int64_t i) {
-                better<false>(r.low, v, i);
-                better<true>(r.high, v, i);
-              },
-              [&](std::int64_t i, const Range& r) {
-                low.data()[i] = r.low.value;
-                high.data()[i] = r.high.value;
-              });
+    struct Range {
+      Best<C> low, high;
+    };
+    reduce<C>(
+        call.self(), dims_of(call), Range{{kHighest<C>}, {kLowest<C>}},
+        [](Range& r, C v, std::int64_t i) {
+          better<false>(r.low, v, i);
+          better<true>(r.high, v, i);
+        },
+        [&](std::int64_t i, const Range& r) {
+          low.data()[i] = r.low.value;
+          high.data()[i] = r.high.value;
+        });
     low.commit();
     high.commit();
   });
@@ -164,17 +173,18 @@ void truth(const Call& call) {
   if (lists && call.given("dim") && call["dim"].list().empty()) dims.clear();
   visit_compute(compute_of(call.self().dtype()), [&]<typename C>(C) {
     auto* out = call.out().as<std::uint8_t>();  // bool, or u8 for u8
-    reduce<C>(call.self(), dims, !Any,
-              [](bool& s, C v, std::int64_t) { s = Any ? s || v != C(0) : s && v != C(0); },
-              [&](std::int64_t i, bool s) { out[i] = s ? 1 : 0; });
+    reduce<C>(
+        call.self(), dims, !Any, [](bool& s, C v, std::int64_t) { s = Any ? s || v != C(0) : s && v != C(0); },
+        [&](std::int64_t i, bool s) { out[i] = s ? 1 : 0; });
   });
 }
 
 void count_nonzero(const Call& call) {
   visit_compute(compute_of(call.self().dtype()), [&]<typename C>(C) {
     auto* out = call.out().as<std::int64_t>();
-    reduce<C>(call.self(), dims_of(call), std::int64_t{0}, [](std::int64_t& s, C v, std::int64_t) { s += v != C(0); },
-              [&](std::int64_t i, std::int64_t s) { out[i] = s; });
+    reduce<C>(
+        call.self(), dims_of(call), std::int64_t{0}, [](std::int64_t& s, C v, std::int64_t) { s += v != C(0); },
+        [&](std::int64_t i, std::int64_t s) { out[i] = s; });
   });
 }
 
@@ -195,17 +205,18 @@ void variance(const Call& call) {
   const bool wants_mean = call.out_count() > 1;
   Tensor unused(DType::f64, wants_mean ? Shape{0} : call.out().shape());  // keeps the loop free of a condition
   Result<double> mean_out(wants_mean ? call.out(1) : unused);
-  reduce<double>(call.self(), dims_of(call), Moments{},
-                 [](Moments& m, double v, std::int64_t i) {
-                   const double delta = v - m.mean;
-                   m.mean += delta / static_cast<double>(i + 1);
-                   m.squares += delta * (v - m.mean);
-                 },
-                 [&](std::int64_t i, const Moments& m) {
-                   const double v = m.squares / std::max(divisor, 0.0);
-                   out.data()[i] = Root ? std::sqrt(v) : v;
-                   mean_out.data()[i] = reduced_count(call) == 0 ? std::nan("") : m.mean;
-                 });
+  reduce<double>(
+      call.self(), dims_of(call), Moments{},
+      [](Moments& m, double v, std::int64_t i) {
+        const double delta = v - m.mean;
+        m.mean += delta / static_cast<double>(i + 1);
+        m.squares += delta * (v - m.mean);
+      },
+      [&](std::int64_t i, const Moments& m) {
+        const double v = m.squares / std::max(divisor, 0.0);
+        out.data()[i] = Root ? std::sqrt(v) : v;
+        mean_out.data()[i] = reduced_count(call) == 0 ? std::nan("") : m.mean;
+      });
   out.commit();
   if (wants_mean) mean_out.commit();
 }
@@ -217,12 +228,15 @@ struct LogSum {
 
 void logsumexp(const Call& call) {
   Result<double> out(call.out());
-  reduce<double>(call.self(), dims_of(call), LogSum{},
-                 [](LogSum& s, double v, std::int64_t) {
-                   if (v > s.greatest) s = {v, s.sum * std::exp(s.greatest - v) + 1};
-                   else s.sum += v == s.greatest ? 1 : std::exp(v - s.greatest);
-                 },
-                 [&](std::int64_t i, const LogSum& s) { out.data()[i] = s.greatest + std::log(s.sum); });
+  reduce<double>(
+      call.self(), dims_of(call), LogSum{},
+      [](LogSum& s, double v, std::int64_t) {
+        if (v > s.greatest)
+          s = {v, s.sum * std::exp(s.greatest - v) + 1};
+        else
+          s.sum += v == s.greatest ? 1 : std::exp(v - s.greatest);
+      },
+      [&](std::int64_t i, const LogSum& s) { out.data()[i] = s.greatest + std::log(s.sum); });
   out.commit();
 }
 
@@ -231,18 +245,23 @@ void vector_norm(const Call& call) {
   const double p = call.given(name) ? call.number(name) : 2;
   Result<double> out(call.out());
   const auto run = [&](double init, auto step, auto finish) {
-    reduce<double>(call.self(), dims_of(call), init, [&](double& s, double v, std::int64_t) { s = step(s, std::abs(v)); },
-                   [&](std::int64_t i, double s) { out.data()[i] = finish(s); });
+    reduce<double>(
+        call.self(), dims_of(call), init, [&](double& s, double v, std::int64_t) { s = step(s, std::abs(v)); },
+        [&](std::int64_t i, double s) { out.data()[i] = finish(s); });
   };
   const auto same = [](double s) { return s; };
-  if (p == 2) run(0, [](double s, double v) { return s + v * v; }, [](double s) { return std::sqrt(s); });
-  else if (p == 1) run(0, [](double s, double v) { return s + v; }, same);
-  else if (p == 0) run(0, [](double s, double v) { return s + (v != 0 ? 1 : 0); }, same);
+  if (p == 2)
+    run(0, [](double s, double v) { return s + v * v; }, [](double s) { return std::sqrt(s); });
+  else if (p == 1)
+    run(0, [](double s, double v) { return s + v; }, same);
+  else if (p == 0)
+    run(0, [](double s, double v) { return s + (v != 0 ? 1 : 0); }, same);
   else if (p == std::numeric_limits<double>::infinity())
     run(0, [](double s, double v) { return v > s || v != v ? v : s; }, same);
   else if (p == -std::numeric_limits<double>::infinity())
     run(p * -1, [](double s, double v) { return v < s || v != v ? v : s; }, same);
-  else run(0, [p](double s, double v) { return s + std::pow(v, p); }, [p](double s) { return std::pow(s, 1 / p); });
+  else
+    run(0, [p](double s, double v) { return s + std::pow(v, p); }, [p](double s) { return std::pow(s, 1 / p); });
   out.commit();
 }
 

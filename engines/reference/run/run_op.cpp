@@ -110,7 +110,8 @@ std::vector<std::size_t> Call::dims(std::string_view name, std::size_t rank) con
   std::vector<std::size_t> result;
   if (given(name)) {
     const OpArg& arg = (*this)[name];
-    if (!std::holds_alternative<OpArgList>(arg)) result.push_back(dim(arg.integer(), rank));
+    if (!std::holds_alternative<OpArgList>(arg))
+      result.push_back(dim(arg.integer(), rank));
     else
       for (const std::int64_t d : arg.int_list()) result.push_back(dim(d, rank));
   }
@@ -120,12 +121,13 @@ std::vector<std::size_t> Call::dims(std::string_view name, std::size_t rank) con
 }
 
 Tensor& Call::out(std::size_t i) const {
-  if (i >= call_.outputs.size())
-    throw InternalError("too few outputs were allocated", std::string(op_name(call_.op)));
+  if (i >= call_.outputs.size()) throw InternalError("too few outputs were allocated", std::string(op_name(call_.op)));
   return call_.outputs[i];
 }
 
-void Call::fail(std::string message) const { throw InvalidArgument(std::move(message), std::string(op_name(call_.op))); }
+void Call::fail(std::string message) const {
+  throw InvalidArgument(std::move(message), std::string(op_name(call_.op)));
+}
 
 void Call::unsupported(std::string what) const {
   throw Unsupported("the reference engine has no kernel for " + what, std::string(op_name(call_.op)));

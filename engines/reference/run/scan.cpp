@@ -147,9 +147,8 @@ void diff(const Call& call) {
   for (std::int64_t i = 0; i < n; ++i) {
     const Tensor low = slice(t, d, 0, t.shape()[d] - 1), high = slice(t, d, 1, t.shape()[d] - 1);
     Tensor next(t.dtype(), low.shape());
-    visit_compute(compute_of(t.dtype()), [&]<typename C>(C) {
-      map<C, 2>(next, {&high, &low}, [](C a, C b) { return wrap_sub(a, b); });
-    });
+    visit_compute(compute_of(t.dtype()),
+                  [&]<typename C>(C) { map<C, 2>(next, {&high, &low}, [](C a, C b) { return wrap_sub(a, b); }); });
     t = next;
   }
   copy_elements(call.out(), t);
@@ -168,7 +167,8 @@ void cosine_similarity(const Call& call) {
     shape.push_back(size(a) == 1 ? size(b) : size(a));
   }
   const std::size_t d = call.dim("dim", rank);
-  const Contiguous<double> x(view(a, shape, broadcast_strides(a, shape))), y(view(b, shape, broadcast_strides(b, shape)));
+  const Contiguous<double> x(view(a, shape, broadcast_strides(a, shape))),
+      y(view(b, shape, broadcast_strides(b, shape)));
   Result<double> out(call.out());
   std::int64_t outer = 1, inner = 1;
   for (std::size_t i = 0; i < d; ++i) outer *= shape[i];

@@ -81,7 +81,8 @@ Axis axis(const Call& call, std::size_t i, std::size_t n, Mode mode) {
   const auto factor = scale_factor(call, i, n);
   if (a.align_corners && mode != Mode::nearest && mode != Mode::nearest_exact)
     a.scale = a.out > 1 ? static_cast<double>(a.in - 1) / static_cast<double>(a.out - 1) : 0;
-  else a.scale = factor && *factor > 0 ? 1 / *factor : static_cast<double>(a.in) / static_cast<double>(a.out);
+  else
+    a.scale = factor && *factor > 0 ? 1 / *factor : static_cast<double>(a.in) / static_cast<double>(a.out);
   return a;
 }
 
@@ -106,8 +107,10 @@ void upsample(const Call& call, Mode mode) {
               sum += r.weight[static_cast<std::size_t>(i)] * c.weight[static_cast<std::size_t>(j)] *
                      static_cast<double>(plane[r.index[static_cast<std::size_t>(i)] * horizontal.in +
                                                c.index[static_cast<std::size_t>(j)]]);
-          if (r.count * c.count == 1) *to++ = plane[r.index[0] * horizontal.in + c.index[0]];
-          else *to++ = static_cast<C>(integral ? std::clamp(std::nearbyint(sum), 0.0, 255.0) : sum);
+          if (r.count * c.count == 1)
+            *to++ = plane[r.index[0] * horizontal.in + c.index[0]];
+          else
+            *to++ = static_cast<C>(integral ? std::clamp(std::nearbyint(sum), 0.0, 255.0) : sum);
         }
     }
     out.commit();

@@ -20,7 +20,9 @@ void reshape(const Call& call) {
 /// The same elements in place, broadcast or converted: expand, clone, to, ...
 void copy(const Call& call) { copy_elements(call.out(), call.self()); }
 
-void permute_dims(const Call& call) { copy_elements(call.out(), permute(call.self(), call.dims("dims", call.self().shape().size()))); }
+void permute_dims(const Call& call) {
+  copy_elements(call.out(), permute(call.self(), call.dims("dims", call.self().shape().size())));
+}
 
 void transpose(const Call& call) {
   Tensor t = call.self();
@@ -107,7 +109,9 @@ void diagonal(const Call& call) {
     }
   shape.push_back(call.out().shape().back());
   strides.push_back(self.strides()[a] + self.strides()[b]);
-  const std::int64_t start = shape.back() == 0 ? 0 : offset < 0 ? -offset * self.strides()[a] : offset * self.strides()[b];
+  const std::int64_t start = shape.back() == 0 ? 0
+                             : offset < 0      ? -offset * self.strides()[a]
+                                               : offset * self.strides()[b];
   copy_elements(call.out(), view(self, shape, strides, start));
 }
 
@@ -205,17 +209,19 @@ void select_scatter(const Call& call) {
 
 void add_view_kernels(KernelTable& table) {
   using enum OpId;
-  table.add({aten_view_default, aten__unsafe_view_default, aten_reshape_default, aten__reshape_alias_default,
-             aten_view_copy_default, aten_view_as_default, aten_reshape_as_default, aten_flatten_using_ints,
-             aten_unflatten_int, aten_squeeze_default, aten_squeeze_dim, aten_squeeze_dims, aten_squeeze__default,
-             aten_squeeze__dim, aten_squeeze_copy_default, aten_squeeze_copy_dim, aten_squeeze_copy_dims,
-             aten_unsqueeze_default, aten_unsqueeze__default, aten_unsqueeze_copy_default},
+  table.add({aten_view_default,      aten__unsafe_view_default, aten_reshape_default,      aten__reshape_alias_default,
+             aten_view_copy_default, aten_view_as_default,      aten_reshape_as_default,   aten_flatten_using_ints,
+             aten_unflatten_int,     aten_squeeze_default,      aten_squeeze_dim,          aten_squeeze_dims,
+             aten_squeeze__default,  aten_squeeze__dim,         aten_squeeze_copy_default, aten_squeeze_copy_dim,
+             aten_squeeze_copy_dims, aten_unsqueeze_default,    aten_unsqueeze__default,   aten_unsqueeze_copy_default},
             reshape);
-  table.add({aten_expand_default, aten_expand_as_default, aten_broadcast_to_default, aten_expand_copy_default,
-             aten_contiguous_default, aten_clone_default, aten_alias_default, aten_detach_default, aten_detach__default,
-             aten_lift_default, aten_lift_fresh_default, aten_lift_fresh_copy_default, aten_alias_copy_default,
-             aten_detach_copy_default, aten_to_dtype, aten_to_dtype_layout, aten_to_device, aten_to_other,
-             aten_type_as_default, aten__to_copy_default, aten_positive_default},
+  table.add({aten_expand_default,      aten_expand_as_default,   aten_broadcast_to_default,
+             aten_expand_copy_default, aten_contiguous_default,  aten_clone_default,
+             aten_alias_default,       aten_detach_default,      aten_detach__default,
+             aten_lift_default,        aten_lift_fresh_default,  aten_lift_fresh_copy_default,
+             aten_alias_copy_default,  aten_detach_copy_default, aten_to_dtype,
+             aten_to_dtype_layout,     aten_to_device,           aten_to_other,
+             aten_type_as_default,     aten__to_copy_default,    aten_positive_default},
             copy);
   table.add({aten_permute_default, aten_permute_copy_default}, permute_dims);
   table.add({aten_transpose_int, aten_transpose__default, aten_transpose_copy_int, aten_swapaxes_default,
