@@ -31,6 +31,8 @@ Replacement clamp_both(Inserter& insert, Node& node) {  // hardtanh(min_val, max
   return {{insert.call("aten.clamp.default", {node.args[0], node.args[1], node.args[2]})}};
 }
 Replacement relu6(Inserter& insert, Node& node) {
+  if (!is_floating(node.output()->type.dtype))
+    return {{insert.call("aten.clamp.default", {node.args[0], SymInt(0), SymInt(6)})}};
   return {{insert.call("aten.clamp.default", {node.args[0], 0.0, 6.0})}};
 }
 Replacement clamp_min(Inserter& insert, Node& node) {
@@ -65,7 +67,8 @@ Replacement rsub_scalar(Inserter& insert, Node& node) {
   const Arg& alpha = argument(node, "alpha");
   const bool integral = std::holds_alternative<SymInt>(alpha);
   const Arg negated = integral ? Arg(SymInt(-1) * alpha.sym()) : Arg(-alpha.number());
-  return {{plus(insert, insert.call("aten.mul.Scalar", {node.args[0], negated}), node.args[1])}};
+  Value* x = insert.cast(operand(node, 0), node.output()->type.dtype);  // an unsigned one has no negative
+  return {{plus(insert, insert.call("aten.mul.Scalar", {x, negated}), node.args[1])}};
 }
 
 /// self + value * tensor1 (* or /) tensor2
@@ -84,6 +87,7 @@ Replacement lerp(Inserter& insert, Node& node) {
 }
 
 Replacement square(Inserter& insert, Node& node) {
+  if (operand(node, 0)->type.dtype != node.output()->type.dtype) return std::nullopt;  // of a bool it is a number
   return {{insert.call("aten.mul.Tensor", {node.args[0], node.args[0]})}};
 }
 

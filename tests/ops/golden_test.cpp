@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <set>
 
 #include "base/error.h"
@@ -12,40 +11,6 @@ namespace aitune::test {
 namespace {
 
 TensorType type_of(const Tensor& t) { return {t.dtype(), SymShape(t.shape().begin(), t.shape().end())}; }
-
-struct Tolerance {
-  double absolute = 0, relative = 0;
-};
-
-/// What rounding allows in one operator: an accumulated sum in f32, one rounding in the short types.
-Tolerance tolerance(DType t) {
-  switch (t) {
-    case DType::f64:
-      return {1e-10, 1e-9};
-    case DType::f32:
-      return {2e-5, 2e-5};
-    case DType::f16:
-      return {2e-3, 2e-3};
-    case DType::bf16:
-      return {1.6e-2, 1.6e-2};
-    default:
-      return {};
-  }
-}
-
-/// Empty if they agree, else the first difference.
-std::string difference(const Tensor& got, const Tensor& expected) {
-  const Tensor a = got.to(DType::f64), b = expected.to(DType::f64);
-  const Tolerance t = tolerance(expected.dtype());
-  for (std::int64_t i = 0; i < b.numel(); ++i) {
-    const double x = a.as<double>()[i], y = b.as<double>()[i];
-    if (std::isnan(x) && std::isnan(y)) continue;
-    if (x == y) continue;
-    if (!(std::abs(x - y) <= t.absolute + t.relative * std::abs(y)) || std::isinf(y))
-      return "element " + std::to_string(i) + " is " + std::to_string(x) + ", PyTorch gives " + std::to_string(y);
-  }
-  return {};
-}
 
 TEST(Goldens, CoverEveryOperator) {
   std::set<OpId> covered;

@@ -25,6 +25,9 @@ struct GoldenCall {
   std::vector<reference::OpArg> concrete_args() const;
 };
 
+/// Empty if they agree up to what rounding allows in one operator, else the first difference.
+std::string difference(const Tensor& got, const Tensor& expected);
+
 /// All of goldens/, read once.
 const std::vector<GoldenCall>& golden_calls();
 

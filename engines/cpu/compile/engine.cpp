@@ -20,9 +20,7 @@ namespace {
 /// Steps with fewer elements of work than this are not worth waking other threads for.
 constexpr std::int64_t kSerialWork = 8192;
 
-bool compiled_dtype(DType t) {
-  return t == DType::f32 || t == DType::i64 || t == DType::i32 || t == DType::b8 || t == DType::f64;
-}
+bool compiled_dtype(DType t) { return is_floating(t) || is_integral(t) || t == DType::b8; }
 
 std::int64_t work_of(const KernelTask& task, const SymValues& sizes) {
   std::int64_t work = 1;

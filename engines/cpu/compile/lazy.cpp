@@ -129,9 +129,10 @@ LazyPtr make_accumulator() {
   return finished(std::move(node));
 }
 
-LazyPtr make_temp(int number) {
+LazyPtr make_temp(int number, ExprType type) {
   Lazy node;
   node.op = ExprOp::temp;
+  node.type = type;
   node.temp = number;
   return finished(std::move(node));
 }

@@ -50,7 +50,7 @@ LazyPtr make_gather(const View& table, LazyPtr index, const SymInt& stride, cons
 /// offset + strides . index of the domain, as an integer.
 LazyPtr make_index(Affine map);
 LazyPtr make_accumulator();
-LazyPtr make_temp(int number);
+LazyPtr make_temp(int number, ExprType type = ExprType::f32);
 
 /// The arithmetic type of a storage type: f32 for floats but f64, i64 for integers and bools.
 ExprType arithmetic_type(DType dtype);

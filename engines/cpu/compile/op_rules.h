@@ -24,7 +24,8 @@ using RuleTable = std::map<std::string, OpRule, std::less<>>;  ///< by operator 
 
 void add_pointwise_rules(RuleTable& table);
 void add_movement_rules(RuleTable& table);
-void add_product_rules(RuleTable& table);  ///< linear, mm, bmm, attention
+void add_indexing_rules(RuleTable& table);  ///< gather, interpolation, padding that repeats, triangles, rotation
+void add_product_rules(RuleTable& table);   ///< linear, mm, bmm, attention
 void add_convolution_rules(RuleTable& table);
 void add_reduction_rules(RuleTable& table);  ///< sums, means, softmax, norms
 void add_pooling_rules(RuleTable& table);

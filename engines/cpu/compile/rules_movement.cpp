@@ -113,6 +113,34 @@ void lower_select(Lowering& lowering, const Node& node) {
   });
 }
 
+/// The two dims become one that walks along both, and goes last.
+void lower_diagonal(Lowering& lowering, const Node& node) {
+  const Value* from = node.args[0].value();
+  const std::size_t rank = from->type.shape.size();
+  const std::int64_t offset = node.args[1].integer();
+  const std::size_t row = wrap(node.args[2].integer(), rank), column = wrap(node.args[3].integer(), rank);
+  move(lowering, node, from, [&](const Affine& map) {
+    Affine out{map.offset + (offset >= 0 ? map.strides[column] * offset : map.strides[row] * -offset), {}};
+    for (std::size_t d = 0; d < rank; ++d)
+      if (d != row && d != column) out.strides.push_back(map.strides[d]);
+    out.strides.push_back(map.strides[row] + map.strides[column]);
+    return std::optional(out);
+  });
+}
+
+/// Windows of a dim: its steps stay in place, the elements of each go last.
+void lower_unfold(Lowering& lowering, const Node& node) {
+  const Value* from = node.args[0].value();
+  const std::size_t dim = wrap(node.args[1].integer(), from->type.shape.size());
+  const std::int64_t step = node.args[3].integer();
+  move(lowering, node, from, [&](const Affine& map) {
+    Affine out = map;
+    out.strides.push_back(map.strides[dim]);
+    out.strides[dim] = map.strides[dim] * step;
+    return std::optional(out);
+  });
+}
+
 void lower_cat(Lowering& lowering, const Node& node) {
   const Value* result = node.output();
   std::vector<const Value*> parts;
@@ -232,6 +260,11 @@ void add_movement_rules(RuleTable& table) {
   table["aten.expand.default"] = {lower_expand, {}};
   table["aten.slice.Tensor"] = {lower_slice, constant_slice};
   table["aten.select.int"] = {lower_select, {}};
+  table["aten.diagonal.default"] = {lower_diagonal, {}};
+  table["aten.unfold.default"] = {lower_unfold, [](const Node& node) {
+                                    return node.args[0].value()->type.shape.empty() ? Support::no("a 0-dim tensor")
+                                                                                    : Support::yes();
+                                  }};
   table["aten.cat.default"] = {lower_cat, {}};
   table["aten.constant_pad_nd.default"] = {lower_pad, [](const Node& node) {
                                              for (const auto& pad : node.args[1].list())

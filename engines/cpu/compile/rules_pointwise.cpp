@@ -1,166 +1,165 @@
 // Elementwise operators: by rule from a table of scalar forms.
 
 #include <cmath>
-#include <limits>
 
+#include "base/tensor.h"
 #include "compiler/ops/schema.h"
-#include "engines/cpu/compile/op_rules.h"
+#include "engines/cpu/compile/pointwise.h"
 
 namespace aitune::cpu {
-namespace {
 
-/// The operands of an elementwise node: tensors and numbers alike, all over the result's shape and in one type.
-class Operands {
- public:
-  Operands(Lowering& lowering, const Node& node) : lowering_(lowering), node_(node) {
-    shape_ = node.output()->type.shape;
-    // One pending root may stay pending: the first operand that has the result's shape.
-    for (const Value* value : node.operands()) {
-      const auto& state = lowering.state(value);
-      if (!state.view && state.root && state.shape == shape_ && !root_) root_ = state.root;
-    }
+Operands::Operands(Lowering& lowering, const Node& node)
+    : lowering_(lowering), node_(node), shape_(node.output()->type.shape) {
+  for (const Value* value : node.operands()) {
+    const auto& state = lowering.state(value);
+    if (!state.view && state.root && state.shape == shape_ && !root_) root_ = state.root;
   }
-
-  LazyPtr get(std::size_t i, ExprType type) {
-    const Arg& arg = node_.args[i];
-    if (!arg.is_value()) return make_constant(arg.number(), type);
-    return make_cast(tensor(arg.value()), type);
-  }
-  LazyPtr tensor(const Value* value) { return lowering_.expression(value, shape_, root_); }
-  bool has(std::size_t i) const { return !node_.args[i].is_none(); }
-
-  /// The type in which comparisons are made: that of the widest operand.
-  ExprType common_type() const {
-    ExprType type = ExprType::i64;
-    for (const Arg& arg : node_.args) {
-      ExprType own = ExprType::i64;
-      if (arg.is_value())
-        own = arithmetic_type(arg.value()->type.dtype);
-      else if (std::holds_alternative<double>(arg))
-        own = ExprType::f32;
-      if (own == ExprType::f64 || (own == ExprType::f32 && type == ExprType::i64)) type = own;
-    }
-    return type;
-  }
-
-  void define(LazyPtr expr, bool non_negative = false) {
-    std::vector<const Node*> sources;
-    for (const Value* value : node_.operands()) {
-      const auto& state = lowering_.state(value);
-      if (!state.view) sources.insert(sources.end(), state.sources.begin(), state.sources.end());
-    }
-    sources.push_back(&node_);
-    lowering_.state(node_.output()).non_negative = non_negative;
-    lowering_.define_expression(node_.output(), std::move(expr), root_, std::move(sources));
-  }
-
-  ExprType result_type() const { return arithmetic_type(node_.output()->type.dtype); }
-  const Node& node() const { return node_; }
-
- private:
-  Lowering& lowering_;
-  const Node& node_;
-  SymShape shape_;
-  RootPtr root_;
-};
-
-LazyPtr number(double v, ExprType t = ExprType::f32) { return make_constant(v, t); }
-LazyPtr binary(ExprOp op, LazyPtr a, LazyPtr b) {
-  const ExprType t = a->type;
-  return make_binary(op, std::move(a), std::move(b), t);
-}
-LazyPtr unary(ExprOp op, LazyPtr a) {
-  const ExprType t = a->type;
-  return make_unary(op, std::move(a), t);
-}
-LazyPtr clamp(LazyPtr x, double low, double high) {
-  const ExprType t = x->type;
-  return binary(ExprOp::min, binary(ExprOp::max, std::move(x), number(low, t)), number(high, t));
 }
 
-using Form = LazyPtr (*)(Operands&, ExprType);
+Scalar Operands::get(std::size_t i, ExprType type) {
+  const Arg& arg = node_.args[i];
+  if (arg.is_value()) return cast(tensor(arg.value()), type);
+  if (const auto* size = std::get_if<SymInt>(&arg)) {
+    if (const auto known = size->as_constant())
+      return type == ExprType::i64 ? make_integer(*known) : make_constant(static_cast<double>(*known), type);
+    return cast(make_index({*size, std::vector<SymInt>(shape_.size(), SymInt(0))}), type);
+  }
+  return make_constant(arg.number(), type);
+}
 
-void add_rule(RuleTable& table, const char* name, Form form, bool non_negative = false) {
+ExprType Operands::common_type() const {
+  ExprType type = ExprType::i64;
+  for (const Arg& arg : node_.args) {
+    ExprType own = ExprType::i64;
+    if (arg.is_value())
+      own = arithmetic_type(arg.value()->type.dtype);
+    else if (std::holds_alternative<double>(arg))
+      own = ExprType::f32;
+    if (own == ExprType::f64 || (own == ExprType::f32 && type == ExprType::i64)) type = own;
+  }
+  return type;
+}
+
+void Operands::define(const Scalar& expr, bool non_negative) {
+  std::vector<const Node*> sources;
+  for (const Value* value : node_.operands()) {
+    const auto& state = lowering_.state(value);
+    if (!state.view) sources.insert(sources.end(), state.sources.begin(), state.sources.end());
+  }
+  sources.push_back(&node_);
+  lowering_.state(node_.output()).non_negative = non_negative;
+  lowering_.define_expression(node_.output(), expr, root_, std::move(sources));
+}
+
+void add_form(RuleTable& table, const std::string& name, Form form, Check check, bool non_negative) {
   table[name] = {[form, non_negative](Lowering& lowering, const Node& node) {
                    Operands operands(lowering, node);
                    operands.define(form(operands, operands.result_type()), non_negative);
                  },
-                 {}};
+                 std::move(check)};
+}
+
+namespace {
+
+/// Double precision would need better polynomials than the kernels have.
+Support short_floats_only(const Node& node) {
+  return node.output()->type.dtype == DType::f64 ? Support::no("double precision of this function is not compiled")
+                                                 : Support::yes();
+}
+
+void add_rule(RuleTable& table, const std::string& name, Form form, bool non_negative = false) {
+  add_form(table, name, form, {}, non_negative);
 }
 
 template <ExprOp op>
-LazyPtr unary_form(Operands& o, ExprType t) {
-  return make_unary(op, o.get(0, t), t);
+Scalar unary_form(Operands& o, ExprType t) {
+  return unary(op, o.get(0, t));
 }
 template <ExprOp op>
-LazyPtr binary_form(Operands& o, ExprType t) {
-  return make_binary(op, o.get(0, t), o.get(1, t), t);
+Scalar binary_form(Operands& o, ExprType t) {
+  return binary(op, o.get(0, t), o.get(1, t));
 }
+/// As an element of this type would be.
+double rounded(double number, DType dtype) {
+  Tensor one(DType::f64, {1});
+  *one.as<double>() = number;
+  return *one.to(dtype).to(DType::f64).as<double>();
+}
+
+/// PyTorch compares numbers in the tensor's own type.
 template <ExprOp op>
-LazyPtr compare_form(Operands& o, ExprType) {
+Scalar compare_form(Operands& o, ExprType) {
   const ExprType common = o.common_type();
-  return make_binary(op, o.get(0, common), o.get(1, common), ExprType::i64);
+  const Arg& other = o.node().args[1];
+  const DType dtype = o.node().args[0].value()->type.dtype;
+  if (!other.is_value() && is_floating(dtype) && !std::holds_alternative<SymInt>(other))
+    return compare(op, o.get(0, common), make_constant(rounded(other.number(), dtype), common));
+  return compare(op, o.get(0, common), o.get(1, common));
 }
 /// add and sub: the second operand times alpha (argument 2).
 template <ExprOp op>
-LazyPtr alpha_form(Operands& o, ExprType t) {
-  LazyPtr other = o.get(1, t);
-  const double alpha = o.node().args[2].number();
-  if (alpha != 1) other = binary(ExprOp::mul, other, number(alpha, t));
-  return make_binary(op, o.get(0, t), other, t);
+Scalar alpha_form(Operands& o, ExprType t) {
+  const Scalar other = o.get(1, t);
+  const double alpha = o.number(2);
+  return binary(op, o.get(0, t), alpha == 1 ? other : other * alpha);
 }
 template <ExprOp op>
-LazyPtr logical_form(Operands& o, ExprType) {
+Scalar logical_form(Operands& o, ExprType) {
   const ExprType common = o.common_type();
-  const auto truth = [&](std::size_t i) {
-    return make_binary(ExprOp::ne, o.get(i, common), number(0, common), ExprType::i64);
-  };
-  return make_binary(op, truth(0), truth(1), ExprType::i64);
+  return binary(op, o.get(0, common) != 0, o.get(1, common) != 0);
 }
 
-LazyPtr gelu_form(Operands& o, ExprType t) {
-  const LazyPtr x = o.get(0, t);
-  if (o.node().args[1].string() == "tanh") {
-    const LazyPtr cube = binary(ExprOp::mul, binary(ExprOp::mul, x, x), x);
-    const LazyPtr inner = binary(ExprOp::mul, number(std::sqrt(2 / M_PI), t),
-                                 make_binary(ExprOp::add, x, binary(ExprOp::mul, cube, number(0.044715, t)), t));
-    return binary(ExprOp::mul, binary(ExprOp::mul, x, number(0.5, t)),
-                  binary(ExprOp::add, unary(ExprOp::tanh, inner), number(1, t)));
-  }
-  const LazyPtr erf = unary(ExprOp::erf, binary(ExprOp::mul, x, number(M_SQRT1_2, t)));
-  return binary(ExprOp::mul, binary(ExprOp::mul, x, number(0.5, t)), binary(ExprOp::add, erf, number(1, t)));
+Scalar gelu_form(Operands& o, ExprType t) {
+  const Scalar x = o.get(0, t);
+  if (o.node().args[1].string() == "tanh")
+    return x * 0.5 * (tanh(std::sqrt(2 / M_PI) * (x + x * x * x * 0.044715)) + 1);
+  return x * 0.5 * (unary(ExprOp::erf, x * M_SQRT1_2) + 1);
 }
 
-LazyPtr hardsigmoid(LazyPtr x) {
-  const ExprType t = x->type;
-  return binary(ExprOp::mul, clamp(binary(ExprOp::add, std::move(x), number(3, t)), 0, 6), number(1.0 / 6, t));
-}
+Scalar hardsigmoid(const Scalar& x) { return min(max(x + 3, x.number(0)), x.number(6)) * (1.0 / 6); }
 
-LazyPtr clamp_form(Operands& o, ExprType t) {
-  LazyPtr x = o.get(0, t);
-  if (o.node().args.size() > 1 && o.has(1)) x = binary(ExprOp::max, x, o.get(1, t));
-  if (o.node().args.size() > 2 && o.has(2)) x = binary(ExprOp::min, x, o.get(2, t));
+Scalar clamp_form(Operands& o, ExprType t) {
+  Scalar x = o.get(0, t);
+  if (o.has(1)) x = max(x, o.get(1, t));
+  if (o.has(2)) x = min(x, o.get(2, t));
   return x;
 }
 
-LazyPtr pow_scalar_form(Operands& o, ExprType t) {
-  const LazyPtr x = o.get(0, t);
-  const double e = o.node().args[1].number();
-  if (e == 2) return binary(ExprOp::mul, x, x);
-  if (e == 3) return binary(ExprOp::mul, binary(ExprOp::mul, x, x), x);
+/// Powers with an instruction or a few multiplications; of integers, only those.
+Scalar pow_scalar_form(Operands& o, ExprType t) {
+  const Scalar x = o.get(0, t);
+  const double e = o.number(1);
+  if (e == 2) return x * x;
+  if (e == 3) return x * x * x;
   if (e == 1) return x;
-  if (e == 0.5 && t != ExprType::i64) return unary(ExprOp::sqrt, x);
-  if (e == -0.5 && t != ExprType::i64) return unary(ExprOp::rsqrt, x);
-  if (e == -1 && t != ExprType::i64) return unary(ExprOp::reciprocal, x);
-  return binary(ExprOp::pow, x, number(e, t));
+  if (e == 0) return x.number(1);
+  if (e == 0.5) return sqrt(x);
+  if (e == -0.5) return unary(ExprOp::rsqrt, x);
+  if (e == -1) return unary(ExprOp::reciprocal, x);
+  return binary(ExprOp::pow, x, x.number(e));
 }
 
-LazyPtr where_form(Operands& o, ExprType t) { return make_select(o.get(0, ExprType::i64), o.get(1, t), o.get(2, t)); }
+Support check_pow_scalar(const Node& node) {
+  if (is_floating(node.output()->type.dtype)) return Support::yes();
+  const double e = node.args[1].number();
+  return e >= 0 && e <= 3 ? Support::yes() : Support::no("such powers of integers are not compiled");
+}
+Support check_floating(const Node& node) {
+  return is_floating(node.output()->type.dtype) ? Support::yes() : Support::no("integers are not compiled");
+}
+
+Scalar where_form(Operands& o, ExprType t) { return select(o.get(0, ExprType::i64), o.get(1, t), o.get(2, t)); }
+
+/// A cast, or a copy.
+Scalar cast_form(Operands& o, ExprType t) {
+  const Scalar x = o.tensor(o.node().args[0].value());
+  if (o.result_dtype() == DType::b8 && o.node().args[0].value()->type.dtype != DType::b8) return x != 0;
+  return cast(x, t);
+}
 
 void add_unary_rules(RuleTable& table) {
   add_rule(
-      table, "aten.relu.default",
-      [](Operands& o, ExprType t) { return binary(ExprOp::max, o.get(0, t), number(0, t)); }, true);
+      table, "aten.relu.default", [](Operands& o, ExprType t) { return max(o.get(0, t), make_constant(0, t)); }, true);
   add_rule(table, "aten.neg.default", unary_form<ExprOp::neg>);
   add_rule(table, "aten.abs.default", unary_form<ExprOp::abs>);
   add_rule(table, "aten.sqrt.default", unary_form<ExprOp::sqrt>);
@@ -169,7 +168,7 @@ void add_unary_rules(RuleTable& table) {
   add_rule(table, "aten.exp.default", unary_form<ExprOp::exp>);
   add_rule(table, "aten.log.default", unary_form<ExprOp::log>);
   add_rule(table, "aten.tanh.default", unary_form<ExprOp::tanh>);
-  add_rule(table, "aten.erf.default", unary_form<ExprOp::erf>);
+  add_form(table, "aten.erf.default", unary_form<ExprOp::erf>, short_floats_only);
   add_rule(table, "aten.sigmoid.default", unary_form<ExprOp::sigmoid>);
   add_rule(table, "aten.sin.default", unary_form<ExprOp::sin>);
   add_rule(table, "aten.cos.default", unary_form<ExprOp::cos>);
@@ -177,73 +176,61 @@ void add_unary_rules(RuleTable& table) {
   add_rule(table, "aten.ceil.default", unary_form<ExprOp::ceil>);
   add_rule(table, "aten.round.default", unary_form<ExprOp::round>);
   add_rule(table, "aten.trunc.default", unary_form<ExprOp::trunc>);
-  add_rule(table, "aten.gelu.default", gelu_form);
+  add_form(table, "aten.gelu.default", gelu_form, short_floats_only);
   add_rule(table, "aten.silu.default", [](Operands& o, ExprType t) {
-    const LazyPtr x = o.get(0, t);
-    return binary(ExprOp::mul, x, unary(ExprOp::sigmoid, x));
+    const Scalar x = o.get(0, t);
+    return x * unary(ExprOp::sigmoid, x);
   });
   add_rule(table, "aten.hardsigmoid.default", [](Operands& o, ExprType t) { return hardsigmoid(o.get(0, t)); }, true);
   add_rule(table, "aten.hardswish.default", [](Operands& o, ExprType t) {
-    const LazyPtr x = o.get(0, t);
-    return binary(ExprOp::mul, x, hardsigmoid(x));
+    const Scalar x = o.get(0, t);
+    return x * hardsigmoid(x);
   });
   add_rule(table, "aten.leaky_relu.default", [](Operands& o, ExprType t) {
-    const LazyPtr x = o.get(0, t);
-    return make_select(make_binary(ExprOp::gt, x, number(0, t), ExprType::i64), x, binary(ExprOp::mul, x, o.get(1, t)));
+    const Scalar x = o.get(0, t);
+    return select(x > 0, x, x * o.get(1, t));
   });
-  add_rule(table, "aten.logical_not.default", [](Operands& o, ExprType) {
-    const ExprType c = o.common_type();
-    return make_binary(ExprOp::eq, o.get(0, c), number(0, c), ExprType::i64);
-  });
+  add_rule(table, "aten.logical_not.default", [](Operands& o, ExprType) { return o.get(0, o.common_type()) == 0; });
   add_rule(table, "aten.bitwise_not.default", [](Operands& o, ExprType t) {
-    if (o.node().output()->type.dtype == DType::b8) return make_binary(ExprOp::eq, o.get(0, t), number(0, t), t);
-    return make_unary(ExprOp::bitwise_not, o.get(0, t), t);
+    const Scalar x = o.get(0, t);
+    return o.result_dtype() == DType::b8 ? x == 0 : unary(ExprOp::bitwise_not, x);
   });
-  add_rule(table, "aten.clamp.default", clamp_form);
-  add_rule(table, "aten.clamp_min.default", clamp_form);
-  add_rule(table, "aten.clamp_max.default",
-           [](Operands& o, ExprType t) { return binary(ExprOp::min, o.get(0, t), o.get(1, t)); });
+  for (const char* name : {"aten.clamp.default", "aten.clamp_min.default"}) add_rule(table, name, clamp_form);
+  add_rule(table, "aten.clamp_max.default", [](Operands& o, ExprType t) { return min(o.get(0, t), o.get(1, t)); });
   for (const char* name : {"aten._to_copy.default", "aten.to.dtype", "aten.clone.default", "aten.alias.default"})
-    add_rule(table, name, [](Operands& o, ExprType t) {
-      const LazyPtr x = o.tensor(o.node().args[0].value());
-      if (o.node().output()->type.dtype == DType::b8 && x->type != ExprType::i64)
-        return make_binary(ExprOp::ne, x, number(0, x->type), ExprType::i64);
-      if (o.node().output()->type.dtype == DType::b8 && o.node().args[0].value()->type.dtype != DType::b8)
-        return make_binary(ExprOp::ne, x, number(0, x->type), ExprType::i64);
-      return make_cast(x, t);
-    });
+    add_rule(table, name, cast_form);
 }
 
 void add_binary_rules(RuleTable& table) {
-  for (const char* name : {"aten.add.Tensor", "aten.add.Scalar"}) add_rule(table, name, alpha_form<ExprOp::add>);
-  for (const char* name : {"aten.sub.Tensor", "aten.sub.Scalar"}) add_rule(table, name, alpha_form<ExprOp::sub>);
-  for (const char* name : {"aten.mul.Tensor", "aten.mul.Scalar"}) add_rule(table, name, binary_form<ExprOp::mul>);
-  for (const char* name : {"aten.div.Tensor", "aten.div.Scalar"}) add_rule(table, name, binary_form<ExprOp::div>);
+  const auto overloads = [&](const std::string& base, Form form) {
+    for (const char* overload : {".Tensor", ".Scalar"}) add_rule(table, "aten." + base + overload, form);
+  };
+  overloads("add", alpha_form<ExprOp::add>);
+  overloads("sub", alpha_form<ExprOp::sub>);
+  overloads("mul", binary_form<ExprOp::mul>);
+  overloads("div", binary_form<ExprOp::div>);
   add_rule(table, "aten.maximum.default", binary_form<ExprOp::max>);
   add_rule(table, "aten.minimum.default", binary_form<ExprOp::min>);
-  add_rule(table, "aten.pow.Tensor_Tensor", binary_form<ExprOp::pow>);
-  add_rule(table, "aten.pow.Tensor_Scalar", pow_scalar_form);
-  const auto compare = [&](const std::string& base, Form form) {
-    for (const char* overload : {".Tensor", ".Scalar"}) add_rule(table, ("aten." + base + overload).c_str(), form);
-  };
-  compare("eq", compare_form<ExprOp::eq>);
-  compare("ne", compare_form<ExprOp::ne>);
-  compare("lt", compare_form<ExprOp::lt>);
-  compare("le", compare_form<ExprOp::le>);
-  compare("gt", compare_form<ExprOp::gt>);
-  compare("ge", compare_form<ExprOp::ge>);
+  add_form(table, "aten.pow.Tensor_Tensor", binary_form<ExprOp::pow>, check_floating);
+  add_form(table, "aten.pow.Scalar", binary_form<ExprOp::pow>, check_floating);
+  add_form(table, "aten.pow.Tensor_Scalar", pow_scalar_form, check_pow_scalar);
+  overloads("eq", compare_form<ExprOp::eq>);
+  overloads("ne", compare_form<ExprOp::ne>);
+  overloads("lt", compare_form<ExprOp::lt>);
+  overloads("le", compare_form<ExprOp::le>);
+  overloads("gt", compare_form<ExprOp::gt>);
+  overloads("ge", compare_form<ExprOp::ge>);
   add_rule(table, "aten.logical_and.default", logical_form<ExprOp::logical_and>);
   add_rule(table, "aten.logical_or.default", logical_form<ExprOp::logical_or>);
-  for (const char* overload : {".Tensor", ".Scalar"}) {
-    add_rule(table, (std::string("aten.bitwise_and") + overload).c_str(), binary_form<ExprOp::bitwise_and>);
-    add_rule(table, (std::string("aten.bitwise_or") + overload).c_str(), binary_form<ExprOp::bitwise_or>);
-    add_rule(table, (std::string("aten.bitwise_xor") + overload).c_str(), binary_form<ExprOp::bitwise_xor>);
-  }
+  add_rule(table, "aten.logical_xor.default", logical_form<ExprOp::bitwise_xor>);
+  overloads("bitwise_and", binary_form<ExprOp::bitwise_and>);
+  overloads("bitwise_or", binary_form<ExprOp::bitwise_or>);
+  overloads("bitwise_xor", binary_form<ExprOp::bitwise_xor>);
   for (const char* name : {"aten.where.self", "aten.where.ScalarOther", "aten.where.ScalarSelf", "aten.where.Scalar"})
     add_rule(table, name, where_form);
   for (const char* name : {"aten.masked_fill.Scalar", "aten.masked_fill.Tensor"})
     add_rule(table, name,
-             [](Operands& o, ExprType t) { return make_select(o.get(1, ExprType::i64), o.get(2, t), o.get(0, t)); });
+             [](Operands& o, ExprType t) { return select(o.get(1, ExprType::i64), o.get(2, t), o.get(0, t)); });
 }
 
 /// Tensors without memory: arange, full and their kin.
@@ -296,6 +283,7 @@ void add_pointwise_rules(RuleTable& table) {
   add_unary_rules(table);
   add_binary_rules(table);
   add_creation_rules(table);
+  add_function_rules(table);
 }
 
 }  // namespace aitune::cpu

@@ -113,6 +113,7 @@ const RuleTable& rules() {
     add_convolution_rules(t);
     add_reduction_rules(t);
     add_pooling_rules(t);
+    add_indexing_rules(t);
     return t;
   }();
   return table;
