@@ -8,6 +8,7 @@ const DecomposeRules& decompose_rules() {
     add_movement_rules(all);
     add_matmul_rules(all);
     add_network_rules(all);
+    add_layer_rules(all);
     add_elementwise_rules(all);
     return all;
   }();

@@ -20,7 +20,14 @@ using DecomposeRules = std::unordered_map<std::string_view, DecomposeRule>;
 void add_movement_rules(DecomposeRules& rules);     ///< decompose_movement.cpp
 void add_matmul_rules(DecomposeRules& rules);       ///< decompose_matmul.cpp
 void add_network_rules(DecomposeRules& rules);      ///< decompose_network.cpp
+void add_layer_rules(DecomposeRules& rules);        ///< decompose_layers.cpp
 void add_elementwise_rules(DecomposeRules& rules);  ///< decompose_elementwise.cpp
+
+// Rules for what the rules of decompose_network.cpp leave of an operator.
+/// Adaptive average pooling with windows of different sizes: a product with the matrix of means along each dim.
+Replacement decompose_uneven_average(Inserter& insert, Node& node);
+/// Pooling of [C, H, W] as of a batch of one.
+Replacement decompose_unbatched_pool(Inserter& insert, Node& node);
 
 /// All of the above.
 const DecomposeRules& decompose_rules();

@@ -193,10 +193,10 @@ Replacement adaptive_avg_pool(Inserter& insert, Node& node) {
   }
   if (same) return {{x}};
   if (whole) return {{insert.call("aten.mean.dim", {x, to_args(dims), true})}};
-  if (spatial != 2) return std::nullopt;
+  if (spatial != 2) return decompose_uneven_average(insert, node);
   for (std::size_t d = first; d < rank(x); ++d) {
     const auto quotient = divide_exact(x->type.shape[d], out[d]);
-    if (!quotient || !quotient->is_constant()) return std::nullopt;
+    if (!quotient || !quotient->is_constant()) return decompose_uneven_average(insert, node);
     window.push_back(quotient->constant());
   }
   return {{insert.call("aten.avg_pool2d.default", {x, to_args(window), to_args(window)})}};
@@ -204,7 +204,7 @@ Replacement adaptive_avg_pool(Inserter& insert, Node& node) {
 
 /// The stride is spelt out, lists have full length.
 Replacement normalise_pool(Inserter& insert, Node& node) {
-  if (!argument(node, "stride").list().empty()) return std::nullopt;
+  if (!argument(node, "stride").list().empty()) return decompose_unbatched_pool(insert, node);
   ArgList args = node.args;
   args[node.op->arg_index("stride")] = argument(node, "kernel_size");
   return {{insert.call(node.op_name(), std::move(args))}};

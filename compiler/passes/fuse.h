@@ -28,4 +28,8 @@ void fold_batch_norm(Graph& graph, const PassContext& context);
 /// linear that feeds them alone. fold_scales.cpp
 void fold_scales(Graph& graph, const PassContext& context);
 
+/// Transposed convolutions with constant weights and no dilation become plain ones whose extra output channels are
+/// moved between the elements. After everything that folds into weights. transposed_convolution.cpp
+void untranspose_convolutions(Graph& graph, const PassContext& context);
+
 }  // namespace aitune

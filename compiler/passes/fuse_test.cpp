@@ -256,7 +256,28 @@ TEST(FoldBatchNorm, IntoTheTransposedConvolution) {
     %y: f32[2,6,10,10] = aten.batch_norm.default(%c, %g, %h, %m, %s, False, 0.1, 1e-5, True)
     return %y
   })");
-  EXPECT_THAT(ops_of(graph), ElementsAre("aten.convolution.default"));
+  EXPECT_THAT(ops_of(graph), ElementsAre("aten.convolution.default", "aten.view.default", "aten.permute.default",
+                                         "aten.view.default", "aten.add.Tensor"));
+}
+
+TEST(UntransposeConvolutions, EveryGeometry) {
+  for (const char* arguments : {"[1, 1], [0, 0], [0, 0], 1", "[2, 2], [1, 1], [1, 1], 1", "[3, 2], [0, 2], [2, 0], 1",
+                                "[2, 3], [1, 0], [0, 2], 2", "[4, 4], [0, 0], [3, 3], 2"}) {
+    SCOPED_TRACE(arguments);
+    const bool grouped = std::string_view(arguments).ends_with("2");
+    const Graph graph =
+        check_lowering(std::string("graph(%x: f32[s0,4,5,3]) where s0 in [1,4] {\n") +
+                           "weight %w: f32[4,6,3,4] \"w\" = random(1)\nweight %b: f32[" + (grouped ? "12" : "6") +
+                           "] \"b\" = random(2)\n" + "%y = aten.conv_transpose2d.input(%x, %w, %b, " +
+                           std::string(arguments).substr(0, std::string_view(arguments).size() - 1) +
+                           (grouped ? "2" : "1") + ")\nreturn %y\n}",
+                       {{"s0", 2}});
+    for (const auto& node : graph.nodes()) {
+      if (node->op_name() == "aten.convolution.default") {
+        EXPECT_FALSE(node->args[6].boolean());
+      }
+    }
+  }
 }
 
 TEST(FoldBatchNorm, AConvolutionThatOthersReadStays) {

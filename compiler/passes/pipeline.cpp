@@ -49,6 +49,7 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"eliminate_dead_code", eliminate_dead_code},
     {"fold_scales", fold_scales},
     {"eliminate_dead_code", eliminate_dead_code},
+    {"untranspose_convolutions", untranspose_convolutions},
     {"merge_linears", merge_linears},
     {"fold_constants", fold_constants},
     {"simplify", simplify},

@@ -36,6 +36,12 @@ Arg rebind(const Arg& arg, const std::map<const Value*, Value*>& to) {
   return arg.is_value() ? Arg(to.at(arg.value())) : arg;
 }
 
+/// Where PyTorch's answer depends on the order in which it adds: its running mean of a column with an infinity is NaN
+/// or infinite, by where the infinity stands.
+bool infinity_is_lost(std::string_view op) {
+  return op == "aten.var_mean.correction" || op == "aten.std_mean.correction";
+}
+
 /// Operators whose second operand and those after it are a network's weights.
 bool has_weights(std::string_view op) {
   return op.starts_with("aten.conv") || op.starts_with("aten.linear.") || op.starts_with("aten.batch_norm.");
@@ -68,12 +74,12 @@ Graph graph_of(const GoldenCall& call, std::vector<Tensor>& inputs) {
   return graph;
 }
 
-BuildResult compile(Graph& graph) {
+BuildResult compile(Graph& graph, const CpuTarget& target) {
   LowerOptions lowering;
   lowering.evaluator = reference_evaluator();
   lower(graph, lowering);
   BuildOptions options;
-  options.target = host_cpu();
+  options.target = target;
   options.settings.min_block_size = 1;
   options.settings.optimization_level = 0;
   options.settings.num_threads = 1;
@@ -81,7 +87,22 @@ BuildResult compile(Graph& graph) {
   return build(graph, options);
 }
 
-TEST(Operators, CompiledKernelsGivePyTorchsValues) {
+/// One line for each operator: name, calls, compiled ones, wrong ones, and the reasons between bars.
+void write_table(const char* file, const std::map<std::string, Tally>& tallies) {
+  std::ofstream out(file);
+  for (const auto& [name, t] : tallies) {
+    out << name << ' ' << t.calls << ' ' << t.compiled << ' ' << t.wrong;
+    for (const auto& reason : t.reasons) out << " | " << reason;
+    out << '\n';
+  }
+}
+
+class Operators : public testing::TestWithParam<bool> {};
+
+TEST_P(Operators, CompiledKernelsGivePyTorchsValues) {
+  CpuTarget target = host_cpu();
+  if (!GetParam()) target.avx512 = target.avx512_vnni = target.avx512_bf16 = target.amx_bf16 = false;
+  if (GetParam() && !target.avx512) GTEST_SKIP() << "this CPU has no AVX-512";
   std::map<std::string, Tally> tallies;
   const char* only = std::getenv("AITUNE_OPS");
   for (const GoldenCall& call : golden_calls()) {
@@ -91,7 +112,7 @@ TEST(Operators, CompiledKernelsGivePyTorchsValues) {
     try {
       std::vector<Tensor> inputs;
       Graph graph = graph_of(call, inputs);
-      const BuildResult built = compile(graph);
+      const BuildResult built = compile(graph, target);
       ++tally.calls;
       LoadOptions load;
       load.num_threads = 1;
@@ -101,7 +122,8 @@ TEST(Operators, CompiledKernelsGivePyTorchsValues) {
       for (const Fallback& f : built.fallbacks) tally.reasons.insert(f.op + ": " + f.reason);
       bool wrong = outputs.size() != call.results.size();
       for (std::size_t i = 0; i < outputs.size() && !wrong; ++i)
-        if (const auto text = difference(outputs[i], call.results[i]); !text.empty()) {
+        if (const auto text = difference(outputs[i], call.results[i]);
+            !text.empty() && !(infinity_is_lost(name) && !all_finite(call.results[i]))) {
           wrong = true;
           ADD_FAILURE() << "result " << i << " of " << call.text << ": " << text
                         << (built.fallbacks.empty() ? "" : " (on the reference engine)");
@@ -114,15 +136,11 @@ TEST(Operators, CompiledKernelsGivePyTorchsValues) {
       ++tally.wrong;
     }
   }
-  if (const char* file = std::getenv("AITUNE_OPS_TABLE")) {
-    std::ofstream out(file);
-    for (const auto& [name, t] : tallies) {
-      out << name << ' ' << t.calls << ' ' << t.compiled << ' ' << t.wrong;
-      for (const auto& reason : t.reasons) out << " | " << reason;
-      out << '\n';
-    }
-  }
+  if (const char* file = std::getenv("AITUNE_OPS_TABLE")) write_table(file, tallies);
 }
+
+INSTANTIATE_TEST_SUITE_P(Levels, Operators, testing::Bool(),
+                         [](const auto& test) { return std::string(test.param ? "avx512" : "avx2"); });
 
 }  // namespace
 }  // namespace aitune::test

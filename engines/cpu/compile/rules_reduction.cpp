@@ -43,12 +43,14 @@ struct NestShape {
   }
 };
 
+std::size_t wrapped(std::int64_t dim, std::size_t rank) {
+  return static_cast<std::size_t>(dim < 0 ? dim + static_cast<std::int64_t>(rank) : dim);
+}
+
 std::vector<bool> dims_of(const Arg& arg, std::size_t rank) {
   std::vector<bool> reduced(rank, false);
   if (rank == 0) return reduced;
-  const auto mark = [&](std::int64_t d) {
-    reduced[static_cast<std::size_t>(d < 0 ? d + static_cast<std::int64_t>(rank) : d)] = true;
-  };
+  const auto mark = [&](std::int64_t d) { reduced[wrapped(d, rank)] = true; };
   if (arg.is_list())
     for (const auto d : arg.int_list()) mark(d);
   else if (!arg.is_none())
@@ -253,6 +255,42 @@ constexpr ReductionRow kReductions[] = {
     {"norm.ScalarOpt_dim", 2, norm, 1, true},
 };
 
+/// Longer scans would be slower here than one after another in the reference engine.
+constexpr std::int64_t kMaxScan = 512;
+
+/// Every element is a reduction of those up to it: quadratic work, but independent.
+void lower_scan(Lowering& lowering, const Node& node, ReduceOp op) {
+  const Value* x = node.args[0].value();
+  const SymShape& shape = x->type.shape;
+  const std::size_t rank = shape.size(), dim = wrapped(node.args[1].integer(), rank);
+  auto root = std::make_shared<Root>();
+  root->kind = Root::Kind::nest;
+  root->shape = root->outer = shape;
+  root->inner = {shape[dim]};
+  for (std::size_t d = 0; d < rank; ++d) root->dims.push_back(static_cast<int>(d));
+  const Scalar element = remap(nest_operand(lowering, x, 1), [&](const Affine& map) {
+    Affine out = map;
+    out.strides.push_back(map.strides[dim]);
+    out.strides[dim] = 0;
+    return std::optional(out);
+  });
+  Affine behind{0, std::vector<SymInt>(rank + 1, SymInt(0))};  // how far the element is behind the result
+  behind.strides[dim] = 1;
+  behind.strides[rank] = -1;
+  const ExprType type = arithmetic_type(node.output()->type.dtype);
+  const Scalar own = cast(element, type);
+  const Scalar counted = select(Scalar(make_index(behind)) >= 0, own, own.number(op == ReduceOp::sum ? 0 : 1));
+  root->reductions.push_back({op, counted});
+  lowering.define_expression(node.output(), make_temp(0, type), root, {&node});
+}
+
+Support check_scan(const Node& node) {
+  const SymShape& shape = node.args[0].value()->type.shape;
+  if (shape.empty()) return Support::no("a 0-dim scan");
+  const auto size = shape[wrapped(node.args[1].integer(), shape.size())].as_constant();
+  return size && *size <= kMaxScan ? Support::yes() : Support::no("a scan over a long or symbolic dimension");
+}
+
 /// exp(x - largest) over its sum, or the logarithm of that. `safe`: rows of -inf alone become 0.
 void lower_softmax(Lowering& lowering, const Node& node, bool logarithm, bool safe) {
   const Value* x = node.args[0].value();
@@ -330,6 +368,8 @@ void add_reduction_rules(RuleTable& table) {
         [&row](Lowering& lowering, const Node& node) { reduce(lowering, node, row); },
         [&row](const Node& node) { return check_reduction(node, row); }};
   }
+  table["aten.cumsum.default"] = {[](Lowering& l, const Node& n) { lower_scan(l, n, kSum); }, check_scan};
+  table["aten.cumprod.default"] = {[](Lowering& l, const Node& n) { lower_scan(l, n, kProduct); }, check_scan};
   const auto softmax = [&](const char* name, bool logarithm, bool safe) {
     table[name] = {[=](Lowering& l, const Node& n) { lower_softmax(l, n, logarithm, safe); }, check_softmax};
   };
