@@ -71,6 +71,8 @@ const RuleTable& rules() {
     add_assembly_rules(t);
     add_index_rules(t);
     add_creation_rules(t);
+    add_recurrent_rules(t);
+    add_distance_rules(t);
     return t;
   }();
   return table;

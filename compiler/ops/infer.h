@@ -78,6 +78,8 @@ void add_view_rules(RuleTable& table);
 void add_assembly_rules(RuleTable& table);
 void add_index_rules(RuleTable& table);
 void add_creation_rules(RuleTable& table);
+void add_recurrent_rules(RuleTable& table);
+void add_distance_rules(RuleTable& table);
 
 // --- dtypes (infer_types.cpp) ---
 

@@ -103,7 +103,7 @@ void add_index_rules(RuleTable& table) {
   table.add({aten_take_along_dim_default}, take_along_dim);
   table.add({aten_embedding_default}, embedding);
   table.add({aten_index_add_default, aten_scatter_src, aten_scatter_value, aten_scatter__src, aten_scatter__value,
-             aten_scatter_add_default, aten_index_fill_int_Scalar},
+             aten_scatter_add_default, aten_index_fill_int_Scalar, aten_scatter_reduce_two, aten_index_copy_default},
             written);
 }
 

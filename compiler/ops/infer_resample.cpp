@@ -119,17 +119,25 @@ void add_resample_rules(RuleTable& table) {
   table.add({aten_max_pool1d_default, aten_max_pool2d_default, aten_max_pool3d_default, aten_avg_pool1d_default,
              aten_avg_pool2d_default, aten_avg_pool3d_default},
             pool);
-  table.add({aten_max_pool2d_with_indices_default}, pool_with_indices);
+  table.add({aten_max_pool2d_with_indices_default, aten_max_pool3d_with_indices_default}, pool_with_indices);
   table.add({aten_adaptive_avg_pool1d_default, aten_adaptive_avg_pool2d_default, aten_adaptive_avg_pool3d_default,
-             aten__adaptive_avg_pool2d_default, aten_adaptive_max_pool2d_default},
+             aten__adaptive_avg_pool2d_default, aten__adaptive_avg_pool3d_default, aten_adaptive_max_pool1d_default,
+             aten_adaptive_max_pool2d_default, aten_adaptive_max_pool3d_default},
             adaptive_pool);
-  table.add({aten_upsample_nearest1d_default, aten_upsample_nearest1d_vec, aten_upsample_nearest2d_default,
-             aten_upsample_nearest2d_vec, aten__upsample_nearest_exact2d_default, aten__upsample_nearest_exact2d_vec,
-             aten_upsample_bilinear2d_default, aten_upsample_bilinear2d_vec, aten_upsample_linear1d_default,
-             aten_upsample_linear1d_vec, aten_upsample_bicubic2d_default, aten_upsample_bicubic2d_vec},
+  table.add({aten_upsample_nearest1d_default,        aten_upsample_nearest1d_vec,
+             aten_upsample_nearest2d_default,        aten_upsample_nearest2d_vec,
+             aten__upsample_nearest_exact2d_default, aten__upsample_nearest_exact2d_vec,
+             aten_upsample_bilinear2d_default,       aten_upsample_bilinear2d_vec,
+             aten_upsample_linear1d_default,         aten_upsample_linear1d_vec,
+             aten_upsample_bicubic2d_default,        aten_upsample_bicubic2d_vec,
+             aten_upsample_nearest3d_default,        aten_upsample_nearest3d_vec,
+             aten__upsample_nearest_exact1d_default, aten__upsample_nearest_exact1d_vec,
+             aten__upsample_nearest_exact3d_default, aten__upsample_nearest_exact3d_vec,
+             aten_upsample_trilinear3d_default,      aten_upsample_trilinear3d_vec},
             upsample);
   table.add({aten_constant_pad_nd_default, aten_pad_default, aten_reflection_pad1d_default,
-             aten_reflection_pad2d_default, aten_replication_pad1d_default, aten_replication_pad2d_default},
+             aten_reflection_pad2d_default, aten_reflection_pad3d_default, aten_replication_pad1d_default,
+             aten_replication_pad2d_default, aten_replication_pad3d_default, aten__pad_circular_default},
             pad);
   table.add({aten_pixel_shuffle_default, aten_pixel_unshuffle_default}, pixel_shuffle);
   table.add({aten_channel_shuffle_default}, channel_shuffle);

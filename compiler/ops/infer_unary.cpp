@@ -94,7 +94,7 @@ void add_unary_rules(RuleTable& table) {
       {aten_isnan_default, aten_isinf_default, aten_isfinite_default, aten_logical_not_default, aten_signbit_default},
       to_bool);
   table.add({aten_clamp_default, aten_clamp_Tensor, aten_clamp_min_default, aten_clamp_min_Tensor,
-             aten_clamp_max_default, aten_clamp_max_Tensor, aten_clip_default},
+             aten_clamp_max_default, aten_clamp_max_Tensor, aten_clip_default, aten_clip_Tensor},
             clamp);
   table.add({aten_square_default}, square);
   table.add({aten_glu_default}, glu);

@@ -216,6 +216,7 @@ void add_elementwise_rules(DecomposeRules& rules) {
   rules["aten.clamp_min.default"] = clamp_min;
   rules["aten.clamp_max.default"] = clamp_max;
   rules["aten.clamp.Tensor"] = clamp_tensors;
+  rules["aten.clip.Tensor"] = clamp_tensors;
   rules["aten.clamp_min.Tensor"] = clamp_tensors;
   rules["aten.clamp_max.Tensor"] = clamp_max_tensor;
   rules["aten.rsub.Tensor"] = rsub_tensor;

@@ -233,8 +233,9 @@ void add_network_rules(DecomposeRules& rules) {
   rules["aten.avg_pool1d.default"] = pool_1d;
   rules["aten.max_pool2d.default"] = normalise_pool;
   rules["aten.avg_pool2d.default"] = normalise_pool;
-  for (const auto* name : {"aten.adaptive_avg_pool1d.default", "aten.adaptive_avg_pool2d.default",
-                           "aten.adaptive_avg_pool3d.default", "aten._adaptive_avg_pool2d.default"}) {
+  for (const auto* name :
+       {"aten._adaptive_avg_pool3d.default", "aten.adaptive_avg_pool1d.default", "aten.adaptive_avg_pool2d.default",
+        "aten.adaptive_avg_pool3d.default", "aten._adaptive_avg_pool2d.default"}) {
     rules[name] = adaptive_avg_pool;
   }
 }

@@ -1166,6 +1166,244 @@ def pad2d(name):
     yield C(R(2, 3, 5, 4), [2, 3, 1, 2])
 
 
+@cases("reflection_pad3d replication_pad3d")
+def pad3d(name):
+    yield C(R(2, 3, 4, 5, 4), [2, 3, 1, 2, 1, 3])
+    yield C(R(3, 4, 5, 4), [1, 0, 0, 2, 1, 1])
+
+
+@cases("_pad_circular")
+def pad_circular(name):
+    yield C(R(2, 3, 5), [2, 1])
+    yield C(R(2, 3, 5, 4), [1, 2, 2, 1])
+
+
+@cases("upsample_nearest3d _upsample_nearest_exact3d")
+def upsample_nearest3d(name):
+    yield C(R(2, 3, 2, 5, 4), [3, 10, 6])
+    yield C(R(1, 2, 3, 3, 3, dtype=f64), [5, 2, 7])
+    yield C(R(1, 2, 3, 3, 3, dtype=bf16), [4, 4, 4], 1.3, 1.4, 1.5)
+
+
+@cases("upsample_nearest3d.vec _upsample_nearest_exact3d.vec")
+def upsample_nearest3d_vec(name):
+    yield C(R(2, 3, 2, 3, 4), None, [2.0, 1.5, 2.0])
+    yield C(R(2, 3, 2, 3, 4), [3, 7, 3], None)
+
+
+@cases("_upsample_nearest_exact1d")
+def upsample_nearest_exact1d(name):
+    yield C(R(2, 3, 5), [8])
+
+
+@cases("_upsample_nearest_exact1d.vec")
+def upsample_nearest_exact1d_vec(name):
+    yield C(R(2, 3, 5), None, [1.7])
+
+
+@cases("upsample_trilinear3d")
+def upsample_trilinear3d(name):
+    for align in [False, True]:
+        yield C(R(2, 2, 3, 5, 4), [4, 7, 8], align)
+
+
+@cases("upsample_trilinear3d.vec")
+def upsample_trilinear3d_vec(name):
+    yield C(R(1, 2, 3, 2, 4), None, False, [2.0, 1.5, 2.0])
+
+
+@cases("_adaptive_avg_pool3d")
+def adaptive_avg_pool3d_core(name):
+    yield C(R(2, 3, 4, 5, 6), [2, 2, 3])
+    yield C(R(2, 3, 4, 5, 6), [1, 1, 1])
+
+
+@cases("adaptive_max_pool1d")
+def adaptive_max_pool1d(name):
+    yield C(distinct(2, 3, 7), [3])
+
+
+@cases("adaptive_max_pool3d")
+def adaptive_max_pool3d(name):
+    yield C(distinct(2, 2, 4, 5, 6), [2, 3, 4])
+
+
+@cases("max_pool3d_with_indices")
+def max_pool3d_with_indices(name):
+    yield C(distinct(2, 2, 4, 5, 6), [2, 2, 2])
+    yield C(distinct(2, 2, 5, 5, 6), [3, 2, 3], [2, 1, 2], [1, 0, 1], [1, 2, 1])
+
+
+@cases("grid_sampler grid_sampler_2d")
+def grid_sampler_2d(name):
+    for mode in [0, 1, 2]:
+        for padding in [0, 1, 2]:
+            for align in [False, True]:
+                yield C(R(2, 3, 4, 5), R(2, 3, 4, 2, scale=1.1), mode, padding, align)
+    yield C(R(1, 2, 4, 4, dtype=f64), R(1, 3, 3, 2, dtype=f64), 0, 1, True)
+
+
+@cases("grid_sampler grid_sampler_3d")
+def grid_sampler_3d(name):
+    for mode in [0, 1]:
+        for padding in [0, 1, 2]:
+            yield C(R(2, 2, 3, 4, 5), R(2, 2, 3, 2, 3, scale=1.1), mode, padding, padding == 1)
+
+
+@cases("im2col")
+def im2col(name):
+    yield C(R(2, 3, 6, 5), [3, 2], [1, 1], [1, 0], [1, 1])
+    yield C(R(3, 7, 7), [2, 3], [2, 1], [1, 1], [2, 2])
+
+
+@cases("col2im")
+def col2im(name):
+    yield C(R(2, 18, 24), [6, 5], [3, 2], [1, 1], [1, 0], [1, 1])
+    yield C(R(8, 9), [6, 6], [2, 2], [1, 1], [0, 0], [2, 2])
+
+
+# --- recurrent networks ---
+def recurrent(gates, states, projection=None, **options):
+    """One call: (input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)."""
+    layers, directions = options.get("layers", 1), 2 if options.get("bidirectional") else 1
+    inputs, hidden, batch, steps = 5, 4, options.get("batch", 2), options.get("steps", 6)
+    width, dtype = projection or hidden, options.get("dtype", f32)
+    make = lambda *shape: R(*shape, dtype=dtype, scale=0.5)
+    params = []
+    for layer in range(layers):
+        for _ in range(directions):
+            params += [make(gates * hidden, inputs if layer == 0 else width * directions), make(gates * hidden, width)]
+            if options.get("biases", True):
+                params += [make(gates * hidden), make(gates * hidden)]
+            if projection:
+                params.append(make(projection, hidden))
+    state = [make(layers * directions, batch, width if i == 0 else hidden) for i in range(states)]
+    shape = (batch, steps, inputs) if options.get("batch_first") else (steps, batch, inputs)
+    return C(make(*shape), state if states == 2 else state[0], params, options.get("biases", True), layers, 0.0, False,
+             directions == 2, bool(options.get("batch_first")))
+
+
+RECURRENT = [{}, {"batch_first": True}, {"layers": 2}, {"bidirectional": True, "layers": 2, "batch_first": True}, {"biases": False},
+             {"batch": 1, "steps": 1}, {"dtype": f64}]
+
+
+@cases("lstm.input")
+def lstm(name):
+    for options in RECURRENT:
+        yield recurrent(4, 2, **options)
+    yield recurrent(4, 2, projection=3, layers=2)
+
+
+@cases("gru.input")
+def gru(name):
+    for options in RECURRENT:
+        yield recurrent(3, 1, **options)
+
+
+@cases("rnn_tanh.input rnn_relu.input")
+def rnn(name):
+    for options in RECURRENT:
+        yield recurrent(1, 1, **options)
+
+
+# --- distances and searches ---
+@cases("cdist")
+def cdist(name):
+    for p in [0.0, 1.0, 2.0, 3.0, INF]:
+        yield C(R(3, 4), R(5, 4), p)
+    yield C(R(2, 3, 4), R(2, 5, 4))
+    yield C(R(1, 3, 4), R(2, 5, 4), 1.5)
+    yield C(R(0, 4), R(5, 4))
+
+
+@cases("_cdist_forward")
+def cdist_forward(name):
+    for p in [1.0, 2.0]:
+        yield C(R(2, 3, 4), R(2, 5, 4), p, None)
+
+
+@cases("_pdist_forward")
+def pdist_forward(name):
+    for p in [0.0, 1.0, 2.0, 3.0, INF]:
+        yield C(R(5, 3), p)
+
+
+@cases("linalg_cross")
+def linalg_cross(name):
+    yield C(R(4, 3), R(4, 3))
+    yield C(R(3, 4), R(3, 1), dim=0)
+    yield C(R(2, 3, dtype=i64), R(2, 3, dtype=i64))
+
+
+@cases("bucketize.Tensor")
+def bucketize(name):
+    edges = torch.tensor([-2.0, 0.0, 1.0, 1.0, 3.0])
+    for right in [False, True]:
+        yield C(torch.tensor([[-3.0, -2.0, 0.5], [1.0, 3.0, math.nan]]), edges, right=right)
+    yield C(I(8, 5), torch.tensor([1, 3, 5]), out_int32=True)
+
+
+@cases("searchsorted.Tensor")
+def searchsorted(name):
+    rows = R(2, 5).sort(-1).values
+    for right in [False, True]:
+        yield C(rows, R(2, 3), right=right)
+    yield C(rows[0], R(4, 2), side="right")
+
+
+@cases("logcumsumexp")
+def logcumsumexp(name):
+    yield C(R(3, 5), 1)
+    yield C(R(3, 5, dtype=f64), 0)
+    yield C(torch.tensor([-INF, -INF, 1.0, 90.0, -3.0]), 0)
+
+
+@cases("cummax cummin")
+def cummax(name):
+    yield C(distinct(3, 5), 1)
+    yield C(R(4, 6, dtype=i64), 0)
+    yield C(torch.tensor([1.0, math.nan, 3.0, 3.0]), 0)
+    yield C(R(), 0)
+
+
+@cases("scatter_reduce.two")
+def scatter_reduce(name):
+    for how in ["sum", "prod", "mean", "amax", "amin"]:
+        for include in [True, False]:
+            yield C(R(3, 5), 1, I(5, 3, 4), R(3, 4), how, include_self=include)
+    yield C(R(3, 5, dtype=i64), 0, I(3, 2, 5), R(2, 5, dtype=i64), "sum")
+
+
+@cases("masked_scatter")
+def masked_scatter(name):
+    yield C(R(3, 4), R(3, 4, dtype=b8), R(12))
+    yield C(R(3, 4), torch.tensor([True, False, True, True]), R(3, 4))
+
+
+@cases("index_copy")
+def index_copy(name):
+    yield C(R(5, 3), 0, torch.tensor([4, 0]), R(2, 3))
+    yield C(R(5, 3, dtype=i64), -1, torch.tensor([1]), R(5, 1, dtype=i64))
+
+
+@cases("clip.Tensor")
+def clip_tensor(name):
+    yield C(R(3, 4), R(4), None)
+    yield C(R(3, 4), R(1) - 2, R(3, 1) + 1)
+
+
+@cases("bitwise_and.Scalar_Tensor bitwise_or.Scalar_Tensor bitwise_xor.Scalar_Tensor")
+def bitwise_scalar_tensor(name):
+    yield C(6, R(3, 4, dtype=i64))
+    yield C(True, R(3, 4, dtype=b8))
+
+
+@cases("trace")
+def trace(name):
+    yield C(R(3, 4))
+    yield C(R(4, 4, dtype=i32))
+
+
 @cases("pixel_shuffle")
 def pixel_shuffle(name):
     yield C(R(2, 8, 3, 4), 2)

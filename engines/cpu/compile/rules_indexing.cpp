@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <string_view>
 
 #include "compiler/ops/schema.h"
 #include "engines/cpu/compile/op_rules.h"
@@ -105,7 +107,7 @@ Repeat repeat_of(const Node& node) {
   const std::string mode = name == "aten.pad.default" ? node.args[2].string() : "";
   if (mode == "reflect" || name.starts_with("aten.reflection")) return reflected;
   if (mode == "replicate" || name.starts_with("aten.replication")) return replicated;
-  return mode == "circular" ? circular : nullptr;
+  return mode == "circular" || name.starts_with("aten._pad_circular") ? circular : nullptr;
 }
 
 void lower_repeating_pad(Lowering& lowering, const Node& node) {
@@ -153,8 +155,8 @@ double scale_of(const Node& node, std::size_t i, std::int64_t in, std::int64_t o
   const Arg* factors = nullptr;
   for (std::size_t a = 0; a < node.op->args.size(); ++a) {
     const std::string& name = node.op->args[a].name;
-    if (name == "scale_factors" || (n == 1 && name == "scales") ||
-        (n == 2 && name == (i == 0 ? "scales_h" : "scales_w")))
+    constexpr std::array<std::string_view, 3> kNames = {"scales_d", "scales_h", "scales_w"};
+    if (name == "scale_factors" || name == (n == 1 ? std::string_view("scales") : kNames[3 - n + i]))
       factors = &node.args[a];
   }
   if (factors && !factors->is_none()) {
@@ -190,6 +192,32 @@ std::vector<Tap> taps_of(const Scalar& index, double scale, std::int64_t size, M
           {inside(first + 2), far(2.0 - x)}};
 }
 
+/// The sum over all combinations of one tap of each spatial axis: elements, times the product of their weights.
+Scalar weighted_sum(const View& memory, std::size_t rank, const std::vector<std::vector<Tap>>& axes, bool weighted) {
+  LazyPtr sum;
+  const auto add = [&](const std::vector<const Tap*>& taps) {
+    Picker picker(memory, rank);
+    picker.follow(0, 0);
+    picker.follow(1, 1);
+    for (std::size_t d = 2; d < rank; ++d) picker.pick(d, taps[d - 2]->position);
+    Scalar term = picker.element();
+    if (weighted)
+      for (const Tap* tap : taps) term = term * tap->weight;
+    sum = sum ? (Scalar(sum) + term).expr : term.expr;
+  };
+  std::vector<const Tap*> chosen;
+  const std::function<void(std::size_t)> choose = [&](std::size_t axis) {
+    if (axis == axes.size()) return add(chosen);
+    for (const Tap& tap : axes[axis]) {
+      chosen.push_back(&tap);
+      choose(axis + 1);
+      chosen.pop_back();
+    }
+  };
+  choose(0);
+  return sum;
+}
+
 bool aligns_corners(const Node& node) {
   for (std::size_t a = 0; a < node.op->args.size(); ++a)
     if (node.op->args[a].name == "align_corners") return node.args[a].boolean();
@@ -208,24 +236,7 @@ void lower_upsample(Lowering& lowering, const Node& node, Mode mode) {
     const bool corners = aligns_corners(node);
     axes.push_back(taps_of(index_along(d, rank), scale_of(node, d - 2, from, to, corners), from, mode, corners, type));
   }
-  LazyPtr sum;
-  const auto add = [&](const std::vector<const Tap*>& taps) {
-    Picker picker(memory, rank);
-    picker.follow(0, 0);
-    picker.follow(1, 1);
-    for (std::size_t d = 2; d < rank; ++d) picker.pick(d, taps[d - 2]->position);
-    Scalar term = picker.element();
-    if (mode == Mode::linear || mode == Mode::cubic)
-      for (const Tap* tap : taps) term = term * tap->weight;
-    sum = sum ? (Scalar(sum) + term).expr : term.expr;
-  };
-  for (const Tap& first : axes[0]) {
-    if (axes.size() == 1)
-      add({&first});
-    else
-      for (const Tap& second : axes[1]) add({&first, &second});
-  }
-  define(lowering, node, sum);
+  define(lowering, node, weighted_sum(memory, rank, axes, mode == Mode::linear || mode == Mode::cubic));
 }
 
 Support check_upsample(const Node& node, Mode mode) {
@@ -235,6 +246,56 @@ Support check_upsample(const Node& node, Mode mode) {
   for (std::size_t d = 2; d < x.shape.size(); ++d)
     if (!x.shape[d].is_constant() || !node.output()->type.shape[d].is_constant())
       return Support::no("symbolic spatial sizes");
+  return Support::yes();
+}
+
+// ---- sampling where a grid says
+
+/// Elements around a coordinate along a dim of `size`; what lies outside weighs nothing, or is the border's.
+std::vector<Tap> sampled(const Scalar& coordinate, std::int64_t size, bool nearest, bool border, bool corners) {
+  const auto n = static_cast<double>(size);
+  Scalar at = corners ? (coordinate + 1) * ((n - 1) / 2) : ((coordinate + 1) * n - 1) * 0.5;
+  if (border) at = min(max(at, at.number(0)), at.number(n - 1));
+  std::vector<Tap> taps;
+  const auto add = [&](const Scalar& place, const Scalar& weight) {
+    const Scalar inside = both(place >= 0, place <= n - 1);
+    const Scalar clamped = select(inside, place, place.number(0));
+    taps.push_back({cast(clamped, ExprType::i64), select(inside, weight, weight.number(0))});
+  };
+  if (nearest) {
+    add(unary(ExprOp::round, at), at.number(1));
+    return taps;
+  }
+  const Scalar low = floor(at);
+  add(low, low + 1 - at);
+  add(low + 1, at - low);
+  return taps;
+}
+
+void lower_grid_sampler(Lowering& lowering, const Node& node) {
+  const Value *x = node.args[0].value(), *grid = node.args[1].value();
+  const SymShape& in = x->type.shape;
+  const std::size_t rank = in.size();
+  const ExprType type = arithmetic_type(x->type.dtype);
+  const bool nearest = node.args[2].integer() == 1, border = node.args[3].integer() == 1;
+  const View memory = lowering.in_memory(x), places = lowering.in_memory(grid);
+  std::vector<std::vector<Tap>> axes;
+  for (std::size_t d = 2; d < rank; ++d) {  // the grid has the last dim first
+    View at = places;
+    at.map.offset += places.map.strides.back() * static_cast<std::int64_t>(rank - 1 - d);
+    at.map.strides = {places.map.strides[0], 0};
+    for (std::size_t i = 1; i + 1 < rank; ++i) at.map.strides.push_back(places.map.strides[i]);
+    axes.push_back(sampled(cast(make_load(at), type), in[d].constant(), nearest, border, node.args[4].boolean()));
+  }
+  define(lowering, node, weighted_sum(memory, rank, axes, true));
+}
+
+Support check_grid_sampler(const Node& node) {
+  const TensorType& x = node.args[0].value()->type;
+  if (node.args[2].integer() > 1) return Support::no("bicubic sampling is not compiled");
+  if (node.args[3].integer() > 1) return Support::no("sampling with reflection is not compiled");
+  for (std::size_t d = 2; d < x.shape.size(); ++d)
+    if (!x.shape[d].is_constant()) return Support::no("symbolic spatial sizes");
   return Support::yes();
 }
 
@@ -329,8 +390,10 @@ void add_indexing_rules(RuleTable& table) {
   };
   gather("aten.gather.default", 2, 1);
   gather("aten.take_along_dim.default", 1, 2);
-  for (const char* name : {"aten.reflection_pad1d.default", "aten.reflection_pad2d.default",
-                           "aten.replication_pad1d.default", "aten.replication_pad2d.default", "aten.pad.default"})
+  for (const char* name :
+       {"aten.reflection_pad1d.default", "aten.reflection_pad2d.default", "aten.reflection_pad3d.default",
+        "aten.replication_pad1d.default", "aten.replication_pad2d.default", "aten.replication_pad3d.default",
+        "aten._pad_circular.default", "aten.pad.default"})
     table[name] = {lower_repeating_pad, check_repeating_pad};
   const auto upsample = [&](const std::string& name, Mode mode) {
     for (const char* overload : {".default", ".vec"})
@@ -339,10 +402,16 @@ void add_indexing_rules(RuleTable& table) {
   };
   upsample("upsample_nearest1d", Mode::nearest);
   upsample("upsample_nearest2d", Mode::nearest);
+  upsample("upsample_nearest3d", Mode::nearest);
+  upsample("_upsample_nearest_exact1d", Mode::nearest_exact);
   upsample("_upsample_nearest_exact2d", Mode::nearest_exact);
+  upsample("_upsample_nearest_exact3d", Mode::nearest_exact);
+  upsample("upsample_trilinear3d", Mode::linear);
   upsample("upsample_linear1d", Mode::linear);
   upsample("upsample_bilinear2d", Mode::linear);
   upsample("upsample_bicubic2d", Mode::cubic);
+  for (const char* name : {"aten.grid_sampler.default", "aten.grid_sampler_2d.default", "aten.grid_sampler_3d.default"})
+    table[name] = {lower_grid_sampler, check_grid_sampler};
   table["aten.tril.default"] = {[](Lowering& l, const Node& n) { lower_triangle(l, n, true); }, constant_diagonal};
   table["aten.triu.default"] = {[](Lowering& l, const Node& n) { lower_triangle(l, n, false); }, constant_diagonal};
   table["aten.flip.default"] = {lower_flip, {}};

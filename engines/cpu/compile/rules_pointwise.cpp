@@ -226,6 +226,9 @@ void add_binary_rules(RuleTable& table) {
   overloads("bitwise_and", binary_form<ExprOp::bitwise_and>);
   overloads("bitwise_or", binary_form<ExprOp::bitwise_or>);
   overloads("bitwise_xor", binary_form<ExprOp::bitwise_xor>);
+  add_rule(table, "aten.bitwise_and.Scalar_Tensor", binary_form<ExprOp::bitwise_and>);
+  add_rule(table, "aten.bitwise_or.Scalar_Tensor", binary_form<ExprOp::bitwise_or>);
+  add_rule(table, "aten.bitwise_xor.Scalar_Tensor", binary_form<ExprOp::bitwise_xor>);
   for (const char* name : {"aten.where.self", "aten.where.ScalarOther", "aten.where.ScalarSelf", "aten.where.Scalar"})
     add_rule(table, name, where_form);
   for (const char* name : {"aten.masked_fill.Scalar", "aten.masked_fill.Tensor"})

@@ -71,13 +71,14 @@ void add_comparison_kernels(KernelTable& table) {
   table.add({aten_logical_and_default, aten_logical_and__default}, logical<[](bool x, bool y) { return x && y; }>);
   table.add({aten_logical_or_default, aten_logical_or__default}, logical<[](bool x, bool y) { return x || y; }>);
   table.add({aten_logical_xor_default}, logical<[](bool x, bool y) { return x != y; }>);
-  table.add({aten_bitwise_and_Tensor, aten_bitwise_and_Scalar, aten_bitwise_and__Tensor, aten___and___Tensor,
-             aten___and___Scalar, aten___iand___Tensor},
+  table.add({aten_bitwise_and_Tensor, aten_bitwise_and_Scalar, aten_bitwise_and_Scalar_Tensor, aten_bitwise_and__Tensor,
+             aten___and___Tensor, aten___and___Scalar, aten___iand___Tensor},
             bitwise<[](std::int64_t x, std::int64_t y) { return x & y; }>);
-  table.add({aten_bitwise_or_Tensor, aten_bitwise_or_Scalar, aten_bitwise_or__Tensor, aten___or___Tensor,
-             aten___or___Scalar, aten___ior___Tensor},
+  table.add({aten_bitwise_or_Tensor, aten_bitwise_or_Scalar, aten_bitwise_or_Scalar_Tensor, aten_bitwise_or__Tensor,
+             aten___or___Tensor, aten___or___Scalar, aten___ior___Tensor},
             bitwise<[](std::int64_t x, std::int64_t y) { return x | y; }>);
-  table.add({aten_bitwise_xor_Tensor, aten_bitwise_xor_Scalar, aten___xor___Tensor, aten___xor___Scalar},
+  table.add({aten_bitwise_xor_Tensor, aten_bitwise_xor_Scalar, aten_bitwise_xor_Scalar_Tensor, aten___xor___Tensor,
+             aten___xor___Scalar},
             bitwise<[](std::int64_t x, std::int64_t y) { return x ^ y; }>);
   table.add({aten_bitwise_left_shift_Tensor, aten_bitwise_left_shift_Tensor_Scalar, aten___lshift___Scalar},
             shift<true>);

@@ -88,5 +88,8 @@ void add_view_kernels(KernelTable& table);
 void add_assembly_kernels(KernelTable& table);
 void add_index_kernels(KernelTable& table);
 void add_creation_kernels(KernelTable& table);
+void add_recurrent_kernels(KernelTable& table);
+void add_sampling_kernels(KernelTable& table);
+void add_distance_kernels(KernelTable& table);
 
 }  // namespace aitune::reference

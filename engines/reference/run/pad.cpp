@@ -62,6 +62,7 @@ void pad_border(const Call& call, Border border) {
 }
 
 void constant_pad(const Call& call) { pad_constant(call, fill_value(call)); }
+void circular_pad(const Call& call) { pad_border(call, Border::circular); }
 void reflection_pad(const Call& call) { pad_border(call, Border::reflect); }
 void replication_pad(const Call& call) { pad_border(call, Border::replicate); }
 
@@ -117,8 +118,11 @@ void add_pad_kernels(KernelTable& table) {
   using enum OpId;
   table.add({aten_constant_pad_nd_default}, constant_pad);
   table.add({aten_pad_default}, pad);
-  table.add({aten_reflection_pad1d_default, aten_reflection_pad2d_default}, reflection_pad);
-  table.add({aten_replication_pad1d_default, aten_replication_pad2d_default}, replication_pad);
+  table.add({aten_reflection_pad1d_default, aten_reflection_pad2d_default, aten_reflection_pad3d_default},
+            reflection_pad);
+  table.add({aten__pad_circular_default}, circular_pad);
+  table.add({aten_replication_pad1d_default, aten_replication_pad2d_default, aten_replication_pad3d_default},
+            replication_pad);
   table.add({aten_pixel_shuffle_default}, pixel_shuffle);
   table.add({aten_pixel_unshuffle_default}, pixel_unshuffle);
   table.add({aten_channel_shuffle_default}, channel_shuffle);

@@ -164,14 +164,15 @@ void adaptive_max_pool(const Call& call) {
 
 void add_pool_kernels(KernelTable& table) {
   using enum OpId;
-  table.add(
-      {aten_max_pool1d_default, aten_max_pool2d_default, aten_max_pool3d_default, aten_max_pool2d_with_indices_default},
-      max_pool);
+  table.add({aten_max_pool1d_default, aten_max_pool2d_default, aten_max_pool3d_default,
+             aten_max_pool2d_with_indices_default, aten_max_pool3d_with_indices_default},
+            max_pool);
   table.add({aten_avg_pool1d_default, aten_avg_pool2d_default, aten_avg_pool3d_default}, avg_pool);
   table.add({aten_adaptive_avg_pool1d_default, aten_adaptive_avg_pool2d_default, aten_adaptive_avg_pool3d_default,
-             aten__adaptive_avg_pool2d_default},
+             aten__adaptive_avg_pool2d_default, aten__adaptive_avg_pool3d_default},
             adaptive_avg_pool);
-  table.add({aten_adaptive_max_pool2d_default}, adaptive_max_pool);
+  table.add({aten_adaptive_max_pool1d_default, aten_adaptive_max_pool2d_default, aten_adaptive_max_pool3d_default},
+            adaptive_max_pool);
 }
 
 }  // namespace aitune::reference

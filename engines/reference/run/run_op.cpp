@@ -69,6 +69,9 @@ const KernelTable& kernels() {
     add_assembly_kernels(t);
     add_index_kernels(t);
     add_creation_kernels(t);
+    add_recurrent_kernels(t);
+    add_sampling_kernels(t);
+    add_distance_kernels(t);
     return t;
   }();
   return table;

@@ -1,4 +1,4 @@
-// Upsampling: nearest, linear and cubic. One dimension counts as two with a height of one.
+// Upsampling: nearest, linear and cubic. Fewer dimensions count as three with leading ones.
 
 #include <algorithm>
 #include <array>
@@ -68,7 +68,8 @@ std::vector<Taps> axis_taps(const Axis& a, Mode mode) {
 /// The user's scale factor for spatial dimension i of n, if one was given.
 std::optional<double> scale_factor(const Call& call, std::size_t i, std::size_t n) {
   if (call.given("scale_factors")) return call["scale_factors"].list().at(i).number();
-  const std::string_view name = n == 1 ? "scales" : i == 0 ? "scales_h" : "scales_w";
+  constexpr std::array<std::string_view, 3> kNames = {"scales_d", "scales_h", "scales_w"};
+  const std::string_view name = n == 1 ? "scales" : kNames[3 - n + i];
   if (call.given(name)) return call.number(name);
   return std::nullopt;
 }
@@ -89,29 +90,36 @@ Axis axis(const Call& call, std::size_t i, std::size_t n, Mode mode) {
 void upsample(const Call& call, Mode mode) {
   const Tensor& self = call.self();
   const std::size_t n = self.shape().size() - 2;
-  const Axis vertical = n == 2 ? axis(call, 0, n, mode) : Axis{}, horizontal = axis(call, n - 1, n, mode);
-  call.require(call.out().numel() == 0 || (vertical.in > 0 && horizontal.in > 0), "the input has no elements");
+  call.require(n >= 1 && n <= 3, "the input has the wrong rank");
+  std::array<Axis, 3> axes;
+  for (std::size_t i = 0; i < n; ++i) axes[3 - n + i] = axis(call, i, n, mode);
+  call.require(call.out().numel() == 0 || std::ranges::all_of(axes, [](const Axis& a) { return a.in > 0; }),
+               "the input has no elements");
   const bool integral = compute_of(self.dtype()) == Compute::i64;  // u8 images round to the nearest
   visit_floating(self.dtype(), [&]<typename C>(C) {
     const Contiguous<C> x(self);
     Result<C> out(call.out());
-    const auto rows = axis_taps<C>(vertical, n == 2 ? mode : Mode::nearest), columns = axis_taps<C>(horizontal, mode);
+    std::array<std::vector<Taps>, 3> taps;
+    for (std::size_t i = 0; i < 3; ++i) taps[i] = axis_taps<C>(axes[i], i + n < 3 ? Mode::nearest : mode);
     C* to = out.data();
+    const std::int64_t row = axes[2].in, image = axes[1].in * row;
     for (std::int64_t p = 0; p < self.size(0) * self.size(1); ++p) {
-      const C* plane = x.data() + p * vertical.in * horizontal.in;
-      for (const Taps& r : rows)
-        for (const Taps& c : columns) {
-          double sum = 0;
-          for (int i = 0; i < r.count; ++i)
-            for (int j = 0; j < c.count; ++j)
-              sum += r.weight[static_cast<std::size_t>(i)] * c.weight[static_cast<std::size_t>(j)] *
-                     static_cast<double>(plane[r.index[static_cast<std::size_t>(i)] * horizontal.in +
-                                               c.index[static_cast<std::size_t>(j)]]);
-          if (r.count * c.count == 1)
-            *to++ = plane[r.index[0] * horizontal.in + c.index[0]];
-          else
+      const C* plane = x.data() + p * axes[0].in * image;
+      for (const Taps& d : taps[0])
+        for (const Taps& r : taps[1])
+          for (const Taps& c : taps[2]) {
+            if (d.count * r.count * c.count == 1) {
+              *to++ = plane[d.index[0] * image + r.index[0] * row + c.index[0]];
+              continue;
+            }
+            double sum = 0;
+            for (std::size_t h = 0; h < static_cast<std::size_t>(d.count); ++h)
+              for (std::size_t i = 0; i < static_cast<std::size_t>(r.count); ++i)
+                for (std::size_t j = 0; j < static_cast<std::size_t>(c.count); ++j)
+                  sum += d.weight[h] * r.weight[i] * c.weight[j] *
+                         static_cast<double>(plane[d.index[h] * image + r.index[i] * row + c.index[j]]);
             *to++ = static_cast<C>(integral ? std::clamp(std::nearbyint(sum), 0.0, 255.0) : sum);
-        }
+          }
     }
     out.commit();
   });
@@ -127,11 +135,14 @@ void kernel(const Call& call) {
 void add_upsample_kernels(KernelTable& table) {
   using enum OpId;
   table.add({aten_upsample_nearest1d_default, aten_upsample_nearest1d_vec, aten_upsample_nearest2d_default,
-             aten_upsample_nearest2d_vec},
+             aten_upsample_nearest2d_vec, aten_upsample_nearest3d_default, aten_upsample_nearest3d_vec},
             kernel<Mode::nearest>);
-  table.add({aten__upsample_nearest_exact2d_default, aten__upsample_nearest_exact2d_vec}, kernel<Mode::nearest_exact>);
+  table.add({aten__upsample_nearest_exact1d_default, aten__upsample_nearest_exact1d_vec,
+             aten__upsample_nearest_exact2d_default, aten__upsample_nearest_exact2d_vec,
+             aten__upsample_nearest_exact3d_default, aten__upsample_nearest_exact3d_vec},
+            kernel<Mode::nearest_exact>);
   table.add({aten_upsample_linear1d_default, aten_upsample_linear1d_vec, aten_upsample_bilinear2d_default,
-             aten_upsample_bilinear2d_vec},
+             aten_upsample_bilinear2d_vec, aten_upsample_trilinear3d_default, aten_upsample_trilinear3d_vec},
             kernel<Mode::linear>);
   table.add({aten_upsample_bicubic2d_default, aten_upsample_bicubic2d_vec}, kernel<Mode::cubic>);
 }

@@ -1,0 +1,295 @@
+// Distances between points, searches in sorted sequences, running extrema, and writes that choose or combine.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "engines/reference/run/elementwise.h"
+#include "engines/reference/run/views.h"
+
+namespace aitune::reference {
+namespace {
+
+/// (sum of |a - b|^p)^(1/p), with its limits.
+template <typename C>
+double distance(const C* a, const C* b, std::int64_t n, double p) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double d = std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
+    if (p == 0)
+      sum += d != 0;
+    else if (std::isinf(p))
+      sum = std::isnan(d) ? d : std::max(sum, d);
+    else
+      sum += p == 1 ? d : p == 2 ? d * d : std::pow(d, p);
+  }
+  if (p == 0 || p == 1 || std::isinf(p)) return sum;
+  return p == 2 ? std::sqrt(sum) : std::pow(sum, 1 / p);
+}
+
+void cdist(const Call& call) {
+  const Tensor &a = call.tensor("x1"), &b = call.tensor("x2");
+  const double p = call.number("p");
+  const Shape& shape = call.out().shape();
+  const std::int64_t rows = shape[shape.size() - 2], columns = shape.back(), width = a.shape().back();
+  const auto spread = [&](const Tensor& t) {
+    Shape whole(shape.begin(), shape.end() - 2);
+    whole.insert(whole.end(), t.shape().end() - 2, t.shape().end());
+    return view(t, whole, broadcast_strides(t, whole)).contiguous();
+  };
+  const Tensor all_a = spread(a), all_b = spread(b);
+  visit_floating(call.out().dtype(), [&]<typename C>(C) {
+    const Contiguous<C> x(all_a), y(all_b);
+    Result<C> out(call.out());
+    const std::int64_t batches = rows * columns == 0 ? 0 : call.out().numel() / (rows * columns);
+    for (std::int64_t n = 0; n < batches; ++n)
+      for (std::int64_t i = 0; i < rows; ++i)
+        for (std::int64_t j = 0; j < columns; ++j)
+          out.data()[(n * rows + i) * columns + j] = static_cast<C>(
+              distance(x.data() + (n * rows + i) * width, y.data() + (n * columns + j) * width, width, p));
+    out.commit();
+  });
+}
+
+void pdist(const Call& call) {
+  const Tensor& self = call.self();
+  const double p = call.number("p");
+  visit_floating(call.out().dtype(), [&]<typename C>(C) {
+    const Contiguous<C> x(self);
+    Result<C> out(call.out());
+    std::int64_t at = 0;
+    for (std::int64_t i = 0; i < self.size(0); ++i)
+      for (std::int64_t j = i + 1; j < self.size(0); ++j)
+        out.data()[at++] =
+            static_cast<C>(distance(x.data() + i * self.size(1), x.data() + j * self.size(1), self.size(1), p));
+    out.commit();
+  });
+}
+
+void cross(const Call& call) {
+  const Shape& shape = call.out().shape();
+  const std::size_t d = call.dim("dim", shape.size());
+  call.require(shape[d] == 3, "the dimension has not three elements");
+  const auto spread = [&](std::string_view name) {
+    const Tensor& t = call.tensor(name);
+    return view(t, shape, broadcast_strides(t, shape)).contiguous();
+  };
+  const Tensor left = spread("self"), right = spread("other");
+  visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
+    const Contiguous<C> a(left), b(right);
+    Result<C> out(call.out());
+    std::int64_t inner = 1;
+    for (std::size_t i = d + 1; i < shape.size(); ++i) inner *= shape[i];
+    const std::int64_t outer = call.out().numel() / (3 * inner);
+    for (std::int64_t o = 0; o < outer; ++o)
+      for (std::int64_t k = 0; k < inner; ++k) {
+        const auto at = [&](std::int64_t i) { return (o * 3 + i % 3) * inner + k; };
+        for (std::int64_t i = 0; i < 3; ++i)
+          out.data()[at(i)] = wrap_sub(wrap_mul(a[at(i + 1)], b[at(i + 2)]), wrap_mul(a[at(i + 2)], b[at(i + 1)]));
+      }
+    out.commit();
+  });
+}
+
+/// Number of elements of the sorted row before `value`, or up to it; NaN counts as the greatest.
+template <typename C>
+std::int64_t place(const C* row, std::int64_t n, C value, bool right) {
+  const auto less = [](C a, C b) { return b != b ? a == a : a < b; };
+  const C* found = right ? std::upper_bound(row, row + n, value, less) : std::lower_bound(row, row + n, value, less);
+  return found - row;
+}
+
+/// bucketize(self, boundaries) and searchsorted(sorted_sequence, self): one sorted row, or one for each row of self.
+void search(const Call& call) {
+  const bool buckets = call.has("boundaries");
+  const Tensor &rows = call.tensor(buckets ? "boundaries" : "sorted_sequence"), &self = call.tensor("self");
+  call.require(buckets || !call.given("sorter"), "a sorter is not supported");
+  const bool right =
+      call.boolean("right") || (call.has("side") && call.given("side") && call.string("side") == "right");
+  const std::int64_t n = rows.shape().empty() ? 1 : rows.shape().back();
+  const bool shared = rows.dim() <= 1;
+  const std::int64_t each = self.shape().empty() ? 1 : self.shape().back();
+  const Compute type = compute_of(rows.dtype()) == Compute::i64 && compute_of(self.dtype()) == Compute::i64
+                           ? Compute::i64
+                           : Compute::f64;
+  visit_compute(type, [&]<typename C>(C) {
+    const Contiguous<C> sorted(rows), values(self);
+    std::vector<std::int64_t> found(static_cast<std::size_t>(self.numel()));
+    for (std::int64_t i = 0; i < self.numel(); ++i)
+      found[static_cast<std::size_t>(i)] = place(sorted.data() + (shared ? 0 : i / each * n), n, values[i], right);
+    store<std::int64_t>(call.out().dtype(), call.out().data(), 1, call.out().numel(), found.data());
+  });
+}
+
+/// Calls f(start, step, length) for every line of the first output along `dim`.
+template <typename F>
+void for_each_line(const Call& call, F f) {
+  const Shape& shape = call.self().shape();
+  if (call.self().numel() == 0) return;
+  if (shape.empty()) return f(std::int64_t{0}, std::int64_t{1}, std::int64_t{1});
+  const std::size_t d = call.dim("dim", shape.size());
+  std::int64_t inner = 1;
+  for (std::size_t i = d + 1; i < shape.size(); ++i) inner *= shape[i];
+  for (std::int64_t o = 0; o < call.self().numel() / (inner * shape[d]); ++o)
+    for (std::int64_t k = 0; k < inner; ++k) f(o * shape[d] * inner + k, inner, shape[d]);
+}
+
+/// log of the running sum of exponentials, each step relative to the greater of both.
+void logcumsumexp(const Call& call) {
+  visit_floating(call.out().dtype(), [&]<typename C>(C) {
+    const Contiguous<C> x(call.self());
+    Result<C> out(call.out());
+    for_each_line(call, [&](std::int64_t start, std::int64_t step, std::int64_t length) {
+      double sum = -std::numeric_limits<double>::infinity();
+      for (std::int64_t i = 0; i < length; ++i) {
+        const double v = static_cast<double>(x[start + i * step]);
+        const double high = std::max(sum, v), low = std::min(sum, v);
+        if (std::isnan(v) || std::isnan(sum))
+          sum = std::numeric_limits<double>::quiet_NaN();
+        else if (high != low || std::isfinite(high))
+          sum = high + std::log1p(std::exp(low - high));
+        else
+          sum = high;
+        out.data()[start + i * step] = static_cast<C>(sum);
+      }
+    });
+    out.commit();
+  });
+}
+
+/// Running extremum and where it stands: the last of equals, and NaN once there was one.
+template <bool maximum>
+void running_extremum(const Call& call) {
+  auto* positions = call.out(1).as<std::int64_t>();
+  visit_compute(compute_of(call.self().dtype()), [&]<typename C>(C) {
+    const Contiguous<C> x(call.self());
+    Result<C> out(call.out());
+    for_each_line(call, [&](std::int64_t start, std::int64_t step, std::int64_t length) {
+      std::int64_t best = 0;
+      for (std::int64_t i = 0; i < length; ++i) {
+        const C v = x[start + i * step], b = x[start + best * step];
+        if (v != v || (b == b && (maximum ? v >= b : v <= b))) best = i;
+        out.data()[start + i * step] = x[start + best * step];
+        positions[start + i * step] = best;
+      }
+    });
+    out.commit();
+  });
+}
+
+void trace(const Call& call) {
+  const Tensor& self = call.self();
+  visit_compute(is_floating(call.out().dtype()) ? Compute::f64 : Compute::i64, [&]<typename C>(C) {
+    const Contiguous<C> x(self);
+    C sum = 0;
+    for (std::int64_t i = 0; i < std::min(self.size(0), self.size(1)); ++i)
+      sum = wrap_add(sum, x[i * self.size(1) + i]);
+    store<C>(call.out().dtype(), call.out().data(), 1, 1, &sum);
+  });
+}
+
+/// The elements of `source`, in order, where the mask is set.
+void masked_scatter(const Call& call) {
+  const Shape& shape = call.out().shape();
+  const Tensor &self = call.self(), &mask = call.tensor("mask");
+  copy_elements(call.out(), view(self, shape, broadcast_strides(self, shape)));
+  const Contiguous<std::int64_t> set(view(mask, shape, broadcast_strides(mask, shape)).contiguous());
+  const Tensor source = call.tensor("source").contiguous();
+  const auto size = static_cast<std::int64_t>(dtype_size(source.dtype()));
+  std::int64_t next = 0;
+  for (std::int64_t i = 0; i < call.out().numel(); ++i) {
+    if (set[i] == 0) continue;
+    call.require(next < source.numel(), "the source has fewer elements than the mask has places");
+    std::copy_n(source.data() + next++ * size, size, call.out().data() + i * size);
+  }
+}
+
+/// What scatter_reduce makes of the values that meet in one place.
+struct Combined {
+  double value = 0;
+  std::int64_t count = 0;
+
+  void add(double v, const std::string& how) {
+    if (count++ == 0 && how != "mean") {
+      value = v;
+      return;
+    }
+    if (how == "sum" || how == "mean")
+      value += v;
+    else if (how == "prod")
+      value *= v;
+    else if (how == "amax")
+      value = std::isnan(v) || std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : std::max(value, v);
+    else
+      value = std::isnan(v) || std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : std::min(value, v);
+  }
+};
+
+void scatter_reduce(const Call& call) {
+  const Tensor &self = call.self(), &index = call.tensor("index");
+  const std::string& how = call.string("reduce");
+  call.require(how == "sum" || how == "prod" || how == "mean" || how == "amax" || how == "amin",
+               "an unknown reduction");
+  call.require(self.dim() == index.dim() && self.dim() > 0, "index and tensor have different ranks");
+  const std::size_t d = call.dim("dim", self.shape().size());
+  const Contiguous<std::int64_t> places(index);
+  const Tensor& src = call.tensor("src");
+  const Contiguous<double> added(view(src, index.shape(), src.strides()).contiguous()), own(self);
+  std::vector<Combined> cells(static_cast<std::size_t>(self.numel()));
+  if (call.boolean("include_self"))
+    for (std::int64_t i = 0; i < self.numel(); ++i) cells[static_cast<std::size_t>(i)].add(own[i], how);
+  const Shape strides = contiguous_strides(self.shape());
+  std::vector<std::int64_t> at(index.shape().size(), 0);
+  for (std::int64_t i = 0; i < index.numel(); ++i) {
+    std::int64_t rest = i, offset = 0;
+    for (std::size_t k = at.size(); k-- > 0;) {
+      at[k] = rest % index.size(k);
+      rest /= index.size(k);
+    }
+    call.require(places[i] >= 0 && places[i] < self.size(d), "an index is out of range");
+    at[d] = places[i];
+    for (std::size_t k = 0; k < at.size(); ++k) offset += at[k] * strides[k];
+    cells[static_cast<std::size_t>(offset)].add(added[i], how);
+  }
+  std::vector<double> results;
+  const bool whole = !is_floating(self.dtype());
+  for (std::int64_t i = 0; i < self.numel(); ++i) {
+    const Combined& cell = cells[static_cast<std::size_t>(i)];
+    double v = cell.count == 0 ? own[i] : cell.value;
+    if (how == "mean" && cell.count > 0) v /= static_cast<double>(cell.count);
+    results.push_back(how == "mean" && whole ? std::floor(v) : v);
+  }
+  store<double>(call.out().dtype(), call.out().data(), 1, call.out().numel(), results.data());
+}
+
+void index_copy(const Call& call) {
+  copy_elements(call.out(), call.self());
+  const Tensor& source = call.tensor("source");
+  const Contiguous<std::int64_t> index(call.tensor("index"));
+  if (call.out().dim() == 0) return copy_elements(call.out(), source.dim() == 0 ? source : select(source, 0, 0));
+  const std::size_t d = call.dim("dim", call.out().shape().size());
+  for (std::int64_t i = 0; i < call.tensor("index").numel(); ++i) {
+    call.require(index[i] >= 0 && index[i] < call.out().size(d), "an index is out of range");
+    Tensor to = select(call.out(), d, index[i]);
+    copy_elements(to, source.dim() == 0 ? source : select(source, d, i));
+  }
+}
+
+}  // namespace
+
+void add_distance_kernels(KernelTable& table) {
+  using enum OpId;
+  table.add({aten_cdist_default, aten__cdist_forward_default}, cdist);
+  table.add({aten__pdist_forward_default}, pdist);
+  table.add({aten_linalg_cross_default}, cross);
+  table.add({aten_bucketize_Tensor, aten_searchsorted_Tensor}, search);
+  table.add({aten_logcumsumexp_default}, logcumsumexp);
+  table.add({aten_cummax_default}, running_extremum<true>);
+  table.add({aten_cummin_default}, running_extremum<false>);
+  table.add({aten_trace_default}, trace);
+  table.add({aten_masked_scatter_default}, masked_scatter);
+  table.add({aten_scatter_reduce_two}, scatter_reduce);
+  table.add({aten_index_copy_default}, index_copy);
+}
+
+}  // namespace aitune::reference
