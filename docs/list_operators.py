@@ -25,9 +25,17 @@ def named_in(folder, pattern):
     return set(re.findall(r'"(aten\.[\w.]+)"', "\n".join(texts)))
 
 
+def identified_in(*files):
+    """Operators that sources name by identifier: OpId::aten_view_default, or aten_view_default."""
+    names = dict(re.findall(r'AITUNE_OP\((\w+), "([^"]+)"', (ROOT / "base/ops.def").read_text()))
+    text = "\n".join((ROOT / file).read_text() for file in files)
+    return {names[word] for word in re.findall(r"\baten_\w+", text) if word in names}
+
+
 def main():
     cpu = named_in("engines/cpu/compile", "rules_*.cpp")
-    rewritten = named_in("compiler/passes", "decompose*.cpp") | named_in("compiler/passes", "functionalise.cpp")
+    rewritten = named_in("compiler/passes", "decompose*.cpp") | identified_in(
+        "compiler/passes/functionalise.cpp", "compiler/passes/views.cpp", "compiler/ops/aliasing.cpp")
     lines = ["# Operators", "", "Written by docs/list_operators.py from the sources. Every operator here is imported and has a reference kernel.",
              "**c**: the CPU engine compiles it. **r**: lowering rewrites it with others, or knows it as a view or an identity. In-place",
              "forms (a name that ends in `_`) become the form without.", ""]

@@ -9,6 +9,8 @@ const DecomposeRules& decompose_rules() {
     add_matmul_rules(all);
     add_network_rules(all);
     add_elementwise_rules(all);
+    add_index_rules(all);
+    add_reduction_rules(all);
     return all;
   }();
   return rules;

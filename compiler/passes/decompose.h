@@ -21,6 +21,8 @@ void add_movement_rules(DecomposeRules& rules);     ///< decompose_movement.cpp
 void add_matmul_rules(DecomposeRules& rules);       ///< decompose_matmul.cpp
 void add_network_rules(DecomposeRules& rules);      ///< decompose_network.cpp
 void add_elementwise_rules(DecomposeRules& rules);  ///< decompose_elementwise.cpp
+void add_index_rules(DecomposeRules& rules);        ///< decompose_index.cpp
+void add_reduction_rules(DecomposeRules& rules);    ///< decompose_reduction.cpp
 
 /// All of the above.
 const DecomposeRules& decompose_rules();
