@@ -114,6 +114,13 @@ struct PlanBlock {
   std::vector<std::uint32_t> outputs;  ///< views that other blocks or the caller see
 };
 
+/// What must hold of the sizes of the inputs, and nothing in the model proves: lhs == rhs, or lhs >= rhs.
+struct PlanGuard {
+  ExprId lhs = 0, rhs = 0;
+  bool equal = true;
+  std::string text;  ///< "s0 == s1", for the message
+};
+
 /// The whole plan. Constants and code are segments beside the description and are mapped, never parsed.
 struct Plan {
   CpuTarget target;       ///< what the code needs
@@ -128,6 +135,7 @@ struct Plan {
   std::vector<PlanSource> sources;
   ExprId arena_bytes = 0;
   std::uint32_t num_threads = 0;  ///< 0: as many as the machine has
+  std::vector<PlanGuard> guards;
 
   ExprId constant(std::int64_t value);  ///< adds (or finds) an expression
   ExprId add(const SymInt& value);      ///< lowers a SymInt; its symbols must be in `symbols` (InternalError)

@@ -108,6 +108,8 @@ Plan read_description(const fbs::Plan& p) {
   plan.sources = read_all<PlanSource>(p.sources(), read_source);
   plan.arena_bytes = p.arena_bytes();
   plan.num_threads = p.num_threads();
+  plan.guards = read_all<PlanGuard>(
+      p.guards(), [](const fbs::Guard& g) { return PlanGuard{g.lhs(), g.rhs(), g.equal(), text(g.text())}; });
   return plan;
 }
 

@@ -80,6 +80,7 @@ BuiltPlan kernel_plan() {
   plan.steps[0].sources = {0};
   plan.steps[1].sources = {1};
   plan.steps[1].params = {columns};
+  plan.guards = {{rows, plan.constant(1), false, "s0 >= 1"}};
   return built;
 }
 

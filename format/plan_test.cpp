@@ -87,6 +87,7 @@ TEST(PlanFile, ComesBackAsItWas) {
     EXPECT_EQ(loaded.plan.buffers, built.plan.buffers);
     EXPECT_EQ(loaded.plan.sources[0].code, built.plan.sources[0].code);
     EXPECT_EQ(loaded.plan.symbols[0].range, built.plan.symbols[0].range);
+    EXPECT_EQ(loaded.plan.guards.size(), built.plan.guards.size());
     EXPECT_EQ(again.code, built.code);
     EXPECT_EQ(again.constants, built.constants);
   }
@@ -206,6 +207,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadPlan{"has the range [5, 2]", [](auto& b) { b.plan.symbols[0].range = {5, 2}; }},
         BadPlan{"is not the size that it is taken from", [](auto& b) { b.plan.symbols[0].dim = 1; }},
         BadPlan{"input 7 does not exist", [](auto& b) { b.plan.symbols[0].input = 7; }},
+        BadPlan{"a guard is expression 999", [](auto& b) { b.plan.guards.push_back({0, 999, true, ""}); }},
         BadPlan{"unknown dtype 99", [](auto& b) { b.plan.inputs[0].dtype = static_cast<DType>(99); }},
         BadPlan{"negative size", [](auto& b) { b.plan.outputs[0].shape[1] = negative(b); }},
         BadPlan{"unknown space", [](auto& b) { b.plan.buffers[0].space = static_cast<BufferSpace>(4); }},

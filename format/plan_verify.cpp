@@ -36,6 +36,10 @@ class Verifier {
     }
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) check_step(i);
     check_outputs_written();
+    for (const PlanGuard& guard : plan_.guards) {
+      check_expr(guard.lhs, "a guard");
+      check_expr(guard.rhs, "a guard");
+    }
     check(plan_.num_threads <= kMaxThreads, "the plan asks for {} threads", plan_.num_threads);
   }
 

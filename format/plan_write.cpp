@@ -89,8 +89,11 @@ Offset<fbs::Plan> write_plan(Builder& b, const Plan& plan) {
   const auto steps = write_all(b, plan.steps, [&](const auto& s) { return write_step(b, s); });
   const auto blocks = write_all(b, plan.blocks, [&](const auto& x) { return write_block(b, x); });
   const auto sources = write_all(b, plan.sources, [&](const auto& s) { return write_source(b, s); });
+  const auto guards = write_all(b, plan.guards, [&](const PlanGuard& g) {
+    return fbs::CreateGuard(b, g.lhs, g.rhs, g.equal, b.CreateSharedString(g.text));
+  });
   return fbs::CreatePlan(b, target, precision, symbols, exprs, inputs, outputs, buffers, views, steps, blocks, sources,
-                         plan.arena_bytes, plan.num_threads);
+                         plan.arena_bytes, plan.num_threads, guards);
 }
 
 /// Appends a section at the next aligned offset.

@@ -127,6 +127,19 @@ TEST(Instance, SizesThatBreakThePlanAreRefusedWhenTheyCome) {
   expect_kernel_plan_result(small, instance.run(std::span(&small, 1))[0]);
 }
 
+TEST(Instance, GuardsRefuseSizesThatTheModelCannotTake) {
+  auto built = samples::kernel_plan();
+  Plan& plan = built.plan;
+  const SymInt rows = SymInt::symbol("s0");
+  plan.guards.push_back({plan.add(mod(rows, 2)), plan.constant(0), true, "s0 % 2 == 0"});
+  plan.guards.push_back({plan.constant(6), plan.add(rows), false, "6 >= s0"});
+  Instance instance(Program::from_built(built, threads(1)));
+  EXPECT_EQ(refusal(instance, {random_input(4, 4, 1)}), "accepted");
+  const std::string odd = refusal(instance, {random_input(3, 4, 1)});
+  EXPECT_THAT(odd, HasSubstr("the model needs s0 % 2 == 0 (s0 is dimension 0 of input 'x', 3)"));
+  EXPECT_THAT(refusal(instance, {random_input(8, 4, 1)}), HasSubstr("the model needs 6 >= s0"));
+}
+
 TEST(Instance, ShowsTheOutputsOfBlocks) {
   Instance instance(Program::from_built(samples::kernel_plan(), threads(1)));
   const Tensor x = random_input(3, 4, 5);

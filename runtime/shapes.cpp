@@ -50,6 +50,24 @@ std::string range_text(const PlanSymbol& s) {
       fmt::format("input {} '{}'", index, input.name));
 }
 
+void check_guards(const Plan& plan, const PlanShapes& shapes) {
+  for (const PlanGuard& guard : plan.guards) {
+    const std::int64_t lhs = shapes.values[guard.lhs], rhs = shapes.values[guard.rhs];
+    if (guard.equal ? lhs == rhs : lhs >= rhs) continue;
+    std::set<std::size_t> used;
+    expr_text(plan, guard.lhs, kPrintDepth, used);
+    expr_text(plan, guard.rhs, kPrintDepth, used);
+    std::vector<std::string> sizes;
+    for (const auto symbol : used) {
+      const PlanSymbol& s = plan.symbols[symbol];
+      sizes.push_back(fmt::format("{} is dimension {} of input '{}', {}", s.name, s.dim, plan.inputs[s.input].name,
+                                  shapes.symbols[symbol]));
+    }
+    throw InvalidArgument(fmt::format("the model needs {} ({})", guard.text, fmt::join(sizes, "; ")), "input sizes",
+                          "Give inputs whose sizes agree");
+  }
+}
+
 Shape evaluated_shape(const PlanTensor& tensor, const std::vector<std::int64_t>& values) {
   Shape shape;
   shape.reserve(tensor.shape.size());
@@ -113,6 +131,7 @@ PlanShapes bind_shapes(const Plan& plan, std::span<const TensorRef> inputs) {
     }
     shapes.input_bytes.push_back(byte_size(shapes.inputs[i], inputs[i].dtype));
   }
+  check_guards(plan, shapes);
   for (const PlanTensor& output : plan.outputs) {
     shapes.outputs.push_back(evaluated_shape(output, shapes.values));
     shapes.output_bytes.push_back(byte_size(shapes.outputs.back(), output.dtype));

@@ -19,7 +19,7 @@ struct PlanShapes {
   std::vector<std::size_t> input_bytes, output_bytes;
 };
 
-/// Checks count, dtype, rank, every size and the range of every symbol, and evaluates the expressions.
+/// Checks count, dtype, rank, every size, the range of every symbol and the guards, and evaluates the expressions.
 /// Throws InvalidArgument with the input's name, what was expected and what came.
 PlanShapes bind_shapes(const Plan& plan, std::span<const TensorRef> inputs);
 

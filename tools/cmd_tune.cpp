@@ -47,12 +47,7 @@ void tune_model(const TuneOptions& options, const Common& common) {
   const OneBackendStrategy strategy{TorchTensorRTAotBackend{make_config(options)}};
   const auto progress = make_progress(options.quiet);
   std::vector<ExpectedInput> expected;
-  {
-    // Which tensors a sample has, before the long work begins.
-    progress->stage("import");
-    const ImportedModel imported = import_pt2(options.model);
-    for (const Value* input : imported.graph.inputs) expected.push_back({input->name, input->type.shape.size()});
-  }
+  for (const auto& [name, type] : pt2_inputs(options.model)) expected.push_back({name, type.shape.size()});
   const auto samples = options.inputs.empty() ? recorded_inputs(options.model) : read_samples(options.inputs, expected);
   const std::string name = options.name.empty() ? std::filesystem::path(options.model).stem().string() : options.name;
   Module module(options.model, name, strategy);

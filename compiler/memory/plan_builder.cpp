@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "compiler/memory/arena.h"
 #include "compiler/ops/schema.h"
+#include "compiler/ops/size_facts.h"
 #include "format/digest.h"
 
 namespace aitune {
@@ -229,7 +230,14 @@ void PlanBuilder::place_arenas() {
   plan.steps.insert(plan.steps.begin(), fills.begin(), fills.end());
 }
 
+void PlanBuilder::add_guards() {
+  Plan& plan = built_.plan;
+  for (const SizeFact& fact : size_facts(model_))
+    plan.guards.push_back({plan.add(fact.lhs), plan.add(fact.rhs), fact.equal, to_string(fact)});
+}
+
 BuiltPlan PlanBuilder::finish() {
+  add_guards();
   add_copies_to_outputs();
   place_arenas();
   return std::move(built_);

@@ -59,6 +59,7 @@ class PlanBuilder {
     SymInt bytes;
     std::optional<std::string> zero_key;
   };
+  void add_guards();
   void place_arenas();
   void add_copies_to_outputs();
 

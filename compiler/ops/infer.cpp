@@ -54,6 +54,16 @@ std::vector<std::size_t> Call::dims(std::string_view name, std::size_t rank) con
   return result;
 }
 
+void Call::assume_equal(const SymInt& a, const SymInt& b) const {
+  if (facts_ != nullptr && !(a == b)) facts_->push_back({a, b, true});
+}
+
+void Call::require_at_least(const SymInt& a, const SymInt& b, std::string_view message) const {
+  const auto difference = (a - b).as_constant();
+  if (difference) return require(*difference >= 0, message);
+  if (facts_ != nullptr) facts_->push_back({a, b, false});
+}
+
 void Call::fail(std::string message) const { throw InvalidArgument(std::move(message), op_.name); }
 
 namespace {
@@ -80,16 +90,18 @@ const RuleTable& rules() {
 }  // namespace
 }  // namespace infer
 
-std::vector<TensorType> infer_types(const OpInfo& op, const ArgList& args) {
+std::vector<TensorType> infer_types(const OpInfo& op, const ArgList& args, std::vector<SizeFact>* facts) {
   if (args.size() != op.args.size())
     throw InvalidArgument(fmt::format("{} arguments given, the schema has {}", args.size(), op.args.size()), op.name);
   const infer::Rule rule = infer::rules().find(op.id);
   if (rule == nullptr) throw Unsupported("this operator has no shape rule", op.name, "Run it outside aitune");
-  std::vector<TensorType> types = rule(infer::Call(op, args));
+  std::vector<TensorType> types = rule(infer::Call(op, args, facts));
   for (const TensorType& type : types)
-    for (const SymInt& size : type.shape)
+    for (const SymInt& size : type.shape) {
       if (const auto v = size.as_constant(); v && *v < 0)
         throw InvalidArgument("the arguments give a negative size: " + to_string(type), op.name);
+      if (facts != nullptr && !size.is_constant()) facts->push_back({size, 0, false});
+    }
   return types;
 }
 

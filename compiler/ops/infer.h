@@ -15,7 +15,9 @@ namespace aitune::infer {
 /// The arguments of one call, by name. A view: it must not outlive what it was made from.
 class Call {
  public:
-  Call(const OpInfo& op, const ArgList& args) : op_(op), args_(args) {}
+  /// `facts` (or nullptr) takes what the rule relies on without knowing it.
+  Call(const OpInfo& op, const ArgList& args, std::vector<SizeFact>* facts = nullptr)
+      : op_(op), args_(args), facts_(facts) {}
 
   const OpInfo& op() const { return op_; }
   /// Whether the schema has an argument of this name.
@@ -44,10 +46,15 @@ class Call {
   void require(bool condition, std::string_view message) const {
     if (!condition) fail(std::string(message));
   }
+  /// The rule relies on a == b, which it has not found to be wrong.
+  void assume_equal(const SymInt& a, const SymInt& b) const;
+  /// The rule relies on a >= b; fails if that is certainly wrong.
+  void require_at_least(const SymInt& a, const SymInt& b, std::string_view message) const;
 
  private:
   const OpInfo& op_;
   const ArgList& args_;
+  std::vector<SizeFact>* facts_;
 };
 
 using Types = std::vector<TensorType>;
@@ -104,6 +111,8 @@ DType floating(DType t);
 bool differ(const SymInt& a, const SymInt& b);
 /// One size out of two that must be equal (the constant one, if any); fails if they certainly differ.
 SymInt unify(const Call& call, const SymInt& a, const SymInt& b);
+/// `from` must broadcast to `target`, and to no more.
+void broadcast_to(const Call& call, const SymShape& from, const SymShape& target);
 /// NumPy broadcasting. A symbolic size is taken to be other than 1, as torch.export does.
 SymShape broadcast(const Call& call, const SymShape& a, const SymShape& b);
 /// Output size of a sliding window: floor((size + pad_total - dilation * (kernel - 1) - 1) / stride) + 1.

@@ -50,8 +50,7 @@ Types in_place(const Call& call) {
   const TensorType& self = call.tensor("self");
   const SymShape shape = collect(call).shape;
   call.require(shape.size() == self.shape.size(), "the operands broadcast to more than the tensor written to");
-  for (std::size_t i = 0; i < shape.size(); ++i)
-    if (differ(shape[i], self.shape[i])) call.fail("the operands broadcast to more than the tensor written to");
+  for (std::size_t i = 0; i < shape.size(); ++i) unify(call, shape[i], self.shape[i]);
   return {self};
 }
 
@@ -137,7 +136,8 @@ void add_binary_rules(RuleTable& table) {
              aten_div__Tensor_mode,     aten_div__Scalar_mode,    aten_pow__Tensor,         aten_pow__Scalar,
              aten_logical_and__default, aten_logical_or__default, aten_bitwise_and__Tensor, aten_bitwise_or__Tensor,
              aten___iand___Tensor,      aten___ior___Tensor,      aten_masked_fill__Scalar, aten_masked_fill__Tensor,
-             aten_addcmul__default,     aten_addcdiv__default},
+             aten_addcmul__default,     aten_addcdiv__default,    aten_remainder__Tensor,   aten_remainder__Scalar,
+             aten_logical_xor__default, aten_bitwise_xor__Tensor, aten_lerp__Scalar,        aten_clamp__Tensor},
             in_place);
   table.add({aten_masked_fill_Scalar, aten_masked_fill_Tensor}, masked_fill);
   table.add({aten_prelu_default, aten__prelu_kernel_default}, like_self);

@@ -1,5 +1,8 @@
 // Operators that read or write at positions given by a tensor.
 
+#include <algorithm>
+#include <optional>
+
 #include "base/error.h"
 #include "compiler/ops/infer.h"
 
@@ -40,7 +43,32 @@ SymShape indexed_shape(const Call& call) {
 
 Types index(const Call& call) { return {{call.tensor("self").dtype, indexed_shape(call)}}; }
 
+/// x[mask] = values, with values that do not depend on how many positions the mask keeps.
+void check_mask_put(const Call& call, std::size_t at) {
+  const SymShape& self = call.shape("self");
+  const ArgList& indices = call["indices"].list();
+  const SymShape& mask = indices[at].value()->type.shape;
+  call.require(at + mask.size() <= self.size(), "the mask has more dimensions than the tensor");
+  for (std::size_t i = 0; i < mask.size(); ++i) unify(call, mask[i], self[at + i]);
+  const SymShape rest(self.begin() + static_cast<std::ptrdiff_t>(at + mask.size()), self.end());
+  SymShape values = call.shape("values");
+  const bool one = values.size() == rest.size() + 1 && values[0].is(1);
+  const bool alone = std::ranges::count_if(indices, &Arg::is_value) == 1;
+  if (!alone || (values.size() > rest.size() && !one))
+    throw Unsupported("writing as many values as a mask keeps needs a size that depends on data", call.op().name,
+                      "Write one value for all positions of the mask, or use torch.where");
+  if (one) values.erase(values.begin());
+  call.require(broadcast(call, rest, values) == rest, "the values have more elements than the masked positions");
+}
+
 Types index_put(const Call& call) {
+  const ArgList& indices = call["indices"].list();
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const Value* index = indices[i].value_or_null();
+    if (index == nullptr || index->type.dtype != DType::b8) continue;
+    check_mask_put(call, i);
+    return {call.tensor("self")};
+  }
   broadcast(call, indexed_shape(call), call.shape("values"));
   return {call.tensor("self")};
 }
@@ -55,10 +83,19 @@ Types index_select(const Call& call) {
   return {t};
 }
 
+/// Every dimension of `small` but `except` lies within that of `large`; 0-dim tensors count as 1-dim.
+void require_within(const Call& call, SymShape small, SymShape large, std::optional<std::size_t> except) {
+  if (small.empty()) small = {1};
+  if (large.empty()) large = {1};
+  call.require(small.size() == large.size(), "index and tensor have different ranks");
+  for (std::size_t i = 0; i < small.size(); ++i)
+    if (i != except) call.require_at_least(large[i], small[i], "the index reaches beyond the tensor");
+}
+
 Types gather(const Call& call) {
   const TensorType& positions = call.tensor("index");
   require_index(call, positions.dtype);
-  call.dim("dim", call.shape("self").size());
+  require_within(call, positions.shape, call.shape("self"), call.dim("dim", call.shape("self").size()));
   return {{call.tensor("self").dtype, positions.shape}};
 }
 
@@ -86,9 +123,39 @@ Types embedding(const Call& call) {
   return {{weight.dtype, shape}};
 }
 
-Types written(const Call& call) {
+Types one_hot(const Call& call) {
+  const TensorType& self = call.tensor("self");
+  const SymInt classes = call.sym("num_classes");
+  call.require(self.dtype == DType::i64, "classes must be i64");
+  if (classes.is(-1))
+    throw Unsupported("one_hot without num_classes gives a size that depends on data", call.op().name,
+                      "Pass num_classes");
+  SymShape shape = self.shape;
+  shape.push_back(classes);
+  return {{DType::i64, shape}};
+}
+
+Types scattered(const Call& call) {
+  const SymShape& index = call.shape("index");
   require_index(call, call.tensor("index").dtype);
-  call.dim("dim", call.shape("self").size());
+  require_within(call, index, call.shape("self"), call.dim("dim", call.shape("self").size()));
+  if (call.has("src")) require_within(call, index, call.shape("src"), std::nullopt);
+  return {call.tensor("self")};
+}
+
+/// index_add, index_fill: positions along one dimension.
+Types along_dim(const Call& call) {
+  SymShape self = call.shape("self");
+  const std::size_t d = call.dim("dim", self.size());
+  require_index(call, call.tensor("index").dtype);
+  call.require(call.shape("index").size() <= 1, "the index has at most one dimension");
+  if (!call.has("source")) return {call.tensor("self")};
+  SymShape source = call.shape("source");
+  if (source.empty()) source = {1};
+  if (self.empty()) self = {1};
+  call.require(source.size() == self.size(), "source and tensor have different ranks");
+  self[d] = product(call.shape("index"));
+  for (std::size_t i = 0; i < self.size(); ++i) unify(call, self[i], source[i]);
   return {call.tensor("self")};
 }
 
@@ -102,9 +169,13 @@ void add_index_rules(RuleTable& table) {
   table.add({aten_gather_default}, gather);
   table.add({aten_take_along_dim_default}, take_along_dim);
   table.add({aten_embedding_default}, embedding);
-  table.add({aten_index_add_default, aten_scatter_src, aten_scatter_value, aten_scatter__src, aten_scatter__value,
-             aten_scatter_add_default, aten_index_fill_int_Scalar, aten_scatter_reduce_two, aten_index_copy_default},
-            written);
+  table.add({aten_one_hot_default}, one_hot);
+  table.add({aten_index_add_default, aten_index_add__default, aten_index_fill_int_Scalar, aten_index_fill__int_Scalar,
+             aten_index_copy_default},
+            along_dim);
+  table.add({aten_scatter_src, aten_scatter_value, aten_scatter__src, aten_scatter__value, aten_scatter_add_default,
+             aten_scatter_add__default, aten_scatter_reduce_two},
+            scattered);
 }
 
 }  // namespace aitune::infer

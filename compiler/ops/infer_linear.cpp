@@ -29,7 +29,7 @@ Types linear(const Call& call) {
   SymShape shape = input.shape;
   shape.pop_back();
   if (weight.size() == 2) shape.push_back(weight[0]);
-  if (call.given("bias")) broadcast(call, shape, call.shape("bias"));
+  if (call.given("bias")) broadcast_to(call, call.shape("bias"), shape);
   return {{input.dtype, shape}};
 }
 
@@ -51,7 +51,8 @@ Types addmm(const Call& call) {
   require_rank(call, "mat2", 2);
   require_same_dtype(call, "mat1", "mat2");
   const SymShape shape = product_shape(call, call.shape("mat1"), call.shape("mat2"));
-  return {{call.tensor("self").dtype, broadcast(call, call.shape("self"), shape)}};
+  broadcast_to(call, call.shape("self"), shape);
+  return {{call.tensor("self").dtype, shape}};
 }
 
 SymShape batched(const Call& call, std::string_view a, std::string_view b) {
@@ -66,13 +67,16 @@ SymShape batched(const Call& call, std::string_view a, std::string_view b) {
 Types bmm(const Call& call) { return {{call.tensor("self").dtype, batched(call, "self", "mat2")}}; }
 
 Types baddbmm(const Call& call) {
-  return {{call.tensor("self").dtype, broadcast(call, call.shape("self"), batched(call, "batch1", "batch2"))}};
+  const SymShape shape = batched(call, "batch1", "batch2");
+  broadcast_to(call, call.shape("self"), shape);
+  return {{call.tensor("self").dtype, shape}};
 }
 
 Types addbmm(const Call& call) {
   SymShape shape = batched(call, "batch1", "batch2");
   shape.erase(shape.begin());
-  return {{call.tensor("self").dtype, broadcast(call, call.shape("self"), shape)}};
+  broadcast_to(call, call.shape("self"), shape);
+  return {{call.tensor("self").dtype, shape}};
 }
 
 Types mv(const Call& call) {
@@ -86,7 +90,9 @@ Types addmv(const Call& call) {
   require_rank(call, "mat", 2);
   require_rank(call, "vec", 1);
   unify(call, call.shape("mat")[1], call.shape("vec")[0]);
-  return {{call.tensor("self").dtype, broadcast(call, call.shape("self"), {call.shape("mat")[0]})}};
+  const SymShape shape = {call.shape("mat")[0]};
+  broadcast_to(call, call.shape("self"), shape);
+  return {{call.tensor("self").dtype, shape}};
 }
 
 Types dot(const Call& call) {
@@ -205,12 +211,21 @@ SymShape attention_shape(const Call& call) {
     shape = broadcast(call, SymShape(q.begin(), q.end() - 2), kv);
     shape.push_back(q[q.size() - 2]);
     shape.push_back(q.back());
+  } else {
+    call.require(q.size() >= 3 && k.size() == q.size() && v.size() == q.size(), "grouped heads need equal ranks");
+    const std::size_t heads = q.size() - 3;
+    unify(call, k[heads], v[heads]);
+    for (std::size_t i = 0; i < heads; ++i) unify(call, unify(call, q[i], k[i]), v[i]);
+    call.require(!k[heads].is(0), "there are no heads");
+    call.assume_equal(floordiv(q[heads], k[heads]) * k[heads], q[heads]);
+    if (q[heads].is_constant() && k[heads].is_constant())
+      call.require(q[heads].constant() % k[heads].constant() == 0, "the heads do not divide into groups");
   }
   shape.back() = v.back();
   if (call.given("attn_mask")) {
     SymShape scores(shape.begin(), shape.end() - 1);
     scores.push_back(k[k.size() - 2]);
-    broadcast(call, scores, call.shape("attn_mask"));
+    broadcast_to(call, call.shape("attn_mask"), scores);
   }
   return shape;
 }
@@ -241,7 +256,7 @@ void add_linear_rules(RuleTable& table) {
   table.add({aten_mm_default}, mm);
   table.add({aten_addmm_default, aten_addmm__default}, addmm);
   table.add({aten_bmm_default}, bmm);
-  table.add({aten_baddbmm_default}, baddbmm);
+  table.add({aten_baddbmm_default, aten_baddbmm__default}, baddbmm);
   table.add({aten_addbmm_default}, addbmm);
   table.add({aten_mv_default}, mv);
   table.add({aten_addmv_default}, addmv);

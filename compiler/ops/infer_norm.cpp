@@ -17,8 +17,10 @@ SymShape rows(const Call& call) {
     result[first + i] = 1;
   }
   for (const std::string_view name : {"weight", "bias"})
-    if (call.given(name))
+    if (call.given(name)) {
       call.require(call.shape(name).size() == normalized.size(), "weight or bias has the wrong rank");
+      for (std::size_t i = 0; i < normalized.size(); ++i) unify(call, call.shape(name)[i], normalized[i]);
+    }
   return result;
 }
 

@@ -115,6 +115,7 @@ Types argsort(const Call& call) { return {sort(call)[1]}; }
 Types topk(const Call& call) {
   TensorType t = call.tensor("self");
   const std::size_t d = call.dim("dim", t.shape.size());
+  call.require_at_least(t.shape.empty() ? SymInt(1) : t.shape[d], call.sym("k"), "k is larger than the dimension");
   if (!t.shape.empty()) t.shape[d] = call.sym("k");
   return {t, {DType::i64, t.shape}};
 }
@@ -141,7 +142,8 @@ void add_reduction_rules(RuleTable& table) {
   table.add({aten_any_default, aten_any_dim, aten_any_dims, aten_all_default, aten_all_dim, aten_all_dims}, truth);
   table.add({aten_count_nonzero_default, aten_count_nonzero_dim_IntList}, nonzero_count);
   table.add({aten_var_default, aten_var_dim, aten_var_correction, aten_std_default, aten_std_dim, aten_std_correction,
-             aten_var_mean_correction, aten_std_mean_correction},
+             aten_var_mean_default, aten_var_mean_dim, aten_var_mean_correction, aten_std_mean_default,
+             aten_std_mean_dim, aten_std_mean_correction},
             moments);
   table.add({aten_logsumexp_default}, log_sum);
   table.add({aten_linalg_vector_norm_default, aten_norm_Scalar, aten_norm_ScalarOpt_dim}, norm);

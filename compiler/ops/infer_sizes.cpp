@@ -15,6 +15,7 @@ bool differ(const SymInt& a, const SymInt& b) {
 
 SymInt unify(const Call& call, const SymInt& a, const SymInt& b) {
   if (differ(a, b)) call.fail(fmt::format("sizes {} and {} must be equal", a.str(), b.str()));
+  call.assume_equal(a, b);
   return b.is_constant() ? b : a;
 }
 
@@ -31,10 +32,18 @@ SymShape broadcast(const Call& call, const SymShape& a, const SymShape& b) {
       if (differ(x, y))
         call.fail(fmt::format("shapes {} and {} do not broadcast: {} against {} in dimension {}", to_string(a),
                               to_string(b), x.str(), y.str(), offset + i));
+      call.assume_equal(x, y);
       result[offset + i] = y.is_constant() ? y : x;
     }
   }
   return result;
+}
+
+void broadcast_to(const Call& call, const SymShape& from, const SymShape& target) {
+  const SymShape both = broadcast(call, from, target);
+  if (both.size() != target.size())
+    call.fail(fmt::format("{} has more dimensions than {}", to_string(from), to_string(target)));
+  for (std::size_t i = 0; i < target.size(); ++i) unify(call, both[i], target[i]);
 }
 
 SymInt window_size(const SymInt& size, const SymInt& pad_total, const SymInt& dilation, const SymInt& kernel,
@@ -58,12 +67,14 @@ SymShape fill_in_size(const Call& call, SymShape wanted, const SymInt& count) {
   if (!hole) {
     if (differ(known, count))
       call.fail(fmt::format("shape {} does not hold {} elements", to_string(wanted), count.str()));
+    call.assume_equal(known, count);
     return wanted;
   }
   call.require(!known.is(0), "a size of -1 is ambiguous where another size is 0");
   if (known.is_constant() && count.is_constant() && count.constant() % known.constant() != 0)
     call.fail(fmt::format("{} elements do not divide into {}", count.str(), to_string(wanted)));
   wanted[*hole] = floordiv(count, known);
+  call.assume_equal(wanted[*hole] * known, count);
   return wanted;
 }
 
@@ -84,7 +95,11 @@ SymInt slice_length(const Call& call, const SymInt& size, const Arg& start, cons
   const SymInt from = !start.is_none() && !size.is_constant() && start.sym().is_constant() && start.integer() > 0
                           ? start.sym()
                           : bound(start, 0);
-  const SymInt length = bound(end, size) - from;
+  const SymInt to = bound(end, size);
+  const SymInt length = to - from;
+  call.require_at_least(from, 0, "the slice starts before the first element");
+  if (!size.is_constant() || !to.is_constant())
+    call.require_at_least(size, to, "the slice ends after the last element");
   if (const auto n = length.as_constant(); n && *n <= 0) return 0;
   return ceil_div(length, step);
 }

@@ -93,6 +93,14 @@ Types matrix_transpose(const Call& call) {
   return reversed(call);
 }
 
+Types last_two_swapped(const Call& call) {
+  SymShape shape = call.shape("self");
+  const std::size_t rank = shape.size();
+  call.require(rank != 1, "a matrix has two dimensions");
+  if (rank >= 2) std::swap(shape[rank - 1], shape[rank - 2]);
+  return with_shape(call, shape);
+}
+
 Types movedim(const Call& call) {
   const SymShape& self = call.shape("self");
   const std::size_t rank = self.size();
@@ -123,8 +131,10 @@ SymShape expanded(const Call& call, const SymShape& self, SymShape size) {
     SymInt& s = size[offset + i];
     if (s.is(-1))
       s = self[i];
-    else if (!self[i].is(1) && differ(s, self[i]))
-      call.fail(fmt::format("{} does not expand to {}", to_string(self), to_string(size)));
+    else if (!self[i].is(1)) {
+      if (differ(s, self[i])) call.fail(fmt::format("{} does not expand to {}", to_string(self), to_string(size)));
+      call.assume_equal(s, self[i]);
+    }
   }
   for (std::size_t i = 0; i < offset; ++i) call.require(!size[i].is(-1), "-1 in a new leading dimension");
   return size;
@@ -134,34 +144,47 @@ Types expand(const Call& call) { return with_shape(call, expanded(call, call.sha
 
 Types expand_as(const Call& call) { return with_shape(call, expanded(call, call.shape("self"), call.shape("other"))); }
 
-Types slice(const Call& call) {
+SymShape sliced(const Call& call) {
   SymShape shape = call.shape("self");
   const std::size_t d = call.dim("dim", shape.size());
   call.require(!shape.empty(), "a 0-dim tensor has nothing to slice");
   shape[d] = slice_length(call, shape[d], call["start"], call["end"], call.sym("step"));
-  return with_shape(call, shape);
+  return shape;
 }
 
-Types select(const Call& call) {
+Types slice(const Call& call) { return with_shape(call, sliced(call)); }
+
+SymShape selected(const Call& call) {
   SymShape shape = call.shape("self");
   const std::size_t d = call.dim("dim", shape.size());
   call.require(!shape.empty(), "a 0-dim tensor has nothing to select from");
-  const auto index = call.sym("index").as_constant();
-  const auto size = shape[d].as_constant();
-  if (index && size) call.require(*index >= -*size && *index < *size, "the index is out of range");
+  const SymInt index = call.sym("index");
+  if (index.is_constant() && index.constant() < 0) {
+    call.require_at_least(shape[d] + index, 0, "the index is out of range");
+  } else {
+    call.require_at_least(index, 0, "the index is out of range");
+    call.require_at_least(shape[d] - 1, index, "the index is out of range");
+  }
   shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(d));
-  return with_shape(call, shape);
+  return shape;
 }
+
+Types select(const Call& call) { return with_shape(call, selected(call)); }
 
 Types narrow(const Call& call) {
   SymShape shape = call.shape("self");
   const std::size_t d = call.dim("dim", shape.size());
   call.require(!shape.empty(), "a 0-dim tensor has nothing to narrow");
-  shape[d] = call.sym("length");
+  SymInt start = call.sym("start");
+  const SymInt length = call.sym("length");
+  if (start.is_constant() && start.constant() < 0) start += shape[d];
+  call.require_at_least(start, 0, "the start is out of range");
+  call.require_at_least(shape[d], start + length, "start and length are out of range");
+  shape[d] = length;
   return with_shape(call, shape);
 }
 
-Types diagonal(const Call& call) {
+SymShape diagonal_shape(const Call& call) {
   SymShape shape = call.shape("self");
   const std::size_t a = call.dim("dim1", shape.size()), b = call.dim("dim2", shape.size());
   call.require(a != b, "dim1 and dim2 are the same");
@@ -171,7 +194,19 @@ Types diagonal(const Call& call) {
   shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(std::max(a, b)));
   shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(std::min(a, b)));
   shape.push_back(length);
-  return with_shape(call, shape);
+  return shape;
+}
+
+Types diagonal(const Call& call) { return with_shape(call, diagonal_shape(call)); }
+
+/// A copy of self with src in the place of the part that a view shows.
+template <SymShape (*Part)(const Call&)>
+Types scattered(const Call& call) {
+  const SymShape part = Part(call);
+  const TensorType& src = call.tensor("src");
+  call.require(src.shape.size() == part.size(), "the part written has another rank than the place");
+  for (std::size_t i = 0; i < part.size(); ++i) unify(call, part[i], src.shape[i]);
+  return {call.tensor("self")};
 }
 
 Types unfold(const Call& call) {
@@ -179,6 +214,8 @@ Types unfold(const Call& call) {
   const std::size_t d = call.dim("dimension", shape.size());
   const SymInt size = call.sym("size"), step = call.sym("step");
   call.require(!step.is(0), "the step must be positive");
+  call.require_at_least(step, 1, "the step must be positive");
+  if (!shape.empty()) call.require_at_least(shape[d], size, "the window is longer than the dimension");
   if (!shape.empty()) shape[d] = floordiv(shape[d] - size, step) + 1;
   shape.push_back(size);
   return with_shape(call, shape);
@@ -204,7 +241,7 @@ void add_view_rules(RuleTable& table) {
   table.add({aten_flatten_using_ints}, flatten);
   table.add({aten_unflatten_int}, unflatten);
   table.add({aten_squeeze_default, aten_squeeze_dim, aten_squeeze_dims, aten_squeeze__default, aten_squeeze__dim,
-             aten_squeeze_copy_default, aten_squeeze_copy_dim, aten_squeeze_copy_dims},
+             aten_squeeze__dims, aten_squeeze_copy_default, aten_squeeze_copy_dim, aten_squeeze_copy_dims},
             squeeze);
   table.add({aten_unsqueeze_default, aten_unsqueeze__default, aten_unsqueeze_copy_default}, unsqueeze);
   table.add({aten_permute_default, aten_permute_copy_default}, permute);
@@ -213,6 +250,7 @@ void add_view_rules(RuleTable& table) {
             transpose);
   table.add({aten_t_default, aten_t__default, aten_t_copy_default}, matrix_transpose);
   table.add({aten_numpy_T_default}, reversed);
+  table.add({aten_mT_default, aten_mH_default, aten_adjoint_default}, last_two_swapped);
   table.add({aten_movedim_int, aten_movedim_intlist}, movedim);
   table.add({aten_expand_default, aten_broadcast_to_default, aten_expand_copy_default}, expand);
   table.add({aten_expand_as_default}, expand_as);
@@ -220,11 +258,14 @@ void add_view_rules(RuleTable& table) {
   table.add({aten_select_int, aten_select_copy_int}, select);
   table.add({aten_narrow_default}, narrow);
   table.add({aten_diagonal_default}, diagonal);
+  table.add({aten_slice_scatter_default}, scattered<sliced>);
+  table.add({aten_select_scatter_default}, scattered<selected>);
+  table.add({aten_diagonal_scatter_default}, scattered<diagonal_shape>);
   table.add({aten_unfold_default}, unfold);
-  table.add({aten_roll_default, aten_flip_default, aten_tril_default, aten_triu_default, aten_slice_scatter_default,
-             aten_select_scatter_default, aten_contiguous_default, aten_clone_default, aten_alias_default,
-             aten_detach_default, aten_detach__default, aten_lift_default, aten_lift_fresh_default,
-             aten_lift_fresh_copy_default, aten_alias_copy_default, aten_detach_copy_default},
+  table.add({aten_roll_default, aten_flip_default, aten_tril_default, aten_triu_default, aten_tril__default,
+             aten_triu__default, aten_contiguous_default, aten_clone_default, aten_alias_default, aten_detach_default,
+             aten_detach__default, aten_lift_default, aten_lift_fresh_default, aten_lift_fresh_copy_default,
+             aten_alias_copy_default, aten_detach_copy_default},
             unchanged);
   table.add({aten_to_dtype, aten_to_dtype_layout, aten_to_device, aten__to_copy_default}, converted);
   table.add({aten_to_other, aten_type_as_default}, converted_as);

@@ -56,9 +56,15 @@ const OpInfo* find_op(std::string_view name);
 const OpInfo& op_info(OpId id);
 std::span<const OpInfo> all_ops();
 
+/// What a call takes for granted of sizes that it cannot compare: lhs == rhs, or lhs >= rhs.
+struct SizeFact {
+  SymInt lhs, rhs;
+  bool equal = true;
+};
+
 /// Result types of a call from the types of its arguments. Throws InvalidArgument with what contradicts what, or
-/// Unsupported. Sizes may be symbolic.
-std::vector<TensorType> infer_types(const OpInfo& op, const ArgList& args);
+/// Unsupported. Sizes may be symbolic; what then has to hold, but is not known to, is appended to `facts`.
+std::vector<TensorType> infer_types(const OpInfo& op, const ArgList& args, std::vector<SizeFact>* facts = nullptr);
 
 /// What is wrong with `arg` as this argument ("argument dim is a tensor, expected an integer"); empty if it fits.
 std::optional<std::string> argument_problem(const SchemaArg& expected, const Arg& arg);

@@ -10,6 +10,8 @@ const DecomposeRules& decompose_rules() {
     add_network_rules(all);
     add_layer_rules(all);
     add_elementwise_rules(all);
+    add_index_rules(all);
+    add_reduction_rules(all);
     return all;
   }();
   return rules;

@@ -59,6 +59,13 @@ Replacement reverse_dims(Inserter& insert, Node& node) {
   return {{insert.permute(self(node), dims)}};
 }
 
+/// A 0-dim tensor stays.
+Replacement transpose_matrices(Inserter& insert, Node& node) {
+  Dims dims = identity_dims(rank(self(node)));
+  if (dims.size() >= 2) std::swap(dims[dims.size() - 1], dims[dims.size() - 2]);
+  return {{insert.permute(self(node), dims)}};
+}
+
 Replacement normalise_permute(Inserter& insert, Node& node) {
   const Dims given = node.args.at(1).int_list();
   Dims dims = given;
@@ -224,6 +231,36 @@ Replacement pad(Inserter& insert, Node& node) {
       {insert.call("aten.constant_pad_nd.default", {self(node), node.args.at(1), value.is_none() ? Arg(0.0) : value})}};
 }
 
+/// Padding by nothing, as models that pad to a multiple emit it.
+Replacement pad_nothing(Inserter&, Node& node) {
+  for (const Arg& amount : node.args.at(1).list())
+    if (!amount.sym().is(0)) return std::nullopt;
+  return {{self(node)}};
+}
+
+/// What comes round, then what stays ahead: a join of two slices for each dimension of fixed size.
+Replacement roll(Inserter& insert, Node& node) {
+  const SymShape shifts = node.args.at(1).sym_list();
+  const Dims given = node.args.at(2).int_list();
+  if (given.empty() || shifts.size() != given.size() || self(node)->type.shape.empty()) return std::nullopt;
+  if (!constant_shape(shifts)) return std::nullopt;
+  for (const std::int64_t dim : given) {
+    const SymInt& size =
+        self(node)->type.shape.at(static_cast<std::size_t>(wrap_dim(dim, self(node)->type.shape.size())));
+    if (!size.is_constant() || size.is(0)) return std::nullopt;
+  }
+  Value* value = self(node);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const std::int64_t dim = wrap_dim(given[i], value->type.shape.size());
+    const std::int64_t size = value->type.shape.at(static_cast<std::size_t>(dim)).constant();
+    const std::int64_t ahead = size - (shifts[i].constant() % size + size) % size;
+    if (ahead == size) continue;
+    const ArgList parts = {insert.slice(value, dim, ahead, size), insert.slice(value, dim, 0, ahead)};
+    value = insert.call("aten.cat.default", {parts, SymInt(dim)});
+  }
+  return {{value}};
+}
+
 /// hstack, vstack: cat along the second (or only) and the first dimension of operands of rank two or more.
 Replacement hstack(Inserter& insert, Node& node) {
   const std::int64_t dim = node.output()->type.shape.size() == 1 ? 0 : 1;
@@ -294,6 +331,9 @@ void add_movement_rules(DecomposeRules& rules) {
   rules["aten.t_copy.default"] = reverse_dims;
   rules["aten.t.default"] = reverse_dims;
   rules["aten.numpy_T.default"] = reverse_dims;
+  rules["aten.mT.default"] = transpose_matrices;
+  rules["aten.mH.default"] = transpose_matrices;
+  rules["aten.adjoint.default"] = transpose_matrices;
   rules["aten.permute.default"] = normalise_permute;
   rules["aten.permute_copy.default"] = normalise_permute;
   rules["aten.movedim.int"] = move_dims;
@@ -318,6 +358,8 @@ void add_movement_rules(DecomposeRules& rules) {
   rules["aten.cat.default"] = normalise_cat;
   rules["aten.concat.default"] = normalise_cat;
   rules["aten.pad.default"] = pad;
+  rules["aten.constant_pad_nd.default"] = pad_nothing;
+  rules["aten.roll.default"] = roll;
   rules["aten.hstack.default"] = hstack;
   rules["aten.vstack.default"] = vstack;
   rules["aten.broadcast_tensors.default"] = broadcast_tensors;

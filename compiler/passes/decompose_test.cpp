@@ -59,6 +59,40 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"stack", "%x: f32[s0,2], %z: f32[s0,2]", "%y = aten.stack.default([%x, %z], -1)", {kView, kCat}},
         Case{"hstack", "%x: f32[s0,2], %z: f32[s0,3]", "%y = aten.hstack.default([%x, %z])", {kCat}},
         Case{"vstack", "%x: f32[4], %z: f32[4]", "%y = aten.vstack.default([%x, %z])", {kView, kCat}},
+        Case{"roll", "%x: f32[s0,5,4]", "%y = aten.roll.default(%x, [2, -3], [1, -1])", {kSlice, kCat}},
+        Case{"roll_back", "%x: f32[s0,5,4]", "%y = aten.roll.default(%x, [5], [1])", {}},
+        Case{"pad_nothing", "%x: f32[s0,5,4]", "%y = aten.pad.default(%x, [0, 0, 0, 0])", {}},
+        Case{"mT", "%x: f32[s0,2,5]", "%y = aten.mT.default(%x)", {kPermute}},
+        Case{"select_scatter",
+             "%x: f32[s0,8], %z: f32[s0]",
+             "%y = aten.select_scatter.default(%x, %z, 1, -2)",
+             {kView, kSlice, kCat}},
+        Case{"slice_scatter",
+             "%x: f32[s0,8], %z: f32[s0,3]",
+             "%y = aten.slice_scatter.default(%x, %z, 1, 2, 5)",
+             {kSlice, kCat}},
+        Case{"slice_scatter_first",
+             "%x: f32[s0,8], %z: f32[s0,3]",
+             "%y = aten.slice_scatter.default(%x, %z, 1, None, -5)",
+             {kSlice, kCat}},
+        Case{"slice_scatter_all", "%x: f32[s0,8], %z: f32[s0,8]", "%y = aten.slice_scatter.default(%x, %z, 0)", {}},
+        Case{"slice_scatter_steps",
+             "%x: f32[s0,8], %z: f32[s0,3]",
+             "%y = aten.slice_scatter.default(%x, %z, 1, 1, 7, 2)",
+             {kCat, "aten.index_select.default"}},
+        Case{"index_put_mask",
+             "%x: f32[s0,8,2], %m: bool[8], %v: f32[1,2]",
+             "%y = aten.index_put.default(%x, [None, %m], %v)",
+             {kView, "aten.where.self"}},
+        Case{"index_put_mask_adds",
+             "%x: f32[s0,8], %m: bool[s0,8], %v: f32[]",
+             "%y = aten.index_put.default(%x, [%m], %v, True)",
+             {kView, kAdd, "aten.where.self"}},
+        Case{"one_hot",
+             "%x: i64[s0,3]",
+             "%y = aten.one_hot.default(%x, 5)",
+             {kView, "aten.arange.start_step", "aten.arange.default", "aten.arange.start", "aten.eq.Tensor",
+              "aten._to_copy.default"}},
         Case{"pixel_shuffle", "%x: f32[s0,8,3,2]", "%y = aten.pixel_shuffle.default(%x, 2)", {kView, kPermute}},
         Case{"channel_shuffle", "%x: f32[s0,6,2,2]", "%y = aten.channel_shuffle.default(%x, 3)", {kView, kPermute}}),
     case_name);
@@ -136,6 +170,14 @@ INSTANTIATE_TEST_SUITE_P(
              {kExpand, kMul, "aten.linalg_vector_norm.default", kClamp, "aten.div.Tensor", "aten.sum.dim_IntList"}},
         Case{
             "pool_to_one", "%x: f32[s0,3,6,4]", "%y = aten.adaptive_avg_pool2d.default(%x, [1, 1])", {"aten.mean.dim"}},
+        Case{"var",
+             "%x: f32[s0,5,6]",
+             "%y = aten.var.correction(%x, [1, -1], correction=1)",
+             {"aten.mean.dim", "aten.sub.Tensor", kMul, kMulScalar, kView}},
+        Case{"std",
+             "%x: f32[s0,5]",
+             "%y = aten.std.dim(%x, [0], False)",
+             {"aten.mean.dim", "aten.sub.Tensor", kMul, "aten.sqrt.default", kView}},
         Case{"pool_to_divisor",
              "%x: f32[s0,3,6,4]",
              "%y = aten.adaptive_avg_pool2d.default(%x, [3, 2])",
@@ -201,6 +243,15 @@ TEST(Decompose, SplitsBecomeSlices) {
   })",
                                  {decompose, eliminate_dead_code}, {{"s0", 2}});
   EXPECT_THAT(ops_of(graph), UnorderedElementsAre(kSlice, kSlice, kSlice, kSelect));
+}
+
+TEST(Decompose, VarianceAndMeanShareTheMean) {
+  const Graph graph = check_pass(R"(graph(%x: f32[s0,7]) where s0 in [1,4] {
+    %v: f32[s0,1], %m: f32[s0,1] = aten.var_mean.correction(%x, [1], correction=0, keepdim=True)
+    return %v, %m
+  })",
+                                 {decompose, eliminate_dead_code}, {{"s0", 2}});
+  EXPECT_THAT(ops_of(graph), ElementsAre("aten.mean.dim", "aten.sub.Tensor", kMul, "aten.mean.dim"));
 }
 
 TEST(Decompose, NativeFormsNeedTheirFirstOutputAlone) {

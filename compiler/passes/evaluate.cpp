@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "compiler/ops/schema.h"
+#include "compiler/ops/size_facts.h"
 #include "engines/reference/run/op_call.h"
 
 namespace aitune {
@@ -183,6 +184,7 @@ std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor> oper
 
 std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs, const NodeObserver& observer) {
   const SymValues symbols = bind_symbols(graph, inputs);
+  check_size_facts(size_facts(graph), symbols);
   std::unordered_map<const Value*, Tensor> live;
   for (std::size_t i = 0; i < inputs.size(); ++i) live.emplace(graph.inputs[i], inputs[i]);
   for (const Value* weight : graph.weights) live.emplace(weight, weight->data);

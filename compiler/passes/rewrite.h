@@ -18,6 +18,8 @@ class Inserter {
  public:
   /// Inserts before `position`, on behalf of the node there (for which `position` must not be the end).
   Inserter(Graph& graph, Graph::NodeList::iterator position);
+  /// Inserts before `position`, which may be the end, on behalf of nothing in the model.
+  static Inserter at(Graph& graph, Graph::NodeList::iterator position) { return {graph, position, std::string()}; }
 
   /// A call with positional arguments; missing trailing arguments get their defaults, the types are inferred. Returns
   /// the only (or first) output. Throws InternalError if the operator does not exist.
@@ -41,6 +43,9 @@ class Inserter {
   bool made(const Value* value) const;
 
  private:
+  Inserter(Graph& graph, Graph::NodeList::iterator position, std::string hint)
+      : graph_(graph), position_(position), hint_(std::move(hint)) {}
+
   Graph& graph_;
   Graph::NodeList::iterator position_;
   SourceLocation source_;

@@ -308,6 +308,55 @@ def test_all_unsupported_operators_at_once_with_source_lines(work):
     assert f"test_bad_input.py:{line}" in message
 
 
+@torch.library.custom_op("aitune_tests::twice", mutates_args=())
+def twice(x: torch.Tensor) -> torch.Tensor:
+    return x * 2
+
+
+@twice.register_fake
+def _(x):
+    return torch.empty_like(x)
+
+
+class UnsupportedOfEveryKind(nn.Module):
+    """An ATen operator, a custom one, control flow with an operator inside, and a call whose result's size depends on data."""
+
+    def forward(self, x):
+        y = torch.digamma(x) + torch.digamma(x + 1)
+        y = twice(y)
+        return torch.cond(x.sum() > 0, lambda t: t.sin(), lambda t: torch.special.bessel_j0(t), (y,))
+
+
+def test_unsupported_operators_of_every_kind_are_one_report(work):
+    support.export(UnsupportedOfEveryKind(), [torch.rand(3)], work / "odd.pt2")
+    message = refused_model(work, work / "odd.pt2", "4 operators are not supported", "digamma.default (2 times)",
+                            "aitune_tests.twice.default (1 time)", "higher_order.cond (1 time)", "special_bessel_j0", "control flow",
+                            "custom operators", "run_decompositions")
+    assert message.count("test_bad_input.py:") >= 4, message
+
+
+class WritesToItsInput(nn.Module):
+    def forward(self, x):
+        x[:, 0] = 1
+        return x * 2
+
+
+class WritesToItsBuffer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(3))
+
+    def forward(self, x):
+        self.seen[0] += 1
+        return x + self.seen
+
+
+@pytest.mark.parametrize(("model", "what"), [(WritesToItsInput, "input x"), (WritesToItsBuffer, "seen")])
+def test_writes_that_outlive_the_call(work, model, what):
+    support.export(model(), [torch.rand(2, 3)], work / "writes.pt2")
+    refused_model(work, work / "writes.pt2", f"writes to", what, "return new values")
+
+
 @pytest.mark.parametrize("ir", ["ts", "fx"])
 def test_ir_that_is_not_there_yet(work, ir):
     refused(tune(work, DIGITS, "--ir", ir), ir, output=work / "model_out.ait")

@@ -3,6 +3,7 @@
 import pytest
 import support
 import torch
+import zoo_writes  # noqa: F401
 from zoo import ZOO
 
 

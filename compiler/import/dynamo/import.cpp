@@ -34,6 +34,13 @@ ImportedModel import_pt2(const std::filesystem::path& path) {
   return model;
 }
 
+std::vector<std::pair<std::string, TensorType>> pt2_inputs(const std::filesystem::path& path) {
+  const auto archive = dynamo::open_archive(std::make_shared<const ZipReader>(MappedFile::open(path)));
+  const std::string entry = archive.program_entry();
+  const auto document = dynamo::parse_json(archive.text(entry), archive.place(entry));
+  return dynamo::program_inputs(dynamo::JsonView(*document, archive.place(entry)));
+}
+
 ImportedModel import_pt2(std::span<const std::byte> bytes, const std::string& where) {
   return import_archive(dynamo::open_archive(std::make_shared<const ZipReader>(bytes, where)));
 }

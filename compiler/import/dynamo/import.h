@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compiler/graph/graph.h"
@@ -42,5 +43,9 @@ ImportedModel import_pt2(const std::filesystem::path& path);
 
 /// The same for bytes in memory, which must outlive the portable entries; weights are copied. `where` names them.
 ImportedModel import_pt2(std::span<const std::byte> bytes, const std::string& where);
+
+/// The tensors that a program takes, in call order. Reads the program's signature alone: no weights, no nodes. Throws
+/// as import_pt2 does.
+std::vector<std::pair<std::string, TensorType>> pt2_inputs(const std::filesystem::path& path);
 
 }  // namespace aitune

@@ -195,8 +195,16 @@ TEST(Import, RefusesProgramsThatWriteToInputsAndBuffers) {
 
 TEST(Import, ListsUnknownOperatorsWithTheirLines) {
   const std::string message = message_of<Unsupported>([] { import_pt2(fixture("unknown_ops")); });
-  EXPECT_THAT(message, HasSubstr("aten.digamma.default (2 times), first at make_testdata.py:"));
+  EXPECT_THAT(message, HasSubstr("aten.digamma.default (2 times)\n    at make_testdata.py:"));
   EXPECT_THAT(message, HasSubstr("aten.special_i1e.default (1 time)"));
+}
+
+TEST_P(EveryLayout, TellsItsInputsWithoutItsWeights) {
+  const auto inputs = pt2_inputs(fixture(GetParam()));
+  const ImportedModel model = import_pt2(fixture(GetParam()));
+  ASSERT_EQ(inputs.size(), model.graph.inputs.size());
+  EXPECT_EQ(inputs[0].first, model.graph.inputs[0]->name);
+  EXPECT_EQ(inputs[0].second, model.graph.inputs[0]->type);
 }
 
 TEST(Import, MissingFile) { EXPECT_THROW(import_pt2(fixture("nothing")), NotFound); }

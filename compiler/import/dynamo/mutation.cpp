@@ -5,22 +5,11 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "compiler/ops/aliasing.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune::dynamo {
 namespace {
-
-// Operators whose schema promises a fresh tensor, but that hand back their argument when there is nothing to do.
-bool may_return_argument(OpId op) {
-  return op == OpId::aten_dropout_default || op == OpId::aten_feature_dropout_default ||
-         op == OpId::aten_alpha_dropout_default;
-}
-
-// Whether results may share memory with the first argument: "(Tensor(a) self, ...) -> Tensor(a)".
-bool aliases_first_argument(const OpInfo& op) {
-  const auto arrow = op.schema.rfind("->");
-  return op.schema.find("(a", arrow) != std::string::npos || may_return_argument(op.id);
-}
 
 bool updates_running_stats(const Node& node) {
   return node.op->id == OpId::aten_batch_norm_default && node.args.at(node.op->arg_index("training")).boolean();
@@ -35,11 +24,9 @@ class Roots {
   }
 
   void add(const Node& node) {
-    if (node.args.empty() || !aliases_first_argument(*node.op)) return;
-    const auto operands = node.operands();
-    if (operands.empty()) return;
-    for (const Value* output : node.outputs)
-      if (output->type.dtype == operands.front()->type.dtype) roots_[output] = of(operands.front());
+    for (std::size_t i = 0; i < node.outputs.size(); ++i)
+      if (const Alias alias = alias_of(node, i); alias.kind != Aliasing::fresh)
+        roots_[node.outputs[i]] = of(alias.operand);
   }
 
  private:
@@ -58,7 +45,7 @@ std::vector<std::string> mutated_names(const Graph& graph) {
   Roots roots;
   for (const auto& node : graph.nodes()) {
     for (std::size_t i = 0; i < node->args.size(); ++i)
-      if (node->op->args[i].written) report(roots.of(node->args[i].value_or_null()));
+      if (node->op->args[i].written && !changes_only_shape(*node->op)) report(roots.of(node->args[i].value_or_null()));
     if (updates_running_stats(*node))
       for (const auto* stat : {"running_mean", "running_var"})
         report(roots.of(node->args.at(node->op->arg_index(stat)).value_or_null()));

@@ -109,9 +109,9 @@ void check_same_elements(const JsonView& node, const OpInfo& op, const ArgList& 
   if (std::ranges::find(views, op.id) == std::end(views)) return;
   const SymInt before = product(args.at(0).value()->type.shape), after = product(result.shape);
   if (before == after) return;
-  node.unsupported(fmt::format("{}: whether {} holds {} elements is not known for every size", op.name,
-                               to_string(result.shape), before.str()),
-                   "write the view with sizes of its input");
+  node.unsupported(
+      fmt::format("whether {} holds {} elements is not known for every size", to_string(result.shape), before.str()),
+      "write the view with sizes of its input");
 }
 
 void add_operator(const JsonView& node, const OpInfo& exported, Scope& scope, Graph& graph) {
@@ -141,8 +141,26 @@ void add_operator(const JsonView& node, const OpInfo& exported, Scope& scope, Gr
   }
 }
 
+// Results as the file declares them, in the place of those that cannot be computed.
+void define_declared(const JsonView& node, Scope& scope, Graph& graph) {
+  const auto tensor = [&](const JsonView& name) {
+    scope.define_tensor(name, graph.add_input(name.string().substr(0, kMaxName), scope.declared_type(name)));
+  };
+  for (const JsonView& output : node.at("outputs").items()) {
+    const auto [kind, value] = output.tagged();
+    if (kind == "as_tensor")
+      tensor(value.at("name"));
+    else if (kind == "as_tensors")
+      for (const JsonView& item : value.items()) tensor(item.at("name"));
+    else if (kind == "as_sym_int")
+      scope.define_size(value.at("as_name"), SymInt::symbol(value.at("as_name").string()));
+    else if (kind != "as_none")
+      scope.define_opaque(value.at("as_name"));
+  }
+}
+
 // Errors of binding and shape rules know the operator; where in the file it is, and in the model, is known here.
-void import_operator(const JsonView& node, Scope& scope, Graph& graph) {
+void import_operator(const JsonView& node, Scope& scope, Graph& graph, Problems& problems) {
   const OpInfo& op = *find_op(op_name_of(node.at("target").string()));
   const auto message = [&](const Error& error) {
     const std::string code = read_source(node).code;
@@ -153,8 +171,8 @@ void import_operator(const JsonView& node, Scope& scope, Graph& graph) {
   } catch (const InvalidArgument& error) {
     throw Corrupt(message(error), node.place(), std::string(kReport));
   } catch (const Unsupported& error) {
-    if (error.where().starts_with(node.place())) throw;
-    throw Unsupported(message(error), node.place(), error.fix());
+    problems.add_call(node, op.name, error.problem(), error.fix());
+    define_declared(node, scope, graph);
   }
 }
 
@@ -167,11 +185,11 @@ void drop_node(const JsonView& node, Scope& scope) {
 
 }  // namespace
 
-void import_nodes(Scope& scope, Graph& graph) {
+void import_nodes(Scope& scope, Graph& graph, Problems& problems) {
   for (const JsonView& node : scope.graph().at("nodes").items()) {
     switch (target_kind(node.at("target").string())) {
       case TargetKind::op:
-        import_operator(node, scope, graph);
+        import_operator(node, scope, graph, problems);
         break;
       case TargetKind::symbolic:
         fold_symbolic_node(node, scope);
@@ -180,10 +198,11 @@ void import_nodes(Scope& scope, Graph& graph) {
         drop_node(node, scope);
         break;
       case TargetKind::region:
-        inline_region(node, scope, graph);
+        inline_region(node, scope, graph, problems);
         break;
       case TargetKind::unknown:
-        throw InternalError("an unknown target after the survey", node.place());
+        define_declared(node, scope, graph);
+        break;
     }
   }
 }

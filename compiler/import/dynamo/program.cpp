@@ -10,7 +10,6 @@
 #include "compiler/import/dynamo/operators.h"
 #include "compiler/import/dynamo/signature.h"
 #include "compiler/import/dynamo/symbols.h"
-#include "compiler/import/dynamo/targets.h"
 
 namespace aitune::dynamo {
 namespace {
@@ -46,24 +45,41 @@ void refuse_mutations(const JsonView& module, std::vector<std::string> names) {
       "Call model.eval() before exporting, and let forward() return new values instead of storing them");
 }
 
+// After a first problem the rest is imported on what the file declares, to find all of them.
+void import_all_nodes(Scope& scope, Graph& graph) {
+  Problems problems;
+  problems.survey(scope.graph());
+  try {
+    import_nodes(scope, graph, problems);
+  } catch (const Error&) {
+    if (problems.empty()) throw;
+  }
+  if (!problems.empty()) problems.refuse(scope.graph());
+}
+
 }  // namespace
 
 Graph import_program(const JsonView& root, const TensorLookup& tensors) {
   check_schema(root);
   const JsonView module = root.at("graph_module");
   const JsonView signature = module.at("signature");
-  refuse_unknown_targets(module.at("graph"));
   refuse_mutations(signature, declared_mutations(signature));
 
   Graph graph;
   Scope scope(module.at("graph"));
   import_inputs(signature, tensors, scope, graph);
-  import_nodes(scope, graph);
+  import_all_nodes(scope, graph);
   import_outputs(signature, scope, graph);
   refuse_mutations(module.at("graph"), mutated_names(graph));
   import_symbols(root, graph);
   read_call_spec(module, graph);
   return graph;
+}
+
+std::vector<std::pair<std::string, TensorType>> program_inputs(const JsonView& root) {
+  check_schema(root);
+  const JsonView module = root.at("graph_module");
+  return user_inputs(module.at("signature"), Scope(module.at("graph")));
 }
 
 }  // namespace aitune::dynamo

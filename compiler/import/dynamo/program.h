@@ -17,4 +17,7 @@ using TensorLookup = std::function<Tensor(std::string_view name, const TensorTyp
 /// programs that write to their inputs or weights, values that are no tensors.
 Graph import_program(const JsonView& root, const TensorLookup& tensors);
 
+/// Names and types of the inputs in the ExportedProgram, in call order.
+std::vector<std::pair<std::string, TensorType>> program_inputs(const JsonView& root);
+
 }  // namespace aitune::dynamo

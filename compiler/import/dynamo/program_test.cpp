@@ -130,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
              "graph_module.graph.nodes[0].inputs[0].arg.as_tensor.name: \"view\" is used here but no tensor"},
         Case{"DefinedTwice", kNode + "/outputs/0/as_tensor/name", "x", ErrorCode::corrupt, "a second time"},
         Case{"UnknownOperator", kNode + "/target", "torch.ops.mine.frobnicate.default", ErrorCode::unsupported,
-             "mine.frobnicate.default (1 time), first at model.py:7 in forward"},
+             "mine.frobnicate.default (1 time)\n    at model.py:7 in forward"},
         Case{"UnknownHigherOrder", kNode + "/target", "torch.ops.higher_order.cond", ErrorCode::unsupported,
              "higher_order.cond"},
         Case{"DataDependentSize", kNode + "/target", "torch.ops.aten.item.default", ErrorCode::unsupported,
@@ -191,6 +191,33 @@ TEST(Program, ListsAllUnknownOperatorsAtOnce) {
   EXPECT_THAT(message, HasSubstr("2 operators are not supported"));
   EXPECT_THAT(message, HasSubstr("mine.second.default (3 times)"));
   EXPECT_THAT(message, HasSubstr("mine.first.default (1 time)"));
+}
+
+TEST(Program, UnknownOperatorsAndCallsAreTheSameReport) {
+  json program = small();
+  auto& nodes = program["/graph_module/graph/nodes"_json_pointer];
+  const auto another = [&](std::string_view target, int i) {
+    json node = nodes[0];
+    node["target"] = target;
+    node["outputs"][0]["as_tensor"]["name"] = fmt::format("another_{}", i);
+    program["/graph_module/graph/tensor_values"_json_pointer][fmt::format("another_{}", i)] =
+        program["/graph_module/graph/tensor_values/add"_json_pointer];
+    return node;
+  };
+  json cond = another("torch.ops.higher_order.cond", 0), custom = another("torch.ops.mine.op.default", 1);
+  json branch = {{"nodes", {another("torch.ops.aten.digamma.default", 2)}}};
+  cond["inputs"].push_back({{"name", "true_graph"}, {"arg", {{"as_graph", {{"name", "t"}, {"graph", branch}}}}}});
+  json complex = another("torch.ops.aten.add.Tensor", 3);
+  complex["inputs"][1]["arg"] = {{"as_complex", {{"real", 1}, {"imag", 0}}}};
+  nodes.insert(nodes.begin(), {complex, cond, custom});
+  const std::string message = error_of(program, ErrorCode::unsupported);
+  EXPECT_THAT(message, HasSubstr("4 operators are not supported"));
+  EXPECT_THAT(message, HasSubstr("higher_order.cond (1 time)\n    at model.py:7 in forward: return f(x) + w"));
+  EXPECT_THAT(message, HasSubstr("aten.digamma.default (1 time)"));
+  EXPECT_THAT(message, HasSubstr("mine.op.default (1 time)"));
+  EXPECT_THAT(message, HasSubstr("aten.add.Tensor: "));
+  EXPECT_THAT(message, HasSubstr("take control flow out of the model"));
+  EXPECT_THAT(message, HasSubstr("write custom operators with PyTorch's own ones"));
 }
 
 TEST(Program, TerminalSequencesDoNotReachMessages) {

@@ -37,7 +37,7 @@ JsonView name_of(const JsonView& argument) {
 
 }  // namespace
 
-void inline_region(const JsonView& node, Scope& scope, Graph& graph) {
+void inline_region(const JsonView& node, Scope& scope, Graph& graph, Problems& problems) {
   Scope inner(region_graph(node));
   std::vector<JsonView> settings, arguments;
   bool after_graph = false;
@@ -53,7 +53,7 @@ void inline_region(const JsonView& node, Scope& scope, Graph& graph) {
     node.corrupt(fmt::format("a region with {} inputs is given {} arguments", inputs.size(), arguments.size()));
   for (std::size_t i = 0; i < inputs.size(); ++i)
     define_argument(name_of(inputs[i]), arguments[i].at("arg"), scope, inner);
-  import_nodes(inner, graph);
+  import_nodes(inner, graph, problems);
 
   std::vector<JsonView> results;
   for (const JsonView& output : node.at("outputs").items()) {

@@ -51,6 +51,17 @@ void add_output(const JsonView& argument, const Scope& scope, Graph& graph) {
 
 }  // namespace
 
+std::vector<std::pair<std::string, TensorType>> user_inputs(const JsonView& signature, const Scope& scope) {
+  std::vector<std::pair<std::string, TensorType>> inputs;
+  for (const JsonView& item : signature.at("input_specs").items()) {
+    const auto [kind, spec] = item.tagged();
+    if (kind != "user_input") continue;
+    const auto [argument, value] = spec.at("arg").tagged();
+    if (argument == "as_tensor") inputs.emplace_back(value.at("name").string(), scope.declared_type(value.at("name")));
+  }
+  return inputs;
+}
+
 void import_inputs(const JsonView& signature, const TensorLookup& tensors, Scope& scope, Graph& graph) {
   for (const JsonView& item : signature.at("input_specs").items()) {
     const auto [kind, spec] = item.tagged();

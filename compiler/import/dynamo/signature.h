@@ -9,6 +9,9 @@
 
 namespace aitune::dynamo {
 
+/// Names and types of the user's inputs, in call order; those that are no tensors are left out.
+std::vector<std::pair<std::string, TensorType>> user_inputs(const JsonView& signature, const Scope& scope);
+
 /// Defines user inputs and weights, in the program's order. Inputs that were constants at export are left out.
 void import_inputs(const JsonView& signature, const TensorLookup& tensors, Scope& scope, Graph& graph);
 

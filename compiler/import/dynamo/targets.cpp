@@ -1,36 +1,13 @@
 #include "compiler/import/dynamo/targets.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <map>
 #include <set>
 
-#include "compiler/import/dynamo/source_location.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune::dynamo {
 namespace {
 
 constexpr std::string_view kOps = "torch.ops.";
-constexpr std::size_t kMaxListed = 50;
-
-struct Unknown {
-  std::size_t count = 0;
-  SourceLocation first;
-};
-using UnknownTargets = std::map<std::string, Unknown>;
-
-void survey(const JsonView& graph, UnknownTargets& unknown) {
-  for (const JsonView& node : graph.at("nodes").items()) {
-    const std::string& target = node.at("target").string();
-    const TargetKind kind = target_kind(target);
-    if (kind == TargetKind::region) survey(region_graph(node), unknown);
-    if (kind != TargetKind::unknown) continue;
-    Unknown& entry = unknown[printable(op_name_of(target))];
-    if (++entry.count == 1) entry.first = read_source(node);
-  }
-}
 
 }  // namespace
 
@@ -72,30 +49,19 @@ TargetKind target_kind(std::string_view target) {
   return target.starts_with(kOps) && find_op(op_name_of(target)) != nullptr ? TargetKind::op : TargetKind::unknown;
 }
 
-JsonView region_graph(const JsonView& node) {
+std::vector<JsonView> inner_graphs(const JsonView& node) {
+  std::vector<JsonView> graphs;
   for (const JsonView& input : node.at("inputs").items()) {
     const auto [kind, value] = input.at("arg").tagged();
-    if (kind == "as_graph") return value.at("graph");
+    if (kind == "as_graph") graphs.push_back(value.at("graph"));
   }
-  node.corrupt("a region node without its graph");
+  return graphs;
 }
 
-void refuse_unknown_targets(const JsonView& graph) {
-  UnknownTargets unknown;
-  survey(graph, unknown);
-  if (unknown.empty()) return;
-  std::vector<std::pair<std::string, Unknown>> sorted(unknown.begin(), unknown.end());
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const auto& a, const auto& b) { return a.second.count > b.second.count; });
-  std::string list = fmt::format("{} operator{} not supported:", sorted.size(), sorted.size() == 1 ? " is" : "s are");
-  for (std::size_t i = 0; i < std::min(sorted.size(), kMaxListed); ++i) {
-    const auto& [name, entry] = sorted[i];
-    list += fmt::format("\n  {} ({} time{})", name, entry.count, entry.count == 1 ? "" : "s");
-    if (!entry.first.code.empty()) list += fmt::format(", first at {}", entry.first.code);
-    if (!entry.first.module.empty()) list += fmt::format(" [{}]", entry.first.module);
-  }
-  if (sorted.size() > kMaxListed) list += fmt::format("\n  and {} more", sorted.size() - kMaxListed);
-  graph.unsupported(list, "Write these lines with other operators, or export with program.run_decompositions()");
+JsonView region_graph(const JsonView& node) {
+  const auto graphs = inner_graphs(node);
+  if (graphs.empty()) node.corrupt("a region node without its graph");
+  return graphs.front();
 }
 
 }  // namespace aitune::dynamo

@@ -1,5 +1,5 @@
 #pragma once
-// What the target of an exported node means to the importer, and the survey of all targets before anything is built.
+// What the target of an exported node means to the importer.
 
 #include <string>
 #include <string_view>
@@ -20,11 +20,9 @@ enum class TargetKind {
 std::string_view op_name_of(std::string_view target);
 TargetKind target_kind(std::string_view target);
 
+/// The graphs among the arguments of a node: those of regions and of control flow.
+std::vector<JsonView> inner_graphs(const JsonView& node);
 /// The graph of a region node.
 JsonView region_graph(const JsonView& node);
-
-/// Throws one Unsupported that lists every target in the graph (regions included) that aitune cannot run, with counts
-/// and the first place of each in the user's model.
-void refuse_unknown_targets(const JsonView& graph);
 
 }  // namespace aitune::dynamo

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "base/tensor.h"
-#include "compiler/ops/schema.h"
+#include "compiler/ops/infer.h"
 #include "engines/cpu/compile/pointwise.h"
 
 namespace aitune::cpu {
@@ -28,16 +28,12 @@ Scalar Operands::get(std::size_t i, ExprType type) {
 }
 
 ExprType Operands::common_type() const {
-  ExprType type = ExprType::i64;
+  infer::Promotion promotion;
   for (const Arg& arg : node_.args) {
-    ExprType own = ExprType::i64;
-    if (arg.is_value())
-      own = arithmetic_type(arg.value()->type.dtype);
-    else if (std::holds_alternative<double>(arg))
-      own = ExprType::f32;
-    if (own == ExprType::f64 || (own == ExprType::f32 && type == ExprType::i64)) type = own;
+    const bool number = std::holds_alternative<double>(arg) || std::holds_alternative<SymInt>(arg);
+    if (arg.is_value() || number) promotion.add(arg);
   }
-  return type;
+  return arithmetic_type(promotion.result());
 }
 
 void Operands::define(const Scalar& expr, bool non_negative) {

@@ -197,9 +197,9 @@ void add_activation_kernels(KernelTable& table) {
   table.add({aten_threshold_default, aten_threshold__default}, threshold);
   table.add({aten_hardshrink_default}, hardshrink);
   table.add({aten_softshrink_default}, softshrink);
-  table.add({aten_clamp_default, aten_clamp_Tensor, aten_clamp__default, aten_clamp_min_default, aten_clamp_min_Tensor,
-             aten_clamp_min__default, aten_clamp_max_default, aten_clamp_max_Tensor, aten_clamp_max__default,
-             aten_clip_default, aten_clip_Tensor, aten_clip__default},
+  table.add({aten_clamp_default, aten_clamp_Tensor, aten_clamp__default, aten_clamp__Tensor, aten_clamp_min_default,
+             aten_clamp_min_Tensor, aten_clamp_min__default, aten_clamp_max_default, aten_clamp_max_Tensor,
+             aten_clamp_max__default, aten_clip_default, aten_clip_Tensor, aten_clip__default},
             clamp);
   table.add({aten_prelu_default, aten__prelu_kernel_default}, prelu);
   table.add({aten_glu_default}, glu);

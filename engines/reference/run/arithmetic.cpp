@@ -206,7 +206,9 @@ void add_arithmetic_kernels(KernelTable& table) {
             binary_kernel<kDiv>);
   table.add({aten_div_Tensor_mode, aten_div_Scalar_mode, aten_div__Tensor_mode, aten_div__Scalar_mode}, div_mode);
   table.add({aten_floor_divide_default, aten_floor_divide_Scalar}, binary_kernel<kDivFloor>);
-  table.add({aten_remainder_Tensor, aten_remainder_Scalar, aten_remainder_Scalar_Tensor}, binary_kernel<kRemainder>);
+  table.add({aten_remainder_Tensor, aten_remainder_Scalar, aten_remainder_Scalar_Tensor, aten_remainder__Tensor,
+             aten_remainder__Scalar},
+            binary_kernel<kRemainder>);
   table.add({aten_fmod_Tensor, aten_fmod_Scalar}, binary_kernel<kFmod>);
   table.add({aten_pow_Tensor_Tensor, aten_pow_Tensor_Scalar, aten_pow_Scalar, aten_pow__Tensor, aten_pow__Scalar},
             binary_kernel<kPow>);
@@ -224,7 +226,7 @@ void add_arithmetic_kernels(KernelTable& table) {
   table.add({aten_where_self, aten_where_ScalarSelf, aten_where_ScalarOther, aten_where_Scalar}, where);
   table.add({aten_masked_fill_Scalar, aten_masked_fill_Tensor, aten_masked_fill__Scalar, aten_masked_fill__Tensor},
             masked_fill);
-  table.add({aten_lerp_Scalar, aten_lerp_Tensor}, lerp);
+  table.add({aten_lerp_Scalar, aten_lerp__Scalar, aten_lerp_Tensor}, lerp);
   table.add({aten_addcmul_default, aten_addcmul__default}, addc<false>);
   table.add({aten_addcdiv_default, aten_addcdiv__default}, addc<true>);
   table.add({aten_copy_default, aten_copy__default}, copy);

@@ -7,12 +7,14 @@
 namespace aitune::reference {
 namespace {
 
-/// Operands are compared in their promoted dtype; a number is first rounded to the dtype of the tensor beside it.
+/// Operands are compared in their promoted dtype: a number or a 0-dim tensor is first rounded to the dtype of the
+/// tensor beside it.
 template <auto F>
 void compare(const Call& call) {
-  const Tensor a = operand(call, "self");
-  Tensor b = operand(call, "other");
-  if (!std::holds_alternative<Tensor>(call["other"]) && is_floating(a.dtype())) b = b.to(a.dtype());
+  Tensor a = operand(call, "self"), b = operand(call, "other");
+  const bool number = !std::holds_alternative<Tensor>(call["other"]);
+  if ((number || (b.dim() == 0 && a.dim() > 0)) && is_floating(a.dtype())) b = b.to(a.dtype());
+  if (a.dim() == 0 && b.dim() > 0 && is_floating(b.dtype())) a = a.to(b.dtype());
   visit_compute(promoted_compute(call, {"self", "other"}),
                 [&]<typename C>(C) { map<C, 2>(call.out(), {&a, &b}, [](C x, C y) { return C(F(x, y)); }); });
 }
@@ -70,15 +72,15 @@ void add_comparison_kernels(KernelTable& table) {
   table.add({aten_isclose_default}, isclose);
   table.add({aten_logical_and_default, aten_logical_and__default}, logical<[](bool x, bool y) { return x && y; }>);
   table.add({aten_logical_or_default, aten_logical_or__default}, logical<[](bool x, bool y) { return x || y; }>);
-  table.add({aten_logical_xor_default}, logical<[](bool x, bool y) { return x != y; }>);
+  table.add({aten_logical_xor_default, aten_logical_xor__default}, logical<[](bool x, bool y) { return x != y; }>);
   table.add({aten_bitwise_and_Tensor, aten_bitwise_and_Scalar, aten_bitwise_and_Scalar_Tensor, aten_bitwise_and__Tensor,
              aten___and___Tensor, aten___and___Scalar, aten___iand___Tensor},
             bitwise<[](std::int64_t x, std::int64_t y) { return x & y; }>);
   table.add({aten_bitwise_or_Tensor, aten_bitwise_or_Scalar, aten_bitwise_or_Scalar_Tensor, aten_bitwise_or__Tensor,
              aten___or___Tensor, aten___or___Scalar, aten___ior___Tensor},
             bitwise<[](std::int64_t x, std::int64_t y) { return x | y; }>);
-  table.add({aten_bitwise_xor_Tensor, aten_bitwise_xor_Scalar, aten_bitwise_xor_Scalar_Tensor, aten___xor___Tensor,
-             aten___xor___Scalar},
+  table.add({aten_bitwise_xor_Tensor, aten_bitwise_xor__Tensor, aten_bitwise_xor_Scalar, aten_bitwise_xor_Scalar_Tensor,
+             aten___xor___Tensor, aten___xor___Scalar},
             bitwise<[](std::int64_t x, std::int64_t y) { return x ^ y; }>);
   table.add({aten_bitwise_left_shift_Tensor, aten_bitwise_left_shift_Tensor_Scalar, aten___lshift___Scalar},
             shift<true>);

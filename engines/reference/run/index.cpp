@@ -154,6 +154,15 @@ void index_fill(const Call& call) {
   }
 }
 
+/// One more dimension, with a one where the class is.
+void one_hot(const Call& call) {
+  const Contiguous<std::int64_t> classes(call.self());
+  const std::int64_t count = call.out().shape().back();
+  auto* out = call.out().as<std::int64_t>();
+  std::fill_n(out, call.out().numel(), 0);
+  for (std::int64_t i = 0; i < call.self().numel(); ++i) out[i * count + checked(call, classes[i], count, false)] = 1;
+}
+
 /// Advanced indexing as one loop nest. Dimensions of the result: those of the broadcast indices, in the place NumPy
 /// gives them, and those not indexed. For each result element, the offset into self.
 class Indexed {
@@ -238,8 +247,53 @@ void index(const Call& call) {
   Indexed(call, self).for_each([&](std::int64_t i, std::int64_t offset) { copy_item(call.out(), i, self, offset); });
 }
 
+/// The one index, if it is a mask; nullptr otherwise.
+const Tensor* mask_of(const OpArgList& indices, std::size_t* at) {
+  for (std::size_t i = 0; i < indices.size(); ++i)
+    if (const Tensor* index = indices[i].tensor_or_null(); index != nullptr && index->dtype() == DType::b8) {
+      *at = i;
+      return index;
+    }
+  return nullptr;
+}
+
+/// The values broadcast over every position, and those of the mask are taken.
+void put_masked(const Call& call, const Tensor& mask, std::size_t at) {
+  Tensor& out = call.out();
+  const Tensor& values = call.tensor("values");
+  const std::size_t rest = out.shape().size() - at - mask.shape().size();
+  Shape mask_shape = mask.shape(), mask_strides = mask.strides();
+  mask_shape.insert(mask_shape.end(), rest, 1);
+  mask_strides.insert(mask_strides.end(), rest, 0);
+  Shape value_shape = values.shape(), value_strides = values.strides();
+  if (value_shape.size() > rest) {
+    call.require(value_shape.size() == rest + 1 && value_shape[0] == 1, "values for each position of a mask");
+    value_shape.erase(value_shape.begin());
+    value_strides.erase(value_strides.begin());
+  }
+  Tensor spread(out.dtype(), out.shape());
+  copy_elements(spread, view(values, value_shape, value_strides));
+  Tensor keep(DType::i64, out.shape());
+  copy_elements(keep, view(mask, mask_shape, mask_strides));
+  const auto* kept = keep.as<std::int64_t>();
+  if (!call.boolean("accumulate")) {
+    for (std::int64_t i = 0; i < out.numel(); ++i)
+      if (kept[i] != 0) copy_item(out, i, spread, i);
+    return;
+  }
+  visit_compute(compute_of(out.dtype()), [&]<typename C>(C) {
+    const Contiguous<C> added(spread), start(call.self());
+    std::vector<C> sums(start.data(), start.data() + out.numel());
+    for (std::int64_t i = 0; i < out.numel(); ++i)
+      if (kept[i] != 0) sums[static_cast<std::size_t>(i)] = wrap_add(sums[static_cast<std::size_t>(i)], added[i]);
+    store<C>(out.dtype(), out.data(), 1, out.numel(), sums.data());
+  });
+}
+
 void index_put(const Call& call) {
   copy_elements(call.out(), call.self());
+  std::size_t at = 0;
+  if (const Tensor* mask = mask_of(call["indices"].list(), &at)) return put_masked(call, *mask, at);
   const Indexed indexed(call, call.out());
   const Tensor& values = call.tensor("values");
   Tensor spread(call.out().dtype(), indexed.shape());
@@ -267,10 +321,11 @@ void add_index_kernels(KernelTable& table) {
   table.add({aten_gather_default}, gather);
   table.add({aten_take_along_dim_default}, take_along_dim);
   table.add({aten_embedding_default}, embedding);
+  table.add({aten_one_hot_default}, one_hot);
   table.add({aten_scatter_src, aten_scatter_value, aten_scatter__src, aten_scatter__value}, scatter);
-  table.add({aten_scatter_add_default}, scatter_add);
-  table.add({aten_index_add_default}, index_add);
-  table.add({aten_index_fill_int_Scalar}, index_fill);
+  table.add({aten_scatter_add_default, aten_scatter_add__default}, scatter_add);
+  table.add({aten_index_add_default, aten_index_add__default}, index_add);
+  table.add({aten_index_fill_int_Scalar, aten_index_fill__int_Scalar}, index_fill);
 }
 
 }  // namespace aitune::reference

@@ -183,21 +183,21 @@ void add_math_kernels(KernelTable& table) {
   using enum OpId;
   table.add({aten_abs_default, aten_abs__default}, any_kernel<kAbs>);
   table.add({aten_neg_default, aten_neg__default}, any_kernel<kNeg>);
-  table.add({aten_sign_default, aten_sgn_default}, any_kernel<kSign>);
+  table.add({aten_sign_default, aten_sign__default, aten_sgn_default}, any_kernel<kSign>);
   table.add({aten_floor_default, aten_floor__default}, any_kernel<kFloor>);
-  table.add({aten_ceil_default}, any_kernel<kCeil>);
-  table.add({aten_trunc_default}, any_kernel<kTrunc>);
+  table.add({aten_ceil_default, aten_ceil__default}, any_kernel<kCeil>);
+  table.add({aten_trunc_default, aten_trunc__default}, any_kernel<kTrunc>);
   table.add({aten_round_default, aten_round__default}, any_kernel<kRound>);
   table.add({aten_round_decimals}, round_decimals);
   table.add({aten_frac_default}, floating_kernel<[](auto x) { return x - std::trunc(x); }>);
-  table.add({aten_square_default}, any_kernel<[](auto x) { return wrap_mul(x, x); }>);
+  table.add({aten_square_default, aten_square__default}, any_kernel<[](auto x) { return wrap_mul(x, x); }>);
   table.add({aten_exp_default, aten_exp__default}, floating_kernel<[](auto x) { return std::exp(x); }>);
   table.add({aten_exp2_default}, floating_kernel<[](auto x) { return std::exp2(x); }>);
-  table.add({aten_expm1_default}, floating_kernel<[](auto x) { return std::expm1(x); }>);
-  table.add({aten_log_default}, floating_kernel<[](auto x) { return std::log(x); }>);
+  table.add({aten_expm1_default, aten_expm1__default}, floating_kernel<[](auto x) { return std::expm1(x); }>);
+  table.add({aten_log_default, aten_log__default}, floating_kernel<[](auto x) { return std::log(x); }>);
   table.add({aten_log2_default}, floating_kernel<[](auto x) { return std::log2(x); }>);
   table.add({aten_log10_default}, floating_kernel<[](auto x) { return std::log10(x); }>);
-  table.add({aten_log1p_default}, floating_kernel<[](auto x) { return std::log1p(x); }>);
+  table.add({aten_log1p_default, aten_log1p__default}, floating_kernel<[](auto x) { return std::log1p(x); }>);
   table.add({aten_sqrt_default, aten_sqrt__default}, floating_kernel<[](auto x) { return std::sqrt(x); }>);
   table.add({aten_rsqrt_default, aten_rsqrt__default},
             floating_kernel<[](auto x) { return decltype(x)(1) / std::sqrt(x); }>);

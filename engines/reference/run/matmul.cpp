@@ -163,7 +163,7 @@ void add_matmul_kernels(KernelTable& table) {
   table.add({aten_matmul_default}, matmul);
   table.add({aten_linear_default}, linear);
   table.add({aten_addmm_default, aten_addmm__default}, addmm);
-  table.add({aten_baddbmm_default}, baddbmm);
+  table.add({aten_baddbmm_default, aten_baddbmm__default}, baddbmm);
   table.add({aten_addbmm_default}, addbmm);
   table.add({aten_mv_default}, mv);
   table.add({aten_addmv_default}, addmv);

@@ -281,8 +281,12 @@ void add_reduction_kernels(KernelTable& table) {
   table.add({aten_any_default, aten_any_dim, aten_any_dims}, truth<true>);
   table.add({aten_all_default, aten_all_dim, aten_all_dims}, truth<false>);
   table.add({aten_count_nonzero_default, aten_count_nonzero_dim_IntList}, count_nonzero);
-  table.add({aten_var_default, aten_var_dim, aten_var_correction, aten_var_mean_correction}, variance<false>);
-  table.add({aten_std_default, aten_std_dim, aten_std_correction, aten_std_mean_correction}, variance<true>);
+  table.add({aten_var_default, aten_var_dim, aten_var_correction, aten_var_mean_default, aten_var_mean_dim,
+             aten_var_mean_correction},
+            variance<false>);
+  table.add({aten_std_default, aten_std_dim, aten_std_correction, aten_std_mean_default, aten_std_mean_dim,
+             aten_std_mean_correction},
+            variance<true>);
   table.add({aten_logsumexp_default}, logsumexp);
   table.add({aten_linalg_vector_norm_default, aten_norm_Scalar, aten_norm_ScalarOpt_dim}, vector_norm);
 }

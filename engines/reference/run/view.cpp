@@ -24,6 +24,17 @@ void permute_dims(const Call& call) {
   copy_elements(call.out(), permute(call.self(), call.dims("dims", call.self().shape().size())));
 }
 
+/// The last two dimensions change places; a 0-dim tensor stays.
+void transpose_matrices(const Call& call) {
+  const Tensor& self = call.self();
+  Shape shape = self.shape(), strides = self.strides();
+  if (shape.size() >= 2) {
+    std::swap(shape[shape.size() - 1], shape[shape.size() - 2]);
+    std::swap(strides[strides.size() - 1], strides[strides.size() - 2]);
+  }
+  copy_elements(call.out(), view(self, shape, strides));
+}
+
 void transpose(const Call& call) {
   Tensor t = call.self();
   const bool axes = call.has("axis0");
@@ -97,8 +108,8 @@ void narrow(const Call& call) {
   copy_elements(call.out(), slice(self, d, start, length));
 }
 
-void diagonal(const Call& call) {
-  const Tensor& self = call.self();
+/// The diagonal of `self` that the arguments of the call name, `length` elements long.
+Tensor diagonal_of(const Call& call, const Tensor& self, std::int64_t length) {
   const std::size_t a = call.dim("dim1", self.shape().size()), b = call.dim("dim2", self.shape().size());
   const std::int64_t offset = call.integer("offset");
   Shape shape, strides;
@@ -107,12 +118,16 @@ void diagonal(const Call& call) {
       shape.push_back(self.shape()[d]);
       strides.push_back(self.strides()[d]);
     }
-  shape.push_back(call.out().shape().back());
+  shape.push_back(length);
   strides.push_back(self.strides()[a] + self.strides()[b]);
   const std::int64_t start = shape.back() == 0 ? 0
                              : offset < 0      ? -offset * self.strides()[a]
                                                : offset * self.strides()[b];
-  copy_elements(call.out(), view(self, shape, strides, start));
+  return view(self, shape, strides, start);
+}
+
+void diagonal(const Call& call) {
+  copy_elements(call.out(), diagonal_of(call, call.self(), call.out().shape().back()));
 }
 
 void unfold(const Call& call) {
@@ -205,16 +220,25 @@ void select_scatter(const Call& call) {
   copy_elements(to, call.tensor("src"));
 }
 
+void diagonal_scatter(const Call& call) {
+  copy(call);
+  const Tensor& src = call.tensor("src");
+  Tensor to = diagonal_of(call, call.out(), src.shape().back());
+  copy_elements(to, src);
+}
+
 }  // namespace
 
 void add_view_kernels(KernelTable& table) {
   using enum OpId;
-  table.add({aten_view_default,      aten__unsafe_view_default, aten_reshape_default,      aten__reshape_alias_default,
-             aten_view_copy_default, aten_view_as_default,      aten_reshape_as_default,   aten_flatten_using_ints,
-             aten_unflatten_int,     aten_squeeze_default,      aten_squeeze_dim,          aten_squeeze_dims,
-             aten_squeeze__default,  aten_squeeze__dim,         aten_squeeze_copy_default, aten_squeeze_copy_dim,
-             aten_squeeze_copy_dims, aten_unsqueeze_default,    aten_unsqueeze__default,   aten_unsqueeze_copy_default},
-            reshape);
+  table.add(
+      {aten_view_default,          aten__unsafe_view_default, aten_reshape_default,    aten__reshape_alias_default,
+       aten_view_copy_default,     aten_view_as_default,      aten_reshape_as_default, aten_flatten_using_ints,
+       aten_unflatten_int,         aten_squeeze_default,      aten_squeeze_dim,        aten_squeeze_dims,
+       aten_squeeze__default,      aten_squeeze__dim,         aten_squeeze__dims,      aten_squeeze_copy_default,
+       aten_squeeze_copy_dim,      aten_squeeze_copy_dims,    aten_unsqueeze_default,  aten_unsqueeze__default,
+       aten_unsqueeze_copy_default},
+      reshape);
   table.add({aten_expand_default,      aten_expand_as_default,   aten_broadcast_to_default,
              aten_expand_copy_default, aten_contiguous_default,  aten_clone_default,
              aten_alias_default,       aten_detach_default,      aten_detach__default,
@@ -228,6 +252,7 @@ void add_view_kernels(KernelTable& table) {
              aten_swapdims_default},
             transpose);
   table.add({aten_t_default, aten_t__default, aten_t_copy_default, aten_numpy_T_default}, reverse_dims);
+  table.add({aten_mT_default, aten_mH_default, aten_adjoint_default}, transpose_matrices);
   table.add({aten_movedim_int, aten_movedim_intlist}, movedim);
   table.add({aten_slice_Tensor, aten_slice_copy_Tensor}, slice_op);
   table.add({aten_select_int, aten_select_copy_int}, select_op);
@@ -236,10 +261,11 @@ void add_view_kernels(KernelTable& table) {
   table.add({aten_unfold_default}, unfold);
   table.add({aten_flip_default}, flip);
   table.add({aten_roll_default}, roll);
-  table.add({aten_tril_default}, triangle<true>);
-  table.add({aten_triu_default}, triangle<false>);
+  table.add({aten_tril_default, aten_tril__default}, triangle<true>);
+  table.add({aten_triu_default, aten_triu__default}, triangle<false>);
   table.add({aten_slice_scatter_default}, slice_scatter);
   table.add({aten_select_scatter_default}, select_scatter);
+  table.add({aten_diagonal_scatter_default}, diagonal_scatter);
 }
 
 }  // namespace aitune::reference

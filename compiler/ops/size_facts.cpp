@@ -1,0 +1,92 @@
+#include "compiler/ops/size_facts.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "base/error.h"
+#include "compiler/graph/text.h"
+
+namespace aitune {
+namespace {
+
+enum class Truth : std::uint8_t { always, sometimes, never };
+
+Truth truth_of(const SizeFact& fact, const SymRanges& symbols) {
+  const SymRange difference = (fact.lhs - fact.rhs).range(symbols);
+  if (fact.equal) {
+    if (difference.min == 0 && difference.max == 0) return Truth::always;
+    return difference.min > 0 || difference.max < 0 ? Truth::never : Truth::sometimes;
+  }
+  if (difference.min >= 0) return Truth::always;
+  return difference.max < 0 ? Truth::never : Truth::sometimes;
+}
+
+class Collector {
+ public:
+  explicit Collector(const Graph& graph) : graph_(graph) {}
+
+  std::vector<SizeFact> run() {
+    for (const Value* input : graph_.inputs)
+      for (const SymInt& size : input->type.shape) add({size, 0, false}, nullptr);
+    for (const auto& node : graph_.nodes()) look_at(*node);
+    return std::move(facts_);
+  }
+
+ private:
+  void look_at(const Node& node) {
+    std::vector<SizeFact> taken;
+    const auto types = infer_types(*node.op, node.args, &taken);
+    // Passes may know a size by another expression than the shape rule.
+    for (std::size_t i = 0; i < types.size() && i < node.outputs.size(); ++i) {
+      const SymShape &stated = node.outputs[i]->type.shape, &inferred = types[i].shape;
+      for (std::size_t d = 0; d < stated.size() && d < inferred.size(); ++d)
+        if (!(stated[d] == inferred[d])) taken.push_back({stated[d], inferred[d], true});
+    }
+    for (const SizeFact& fact : taken) add(fact, &node);
+  }
+
+  void add(const SizeFact& fact, const Node* node) {
+    const SymInt difference = fact.lhs - fact.rhs;
+    if (!(fact.equal ? equal_ : at_least_).insert(difference).second) return;
+    const Truth truth = truth_of(fact, graph_.symbols);
+    if (truth == Truth::always) return;
+    if (truth == Truth::never) {
+      throw Unsupported(fmt::format("{} holds for no size in the model's ranges", to_string(fact)),
+                        node == nullptr ? "the inputs" : print(*node),
+                        "Export the model again with ranges that fit it");
+    }
+    facts_.push_back(fact);
+  }
+
+  const Graph& graph_;
+  std::set<SymInt> equal_, at_least_;
+  std::vector<SizeFact> facts_;
+};
+
+}  // namespace
+
+std::string to_string(const SizeFact& fact) {
+  return fmt::format("{} {} {}", fact.lhs.str(), fact.equal ? "==" : ">=", fact.rhs.str());
+}
+
+std::vector<SizeFact> size_facts(const Graph& graph) {
+  return graph.symbols.empty() ? std::vector<SizeFact>() : Collector(graph).run();
+}
+
+void check_size_facts(const std::vector<SizeFact>& facts, const SymValues& symbols) {
+  for (const SizeFact& fact : facts) {
+    const std::int64_t lhs = fact.lhs.evaluate(symbols), rhs = fact.rhs.evaluate(symbols);
+    if (fact.equal ? lhs == rhs : lhs >= rhs) continue;
+    std::string values;
+    std::vector<std::string> names;
+    fact.lhs.collect_symbols(names);
+    fact.rhs.collect_symbols(names);
+    for (const std::string& name : std::set<std::string>(names.begin(), names.end()))
+      values += fmt::format("{}{} = {}", values.empty() ? "" : ", ", name, symbols.at(name));
+    throw InvalidArgument(fmt::format("the model needs {}, and got {}", to_string(fact), values), "input sizes",
+                          "Give inputs whose sizes agree");
+  }
+}
+
+}  // namespace aitune
