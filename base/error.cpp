@@ -12,11 +12,23 @@ std::string_view error_code_name(ErrorCode code) noexcept {
   return index < names.size() ? names[index] : "unknown";
 }
 
+namespace {
+
+/// A sentence of its own, unless it begins with the name of the command.
+std::string as_sentence(std::string_view fix) {
+  std::string sentence(fix);
+  if (!fix.starts_with("aitune") && sentence[0] >= 'a' && sentence[0] <= 'z')
+    sentence[0] = static_cast<char>(sentence[0] - 'a' + 'A');
+  return sentence;
+}
+
+}  // namespace
+
 Error::Error(ErrorCode code, std::string what, std::string where, std::string fix)
     : code_(code), problem_(std::move(what)), where_(std::move(where)), fix_(std::move(fix)) {
   if (!where_.empty()) message_ = where_ + ": ";
   message_ += problem_;
-  if (!fix_.empty()) message_ += ". " + fix_;
+  if (!fix_.empty()) message_ += ". " + as_sentence(fix_);
 }
 
 void throw_error(ErrorCode code, std::string what, std::string where, std::string fix) {
