@@ -22,10 +22,18 @@ std::string as_sentence(std::string_view fix) {
   return sentence;
 }
 
+/// What to do where nothing better is known.
+std::string_view usual_fix(ErrorCode code) {
+  if (code == ErrorCode::corrupt) return "Copy the file again from where it was made, or make it again";
+  if (code == ErrorCode::internal) return "This is a bug of aitune: please report it";
+  return {};
+}
+
 }  // namespace
 
 Error::Error(ErrorCode code, std::string what, std::string where, std::string fix)
     : code_(code), problem_(std::move(what)), where_(std::move(where)), fix_(std::move(fix)) {
+  if (fix_.empty()) fix_ = usual_fix(code);
   if (!where_.empty()) message_ = where_ + ": ";
   message_ += problem_;
   if (!fix_.empty()) message_ += ". " + as_sentence(fix_);

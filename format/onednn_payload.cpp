@@ -138,6 +138,10 @@ OneDnnPayload read_onednn_payload(std::span<const std::byte> bytes, std::string_
   flatbuffers::Verifier verifier(data, bytes.size(), 8, kMaxParts + 8);
   checker.check(bytes.size() >= 16 && fbs::VerifyOneDnnStepBuffer(verifier), "a damaged payload");
   const fbs::OneDnnStep& f = *fbs::GetOneDnnStep(data);
+  // The verifier (2.0) does not look at how the elements of a vector of structs are aligned.
+  const bool aligned =
+      !f.calls() || reinterpret_cast<std::uintptr_t>(f.calls()->Data()) % alignof(fbs::OneDnnCall) == 0;
+  checker.check(aligned, "a damaged payload");
   OneDnnPayload p;
   if (f.version()) p.version = f.version()->str();
   p.type = static_cast<DType>(f.type());

@@ -25,7 +25,7 @@
 namespace aitune::tools {
 namespace {
 
-constexpr int kPatienceSeconds = 180;  // for one step; the slowest that is right takes a small part of it
+constexpr int kPatienceSeconds = 60;  // for one step; the slowest that is right takes a small part of it
 
 [[noreturn]] void refuse(const std::string& what) {
   throw IoError(fmt::format("{}: {}", what, std::strerror(errno)), "", "Check the limits of this process");

@@ -73,7 +73,7 @@ void inspect(const InspectOptions& options, const Common& common) {
     const auto found = measured.find(key);
     return found != measured.end() && found->is_number() ? found->get<double>() : std::nan("");
   };
-  if (measured.contains("latency_ms"))
+  if (!std::isnan(number("latency_ms")))
     fmt::print("measured: {} (reference engine {}), relative error {:.1e} on {} samples\n",
                human_time(number("latency_ms")), human_time(number("baseline_ms")), number("relative_error"),
                number("samples"));
