@@ -8,7 +8,8 @@ namespace {
 
 std::string path_of(void* handle, const std::string& name) {
   const link_map* map = nullptr;
-  if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 || !map || !map->l_name || !*map->l_name) return name;
+  if (dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) != 0 || !map || !map->l_name || !*map->l_name)
+    return name;
   return map->l_name;
 }
 

@@ -12,11 +12,31 @@ std::string_view error_code_name(ErrorCode code) noexcept {
   return index < names.size() ? names[index] : "unknown";
 }
 
+namespace {
+
+/// A sentence of its own, unless it begins with the name of the command.
+std::string as_sentence(std::string_view fix) {
+  std::string sentence(fix);
+  if (!fix.starts_with("aitune") && sentence[0] >= 'a' && sentence[0] <= 'z')
+    sentence[0] = static_cast<char>(sentence[0] - 'a' + 'A');
+  return sentence;
+}
+
+/// What to do where nothing better is known.
+std::string_view usual_fix(ErrorCode code) {
+  if (code == ErrorCode::corrupt) return "Copy the file again from where it was made, or make it again";
+  if (code == ErrorCode::internal) return "This is a bug of aitune: please report it";
+  return {};
+}
+
+}  // namespace
+
 Error::Error(ErrorCode code, std::string what, std::string where, std::string fix)
     : code_(code), problem_(std::move(what)), where_(std::move(where)), fix_(std::move(fix)) {
+  if (fix_.empty()) fix_ = usual_fix(code);
   if (!where_.empty()) message_ = where_ + ": ";
   message_ += problem_;
-  if (!fix_.empty()) message_ += ". " + fix_;
+  if (!fix_.empty()) message_ += ". " + as_sentence(fix_);
 }
 
 void throw_error(ErrorCode code, std::string what, std::string where, std::string fix) {

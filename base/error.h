@@ -29,7 +29,7 @@ class Error : public std::exception {
  public:
   /// @param what   what went wrong, in one sentence without a final full stop
   /// @param where  the file, entry, node, input or step concerned; may be empty
-  /// @param fix    what the user can do; may be empty
+  /// @param fix    what the user can do; if empty, the usual advice for the code, where there is one
   Error(ErrorCode code, std::string what, std::string where = {}, std::string fix = {});
   const char* what() const noexcept override { return message_.c_str(); }
   ErrorCode code() const noexcept { return code_; }

@@ -5,7 +5,7 @@ target_compile_features(aitune_settings INTERFACE cxx_std_20)
 target_include_directories(aitune_settings INTERFACE
   $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
 target_compile_options(aitune_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-missing-field-initializers>)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-missing-field-initializers -Wno-maybe-uninitialized>)
 if(AITUNE_SANITIZE)
   target_compile_options(aitune_settings INTERFACE -fsanitize=${AITUNE_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
@@ -37,15 +37,19 @@ function(aitune_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}")
 endfunction()
 
-# aitune_fuzzer(NAME SOURCES a_fuzz.cpp [LINK lib …]): a libFuzzer target under AITUNE_FUZZ (clang). The source defines
-# LLVMFuzzerTestOneInput. Its seed corpus is tests/fuzz/NAME/.
+# aitune_fuzzer(NAME SOURCES a_fuzz.cpp [LINK lib …]): a libFuzzer target under AITUNE_FUZZ (clang); otherwise a test that
+# tries every file of its corpus, tests/fuzz/NAME/, once. The source defines LLVMFuzzerTestOneInput.
 function(aitune_fuzzer name)
-  if(NOT AITUNE_FUZZ)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  if(AITUNE_FUZZ)
+    add_executable(${name} ${arg_SOURCES})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  elseif(AITUNE_TESTS)
+    add_executable(${name} ${arg_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.cpp)
+    add_test(NAME ${name} COMMAND ${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/${name})
+  else()
     return()
   endif()
-  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
-  add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE aitune_settings ${arg_LINK})
-  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
-  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
 endfunction()

@@ -39,4 +39,10 @@ void for_each_damage(std::span<const std::byte> good, const Read& read) {
   }
 }
 
+/// Makes the checksums of stored entries right in a zip whose structure holds, so that a fuzzer gets past them.
+void mend_checksums(std::vector<std::byte>& archive);
+
+/// Makes the checksums of a plan right where its sections lie inside, as somebody who means harm would.
+void mend_plan(std::vector<std::byte>& plan);
+
 }  // namespace aitune

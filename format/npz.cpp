@@ -22,6 +22,10 @@ Tensor read_entry(const ZipReader& zip, const ZipEntry& entry, std::uint64_t& li
     zip.verify_crc(entry);
     return read_npy(zip.bytes(entry), zip.owner(), place);
   }
+  if (entry.size > limit) {
+    throw Unsupported(fmt::format("it gives {} bytes, and {} are the most that are decompressed", entry.size, limit),
+                      place, "save it without compression: numpy.savez");
+  }
   const auto content = std::make_shared<const std::vector<std::byte>>(zip.read(entry, limit));
   limit -= content->size();
   return read_npy(*content, content, place);

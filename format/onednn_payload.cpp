@@ -86,6 +86,12 @@ class Checker {
   const std::string where_;
 };
 
+/// The verifier (2.0) does not look at how the elements of a vector are aligned, only at its length.
+template <typename Vector>
+bool is_aligned(const Vector* items) {
+  return !items || reinterpret_cast<std::uintptr_t>(items->Data()) % alignof(std::int64_t) == 0;
+}
+
 OneDnnPart read_part(const fbs::OneDnnPart& f) {
   OneDnnPart p;
   p.kind = static_cast<OneDnnPart::Kind>(f.kind());
@@ -138,6 +144,11 @@ OneDnnPayload read_onednn_payload(std::span<const std::byte> bytes, std::string_
   flatbuffers::Verifier verifier(data, bytes.size(), 8, kMaxParts + 8);
   checker.check(bytes.size() >= 16 && fbs::VerifyOneDnnStepBuffer(verifier), "a damaged payload");
   const fbs::OneDnnStep& f = *fbs::GetOneDnnStep(data);
+  bool aligned = is_aligned(f.calls());
+  if (f.parts()) {
+    for (const auto* part : *f.parts()) aligned = aligned && is_aligned(part->layout());
+  }
+  checker.check(aligned, "a damaged payload");
   OneDnnPayload p;
   if (f.version()) p.version = f.version()->str();
   p.type = static_cast<DType>(f.type());

@@ -104,6 +104,22 @@ struct PlanStep {
   std::vector<std::byte> payload;
 };
 
+/// What a function of the code segment does with its arguments, so that every call of it can be checked without knowing
+/// the code. Expressions are over the call's parameters: symbol i is params[i].
+struct PlanKernel {
+  struct Access {
+    std::uint32_t buffer = 0;   ///< which of the call's buffers
+    ExprId first = 0, end = 0;  ///< bytes of it that may be touched
+    bool written = false;
+    bool operator==(const Access&) const = default;
+  };
+  std::uint64_t entry = 0;                ///< offset of the function in the code segment
+  std::uint32_t buffers = 0, params = 0;  ///< how many a call has
+  std::vector<PlanExpr> exprs;
+  ExprId tasks = 0;  ///< how many tasks a call has
+  std::vector<Access> accesses;
+};
+
 struct PlanSource {
   std::string node, op, module, code;
 };
@@ -134,7 +150,8 @@ struct Plan {
   std::vector<PlanBlock> blocks;
   std::vector<PlanSource> sources;
   ExprId arena_bytes = 0;
-  std::uint32_t num_threads = 0;  ///< 0: as many as the machine has
+  std::uint32_t num_threads = 0;    ///< 0: as many as the machine has
+  std::vector<PlanKernel> kernels;  ///< one for each function that steps call, by entry
   std::vector<PlanGuard> guards;
 
   ExprId constant(std::int64_t value);  ///< adds (or finds) an expression

@@ -47,6 +47,15 @@ PlanBuffer read_buffer(const fbs::Buffer& b) {
   return {static_cast<BufferSpace>(b.space()), b.index(), b.offset(), b.bytes()};
 }
 
+PlanKernel read_kernel(const fbs::Kernel& k) {
+  PlanKernel kernel{k.entry(), k.buffers(), k.params(), {}, k.tasks(), {}};
+  kernel.exprs = read_all<PlanExpr>(k.exprs(), [](const fbs::Expr& e) { return read_expr(e); });
+  kernel.accesses = read_all<PlanKernel::Access>(k.accesses(), [](const fbs::Access& a) {
+    return PlanKernel::Access{a.buffer(), a.first(), a.end(), a.written()};
+  });
+  return kernel;
+}
+
 PlanArg read_arg(const fbs::Arg& a) {  // as deep as kMaxDepth lets a table nest
   PlanArg arg;
   arg.kind = static_cast<PlanArg::Kind>(a.kind());
@@ -110,6 +119,7 @@ Plan read_description(const fbs::Plan& p) {
   plan.num_threads = p.num_threads();
   plan.guards = read_all<PlanGuard>(
       p.guards(), [](const fbs::Guard& g) { return PlanGuard{g.lhs(), g.rhs(), g.equal(), text(g.text())}; });
+  plan.kernels = read_all<PlanKernel>(p.kernels(), read_kernel);
   return plan;
 }
 
@@ -122,6 +132,19 @@ void check_hash(std::span<const std::byte> content, const PlanSection& s, std::s
   if (section_hash(content) == s.hash) return;
   throw Corrupt(fmt::format("the plan's {} section does not match its checksum", name), std::string(where),
                 "Copy the file again from where it was made");
+}
+
+template <typename Struct>
+bool aligned(const flatbuffers::Vector<const Struct*>* items) {
+  return !items || reinterpret_cast<std::uintptr_t>(items->Data()) % alignof(Struct) == 0;
+}
+
+bool structs_aligned(const fbs::Plan& plan) {
+  bool good = aligned(plan.exprs()) && aligned(plan.buffers());
+  if (plan.kernels()) {
+    for (const fbs::Kernel* k : *plan.kernels()) good = good && aligned(k->exprs()) && aligned(k->accesses());
+  }
+  return good;
 }
 
 /// Structure is verified before anything is looked at. FlatBuffers reads numbers in place, so they must be aligned; its
@@ -137,8 +160,7 @@ Plan parse_description(std::span<const std::byte> description) {
   const auto* data = reinterpret_cast<const std::uint8_t*>(description.data());
   flatbuffers::Verifier verifier(data, description.size(), kMaxDepth, kMaxTables);
   const bool well_formed = description.size() >= kMinDescription && fbs::VerifyPlanBuffer(verifier);
-  const auto* exprs = well_formed ? fbs::GetPlan(data)->exprs() : nullptr;
-  if (!well_formed || (exprs && reinterpret_cast<std::uintptr_t>(exprs->Data()) % alignof(fbs::Expr) != 0)) {
+  if (!well_formed || !structs_aligned(*fbs::GetPlan(data))) {
     throw Corrupt("the plan's description is not a well-formed FlatBuffer");
   }
   return read_description(*fbs::GetPlan(data));

@@ -27,6 +27,25 @@ std::size_t append(std::vector<std::byte>& segment, std::span<const std::byte> b
   return at;
 }
 
+/// The parameters say how much there is: the code itself knows its tasks alone.
+PlanKernel twice_kernel(std::uint64_t entry) {
+  PlanKernel k{entry, 2, 1, {}, 0, {}};  // params = {elements}
+  k.exprs = {{PlanExpr::Op::symbol, 0, 0, 0},
+             {PlanExpr::Op::constant, 0, 0, 0},
+             {PlanExpr::Op::constant, 4, 0, 0},
+             {PlanExpr::Op::mul, 0, 0, 2}};
+  k.accesses = {{0, 1, 3, false}, {1, 1, 3, true}};
+  return k;
+}
+
+PlanKernel add_row_kernel(std::uint64_t entry) {
+  PlanKernel k{entry, 3, 2, {}, 1, {}};  // params = {columns, rows}
+  k.exprs = {{PlanExpr::Op::symbol, 0, 0, 0},   {PlanExpr::Op::symbol, 1, 0, 0}, {PlanExpr::Op::constant, 0, 0, 0},
+             {PlanExpr::Op::constant, 4, 0, 0}, {PlanExpr::Op::mul, 0, 0, 3},    {PlanExpr::Op::mul, 0, 1, 4}};
+  k.accesses = {{0, 2, 5, false}, {1, 2, 4, false}, {2, 2, 5, true}};
+  return k;
+}
+
 std::uint32_t buffer_of(const Plan& plan, std::uint32_t view) { return plan.views[view].buffer; }
 
 PlanStep kernel(std::string name, std::uint32_t block, std::vector<std::uint32_t> buffers, std::uint64_t entry,
@@ -79,7 +98,9 @@ BuiltPlan kernel_plan() {
       kernel("add_row", 1, {buffer_of(plan, h), buffer_of(plan, r), buffer_of(plan, y)}, add_row, rows));
   plan.steps[0].sources = {0};
   plan.steps[1].sources = {1};
-  plan.steps[1].params = {columns};
+  plan.steps[0].params = {plan.steps[0].tasks};
+  plan.steps[1].params = {columns, rows};
+  plan.kernels = {twice_kernel(twice), add_row_kernel(add_row)};
   plan.guards = {{rows, plan.constant(1), false, "s0 >= 1"}};
   return built;
 }

@@ -110,6 +110,16 @@ TEST(PlanFile, IsReadAtAnyAddress) {
   }
 }
 
+TEST(PlanFile, KernelsComeBack) {
+  const auto built = samples::kernel_plan();
+  const auto bytes = serialize_plan(built);
+  const auto loaded = read_plan(bytes, "test");
+  ASSERT_EQ(loaded.plan.kernels.size(), 2u);
+  EXPECT_EQ(loaded.plan.kernels[1].entry, built.plan.steps[1].entry);
+  EXPECT_EQ(loaded.plan.kernels[1].exprs, built.plan.kernels[1].exprs);
+  EXPECT_EQ(loaded.plan.kernels[1].accesses, built.plan.kernels[1].accesses);
+}
+
 TEST(PlanFile, EveryBitFlipIsRefused) {
   const auto good = serialize_plan(samples::kernel_plan());
   const auto header = read_plan_header(good, "test");
@@ -227,6 +237,29 @@ INSTANTIATE_TEST_SUITE_P(
         BadPlan{"view 2 needs 64 bytes of a buffer that has 16",
                 [](auto& b) { b.plan.views[2].shape = {b.plan.constant(16)}; }},
         BadPlan{"enters the code at 4096", [](auto& b) { b.plan.steps[0].entry = 4096; }},
+        BadPlan{"at 5, where no kernel begins", [](auto& b) { b.plan.steps[0].entry = 5; }},
+        BadPlan{"where no kernel begins", [](auto& b) { b.plan.kernels.clear(); }},
+        BadPlan{"does not lie behind", [](auto& b) { b.plan.kernels[1].entry = 0; }},
+        BadPlan{"kernel 0 is at 9000 of the code", [](auto& b) { b.plan.kernels[0].entry = 9000; }},
+        BadPlan{"kernel 0: buffer 2 does not exist", [](auto& b) { b.plan.kernels[0].accesses[0].buffer = 2; }},
+        BadPlan{"kernel 0: expression 9 does not exist", [](auto& b) { b.plan.kernels[0].accesses[0].end = 9; }},
+        BadPlan{"is symbol 1 of 1", [](auto& b) { b.plan.kernels[0].exprs[0].value = 1; }},
+        BadPlan{"1 buffers and 1 parameters; it takes 2 and 1", [](auto& b) { b.plan.steps[0].buffers = {0}; }},
+        BadPlan{"2 buffers and 0 parameters; it takes 2 and 1", [](auto& b) { b.plan.steps[0].params = {}; }},
+        BadPlan{"writes into an input or a constant", [](auto& b) { b.plan.steps[0].buffers = {1, 0}; }},
+        BadPlan{"gives its kernel 7 tasks; it divides its work into 8",
+                [](auto& b) {
+                  b.plan.steps[0].params = {b.plan.constant(8)};
+                  b.plan.steps[0].tasks = b.plan.constant(7);
+                  b.plan.buffers[0].bytes = b.plan.buffers[1].bytes = b.plan.constant(32);
+                }},
+        BadPlan{"gives its kernel buffer 1 with 28 bytes; it touches bytes 0 to 32",
+                [](auto& b) {
+                  b.plan.steps[0].params = {b.plan.constant(8)};
+                  b.plan.steps[0].tasks = b.plan.constant(8);
+                  b.plan.buffers[0].bytes = b.plan.constant(32);
+                  b.plan.buffers[1].bytes = b.plan.constant(28);
+                }},
         BadPlan{"block 9 does not exist", [](auto& b) { b.plan.steps[0].block = 9; }},
         BadPlan{"source 5 does not exist", [](auto& b) { b.plan.steps[0].sources = {5}; }},
         BadPlan{"buffer 50 does not exist", [](auto& b) { b.plan.steps[0].buffers = {50}; }},

@@ -10,6 +10,7 @@
 #include "format/onednn_payload.h"
 #include "format/plan.h"
 #include "format/plan_eval.h"
+#include "format/plan_kernel.h"
 
 namespace aitune {
 namespace {
@@ -24,7 +25,8 @@ class Verifier {
       : plan_(plan), code_size_(code_size), constants_size_(constants_size), where_(where) {}
 
   void run() {
-    check_exprs();
+    check_exprs(plan_.exprs, plan_.symbols.size());
+    constant_ = constant_values(plan_.exprs);
     check_symbols();
     for (const auto& t : plan_.inputs) check_tensor(t, "input");
     for (const auto& t : plan_.outputs) check_tensor(t, "output");
@@ -34,6 +36,7 @@ class Verifier {
     for (std::size_t i = 0; i < plan_.blocks.size(); ++i) {
       check_indices(plan_.blocks[i].outputs, plan_.views.size(), fmt::format("block {}: view", i));
     }
+    for (std::size_t i = 0; i < plan_.kernels.size(); ++i) check_kernel(i);
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) check_step(i);
     check_outputs_written();
     for (const PlanGuard& guard : plan_.guards) {
@@ -70,18 +73,17 @@ class Verifier {
     }
   }
 
-  void check_exprs() {
-    for (std::size_t i = 0; i < plan_.exprs.size(); ++i) {
-      const PlanExpr& e = plan_.exprs[i];
+  void check_exprs(const std::vector<PlanExpr>& exprs, std::size_t symbols) const {
+    for (std::size_t i = 0; i < exprs.size(); ++i) {
+      const PlanExpr& e = exprs[i];
       check(e.op <= PlanExpr::Op::max, "expression {} has the unknown operation {}", i, static_cast<unsigned>(e.op));
       if (e.op == PlanExpr::Op::symbol) {
-        check(e.value >= 0 && static_cast<std::uint64_t>(e.value) < plan_.symbols.size(),
-              "expression {} is symbol {} of {}", i, e.value, plan_.symbols.size());
+        check(e.value >= 0 && static_cast<std::uint64_t>(e.value) < symbols, "expression {} is symbol {} of {}", i,
+              e.value, symbols);
       } else if (e.op != PlanExpr::Op::constant) {
         check(e.lhs < i && e.rhs < i, "expression {} uses a later one ({}, {})", i, e.lhs, e.rhs);
       }
     }
-    constant_ = constant_values(plan_.exprs);
   }
 
   void check_symbols() const {
@@ -164,10 +166,7 @@ class Verifier {
     for (const ExprId id : s.params) check_expr(id, what + ": parameter");
     switch (s.kind) {
       case StepKind::cpu_kernel:
-        check(s.entry < code_size_, "{} enters the code at {}, which has {} bytes", what, s.entry, code_size_);
-        check_expr(s.tasks, what + ": number of tasks");
-        check(constant_[s.tasks].value_or(0) >= 0, "{} has a negative number of tasks", what);
-        return;
+        return check_cpu_kernel(s, what);
       case StepKind::reference:
         return check_reference(s, what);
       case StepKind::fill:
@@ -176,6 +175,44 @@ class Verifier {
         return check_onednn(s, what);
     }
     check(false, "{} has the unknown kind {}", what, static_cast<unsigned>(s.kind));
+  }
+
+  void check_kernel(std::size_t i) const {
+    const PlanKernel& k = plan_.kernels[i];
+    const auto what = fmt::format("kernel {}", i);
+    check(k.entry < code_size_, "{} is at {} of the code, which has {} bytes", what, k.entry, code_size_);
+    check(i == 0 || k.entry > plan_.kernels[i - 1].entry, "{} does not lie behind the one before", what);
+    check_exprs(k.exprs, k.params);
+    check_index(k.tasks, k.exprs.size(), what + ": expression");
+    for (const auto& a : k.accesses) {
+      check_index(a.buffer, k.buffers, what + ": buffer");
+      check_index(a.first, k.exprs.size(), what + ": expression");
+      check_index(a.end, k.exprs.size(), what + ": expression");
+    }
+  }
+
+  /// A call whose arguments do not depend on symbols is checked here, others when shapes are known.
+  void check_cpu_kernel(const PlanStep& s, const std::string& what) const {
+    check_expr(s.tasks, what + ": number of tasks");
+    check(constant_[s.tasks].value_or(0) >= 0, "{} has a negative number of tasks", what);
+    const PlanKernel* kernel = find_kernel(plan_, s.entry);
+    check(kernel != nullptr, "{} enters the code at {}, where no kernel begins", what, s.entry);
+    check(s.buffers.size() == kernel->buffers && s.params.size() == kernel->params,
+          "{} calls its kernel with {} buffers and {} parameters; it takes {} and {}", what, s.buffers.size(),
+          s.params.size(), kernel->buffers, kernel->params);
+    for (const auto& a : kernel->accesses) {
+      check(!a.written || writable(plan_.buffers[s.buffers[a.buffer]].space), "{} writes into an input or a constant",
+            what);
+    }
+    std::vector<std::int64_t> params, bytes;
+    bool known = constant_[s.tasks].has_value();
+    const auto add = [&](std::vector<std::int64_t>& to, ExprId id) {
+      known = known && constant_[id];
+      to.push_back(constant_[id].value_or(0));
+    };
+    for (const ExprId id : s.params) add(params, id);
+    for (const auto b : s.buffers) add(bytes, plan_.buffers[b].bytes);
+    if (known) check_call(*kernel, {params, *constant_[s.tasks], bytes}, what);
   }
 
   void check_reference(const PlanStep& s, const std::string& what) const {

@@ -70,14 +70,26 @@ Offset<fbs::Block> write_block(Builder& b, const PlanBlock& block) {
                           write_ids(b, block.outputs));
 }
 
+std::vector<fbs::Expr> expr_items(const std::vector<PlanExpr>& exprs) {
+  std::vector<fbs::Expr> items;
+  for (const PlanExpr& e : exprs) items.emplace_back(static_cast<std::uint8_t>(e.op), e.lhs, e.rhs, e.value);
+  return items;
+}
+
+Offset<fbs::Kernel> write_kernel(Builder& b, const PlanKernel& k) {
+  std::vector<fbs::Access> access_items;
+  for (const auto& a : k.accesses) access_items.emplace_back(a.buffer, a.first, a.end, a.written);
+  const auto exprs = b.CreateVectorOfStructs(expr_items(k.exprs));
+  const auto accesses = b.CreateVectorOfStructs(access_items);
+  return fbs::CreateKernel(b, k.entry, k.buffers, k.params, exprs, k.tasks, accesses);
+}
+
 Offset<fbs::Plan> write_plan(Builder& b, const Plan& plan) {
   const auto target = fbs::CreateTarget(b, b.CreateString(plan.target.arch), plan.target.avx2_fma, plan.target.avx512,
                                         plan.target.avx512_vnni, plan.target.avx512_bf16, plan.target.amx_bf16);
   const auto precision = b.CreateString(plan.precision);
   const auto symbols = write_all(b, plan.symbols, [&](const auto& s) { return write_symbol(b, s); });
-  std::vector<fbs::Expr> expr_items;
-  for (const PlanExpr& e : plan.exprs) expr_items.emplace_back(static_cast<std::uint8_t>(e.op), e.lhs, e.rhs, e.value);
-  const auto exprs = b.CreateVectorOfStructs(expr_items);
+  const auto exprs = b.CreateVectorOfStructs(expr_items(plan.exprs));
   const auto inputs = write_all(b, plan.inputs, [&](const auto& t) { return write_tensor(b, t); });
   const auto outputs = write_all(b, plan.outputs, [&](const auto& t) { return write_tensor(b, t); });
   std::vector<fbs::Buffer> buffer_items;
@@ -90,18 +102,17 @@ Offset<fbs::Plan> write_plan(Builder& b, const Plan& plan) {
   const auto blocks = write_all(b, plan.blocks, [&](const auto& x) { return write_block(b, x); });
   const auto sources = write_all(b, plan.sources, [&](const auto& s) { return write_source(b, s); });
   const auto guards = write_all(b, plan.guards, [&](const PlanGuard& g) {
-    return fbs::CreateGuard(b, g.lhs, g.rhs, g.equal, b.CreateSharedString(g.text));
-  });
-  return fbs::CreatePlan(b, target, precision, symbols, exprs, inputs, outputs, buffers, views, steps, blocks, sources,
-                         plan.arena_bytes, plan.num_threads, guards);
+    const auto kernels = write_all(b, plan.kernels, [&](const auto& k) { return write_kernel(b, k); });
+    return fbs::CreatePlan(b, target, precision, symbols, exprs, inputs, outputs, buffers, views, steps, blocks,
+                           sources, plan.arena_bytes, plan.num_threads, guards, kernels);
 }
 
 /// Appends a section at the next aligned offset.
 PlanSection append_section(std::vector<std::byte>& out, std::span<const std::byte> content) {
-  out.resize(align_up(out.size(), kPlanAlignment));
-  const PlanSection section{out.size(), content.size(), section_hash(content)};
-  out.insert(out.end(), content.begin(), content.end());
-  return section;
+    out.resize(align_up(out.size(), kPlanAlignment));
+    const PlanSection section{out.size(), content.size(), section_hash(content)};
+    out.insert(out.end(), content.begin(), content.end());
+    return section;
 }
 
 }  // namespace

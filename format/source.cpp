@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <random>
 #include <system_error>
 #include <utility>
 
@@ -20,6 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{1} << 16;
+constexpr int kNameAttempts = 100;
 
 class Descriptor {
  public:
@@ -38,9 +40,7 @@ class Descriptor {
 std::string error_text(int error) { return std::generic_category().message(error); }
 
 [[noreturn]] void fail_to_read(const std::string& path, int error) {
-  if (error == ENOENT || error == ENOTDIR) {
-    throw NotFound("no such file", path, "check the path");
-  }
+  if (error == ENOENT || error == ENOTDIR) throw NotFound("no such file", path, "check the path");
   throw IoError(fmt::format("cannot read the file: {}", error_text(error)), path);
 }
 
@@ -76,7 +76,10 @@ MappedFile MappedFile::open(const fs::path& path) {
   if (fd.get() < 0) fail_to_read(file.path_, errno);
   struct stat info{};
   if (::fstat(fd.get(), &info) != 0) fail_to_read(file.path_, errno);
-  if (!S_ISREG(info.st_mode)) throw IoError("not a regular file", file.path_, "give the path of a file");
+  if (!S_ISREG(info.st_mode)) {
+    throw InvalidArgument(S_ISDIR(info.st_mode) ? "it is a folder, not a file" : "not a regular file", file.path_,
+                          "give the path of a file");
+  }
   const auto size = static_cast<std::size_t>(info.st_size);
   if (size == 0) return file;
   void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
@@ -104,16 +107,45 @@ std::string read_file(const fs::path& path, std::uint64_t limit) {
 }
 
 AtomicFile::AtomicFile(const fs::path& path) : path_(resolve_link(path)) {
-  temporary_ = (folder_of(path_) / fmt::format(".{}.XXXXXX", path_.filename().string())).string();
+  std::error_code ignored;
+  const auto kind = fs::status(path_, ignored).type();
+  if (path_.filename().empty() || kind == fs::file_type::directory) fail("write", EISDIR);
+  if (kind != fs::file_type::regular && kind != fs::file_type::not_found && kind != fs::file_type::none)
+    throw InvalidArgument("not a regular file: it will not be replaced", path_.string(), "give the path of a file");
   const mode_t mode = mode_for(path_);
-  fd_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
+  // A file without a name goes away with the process, however that ends. It gets its name when it is complete, through
+  // /proc; where either is missing, a temporary name has to do from the start.
+  if (::access("/proc/self/fd", F_OK) == 0)
+    fd_ = ::open(folder_of(path_).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd_ < 0) {
+    temporary_ = temporary_name("XXXXXX");
+    fd_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
+  }
   if (fd_ < 0) {
     const int error = errno;
     temporary_.clear();
-    fail("create a temporary file beside", error);
+    fail("write", error);
   }
   if (::fchmod(fd_, mode) != 0) fail("set the permissions of", errno);
   buffer_.reserve(kBufferBytes);
+}
+
+std::string AtomicFile::temporary_name(std::string_view ending) const {
+  return (folder_of(path_) / fmt::format(".{}.{}", path_.filename().string(), ending)).string();
+}
+
+void AtomicFile::give_name() {
+  if (!temporary_.empty()) return;
+  const std::string from = fmt::format("/proc/self/fd/{}", fd_);
+  std::random_device random;
+  for (int attempt = 0; attempt < kNameAttempts; ++attempt) {
+    temporary_ = temporary_name(fmt::format("{:08x}", random()));
+    if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) == 0) return;
+    if (errno != EEXIST) break;
+  }
+  const int error = errno;
+  temporary_.clear();
+  fail("name", error);
 }
 
 AtomicFile::~AtomicFile() { discard(); }
@@ -133,6 +165,7 @@ void AtomicFile::commit() {
   if (fd_ < 0) throw InternalError("commit of a file that is committed or has failed", path_.string());
   flush();
   if (::fsync(fd_) != 0) fail("write", errno);
+  give_name();
   if (::close(std::exchange(fd_, -1)) != 0) fail("write", errno);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("replace", errno);
   temporary_.clear();
@@ -168,11 +201,14 @@ void AtomicFile::fail(std::string_view action, int error) {
   discard();
   std::error_code ignored;
   const bool existed = fs::exists(path_, ignored);
-  throw IoError(fmt::format("cannot {} the file: {}; {}", action, error_text(error),
-                            existed ? "the old file is untouched" : "nothing was left behind"),
-                path_.string(),
-                error == ENOSPC || error == EDQUOT ? "free some space on that disk or save elsewhere"
-                                                   : "check that the folder exists and may be written");
+  std::string what = fmt::format("cannot {} the file: {}; {}", action, error_text(error),
+                                 existed ? "the old file is untouched" : "nothing was left behind");
+  if (error == EISDIR) throw InvalidArgument("it is a folder, not a file", path_.string(), "give the path of a file");
+  if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG || error == EINVAL)
+    throw InvalidArgument(std::move(what), path_.string(), "check the path: its folder must exist");
+  throw IoError(std::move(what), path_.string(),
+                error == ENOSPC || error == EDQUOT || error == EFBIG ? "free some space on that disk or save elsewhere"
+                                                                     : "check that the folder may be written");
 }
 
 void write_file(const fs::path& path, std::span<const std::byte> content) {

@@ -57,9 +57,11 @@ class MemorySink final : public ByteSink {
   std::vector<std::byte> bytes_;
 };
 
-/// A file that appears under its name complete or not at all. What is written goes to a temporary file in the same
-/// folder; commit() syncs it and renames it over `path`. Without commit(), or when anything fails, the temporary file
-/// is removed and a file that was there before is whole. Every failure throws IoError that names the path.
+/// A file that appears under its name complete or not at all. What is written goes to a file without a name in the same
+/// folder (one with a temporary name where the file system lacks those); commit() syncs it and renames it over `path`.
+/// Without commit(), when anything fails, or when the process is killed, a file that was there before is whole and
+/// nothing else is left. Every failure names the path: InvalidArgument if there can be no such file (its folder does
+/// not exist, or it is a folder itself), IoError otherwise.
 class AtomicFile final : public ByteSink {
  public:
   explicit AtomicFile(const std::filesystem::path& path);
@@ -75,11 +77,13 @@ class AtomicFile final : public ByteSink {
  private:
   void flush();
   void write_through(std::span<const std::byte> bytes);
+  std::string temporary_name(std::string_view ending) const;
+  void give_name();
   void discard() noexcept;
   [[noreturn]] void fail(std::string_view action, int error);
 
   std::filesystem::path path_;
-  std::string temporary_;
+  std::string temporary_;  // empty while the file has no name
   int fd_ = -1;
   std::uint64_t size_ = 0;
   std::vector<std::byte> buffer_;

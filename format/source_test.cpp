@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -59,9 +60,9 @@ TEST(MappedFile, MapsAndOutlivesItself) {
 TEST(MappedFile, RefusesWhatIsNotAFile) {
   const TestFolder folder;
   EXPECT_THROW(MappedFile::open(folder / "none"), NotFound);
-  EXPECT_THROW(MappedFile::open(folder.path()), IoError);
+  EXPECT_THROW(MappedFile::open(folder.path()), InvalidArgument);
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
-  EXPECT_THROW(MappedFile::open(folder / "pipe"), IoError);
+  EXPECT_THROW(MappedFile::open(folder / "pipe"), InvalidArgument);
   write_file(folder / "empty", "");
   EXPECT_EQ(MappedFile::open(folder / "empty").size(), 0u);
 }
@@ -80,7 +81,6 @@ TEST(AtomicFile, AppearsOnCommitOnly) {
     AtomicFile file(folder / "a");
     file.write("new");
     EXPECT_EQ(read_file(folder / "a"), "old");
-    EXPECT_EQ(files_in(folder.path()), 2u);
   }
   EXPECT_EQ(read_file(folder / "a"), "old");
   EXPECT_EQ(files_in(folder.path()), 1u);
@@ -118,9 +118,27 @@ TEST(AtomicFile, NamesThePathWhenTheFolderIsMissing) {
   try {
     AtomicFile file(folder / "none/a");
     FAIL() << "there is no such folder";
-  } catch (const IoError& error) {
+  } catch (const InvalidArgument& error) {
     EXPECT_THAT(error.what(), HasSubstr((folder / "none/a").string()));
   }
+  EXPECT_THROW(AtomicFile file(folder.path()), InvalidArgument);
+}
+
+TEST(AtomicFile, IsGoneWithAProcessThatIsKilled) {
+  const TestFolder folder;
+  write_file(folder / "a", "old");
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    AtomicFile file(folder / "a");
+    file.write(std::string(300000, 'x'));
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(read_file(folder / "a"), "old");
+  EXPECT_EQ(files_in(folder.path()), 1u);
 }
 
 TEST(AtomicFile, KeepsModeAndFollowsLinks) {

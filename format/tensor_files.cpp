@@ -39,24 +39,33 @@ NamedTensors read_tensors(const std::filesystem::path& path) {
 }
 
 void write_tensors(const std::filesystem::path& path, std::span<const std::pair<std::string, Tensor>> tensors) {
-  const Kind kind = kind_of(path);
-  if (kind == Kind::npy && tensors.size() != 1) {
-    throw InvalidArgument(fmt::format("a .npy holds one tensor, not {}", tensors.size()), path.string(),
-                          "save as .npz");
+  const TensorFile file{path, {tensors.begin(), tensors.end()}};
+  write_tensor_files({&file, 1});
+}
+
+void write_tensor_files(std::span<const TensorFile> files) {
+  for (const auto& [path, tensors] : files) {
+    if (kind_of(path) == Kind::npy && tensors.size() != 1) {
+      throw InvalidArgument(fmt::format("a .npy holds one tensor, not {}", tensors.size()), path.string(),
+                            "save as .npz");
+    }
   }
-  AtomicFile file(path);
-  switch (kind) {
-    case Kind::npy:
-      write_npy(file, tensors.front().second);
-      break;
-    case Kind::npz:
-      write_npz(file, tensors);
-      break;
-    case Kind::safetensors:
-      write_safetensors(file, tensors);
-      break;
+  std::vector<std::unique_ptr<AtomicFile>> written;
+  for (const auto& [path, tensors] : files) {
+    AtomicFile& file = *written.emplace_back(std::make_unique<AtomicFile>(path));
+    switch (kind_of(path)) {
+      case Kind::npy:
+        write_npy(file, tensors.front().second);
+        break;
+      case Kind::npz:
+        write_npz(file, tensors);
+        break;
+      case Kind::safetensors:
+        write_safetensors(file, tensors);
+        break;
+    }
   }
-  file.commit();
+  for (const auto& file : written) file->commit();
 }
 
 }  // namespace aitune

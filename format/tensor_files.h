@@ -21,4 +21,11 @@ NamedTensors read_tensors(const std::filesystem::path& path);
 /// more or fewer than one tensor in a .npy; Unsupported for an element type that the format lacks.
 void write_tensors(const std::filesystem::path& path, std::span<const std::pair<std::string, Tensor>> tensors);
 
+struct TensorFile {
+  std::filesystem::path path;
+  NamedTensors tensors;
+};
+/// The same for several files: none of them is replaced before all could be written.
+void write_tensor_files(std::span<const TensorFile> files);
+
 }  // namespace aitune

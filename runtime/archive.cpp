@@ -28,7 +28,7 @@ const ManifestModule& choose_module(const Manifest& manifest, const std::string&
   std::vector<std::string> names;
   for (const auto& m : manifest.modules) names.push_back(m.name);
   throw NotFound(fmt::format("there is no module '{}': the file holds {}", wanted, fmt::join(names, ", ")),
-                 std::string(where));
+                 std::string(where), "Ask for one that is there");
 }
 
 /// What differs between one entry of the manifest and the archive; empty if nothing does.
@@ -66,13 +66,19 @@ Manifest read_manifest(const ZipReader& archive) {
 const ManifestPlan& choose_plan(const Manifest& manifest, const LoadOptions& options, std::string_view where) {
   const ManifestModule& module = choose_module(manifest, options.module, where);
   const CpuTarget& host = options.host ? *options.host : host_cpu();
-  std::vector<std::string> held;
+  std::vector<std::string> held, precisions;
   for (const ManifestPlan& plan : manifest.plans) {
     if (plan.module != module.name) continue;
     held.push_back(fmt::format("{} ({})", plan.target.str(), plan.precision));
+    precisions.push_back(plan.precision);
     const bool wanted = options.precision.empty() || options.precision == plan.precision;
     if (wanted && host.covers(plan.target)) return plan;
   }
+  if (!options.precision.empty() && !held.empty() &&
+      std::ranges::find(precisions, options.precision) == precisions.end())
+    throw NotFound(fmt::format("there is no plan of '{}' in {}: the file holds {}", module.name, options.precision,
+                               fmt::join(precisions, ", ")),
+                   std::string(where), "Ask for one that is there, or tune with that precision enabled");
   const auto asked = options.precision.empty() ? std::string() : fmt::format(" in {}", options.precision);
   throw Incompatible(
       fmt::format("no plan of '{}' runs here{}: the file holds plans for {}; this machine is {}", module.name, asked,

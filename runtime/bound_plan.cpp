@@ -6,9 +6,12 @@
 
 #include "base/error.h"
 #include "format/bytes.h"
+#include "format/plan_kernel.h"
 
 namespace aitune {
 namespace {
+
+constexpr std::int64_t kArenaAlignment = 64;  // generated code may rely on it
 
 void fill_pattern(std::byte* to, std::size_t bytes, std::uint32_t pattern) {
   const auto low = pattern & 0xff;
@@ -79,6 +82,11 @@ void BoundPlan::check_buffers() const {
       throw Corrupt(fmt::format("buffer {} of the plan needs bytes {}+{} of {}", i, offset, bytes, room),
                     program_.where());
     }
+    if (b.space == BufferSpace::arena && offset % kArenaAlignment != 0) {
+      throw Corrupt(
+          fmt::format("buffer {} of the plan lies at {}, not at a multiple of {}", i, offset, kArenaAlignment),
+          program_.where());
+    }
   }
 }
 
@@ -104,6 +112,19 @@ void BoundPlan::check_fill(const PlanStep& step) const {
   if (offset < 0 || bytes < 0 || !fits(value(step.params[0]), value(step.params[1]), room)) {
     throw Corrupt(fmt::format("fill step {} needs bytes {}+{} of {}", step.name, offset, bytes, room),
                   program_.where());
+  }
+}
+
+void BoundPlan::check_kernel(const PlanStep& step, std::span<const std::int64_t> params) const {
+  const Plan& plan = program_.plan();
+  const PlanKernel* kernel = find_kernel(plan, step.entry);
+  if (!kernel) throw InternalError("read_plan did not miss the kernel of step " + step.name, program_.where());
+  std::vector<std::int64_t> bytes;
+  for (const auto buffer : step.buffers) bytes.push_back(shapes_.values[plan.buffers[buffer].bytes]);
+  try {
+    check_call(*kernel, {params, shapes_.values[step.tasks], bytes}, "step " + step.name);
+  } catch (const Corrupt& e) {
+    throw Corrupt(e.problem(), program_.where());
   }
 }
 
@@ -139,6 +160,7 @@ void BoundPlan::prepare(const PlanStep& step) {
     bound.kernel.tasks = shapes_.values[step.tasks];
     bound.kernel.serial = step.serial;
     for (const ExprId id : step.params) params_.push_back(shapes_.values[id]);
+    check_kernel(step, std::span(params_).last(step.params.size()));
   } else if (step.kind == StepKind::fill) {
     check_fill(step);
     bound.fill = {first_slot, value(step.params[0]), value(step.params[1]),

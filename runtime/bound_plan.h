@@ -65,6 +65,7 @@ class BoundPlan {
   void check_buffers() const;
   void check_views() const;
   void check_fill(const PlanStep& step) const;
+  void check_kernel(const PlanStep& step, std::span<const std::int64_t> params) const;
   void prepare(const PlanStep& step);
   void add_slot(std::uint32_t buffer);
   std::size_t value(ExprId id) const { return static_cast<std::size_t>(shapes_.values[id]); }

@@ -6,6 +6,7 @@
 
 #include <new>
 #include <string>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -52,6 +53,8 @@ aitune_status guarded(const Work& work) noexcept {
     return fail(e.code(), e.what());
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::io, "no memory left");
+  } catch (const std::system_error& e) {  // no more threads
+    return fail(ErrorCode::io, e.what());
   } catch (const std::exception& e) {
     return fail(ErrorCode::internal, e.what());
   } catch (...) {

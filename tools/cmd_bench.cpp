@@ -144,7 +144,7 @@ void bench(const BenchOptions& options, const Common& common) {
     json["cold_runs"] = cold_ms.size();
   }
   if (common.json) {
-    fmt::print("{}\n", json.dump(2));
+    print_json(json);
     return;
   }
   fmt::print("{} ({}, {} threads): median {}, p90 {}, p99 {}, {:.1f} per second ({} runs)\n", options.model,

@@ -14,6 +14,7 @@
 #include "engines/cpu/run/onednn_library.h"
 #include "tools/commands.h"
 #include "tools/compiler_program.h"
+#include "tools/terminal.h"
 
 namespace aitune::tools {
 namespace {
@@ -47,15 +48,14 @@ void doctor(const Common& common) {
   if (common.json) {
     auto list = nlohmann::ordered_json::array();
     for (const auto& e : engines()) list.push_back({{"engine", e.name}, {"state", e.state}});
-    fmt::print("{}\n", nlohmann::ordered_json{{"aitune", kVersion},
-                                              {"cpu", host_cpu_name()},
-                                              {"arch", cpu.arch},
-                                              {"features", cpu.feature_names()},
-                                              {"cpus", host_cpu_count()},
-                                              {"compiler", compiler_program()},
-                                              {"onednn", onednn_state()},
-                                              {"engines", list}}
-                           .dump(2));
+    print_json({{"aitune", kVersion},
+                {"cpu", host_cpu_name()},
+                {"arch", cpu.arch},
+                {"features", cpu.feature_names()},
+                {"cpus", host_cpu_count()},
+                {"compiler", compiler_program()},
+                {"onednn", onednn_state()},
+                {"engines", list}});
     return;
   }
   fmt::print("aitune {}\nCPU: {} ({} usable), {}\n", kVersion, host_cpu_name(), host_cpu_count(), cpu.str());

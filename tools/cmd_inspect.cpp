@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
+#include <cmath>
 
 #include "base/error.h"
 #include "format/manifest.h"
 #include "format/zip_reader.h"
+#include "runtime/archive.h"
 #include "tools/commands.h"
 #include "tools/model.h"
 #include "tools/terminal.h"
@@ -18,12 +20,6 @@ struct InspectOptions {
   std::string model;
   bool steps = false;
 };
-
-Manifest read_manifest(const ZipReader& zip) {
-  const ZipEntry& entry = zip.at(kManifestEntry);
-  zip.verify_crc(entry);
-  return Manifest::from_json(zip.text(entry), zip.where());
-}
 
 std::string tensor_line(const ManifestTensor& tensor) {
   return fmt::format("{}: {}[{}]", tensor.name, dtype_name(tensor.dtype), fmt::join(tensor.shape, ","));
@@ -57,7 +53,7 @@ void inspect(const InspectOptions& options, const Common& common) {
   if (common.json) {
     auto json = nlohmann::ordered_json::parse(manifest.to_json());
     json["bytes"] = zip.file_bytes().size();
-    fmt::print("{}\n", json.dump(2));
+    print_json(json);
     return;
   }
   fmt::print("{}: {} made by aitune {}, {}, {} the PyTorch program\n", options.model, manifest.name,
@@ -73,10 +69,14 @@ void inspect(const InspectOptions& options, const Common& common) {
   }
   for (const auto& plan : manifest.plans) print_plan(zip, plan, options.steps);
   const auto measured = nlohmann::ordered_json::parse(manifest.measured);
-  if (measured.contains("latency_ms"))
+  const auto number = [&](const char* key) {
+    const auto found = measured.find(key);
+    return found != measured.end() && found->is_number() ? found->get<double>() : std::nan("");
+  };
+  if (!std::isnan(number("latency_ms")))
     fmt::print("measured: {} (reference engine {}), relative error {:.1e} on {} samples\n",
-               human_time(measured["latency_ms"].get<double>()), human_time(measured["baseline_ms"].get<double>()),
-               measured["relative_error"].get<double>(), measured["samples"].get<int>());
+               human_time(number("latency_ms")), human_time(number("baseline_ms")), number("relative_error"),
+               number("samples"));
   fmt::print("configuration {}\n", manifest.config);
 }
 

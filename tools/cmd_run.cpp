@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "tools/commands.h"
 #include "tools/model.h"
+#include "tools/terminal.h"
 
 namespace aitune::tools {
 namespace {
@@ -19,9 +20,8 @@ struct RunOptions {
 /// OUT.npz for one sample; OUT.0.npz, OUT.1.npz, ... for several.
 std::string output_path(const std::string& path, std::size_t sample, std::size_t count) {
   if (count == 1) return path;
-  const auto dot = path.rfind('.');
-  return dot == std::string::npos ? fmt::format("{}.{}", path, sample)
-                                  : fmt::format("{}.{}{}", path.substr(0, dot), sample, path.substr(dot));
+  const std::filesystem::path whole(path);
+  return whole.parent_path() / fmt::format("{}.{}{}", whole.stem().string(), sample, whole.extension().string());
 }
 
 void run(const RunOptions& options, const Common& common) {
@@ -29,12 +29,15 @@ void run(const RunOptions& options, const Common& common) {
   load.num_threads = options.threads;
   Model model(options.model, load);
   const auto samples = model.samples(options.inputs);
+  std::vector<TensorFile> results;
+  for (std::size_t s = 0; s < samples.size(); ++s)
+    results.push_back({options.output.empty() ? "" : output_path(options.output, s, samples.size()),
+                       model.name_outputs(model.instance().run(samples[s]))});
+  if (!options.output.empty()) write_tensor_files(results);
   auto json = nlohmann::ordered_json::array();
-  std::vector<NamedTensors> results;
-  for (const auto& sample : samples) results.push_back(model.name_outputs(model.instance().run(sample)));
   for (std::size_t s = 0; s < results.size(); ++s) {
     auto outputs = nlohmann::ordered_json::array();
-    for (const auto& [name, tensor] : results[s]) {
+    for (const auto& [name, tensor] : results[s].tensors) {
       outputs.push_back(tensor_json(name, tensor));
       if (!common.json)
         fmt::print("{}{}: {}\n", samples.size() > 1 ? fmt::format("sample {} ", s) : "", name,
@@ -42,14 +45,12 @@ void run(const RunOptions& options, const Common& common) {
     }
     nlohmann::ordered_json entry = {{"outputs", outputs}};
     if (!options.output.empty()) {
-      const std::string path = output_path(options.output, s, results.size());
-      write_tensors(path, results[s]);
-      entry["file"] = path;
-      if (!common.json) fmt::print("written to {}\n", path);
+      entry["file"] = results[s].path.string();
+      if (!common.json) fmt::print("written to {}\n", results[s].path.string());
     }
     json.push_back(entry);
   }
-  if (common.json) fmt::print("{}\n", nlohmann::ordered_json{{"samples", json}}.dump(2));
+  if (common.json) print_json({{"samples", json}});
 }
 
 }  // namespace

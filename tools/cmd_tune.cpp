@@ -6,6 +6,7 @@
 
 #include "aitune/aitune.hpp"
 #include "compiler/import/dynamo/import.h"
+#include "format/source.h"
 #include "tools/commands.h"
 #include "tools/samples.h"
 #include "tools/terminal.h"
@@ -43,8 +44,18 @@ void print_report(const TuneReport& report, const std::string& path) {
              human_time(report.milliseconds), human_time(report.baseline_milliseconds), report.seconds);
 }
 
+/// What can be known about the output before the long work begins.
+void check_output(const TuneOptions& options) {
+  std::error_code ignored;
+  if (!options.model.ends_with(".ait") && std::filesystem::equivalent(options.model, options.output, ignored))
+    throw InvalidArgument("the output is the model itself, which would be lost", options.output,
+                          "Give the .ait file a name of its own with --output");
+  const AtomicFile can_be_written(options.output);
+}
+
 void tune_model(const TuneOptions& options, const Common& common) {
   const OneBackendStrategy strategy{TorchTensorRTAotBackend{make_config(options)}};
+  check_output(options);
   const auto progress = make_progress(options.quiet);
   std::vector<ExpectedInput> expected;
   for (const auto& [name, type] : pt2_inputs(options.model)) expected.push_back({name, type.shape.size()});
@@ -57,7 +68,7 @@ void tune_model(const TuneOptions& options, const Common& common) {
   if (common.json) {
     auto json = nlohmann::ordered_json::parse(report.to_json());
     json["file"] = options.output;
-    fmt::print("{}\n", json.dump(2));
+    print_json(json);
   } else {
     print_report(report, options.output);
   }

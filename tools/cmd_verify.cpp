@@ -7,69 +7,82 @@
 #include "format/manifest.h"
 #include "format/safetensors.h"
 #include "format/zip_reader.h"
+#include "runtime/archive.h"
+#include "tools/apart.h"
 #include "tools/commands.h"
 #include "tools/model.h"
+#include "tools/terminal.h"
 
 namespace aitune::tools {
 namespace {
 
-/// Every entry against its SHA-256 in the manifest.
-void check_entries(const ZipReader& zip, const Manifest& manifest) {
-  for (const auto& row : manifest.entries) {
-    const auto bytes = zip.bytes(zip.at(row.name));
-    if (bytes.size() != row.size || sha256(bytes) != row.sha256)
-      throw Corrupt(fmt::format("entry {} is not what was saved: its SHA-256 differs", row.name), zip.where(),
-                    "Copy the file again, or tune again");
-  }
+/// "step 3 (gemm_…) of block 1 (cpu)"
+std::string step_text(const Plan& plan, std::size_t index) {
+  if (index >= plan.steps.size()) return "the end of the plan";
+  const PlanStep& step = plan.steps[index];
+  return fmt::format("step {} ({}) of block {} ({})", index, step.name, step.block, plan.blocks[step.block].engine);
+}
+
+std::vector<Tensor> run_watched(Model& model, const std::vector<Tensor>& inputs, Whereabouts& whereabouts) {
+  const Plan& plan = model.program().plan();
+  whereabouts.next(step_text(plan, 0));
+  const StepObserver observer = [&](std::size_t step, std::chrono::nanoseconds) {
+    whereabouts.next(step_text(plan, step + 1));
+  };
+  return model.instance().run(inputs, &observer);
 }
 
 /// Names the first block whose recorded outputs (of sample 0) differ, where the file has them.
 std::string first_wrong_block(Model& model, const ZipReader& zip, const std::vector<Tensor>& inputs, double bound) {
   const std::string entry = std::string(kSampleFolder) + "0.blocks.safetensors";
-  if (!zip.find_in_top(entry)) return "";
+  const Plan& plan = model.program().plan();
+  if (!zip.find_in_top(entry)) return plan.blocks.size() == 1 ? "; the plan has one block, 0" : "";
   const auto expected = read_safetensors(zip.bytes(zip.at(entry)), zip.owner(), entry);
   std::string found;
   model.instance().run_blocks(inputs, [&](std::size_t block, const std::vector<Tensor>& outputs) {
     for (std::size_t i = 0; i < outputs.size() && found.empty(); ++i)
       for (const auto& [name, tensor] : expected)
         if (name == fmt::format("block{}.{}", block, i) && !(relative_error(outputs[i], tensor) <= bound))
-          found = fmt::format("; the first block that is off is {} ({})", block,
-                              model.program().plan().blocks[block].engine);
+          found = fmt::format("; the first block that is off is {} ({})", block, plan.blocks[block].engine);
   });
   return found;
 }
 
-void verify_file(const std::string& path, const Common& common) {
+const Tensor& recorded_output(const NamedTensors& outputs, const std::string& name, const std::string& where) {
+  for (const auto& [recorded_name, tensor] : outputs)
+    if (recorded_name == name) return tensor;
+  throw Corrupt(fmt::format("no output '{}' was recorded", name), where, "Tune the model again");
+}
+
+void verify_file(const std::string& path, const Common& common, Whereabouts& whereabouts) {
+  whereabouts.next("reading the file");
   const ZipReader zip = ZipReader::open(path);
+  verify_entries(zip);
   Model model(path, {});
   const Manifest& manifest = *model.program().manifest();
-  check_entries(zip, manifest);
   const auto inputs = recorded(path, manifest, false), expected = recorded(path, manifest, true);
   const auto bound_row = manifest.bounds.find(model.program().plan().precision);
   const double bound = bound_row == manifest.bounds.end() ? 1e-4 : bound_row->second;
   double worst = 0;
   for (std::size_t s = 0; s < inputs.size(); ++s) {
     const auto ordered = model.in_order(inputs[s], fmt::format("sample {}", s));
-    const auto outputs = model.name_outputs(model.instance().run(ordered));
-    for (const auto& [name, tensor] : outputs)
-      for (const auto& [expected_name, reference] : expected[s]) {
-        if (expected_name != name) continue;
-        const double error = relative_error(tensor, reference);
-        worst = std::max(worst, error);
-        if (!(error <= bound))
-          throw ValidationError(
-              fmt::format("output {} of sample {} is off: relative error {:.2e}, allowed {:.0e}{}", name, s, error,
-                          bound, s == 0 ? first_wrong_block(model, zip, ordered, bound) : ""),
-              path, "Tune the model again on this machine");
-      }
+    for (const auto& [name, tensor] : model.name_outputs(run_watched(model, ordered, whereabouts))) {
+      const Tensor& reference = recorded_output(expected[s], name, fmt::format("{}: sample {}", path, s));
+      const double error = relative_error(tensor, reference);
+      worst = std::max(worst, error);
+      if (!(error <= bound))
+        throw ValidationError(
+            fmt::format("output {} of sample {} is off: relative error {:.2e}, allowed {:.0e}{}", name, s, error, bound,
+                        first_wrong_block(model, zip, s == 0 ? ordered : model.in_order(inputs[0], "sample 0"), bound)),
+            path, "Tune the model again on this machine");
+    }
   }
   if (common.json)
-    fmt::print("{}\n", nlohmann::ordered_json{{"ok", true},
-                                              {"entries", manifest.entries.size()},
-                                              {"samples", inputs.size()},
-                                              {"relative_error", worst},
-                                              {"bound", bound}}
-                           .dump(2));
+    print_json({{"ok", true},
+                {"entries", manifest.entries.size()},
+                {"samples", inputs.size()},
+                {"relative_error", worst},
+                {"bound", bound}});
   else
     fmt::print("{}: whole ({} entries), and right: {} samples, relative error at most {:.1e} (allowed {:.0e})\n", path,
                manifest.entries.size(), inputs.size(), worst, bound);
@@ -82,7 +95,10 @@ void add_verify_command(CLI::App& app, Common& common) {
   const auto model = std::make_shared<std::string>();
   command->add_option("model", *model, "the .ait file")->required();
   command->add_flag("--json", common.json, "print JSON");
-  command->callback([model, &common] { verify_file(*model, common); });
+  // What is verified may be anything: it must not take the command down with it.
+  command->callback([model, &common] {
+    common.status = run_apart(common.json, *model, [&](Whereabouts& w) { verify_file(*model, common, w); });
+  });
 }
 
 }  // namespace aitune::tools

@@ -1,22 +1,52 @@
 #include "tools/commands.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "tools/crash.h"
 #include "tools/terminal.h"
 
 namespace aitune::tools {
+namespace {
 
-int parse_and_run(CLI::App& app, int argc, char** argv, const Common& common) {
-  int status = 0;
-  // CLI11 calls the subcommand while it parses; its own exceptions must not be taken for ours.
-  const int guarded_status = guarded(common.json, [&] {
+/// "run: --threads: ..." of CLI11 as one of our errors, with the subcommands where one of them is missing or unknown.
+[[noreturn]] void refuse_command_line(const CLI::App& app, const CLI::ParseError& error, std::string_view first) {
+  std::string command, problem = error.what();
+  for (const CLI::App* sub : app.get_subcommands()) command = sub->get_name();
+  std::ranges::replace(problem, '\n', ' ');
+  while (!problem.empty() && (problem.back() == ' ' || problem.back() == '.')) problem.pop_back();
+  if (!command.empty()) throw InvalidArgument(problem, command, fmt::format("See: aitune {} --help", command));
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
+  if (!first.empty() && first[0] != '-') problem = fmt::format("there is no command '{}'", first);
+  throw InvalidArgument(problem, "command line",
+                        fmt::format("The commands are {}; see: aitune --help", fmt::join(names, ", ")));
+}
+
+}  // namespace
+
+int parse_and_run(CLI::App& app, int argc, char** argv, Common& common) {
+  report_crashes();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write(), not the end of the process
+  // A command line that cannot be parsed still says how its error is wanted.
+  common.json = std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
+  const int status = guarded(common.json, [&] {
+    // CLI11 calls the subcommand while it parses; its own exceptions must not be taken for ours.
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-      status = app.exit(error) == 0 ? 0 : kExitInput;
+      if (error.get_exit_code() != 0) refuse_command_line(app, error, argc > 1 ? argv[1] : "");
+      app.exit(error);  // --help and --version
     }
+    flush_output();
   });
-  return guarded_status != 0 ? guarded_status : status;
+  return status != 0 ? status : common.status;
 }
 
 }  // namespace aitune::tools

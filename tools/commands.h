@@ -12,6 +12,7 @@ namespace aitune::tools {
 /// Options that every subcommand has.
 struct Common {
   bool json = false;
+  int status = 0;  ///< of a command that has reported its error itself
 };
 
 void add_run_command(CLI::App& app, Common& common);
@@ -21,8 +22,8 @@ void add_verify_command(CLI::App& app, Common& common);
 void add_doctor_command(CLI::App& app, Common& common);
 void add_tune_command(CLI::App& app, Common& common);
 
-/// Parses the command line and runs the subcommand's callback; returns the exit status. A wrong command line is
-/// kExitInput, errors are reported as guarded() does.
-int parse_and_run(CLI::App& app, int argc, char** argv, const Common& common);
+/// Parses the command line and runs the subcommand's callback; returns the exit status. A wrong command line is an
+/// InvalidArgument; errors are reported as guarded() does.
+int parse_and_run(CLI::App& app, int argc, char** argv, Common& common);
 
 }  // namespace aitune::tools

@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <new>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -61,14 +63,22 @@ class TerminalProgress final : public Progress {
   Clock::time_point start_ = Clock::now(), last_{};
 };
 
-int report(bool json, ErrorCode code, const std::string& message, const std::string& where, const std::string& fix) {
-  if (json)
-    fmt::print("{}\n",
-               nlohmann::ordered_json{
-                   {"error", {{"code", error_code_name(code)}, {"message", message}, {"where", where}, {"fix", fix}}}}
-                   .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-  fmt::print(stderr, "aitune: {}\n", message);
-  return exit_status(code);
+int report(bool json, const Error& error) noexcept {
+  try {
+    if (json) {
+      const nlohmann::ordered_json object = {{"error",
+                                              {{"code", error_code_name(error.code())},
+                                               {"message", error.what()},
+                                               {"where", error.where()},
+                                               {"fix", error.fix()},
+                                               {"status", exit_status(error.code())}}}};
+      std::puts(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    }
+  } catch (const std::exception&) {
+    // No memory for the object: the line below says what there is to say.
+  }
+  std::fprintf(stderr, "aitune: %s\n", error.what());
+  return exit_status(error.code());
 }
 
 }  // namespace
@@ -98,14 +108,25 @@ int guarded(const bool& json, const std::function<void()>& body) {
     body();
     return 0;
   } catch (const Error& error) {
-    return report(json, error.code(), error.what(), error.where(), error.fix());
+    return report(json, error);
   } catch (const std::bad_alloc&) {
-    return report(json, ErrorCode::io, "there is not enough memory", "",
-                  "Use a machine with more memory, or smaller inputs");
+    return report(json, IoError("there is not enough memory", "", "Use a machine with more memory, or smaller inputs"));
+  } catch (const std::system_error& error) {  // no more threads, or standard output is gone
+    return report(json, IoError(error.what(), "the system refused",
+                                "Check the limits of this process: threads, open files, disk space"));
   } catch (const std::exception& error) {
-    return report(json, ErrorCode::internal, std::string("internal error: ") + error.what(), "",
-                  "This is a bug of aitune: please report it with the command line");
+    return report(json, InternalError(std::string("internal error: ") + error.what(), "",
+                                      "This is a bug of aitune: please report it with the command line"));
   }
+}
+
+void print_json(const nlohmann::ordered_json& object) {
+  fmt::print("{}\n", object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void flush_output() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  throw IoError(fmt::format("cannot write: {}", std::generic_category().message(errno)), "standard output");
 }
 
 std::unique_ptr<Progress> make_progress(bool quiet) {

@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "base/error.h"
 #include "compiler/tuning/progress.h"
 
@@ -18,9 +20,15 @@ inline constexpr int kExitInternal = 3;  ///< a bug of aitune
 
 int exit_status(ErrorCode code);
 
-/// Runs a command's body; an error becomes one message on stderr (and a JSON object on stdout with `json`) and a
-/// status.
+/// Runs a command's body; an error becomes one message on stderr (and with `json` an object {"error": ...} on stdout,
+/// where nothing else is then) and a status.
 int guarded(const bool& json, const std::function<void()>& body);  ///< `json` is read when an error comes
+
+/// What a command with --json prints: one object on stdout. Text that is not UTF-8 (names of files) is made so.
+void print_json(const nlohmann::ordered_json& object);
+
+/// Throws IoError unless all that was printed has arrived: a full disk behind stdout is an error like any other.
+void flush_output();
 
 /// A line that is rewritten in place on a terminal, plain lines elsewhere; stderr. `quiet` shows warnings alone.
 std::unique_ptr<Progress> make_progress(bool quiet);

@@ -130,6 +130,11 @@ std::uint64_t PlanBuilder::add_code(std::span<const std::byte> code) {
   return built_.code.size() - code.size();
 }
 
+void PlanBuilder::add_kernel(PlanKernel kernel) {
+  auto& kernels = built_.plan.kernels;
+  kernels.insert(std::ranges::upper_bound(kernels, kernel.entry, {}, &PlanKernel::entry), std::move(kernel));
+}
+
 std::uint32_t PlanBuilder::begin_block(std::string engine, std::string why) {
   built_.plan.blocks.push_back({std::move(engine), std::move(why), {}});
   return static_cast<std::uint32_t>(built_.plan.blocks.size() - 1);

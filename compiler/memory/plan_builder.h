@@ -40,6 +40,8 @@ class PlanBuilder {
   CpuTarget& target() { return built_.plan.target; }
   /// Appends machine code and returns its offset in the code segment (64-byte aligned).
   std::uint64_t add_code(std::span<const std::byte> code);
+  /// Says what a function of that code does with its arguments; every function that a step calls must be described.
+  void add_kernel(PlanKernel kernel);
 
   std::uint32_t begin_block(std::string engine, std::string why);
   std::uint32_t add_source(const Node& node);

@@ -31,7 +31,7 @@ std::string config_json(const TorchTensorRTAotBackendConfig& config) {
   json["ir"] = ir_name(config.ir);
   json["pickle_protocol"] = config.pickle_protocol;
   json["compile_config"] = nlohmann::ordered_json::parse(config.compile_config.to_json());
-  return json.dump();
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace

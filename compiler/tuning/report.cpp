@@ -37,7 +37,7 @@ std::string TuneReport::to_json() const {
                                   {"arena_bytes", c.arena_bytes}});
   json["fallbacks"] = fallbacks;
   json["warnings"] = warnings;
-  return json.dump();
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);  // names may be no UTF-8
 }
 
 }  // namespace aitune

@@ -142,7 +142,7 @@ void CompilationSettings::set(std::string_view field, std::string_view value) {
 std::string CompilationSettings::to_json() const {
   Json json = Json::object();
   for (const Field& f : fields()) json[std::string(f.help.field)] = f.get(*this);
-  return json.dump();
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);  // names may be no UTF-8
 }
 
 std::vector<SettingHelp> setting_help() {

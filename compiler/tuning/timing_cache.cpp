@@ -13,9 +13,19 @@ namespace {
 
 constexpr int kVersion = 1;
 constexpr std::uint64_t kMaxFile = 64 << 20;
+constexpr int kMaxDepth = 8;
 
-std::map<std::string, Timing> parse(const std::string& text) {
-  const auto json = nlohmann::json::parse(text);
+std::string dropped(std::string_view where, std::string_view why) {
+  return "timing cache " + std::string(where) + " was dropped: " + std::string(why);
+}
+
+bool limit_depth(int depth, nlohmann::json::parse_event_t /*event*/, nlohmann::json& /*value*/) {
+  if (depth > kMaxDepth) throw Corrupt("it nests too deep");
+  return true;
+}
+
+std::map<std::string, Timing> read(std::string_view text) {
+  const auto json = nlohmann::json::parse(text, limit_depth);
   if (json.at("version") != kVersion) throw Corrupt("another version of the cache");
   std::map<std::string, Timing> entries;
   for (const auto& [key, value] : json.at("timings").items()) {
@@ -29,12 +39,22 @@ std::map<std::string, Timing> parse(const std::string& text) {
 }  // namespace
 
 TimingCache TimingCache::load(const std::filesystem::path& path, std::string* warning) {
-  TimingCache cache;
-  if (!std::filesystem::exists(path)) return cache;
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return {};
   try {
-    cache.entries_ = parse(read_file(path, kMaxFile));
+    return parse(read_file(path, kMaxFile), path.string(), warning);
+  } catch (const Error& failure) {
+    if (warning) *warning = dropped(path.string(), failure.what());
+    return {};
+  }
+}
+
+TimingCache TimingCache::parse(std::string_view text, std::string_view where, std::string* warning) {
+  TimingCache cache;
+  try {
+    cache.entries_ = read(text);
   } catch (const std::exception& error) {
-    if (warning) *warning = "timing cache " + path.string() + " was dropped: " + error.what();
+    if (warning) *warning = dropped(where, error.what());
   }
   return cache;
 }

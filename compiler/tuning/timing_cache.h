@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace aitune {
 
@@ -22,6 +23,8 @@ class TimingCache {
   TimingCache() = default;
   /// Reads the file if it exists. `warning` says why a file was dropped.
   static TimingCache load(const std::filesystem::path& path, std::string* warning = nullptr);
+  /// The same from the text of such a file; `where` names it in the warning.
+  static TimingCache parse(std::string_view text, std::string_view where, std::string* warning = nullptr);
   TimingCache(TimingCache&& other) noexcept : entries_(std::move(other.entries_)) {}
 
   std::optional<Timing> find(const std::string& key) const;

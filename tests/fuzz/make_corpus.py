@@ -88,6 +88,41 @@ def pickle_seeds():
     put("pickle_fuzz", "cycle", b"]q\x01h\x01a.")
 
 
+def manifest_seeds():
+    tensor = {"name": "x", "dtype": "f32", "shape": ["s0", "4*s0 + 1"]}
+    ranges = {"s0": {"min": 1, "max": 16}, "s1": {"min": 0, "max": None}}
+    module = {"name": "main", "inputs": [tensor], "outputs": [tensor], "symbols": ranges}
+    plan = {
+        "entry": "data/aitune/plans/0.plan", "module": "main", "target": {"arch": "x86_64", "features": ["avx2", "odd"]},
+        "precision": "fp32", "symbols": ranges, "head_bytes": 512, "head_sha256": "0" * 64,
+    }
+    manifest = {
+        "format": {"major": 1, "minor": 0}, "aitune_version": "0.1.0", "name": "main", "portable": True, "modules": [module],
+        "plans": [plan], "entries": [{"name": "version", "size": 2, "sha256": "f" * 64}],
+        "samples": [{"module": "main", "inputs": "a", "outputs": "b"}], "bounds": {"fp32": 1e-4}, "config": {}, "measured": {"a": 1},
+    }
+    put("manifest_fuzz", "whole", json.dumps(manifest).encode())
+    put("manifest_fuzz", "newer", json.dumps({"format": {"major": 7, "minor": 0}}).encode())
+
+
+def tuning_seeds():
+    timings = {"gemm|avx512": {"choice": "14x2", "us": 12.5}}
+    put("timing_cache_fuzz", "one", json.dumps({"version": 1, "timings": timings}).encode())
+    put("timing_cache_fuzz", "deep", b"[" * 1000)
+    settings = {
+        "precisions": "enabled_precisions=fp32,bf16", "operators": "torch_executed_ops=aten.relu.default, aten.add.Tensor",
+        "number": "max_relative_error=1e-3", "bool": "onednn=false", "integer": "num_threads=-99999999999999999999", "none": "nothing",
+        "text": "torch_executed_ops=\xff\xfe",
+    }
+    for name, text in settings.items():
+        put("settings_fuzz", name, text.encode("latin-1"))
+
+
+def archive_seeds():
+    for file in ("small_2_5", "small_2_8", "constants", "symbols"):
+        put("pt2_fuzz", file, (ROOT.parents[1] / f"compiler/import/dynamo/testdata/{file}.pt2").read_bytes())
+
+
 def torch_seeds():
     try:
         import torch
@@ -115,4 +150,7 @@ if __name__ == "__main__":
     numpy_seeds()
     safetensors_seeds()
     pickle_seeds()
+    manifest_seeds()
+    tuning_seeds()
+    archive_seeds()
     torch_seeds()

@@ -61,7 +61,8 @@ def test_missing_model(work):
 
 
 def test_folder_as_model(work):
-    refused_model(work, work, work.name, status=MACHINE)
+    refused_model(work, work, work.name, "folder")
+    refused(aitune("run", work), work.name, "folder")
 
 
 @pytest.mark.parametrize("content", [b"", b"\0", b"hello, this is not a model\n" * 50, b"PK\5\6" + bytes(18)],
@@ -471,8 +472,9 @@ def test_required_compilation(work):
 
 @pytest.mark.parametrize("words", [[], ["nothing"], ["tune"], ["run"], ["bench", "--seconds", "x", "m.ait"], ["run", "m.ait", "--odd"]])
 def test_wrong_command_line(words):
-    result = aitune(*words)
-    assert result.status == INPUT and result.err and "terminate" not in result.err, str(result)
+    refused(aitune(*words), "--help")
+    result = aitune(*words, "--json")
+    assert result.json()["error"]["code"] == "invalid_argument" and result.status == result.json()["error"]["status"] == INPUT
 
 
 def test_errors_as_json(work):
@@ -486,9 +488,65 @@ def test_errors_as_json(work):
 # ---- a disk without room
 
 def test_output_that_cannot_be_written(work, digits_ait):
-    refused(tune(work, DIGITS, output="no/such/folder/x.ait"), "no/such/folder", status=MACHINE)
+    refused(tune(work, DIGITS, output="no/such/folder/x.ait"), "no/such/folder")
     result = aitune("run", digits_ait, "-i", work / "in.npz", "-o", work / "no/such/folder.npz")
-    refused(result, "no/such", status=MACHINE)
+    refused(result, "no/such")
+    (work / "folder.ait").mkdir()
+    refused(tune(work, DIGITS, output="folder.ait"), "folder.ait", "folder")
+    assert list((work / "folder.ait").iterdir()) == []
+
+
+def test_output_over_the_model(work):
+    shutil.copy(DIGITS, work / "mine.pt2")
+    refused(tune(work, work / "mine.pt2", output="mine.pt2"), "mine.pt2", "the model itself")
+    assert (work / "mine.pt2").read_bytes() == DIGITS.read_bytes()
+
+
+def test_artifact_tuned_onto_itself(work, digits_ait):
+    shutil.copy(digits_ait, work / "mine.ait")
+    support.must("tune", work / "mine.ait", "-o", work / "mine.ait", *FAST)
+    support.must("verify", work / "mine.ait")
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_interrupted_tuning_leaves_nothing(work, digits_ait, sign):
+    shutil.copy(digits_ait, work / "kept.ait")
+    before = (work / "kept.ait").read_bytes()
+    for delay in (0.02, 0.1, 0.3, 0.6, 1.0, 1.5):
+        words = [support.BIN / "aitune", "tune", DIGITS, "-i", work / "in.npz", "-o", work / "kept.ait", *FAST]
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(delay)
+        except subprocess.TimeoutExpired:
+            process.send_signal(sign)
+        status = process.wait()
+        assert sorted(p.name for p in work.iterdir()) == ["in.npz", "kept.ait"]
+        if status != 0:
+            assert (work / "kept.ait").read_bytes() == before
+        before = (work / "kept.ait").read_bytes()
+        support.must("verify", work / "kept.ait")
+
+
+def test_many_savers_of_one_path(work):
+    words = [str(support.BIN / "aitune"), "tune", str(DIGITS), "-i", str(work / "in.npz"), "-o", str(work / "one.ait"), *FAST]
+    processes = [subprocess.Popen(words, stdout=subprocess.DEVNULL) for _ in range(4)]
+    assert [p.wait() for p in processes] == [0] * 4
+    assert sorted(p.name for p in work.iterdir()) == ["in.npz", "one.ait"]
+    support.must("verify", work / "one.ait")
+
+
+def test_several_outputs_are_all_written_or_none(work, digits_ait):
+    (work / "out.1.npz").mkdir()
+    np.savez(work / "list.npz", image=np.zeros((3, 2, 1, 8, 8), np.float32))
+    refused(aitune("run", digits_ait, "-i", work / "list.npz", "-o", work / "out.npz"), "out.1.npz")
+    assert sorted(p.name for p in work.iterdir()) == ["in.npz", "list.npz", "out.1.npz"]
+
+
+def test_standard_output_that_is_full(work, digits_ait):
+    with open("/dev/full", "w") as full:
+        for words in (["doctor"], ["inspect", digits_ait], ["verify", digits_ait, "--json"]):
+            done = subprocess.run([support.BIN / "aitune", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            assert done.returncode == MACHINE and "standard output" in done.stderr, done.stderr
 
 
 def test_output_of_an_unknown_kind(work, digits_ait):

@@ -1,6 +1,7 @@
 #include "engines/cpu/compile/engine.h"
 
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,7 @@
 #include "compiler/ops/schema.h"
 #include "compiler/partition/partition.h"
 #include "engines/cpu/compile/codegen.h"
+#include "engines/cpu/compile/kernel_contract.h"
 #include "engines/cpu/compile/lowering.h"
 #include "engines/cpu/compile/op_rules.h"
 #include "engines/cpu/compile/tactics.h"
@@ -154,6 +156,7 @@ class CpuEngine final : public CompileEngine {
       return plan.buffer_of(outer_value(block, v));
     };
     BufferMap buffers(lowered, plan, outer);
+    std::set<std::uint64_t> described;
     for (std::size_t i = 0; i < lowered.tasks.size(); ++i) {
       const KernelTask& task = lowered.tasks[i];
       PlanStep step;
@@ -168,9 +171,11 @@ class CpuEngine final : public CompileEngine {
       step.kind = StepKind::cpu_kernel;
       for (const int id : task.buffers)
         step.buffers.push_back(id < 0 ? packed_weight(task, tactics[i].tile, plan) : buffers[id]);
-      for (const auto& p : task.gemm ? kernels::collect_params(*task.gemm) : kernels::collect_params(*task.loop))
-        step.params.push_back(plan.expr(p));
       step.entry = code.at(tactics[i].key);
+      KernelContract contract = task.gemm ? describe_kernel(*task.gemm, tactics[i].tile, step.entry)
+                                          : describe_kernel(*task.loop, tactics[i].schedule, step.entry);
+      for (const SymInt& p : contract.params) step.params.push_back(plan.expr(p));
+      if (described.insert(step.entry).second) plan.add_kernel(std::move(contract.kernel));
       step.tasks = plan.expr(task.gemm ? kernels::task_count(*task.gemm, tactics[i].tile)
                                        : kernels::task_count(*task.loop, tactics[i].schedule));
       step.serial = work_of(task, options.opt_shape) < kSerialWork;

@@ -1,0 +1,34 @@
+#include "format/plan_kernel.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "format/plan_eval.h"
+
+namespace aitune {
+
+const PlanKernel* find_kernel(const Plan& plan, std::uint64_t entry) {
+  const auto it = std::ranges::lower_bound(plan.kernels, entry, {}, &PlanKernel::entry);
+  return it == plan.kernels.end() || it->entry != entry ? nullptr : &*it;
+}
+
+void check_call(const PlanKernel& kernel, const KernelArguments& call, std::string_view what) {
+  const auto refuse = [&](const std::string& why) { throw Corrupt(fmt::format("{} {}", what, why)); };
+  if (call.params.size() != kernel.params || call.buffer_bytes.size() != kernel.buffers)
+    refuse(fmt::format("calls its kernel with {} buffers and {} parameters; it takes {} and {}",
+                       call.buffer_bytes.size(), call.params.size(), kernel.buffers, kernel.params));
+  std::vector<std::int64_t> values(kernel.exprs.size());
+  evaluate_exprs(kernel.exprs, call.params, values);
+  if (values[kernel.tasks] != call.tasks)
+    refuse(fmt::format("gives its kernel {} tasks; it divides its work into {}", call.tasks, values[kernel.tasks]));
+  for (const auto& a : kernel.accesses) {
+    const std::int64_t first = values[a.first], end = values[a.end], room = call.buffer_bytes[a.buffer];
+    if (first < 0 || end > room)
+      refuse(fmt::format("gives its kernel buffer {} with {} bytes; it touches bytes {} to {}", a.buffer, room, first,
+                         end));
+  }
+}
+
+}  // namespace aitune
