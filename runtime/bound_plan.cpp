@@ -154,6 +154,7 @@ void BoundPlan::prepare(const PlanStep& step) {
   bound.kind = step.kind;
   const std::size_t first_slot = slots_.size();
   for (const auto buffer : step.buffers) add_slot(buffer);
+  bound.buffers = {slots_.data() + first_slot, step.buffers.size()};
   if (step.kind == StepKind::cpu_kernel) {
     bound.kernel.function = program_.code().entry(step.entry);
     bound.kernel.args = {slots_.data() + first_slot, params_.data() + params_.size()};
@@ -227,6 +228,15 @@ void BoundPlan::run(const StepObserver* observer, bool filled) {
     const auto start = Clock::now();
     run_step(steps_[i], i);
     (*observer)(i, Clock::now() - start);
+  }
+}
+
+void BoundPlan::run(StepProbe& probe) {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const std::span<void*> buffers = steps_[i].kind == StepKind::reference ? std::span<void*>() : steps_[i].buffers;
+    probe.before(i, buffers);
+    run_step(steps_[i], i);
+    probe.after(i, buffers);
   }
 }
 

@@ -18,6 +18,16 @@ namespace aitune {
 /// Told of each step when it has run, with how long it took.
 using StepObserver = std::function<void(std::size_t step, std::chrono::nanoseconds elapsed)>;
 
+/// Told of each step before it runs, with the addresses of its buffers in the step's order (none for reference steps);
+/// what it writes there holds until it writes again or memory moves. Told also when the step has run, so that it can
+/// put things back.
+class StepProbe {
+ public:
+  virtual ~StepProbe() = default;
+  virtual void before(std::size_t step, std::span<void*> buffers) = 0;
+  virtual void after(std::size_t step, std::span<void*> buffers) = 0;
+};
+
 /// Prepared calls of one program for one set of shapes. Used by one thread at a time.
 class BoundPlan {
  public:
@@ -39,6 +49,8 @@ class BoundPlan {
   /// throws, with the step named.
   /// `filled`: what fill steps write is in the arena already, since this plan was the last to run in it.
   void run(const StepObserver* observer = nullptr, bool filled = false);
+  /// The same, with `probe` around every step.
+  void run(StepProbe& probe);
   /// The view's tensor in the memory now set. It owns nothing.
   Tensor view(std::uint32_t index);
 
@@ -50,6 +62,7 @@ class BoundPlan {
   };
   struct Step {
     StepKind kind = StepKind::cpu_kernel;
+    std::span<void*> buffers;  // within slots_
     cpu::KernelCall kernel;
     Fill fill;
     std::unique_ptr<ReferenceCall> reference;

@@ -116,8 +116,7 @@ std::byte* Instance::input_memory(const BoundPlan& bound, std::size_t index, con
   return staging.data();
 }
 
-void Instance::run(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs,
-                   const StepObserver* observer) {
+BoundPlan& Instance::prepare(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs) {
   BoundPlan& bound = bind(inputs);
   if (outputs.size() != program_->plan().outputs.size()) {
     throw InvalidArgument(
@@ -127,18 +126,41 @@ void Instance::run(std::span<const TensorRef> inputs, std::span<const TensorRef>
   check_overlap(bound, inputs, outputs);
   for (std::size_t i = 0; i < inputs.size(); ++i) bound.set_input(i, input_memory(bound, i, inputs[i]));
   for (std::size_t i = 0; i < outputs.size(); ++i) bound.set_output(i, static_cast<std::byte*>(outputs[i].data));
+  return bound;
+}
+
+void Instance::run(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs,
+                   const StepObserver* observer) {
+  BoundPlan& bound = prepare(inputs, outputs);
   const bool filled = filled_ == &bound;
   filled_ = &bound;
   bound.run(observer, filled);
 }
 
-std::vector<Tensor> Instance::run(std::span<const Tensor> inputs, const StepObserver* observer) {
-  const auto input_refs = refer_to(inputs);
-  const auto shapes = output_shapes(input_refs);
+std::vector<Tensor> Instance::outputs_for(std::span<const TensorRef> inputs) {
+  const auto shapes = output_shapes(inputs);
   std::vector<Tensor> outputs;
   for (std::size_t i = 0; i < shapes.size(); ++i) outputs.emplace_back(program_->plan().outputs[i].dtype, shapes[i]);
+  return outputs;
+}
+
+std::vector<Tensor> Instance::run(std::span<const Tensor> inputs, const StepObserver* observer) {
+  const auto input_refs = refer_to(inputs);
+  auto outputs = outputs_for(input_refs);
   run(input_refs, refer_to(outputs), observer);
   return outputs;
+}
+
+std::vector<Tensor> Instance::run(std::span<const Tensor> inputs, StepProbe& probe) {
+  const auto input_refs = refer_to(inputs);
+  auto outputs = outputs_for(input_refs);
+  filled_ = nullptr;
+  prepare(input_refs, refer_to(outputs)).run(probe);
+  return outputs;
+}
+
+std::size_t Instance::buffer_bytes(std::uint32_t id) const {
+  return static_cast<std::size_t>(bindings_.front()->shapes().values[program_->plan().buffers[id].bytes]);
 }
 
 std::vector<Tensor> Instance::run_blocks(std::span<const Tensor> inputs, const BlockObserver& observer) {

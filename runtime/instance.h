@@ -38,6 +38,11 @@ class Instance {
   /// The same, with fresh tensors for the outputs.
   std::vector<Tensor> run(std::span<const Tensor> inputs, const StepObserver* observer = nullptr);
 
+  /// The same, with `probe` around every step: for experiments on a plan, such as tuning's.
+  std::vector<Tensor> run(std::span<const Tensor> inputs, StepProbe& probe);
+  /// Bytes of the plan's buffer `id` at the shapes of the last run.
+  std::size_t buffer_bytes(std::uint32_t id) const;
+
   /// Called after the last step of each block with copies of the block's outputs.
   using BlockObserver = std::function<void(std::size_t block, std::vector<Tensor> outputs)>;
   /// Runs everything, and shows every block's outputs on the way; returns the program's outputs.
@@ -50,6 +55,8 @@ class Instance {
 
  private:
   BoundPlan& bind(std::span<const TensorRef> inputs);
+  BoundPlan& prepare(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs);
+  std::vector<Tensor> outputs_for(std::span<const TensorRef> inputs);
   BoundPlan& add_binding(std::span<const TensorRef> inputs);
   void check_output(const BoundPlan& bound, std::size_t index, const TensorRef& output) const;
   void check_overlap(const BoundPlan& bound, std::span<const TensorRef> inputs,

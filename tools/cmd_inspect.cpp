@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "format/manifest.h"
@@ -44,6 +45,18 @@ void print_plan(const ZipReader& zip, const ManifestPlan& row, bool steps) {
   }
 }
 
+/// Which products of the plan that was chosen are in bf16, and why the others are not.
+void print_mixture(const nlohmann::ordered_json& measured) {
+  const double share = measured.value("bf16_share", 0.0);
+  if (share <= 0) return;
+  fmt::print("products: {:.0f} % of their operations in bf16\n", 100 * share);
+  for (const auto& k : measured.value("kept_in_fp32", nlohmann::ordered_json::array())) {
+    const auto module = k.value("module", "");
+    fmt::print("  fp32  {:4.1f} %  {}: {}\n", 100 * k.value("share", 0.0),
+               module.empty() ? k.value("node", "") : module, k.value("why", ""));
+  }
+}
+
 void inspect(const InspectOptions& options, const Common& common) {
   const ZipReader zip = ZipReader::open(options.model);
   if (!zip.find_in_top(kManifestEntry))
@@ -77,6 +90,7 @@ void inspect(const InspectOptions& options, const Common& common) {
     fmt::print("measured: {} (reference engine {}), relative error {:.1e} on {} samples\n",
                human_time(number("latency_ms")), human_time(number("baseline_ms")), number("relative_error"),
                number("samples"));
+  print_mixture(measured);
   fmt::print("configuration {}\n", manifest.config);
 }
 

@@ -1,5 +1,7 @@
 // aitune tune: a saved PyTorch model in, a tuned .ait out.
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -34,6 +36,18 @@ TorchTensorRTAotBackendConfig make_config(const TuneOptions& options) {
   return config;
 }
 
+/// What a plan with bf16 in it computes in which precision.
+void print_mixture(const TuneReport& mixed) {
+  constexpr std::size_t kShown = 8;
+  fmt::print("  {:.0f} % of the products' operations are in bf16; kept in fp32:\n", 100 * mixed.bf16_share);
+  for (std::size_t i = 0; i < std::min(kShown, mixed.kept_in_fp32.size()); ++i) {
+    const KeptProduct& k = mixed.kept_in_fp32[i];
+    fmt::print("    {:4.1f} % {}: {}\n", 100 * k.share, k.module.empty() ? k.node : k.module, k.why);
+  }
+  if (mixed.kept_in_fp32.size() > kShown)
+    fmt::print("    and {} more (aitune inspect lists them)\n", mixed.kept_in_fp32.size() - kShown);
+}
+
 void print_report(const TuneReport& report, const std::string& path) {
   for (const auto& c : report.candidates)
     fmt::print("{}: {}, relative error {:.1e}, {} steps, built in {:.1f} s{}\n", c.precision,
@@ -42,6 +56,7 @@ void print_report(const TuneReport& report, const std::string& path) {
   for (const auto& f : report.fallbacks) fmt::print("on the reference engine: {}\n", f);
   fmt::print("{} written: {}, {} a run (reference engine {}), tuned in {:.1f} s\n", path, report.chosen,
              human_time(report.milliseconds), human_time(report.baseline_milliseconds), report.seconds);
+  if (!report.kept_in_fp32.empty()) print_mixture(report);
 }
 
 /// What can be known about the output before the long work begins.

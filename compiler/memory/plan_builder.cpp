@@ -147,6 +147,11 @@ std::uint32_t PlanBuilder::add_source(const Node& node) {
   return it->second;
 }
 
+void PlanBuilder::add_product(ProductStep product) {
+  product.step = built_.plan.steps.size() - 1;
+  products_.push_back(std::move(product));
+}
+
 std::uint32_t PlanBuilder::add_view(std::uint32_t buffer, DType dtype, const SymShape& shape) {
   PlanView view{buffer, dtype, {}};
   for (const auto& size : shape) view.shape.push_back(built_.plan.add(size));
@@ -233,6 +238,7 @@ void PlanBuilder::place_arenas() {
   }
   plan.arena_bytes = plan.add(total);
   plan.steps.insert(plan.steps.begin(), fills.begin(), fills.end());
+  for (ProductStep& product : products_) product.step += fills.size();
 }
 
 void PlanBuilder::add_guards() {

@@ -1,6 +1,7 @@
 #pragma once
 // Collects what engines produce for their blocks and turns it into one plan with every buffer at a fixed offset.
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -8,10 +9,22 @@
 #include <vector>
 
 #include "base/symint.h"
+#include "base/tensor.h"
 #include "compiler/graph/graph.h"
 #include "format/plan.h"
 
 namespace aitune {
+
+/// A step that multiplies by constant weights: what tuning may want in another precision.
+struct ProductStep {
+  std::size_t step = 0;        ///< index into Plan::steps of the finished plan
+  std::string node;            ///< its value in the lowered graph; a node may have several steps, one for each group
+  double operations = 0;       ///< multiplications and additions, at the opt shape
+  DType type = DType::f32;     ///< of both operands: f32 or bf16
+  std::size_t input_slot = 0;  ///< which of the step's buffers it multiplies
+  /// With type f32: the step's packed weights, by slot, as they are with every weight rounded to bf16.
+  std::function<std::vector<std::pair<std::size_t, std::vector<std::byte>>>()> rounded_weights;
+};
 
 /// A plan under construction. Engines append buffers, constants, code and steps; finish() fixes arena offsets from the
 /// liveness of the steps. Not synchronised.
@@ -49,12 +62,16 @@ class PlanBuilder {
   ExprId expr(const SymInt& value) { return built_.plan.add(value); }
   /// Adds a step to the current block.
   void add_step(PlanStep step);
+  /// Notes that the step added last is a product; `product.step` is filled in.
+  void add_product(ProductStep product);
   PlanBlock& block() { return built_.plan.blocks.back(); }
   const Plan& plan() const { return built_.plan; }
   const SymValues& hints() const { return hints_; }
 
   /// Plans the memory and returns the whole. The builder is spent afterwards.
   BuiltPlan finish();
+  /// The products of all blocks, in order; their steps are known once the plan is finished.
+  std::vector<ProductStep> take_products() { return std::move(products_); }
 
  private:
   struct Arena {
@@ -68,6 +85,7 @@ class PlanBuilder {
   const Graph& model_;
   SymValues hints_;
   BuiltPlan built_;
+  std::vector<ProductStep> products_;
   std::map<std::uint32_t, Arena> arenas_;           // buffer id -> what it needs
   std::map<std::string, std::uint32_t> constants_;  // digest of contents -> buffer id
   std::map<const Value*, std::uint32_t> value_buffers_;

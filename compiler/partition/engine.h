@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,14 +21,22 @@ class Progress;     // compiler/tuning/progress.h
 struct EngineOptions {
   CpuTarget target;
   DType precision = DType::f32;  ///< storage type of floating intermediates and weights: f32 or bf16
-  int num_threads = 0;           ///< threads at run time; 0: all
-  int optimization_level = 3;    ///< 0: choose by rule, no timing; 5: widest search
-  bool onednn = true;            ///< calls of oneDNN are candidates where it is installed
+  /// With precision bf16: products with constant weights that are computed in f32, by the name of their value.
+  std::set<std::string, std::less<>> f32_products;
+  /// With precision bf16: what a bf16 product reads is rounded for that product alone; other readers see it in f32.
+  bool exact_values = false;
+  int num_threads = 0;         ///< threads at run time; 0: all
+  int optimization_level = 3;  ///< 0: choose by rule, no timing; 5: widest search
+  bool onednn = true;          ///< calls of oneDNN are candidates where it is installed
   /// oneDNN must need less than this share of our kernel's time: a plan that calls it needs it installed.
   double onednn_share = 0.97;
   SymValues opt_shape;             ///< symbol values that candidates are timed at
   TimingCache* timings = nullptr;  ///< may be null: nothing is remembered
-  Progress* progress = nullptr;    ///< may be null
+  /// What was fastest for products whatever follows them, within one tuning; may be null. With `reuse_tactics` a
+  /// product that is new only in what follows it takes that and is not timed.
+  TimingCache* similar = nullptr;
+  bool reuse_tactics = false;
+  Progress* progress = nullptr;  ///< may be null
 };
 
 /// Yes, or no with the reason that the user reads.

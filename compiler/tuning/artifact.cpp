@@ -159,7 +159,7 @@ void write_artifact(const std::filesystem::path& path, const ArtifactContents& c
   manifest.modules.push_back(describe_module(contents.name, contents.model.graph));
   manifest.config = contents.config;
   manifest.measured = contents.tuned.report.to_json();
-  manifest.bounds[contents.tuned.report.chosen] = contents.bound;
+  manifest.bounds[contents.tuned.plan.plan.precision] = contents.bound;
 
   AtomicFile file(path);
   ZipWriter zip(file, path.stem().string());

@@ -3,7 +3,6 @@
 #include <memory>
 
 #include "base/error.h"
-#include "compiler/memory/plan_builder.h"
 #include "engines/cpu/compile/engine.h"
 #include "engines/reference/compile/engine.h"
 
@@ -35,11 +34,15 @@ BuildResult build(const Graph& lowered, const BuildOptions& options) {
   EngineOptions engine_options;
   engine_options.target = options.target;
   engine_options.precision = options.precision;
+  engine_options.f32_products = options.f32_products;
+  engine_options.exact_values = options.exact_values;
   engine_options.num_threads = options.settings.num_threads;
   engine_options.optimization_level = options.settings.optimization_level;
   engine_options.onednn = options.settings.onednn;
   engine_options.opt_shape = options.opt_shape;
   engine_options.timings = options.timings;
+  engine_options.similar = options.similar;
+  engine_options.reuse_tactics = options.reuse_tactics;
   engine_options.progress = options.progress;
 
   PartitionOptions partition_options;
@@ -67,6 +70,7 @@ BuildResult build(const Graph& lowered, const BuildOptions& options) {
     add_block_outputs(block, plan);
   }
   result.plan = plan.finish();
+  result.products = plan.take_products();
   result.plan.plan.num_threads = static_cast<std::uint32_t>(options.settings.num_threads);
   return result;
 }

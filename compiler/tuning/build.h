@@ -1,11 +1,13 @@
 #pragma once
 // From a lowered graph to a plan in one precision.
 
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/target.h"
 #include "compiler/graph/graph.h"
+#include "compiler/memory/plan_builder.h"
 #include "compiler/partition/partition.h"
 #include "compiler/tuning/progress.h"
 #include "compiler/tuning/settings.h"
@@ -18,15 +20,20 @@ namespace aitune {
 struct BuildOptions {
   CompilationSettings settings;
   CpuTarget target;
-  DType precision = DType::f32;  ///< f32 or bf16
-  SymValues opt_shape;           ///< symbol values at which candidates are timed
+  DType precision = DType::f32;                     ///< f32 or bf16
+  std::set<std::string, std::less<>> f32_products;  ///< as in EngineOptions
+  bool exact_values = false;                        ///< as in EngineOptions
+  SymValues opt_shape;                              ///< symbol values at which candidates are timed
   TimingCache* timings = nullptr;
+  TimingCache* similar = nullptr;  ///< as in EngineOptions
+  bool reuse_tactics = false;      ///< as in EngineOptions
   Progress* progress = nullptr;
 };
 
 /// A plan and what the user should know about it.
 struct BuildResult {
   BuiltPlan plan;
+  std::vector<ProductStep> products;  ///< with constant weights, in the order of their steps
   std::vector<Fallback> fallbacks;
   std::vector<std::string> warnings;
 };

@@ -153,7 +153,7 @@ void save(const Module& module, const std::filesystem::path& path) {
   const Module::Impl& impl = *module.impl_;
   if (!impl.tuned) throw InvalidArgument("the module is not tuned", impl.name, "Call tune() before save()");
   const auto& config = impl.strategy.backend().config();
-  const auto precision = parse_dtype(impl.tuned->report.chosen).value_or(DType::f32);
+  const auto precision = parse_dtype(impl.tuned->plan.plan.precision).value_or(DType::f32);
   write_artifact(path, {*impl.imported, *impl.tuned, impl.name, config_json(config), config.pickle_protocol,
                         config.compile_config.portable, error_bound(config.compile_config, precision)});
 }

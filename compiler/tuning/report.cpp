@@ -23,6 +23,7 @@ std::string TuneReport::to_json() const {
   json["seconds"] = number(seconds);
   json["samples"] = samples;
   json["compiled_share"] = number(compiled_share);
+  json["bf16_share"] = number(bf16_share);
   json["candidates"] = Json::array();
   for (const auto& c : candidates)
     json["candidates"].push_back({{"precision", c.precision},
@@ -34,7 +35,12 @@ std::string TuneReport::to_json() const {
                                   {"steps", c.steps},
                                   {"code_bytes", c.code_bytes},
                                   {"constant_bytes", c.constant_bytes},
-                                  {"arena_bytes", c.arena_bytes}});
+                                  {"arena_bytes", c.arena_bytes},
+                                  {"bf16_share", number(c.bf16_share)}});
+  json["kept_in_fp32"] = Json::array();
+  for (const auto& k : kept_in_fp32)
+    json["kept_in_fp32"].push_back(
+        {{"node", k.node}, {"module", k.module}, {"share", number(k.share)}, {"why", k.why}});
   json["fallbacks"] = fallbacks;
   json["warnings"] = warnings;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);  // names may be no UTF-8

@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <limits>
 #include <optional>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -14,6 +11,8 @@
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/tuning/build.h"
+#include "compiler/tuning/candidate.h"
+#include "compiler/tuning/mixed_tuning.h"
 #include "compiler/tuning/timing_cache.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
@@ -24,48 +23,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-/// Median latency in milliseconds: at least 5 runs, about half a second.
-double time_plan(Instance& instance, std::span<const Tensor> inputs) {
-  std::vector<double> runs;
-  for (double spent = 0; runs.size() < 5 || (spent < 0.5 && runs.size() < 200); spent += runs.back() / 1e3) {
-    const auto start = Clock::now();
-    instance.run(inputs);
-    runs.push_back(seconds_since(start) * 1e3);
-  }
-  std::ranges::nth_element(runs, runs.begin() + static_cast<std::ptrdiff_t>(runs.size() / 2));
-  return runs[runs.size() / 2];
-}
-
-/// What is wrong with a plan's output, or nothing; raises `worst` to its error.
-std::optional<std::string> compare(const Tensor& got, const Tensor& expected, double bound, double& worst) {
-  if (got.dtype() != expected.dtype() || got.shape() != expected.shape())
-    return fmt::format("it is {}, the reference gives {}", describe(got.dtype(), got.shape()),
-                       describe(expected.dtype(), expected.shape()));
-  if (all_finite(expected) && !all_finite(got)) {
-    worst = std::numeric_limits<double>::infinity();
-    return "it has NaN or Inf where the reference has none";
-  }
-  const double error = relative_error(got, expected);
-  worst = std::max(worst, error);
-  if (!(error <= bound)) return fmt::format("its relative error is {:.2e}, more than {:.0e}", error, bound);
-  return std::nullopt;
-}
-
-/// Runs the plan on every sample; fills in correctness and error.
-void validate(Instance& instance, std::span<const RecordedSample> samples, const Plan& plan, double bound,
-              CandidateReport& report) {
-  report.correct = true;
-  for (std::size_t s = 0; s < samples.size(); ++s) {
-    const auto outputs = instance.run(samples[s].inputs);
-    for (std::size_t i = 0; i < outputs.size(); ++i)
-      if (const auto problem = compare(outputs[i], samples[s].outputs[i], bound, report.worst_error);
-          problem && report.correct) {
-        report.correct = false;
-        report.problem = fmt::format("output {} on sample {}: {}", plan.outputs[i].name, s, *problem);
-      }
-  }
-}
 
 std::vector<DType> precisions_to_try(const CompilationSettings& settings, const CpuTarget& target, Progress& progress,
                                      std::vector<std::string>& warnings) {
@@ -111,6 +68,96 @@ void record_blocks(TunedModel& tuned, int num_threads) {
       tuned.block_outputs.emplace_back(fmt::format("block{}.{}", block, i), std::move(outputs[i]));
   });
 }
+
+/// Tries plans and keeps the fastest that is right.
+class Tuning {
+ public:
+  Tuning(const Graph& lowered, BuildOptions options, std::span<const RecordedSample> samples, TuneReport& report)
+      : lowered_(lowered), options_(std::move(options)), samples_(samples), report_(report) {
+    options_.similar = &similar_;
+  }
+
+  void try_precisions(std::span<const DType> precisions) {
+    Candidate f32 = try_one(DType::f32);
+    if (f32.report.correct)
+      offer(f32);
+    else
+      warn("fp32 was given up: " + f32.report.problem);
+    if (std::ranges::find(precisions, DType::bf16) == precisions.end()) return;
+    Candidate bf16 = try_one(DType::bf16);
+    const double bound = error_bound(options_.settings, DType::bf16);
+    const bool fits = bf16.report.correct && bf16.report.worst_error <= mixed_limit(bound);
+    if (fits) offer(bf16);
+    bf16.built.plan = {};  // large, and no longer needed
+    std::optional<Candidate> mixed;
+    if (f32.report.correct) mixed = try_mixture(f32, bf16, bound);
+    const bool faster = mixed && mixed->report.milliseconds < report_.milliseconds;
+    if (faster) offer(*mixed);
+    if (fits || faster) return;
+    std::string problem = bf16.report.problem;
+    if (problem.empty())
+      problem = fmt::format("its relative error of {:.1e} is so near to {:.0e} that other inputs may exceed it",
+                            bf16.report.worst_error, bound);
+    warn(fmt::format("bf16 was given up: {}; and {}", problem,
+                     mixed ? "with as much of it as is accurate enough, the model is no faster than in fp32"
+                           : "no mixture of bf16 and fp32 is both accurate enough and faster than fp32"));
+  }
+
+  std::optional<BuiltPlan> take_best() { return std::move(best_); }
+
+ private:
+  Candidate try_one(DType precision) {
+    options_.precision = precision;
+    options_.target.avx512_bf16 = precision == DType::bf16;
+    options_.target.amx_bf16 = precision == DType::bf16 && host_cpu().amx_bf16;
+    Candidate candidate = try_candidate(lowered_, options_, std::string(precision_name(precision)), samples_,
+                                        error_bound(options_.settings, precision));
+    for (const auto& w : candidate.built.warnings) warn(w);
+    report_.candidates.push_back(candidate.report);
+    return candidate;
+  }
+
+  std::optional<Candidate> try_mixture(Candidate& f32, Candidate& bf16, double bound) {
+    auto products = measure_gains(f32, bf16, samples_.front().inputs);
+    if (!wants_mixture(products, bf16.report, bound)) return std::nullopt;
+    options_.progress->stage("errors of products");
+    add_errors(products, f32, samples_);
+    return tune_mixture(lowered_, options_, std::move(products), f32.report.milliseconds, samples_, bound,
+                        report_.candidates);
+  }
+
+  /// Takes the plan, and leaves the candidate the rest, if it is the fastest so far.
+  void offer(Candidate& candidate) {
+    const CandidateReport& from = candidate.report;
+    if (best_ && from.milliseconds >= report_.milliseconds) return;
+    report_.chosen = from.precision;
+    report_.milliseconds = from.milliseconds;
+    report_.worst_error = from.worst_error;
+    report_.bf16_share = from.bf16_share;
+    report_.kept_in_fp32 = from.kept_in_fp32;
+    best_ = std::move(candidate.built.plan);
+    report_.fallbacks.clear();
+    std::size_t fallen = 0;
+    for (const auto& f : candidate.built.fallbacks) {
+      report_.fallbacks.push_back(fmt::format("{} ({}x): {}", f.op, f.count, f.reason));
+      fallen += f.count;
+    }
+    const std::size_t nodes = lowered_.nodes().size();
+    report_.compiled_share = nodes == 0 ? 1 : 1 - static_cast<double>(fallen) / static_cast<double>(nodes);
+  }
+
+  void warn(std::string text) {
+    options_.progress->warn(text);
+    report_.warnings.push_back(std::move(text));
+  }
+
+  const Graph& lowered_;
+  BuildOptions options_;
+  TimingCache similar_;
+  std::span<const RecordedSample> samples_;
+  TuneReport& report_;
+  std::optional<BuiltPlan> best_;
+};
 
 /// Names the first size that the model was not exported for. (Types and fixed sizes are checked where symbols are
 /// bound.)
@@ -199,50 +246,8 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   options.timings = &timings;
   options.progress = &progress;
 
-  std::optional<BuiltPlan> best;
-  for (const DType precision : precisions_to_try(settings, host_cpu(), progress, report.warnings)) {
-    progress.stage("tune " + std::string(precision_name(precision)));
-    CandidateReport candidate;
-    candidate.precision = precision_name(precision);
-    const auto build_start = Clock::now();
-    options.precision = precision;
-    options.target.avx512_bf16 = precision == DType::bf16;
-    options.target.amx_bf16 = precision == DType::bf16 && host_cpu().amx_bf16;
-    BuildResult built = build(lowered, options);
-    candidate.build_seconds = seconds_since(build_start);
-    candidate.steps = built.plan.plan.steps.size();
-    candidate.code_bytes = built.plan.code.size();
-    candidate.constant_bytes = built.plan.constants.size();
-
-    progress.stage("validate " + std::string(precision_name(precision)));
-    LoadOptions load_options;
-    load_options.num_threads = settings.num_threads;
-    Instance instance(Program::from_built(built.plan, load_options));
-    validate(instance, tuned.samples, built.plan.plan, error_bound(settings, precision), candidate);
-    candidate.milliseconds = time_plan(instance, tuned.samples.front().inputs);
-    if (!candidate.correct) {
-      const std::string text = fmt::format("{} was given up: {}", candidate.precision, candidate.problem);
-      progress.warn(text);
-      report.warnings.push_back(text);
-    } else if (!best || candidate.milliseconds < report.milliseconds) {
-      report.chosen = candidate.precision;
-      report.milliseconds = candidate.milliseconds;
-      report.worst_error = candidate.worst_error;
-      best = std::move(built.plan);
-      report.fallbacks.clear();
-      for (const auto& f : built.fallbacks)
-        report.fallbacks.push_back(fmt::format("{} ({}x): {}", f.op, f.count, f.reason));
-      std::size_t fallen = 0;
-      for (const auto& f : built.fallbacks) fallen += f.count;
-      const std::size_t nodes = lowered.nodes().size();
-      report.compiled_share = nodes == 0 ? 1 : 1 - static_cast<double>(fallen) / static_cast<double>(nodes);
-    }
-    for (auto& w : built.warnings) {
-      progress.warn(w);
-      report.warnings.push_back(std::move(w));
-    }
-    report.candidates.push_back(std::move(candidate));
-  }
+  Tuning tuning(lowered, options, tuned.samples, report);
+  tuning.try_precisions(precisions_to_try(settings, host_cpu(), progress, report.warnings));
   if (use_cache) {
     try {
       timings.save(cache_path);
@@ -250,6 +255,7 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
       progress.warn(std::string("timings were not saved: ") + error.what());
     }
   }
+  auto best = tuning.take_best();
   if (!best)
     throw ValidationError(
         "no plan gives the reference's outputs: " + report.candidates.front().problem, "tune",

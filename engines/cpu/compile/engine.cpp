@@ -100,11 +100,51 @@ std::map<std::string, std::uint64_t> generate_code(const LoweredBlock& block, co
   return result;
 }
 
-std::uint32_t packed_weight(const KernelTask& task, const kernels::GemmTile& tile, PlanBuilder& plan) {
+std::vector<std::byte> pack_weight(const KernelTask& task, const kernels::GemmTile& tile) {
   Shape shape = {task.gemm->k.begin(), task.gemm->k.end()};
   shape.push_back(task.gemm->n.constant());
   const Tensor weight(task.weight.dtype(), shape, task.weight_strides, task.weight.owner(), task.weight.data());
-  return plan.add_constant(kernels::pack_b(*task.gemm, tile, weight));
+  return kernels::pack_b(*task.gemm, tile, weight);
+}
+
+/// The task with every weight rounded to bf16 and kept as f32.
+KernelTask with_rounded_weights(const KernelTask& task) {
+  KernelTask rounded = task;
+  std::int64_t last = (task.gemm->n.constant() - 1) * task.weight_strides.back();
+  for (std::size_t d = 0; d < task.gemm->k.size(); ++d) last += (task.gemm->k[d] - 1) * task.weight_strides[d];
+  rounded.weight = Tensor(DType::f32, {last + 1});
+  const auto* from = task.weight.as<float>();
+  auto* to = rounded.weight.as<float>();
+  for (std::int64_t i = 0; i <= last; ++i) to[i] = bf16_to_float(float_to_bf16(from[i]));
+  return rounded;
+}
+
+/// What tuning is told of a product with constant weights.
+ProductStep describe_product(const KernelTask& task, const Tactic& tactic, const SymValues& sizes) {
+  ProductStep product;
+  product.node = task.product->output()->name;
+  product.operations = 2;
+  for (const auto* extents : {&task.gemm->batch, &task.gemm->m})
+    for (const auto& e : *extents) product.operations *= static_cast<double>(e.evaluate(sizes));
+  for (const auto k : task.gemm->k) product.operations *= static_cast<double>(k);
+  product.operations *= static_cast<double>(task.gemm->n.constant());
+  product.type = task.gemm->a_type;
+  product.input_slot = static_cast<std::size_t>(task.gemm->a_buffer);
+  if (product.type != DType::f32) return product;
+  product.rounded_weights = [task, tactic] {
+    const KernelTask rounded = with_rounded_weights(task);
+    std::vector<std::pair<std::size_t, std::vector<std::byte>>> packed;
+    const auto slot = static_cast<std::size_t>(std::ranges::find(task.buffers, -1) - task.buffers.begin());
+    if (!tactic.onednn) {
+      packed.emplace_back(slot, pack_weight(rounded, tactic.tile));
+      return packed;
+    }
+    auto parts = pack_for_onednn(rounded, tactic.onednn->candidate, *tactic.onednn->kernel);
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      packed.emplace_back(i == 0 ? slot : task.buffers.size() + i - 1, std::move(parts[i]));
+    return packed;
+  };
+  return product;
 }
 
 void fill_onednn_step(const KernelTask& task, const OneDnnTactic& tactic, BufferMap& buffers, PlanBuilder& plan,
@@ -165,12 +205,13 @@ class CpuEngine final : public CompileEngine {
       if (tactics[i].onednn) {
         fill_onednn_step(task, *tactics[i].onednn, buffers, plan, step);
         plan.add_step(std::move(step));
+        plan.add_product(describe_product(task, tactics[i], options.opt_shape));
         continue;
       }
       plan.target().amx_bf16 |= task.gemm && tactics[i].tile.amx;
       step.kind = StepKind::cpu_kernel;
       for (const int id : task.buffers)
-        step.buffers.push_back(id < 0 ? packed_weight(task, tactics[i].tile, plan) : buffers[id]);
+        step.buffers.push_back(id < 0 ? plan.add_constant(pack_weight(task, tactics[i].tile)) : buffers[id]);
       step.entry = code.at(tactics[i].key);
       KernelContract contract = task.gemm ? describe_kernel(*task.gemm, tactics[i].tile, step.entry)
                                           : describe_kernel(*task.loop, tactics[i].schedule, step.entry);
@@ -180,6 +221,7 @@ class CpuEngine final : public CompileEngine {
                                        : kernels::task_count(*task.loop, tactics[i].schedule));
       step.serial = work_of(task, options.opt_shape) < kSerialWork;
       plan.add_step(std::move(step));
+      if (task.product) plan.add_product(describe_product(task, tactics[i], options.opt_shape));
     }
   }
 };

@@ -73,6 +73,7 @@ struct Root {
   View b;                                    ///< operand B if it is read in place
   Tensor weight;                             ///< operand B if it is packed: f32 elements
   std::vector<std::int64_t> weight_strides;  ///< of `weight` over (k dims..., n)
+  const Node* product = nullptr;             ///< with `weight`: whose product it is, or a part of it
 
   // nest: loop dims outer..., inner...; `dims` maps them to the value's dims (inner ones only where inner_in_result).
   SymShape outer, inner;

@@ -35,6 +35,11 @@ bool reads_packed_weights(const Node& node) {
   return node.op_name() == "aten.convolution.default" && !node.args[1].value()->type.shape[1].is(1);
 }
 
+/// Whether `node` is such a product and reads `value` as its first argument.
+bool multiplies(const Node& node, const Value* value) {
+  return reads_packed_weights(node) && node.args[0].is_value() && node.args[0].value() == value;
+}
+
 void append_unique(std::vector<const Node*>& list, const std::vector<const Node*>& more) {
   for (const Node* node : more)
     if (std::ranges::find(list, node) == list.end()) list.push_back(node);
@@ -69,7 +74,10 @@ Lowering::Lowering(const Graph& block, const EngineOptions& options)
   for (const auto& node : block_.nodes()) {
     for (const Value* operand : node->operands()) ++uses_[operand];
     const Halo halo = halo_of_node(*node);
-    if (!halo.none()) halos_[node->args[0].value()].merge(halo);
+    if (halo.none()) continue;
+    const Value* read = node->args[0].value();
+    const bool copy = product_type(*node) == DType::bf16 && storage_type(read) == DType::f32;
+    (copy ? narrow_halos_ : halos_)[read].merge(halo);
   }
 }
 
@@ -157,6 +165,28 @@ View Lowering::in_memory_with_halo(const Value* value, const Halo& halo) {
   return padded;
 }
 
+View Lowering::in_narrow_memory(const Value* value, bool channels_last, const Halo& halo) {
+  if (storage_type(value) == DType::bf16) {
+    const View view = in_memory_with_halo(value, halo);
+    if (view.dtype == DType::bf16) return view;
+  }
+  State& s = state(value);
+  Halo& wanted = narrow_halos_[value];
+  wanted.merge(halo);
+  materialise(value);
+  if (s.narrow && s.narrow_halo.covers(halo)) return *s.narrow;
+  // What lies in memory in f32 alone (a caller's input, a concatenation) is copied once for all its products.
+  std::vector<int> order = natural_order(s.shape.size());
+  if (channels_last) {
+    order.erase(order.begin() + 1);
+    order.push_back(1);
+  }
+  s.narrow = fresh(s.shape, DType::bf16, order, wanted);
+  s.narrow_halo = wanted;
+  store(make_load(*s.view), nullptr, *s.narrow, s.shape, s.sources);
+  return *s.narrow;
+}
+
 View Lowering::copy(const LazyPtr& expr, const SymShape& shape, DType dtype, const std::vector<int>& order,
                     const std::vector<const Node*>& sources) {
   const View view = fresh(shape, dtype, order);
@@ -209,20 +239,46 @@ View Lowering::fresh(const SymShape& shape, DType dtype, const std::vector<int>&
   return view;
 }
 
+DType Lowering::product_type(const Node& node) const {
+  if (options_.precision != DType::bf16 || !reads_packed_weights(node)) return DType::f32;
+  const Value* x = node.args[0].value();
+  if (x->type.dtype != DType::f32 || options_.f32_products.contains(node.output()->name)) return DType::f32;
+  // bf16 pairs neighbours of the reduction. Convolutions without groups are given a zero channel where one is missing.
+  if (node.op_name() == "aten.convolution.default")
+    return node.args[8].integer() == 1 || node.args[1].value()->type.shape[1].constant() % 2 == 0 ? DType::bf16
+                                                                                                  : DType::f32;
+  return x->type.shape.back().constant() % 2 == 0 ? DType::bf16 : DType::f32;
+}
+
+bool Lowering::has_narrow_reader(const Value* value) const {
+  const auto users = users_.find(value);
+  return users != users_.end() && std::ranges::any_of(users->second, [&](const Node* user) {
+           return multiplies(*user, value) && product_type(*user) == DType::bf16;
+         });
+}
+
+bool Lowering::read_exactly(const Value* value) const {
+  if (options_.exact_values && block_.is_output(value)) return true;
+  const auto users = users_.find(value);
+  return users != users_.end() && std::ranges::any_of(users->second, [&](const Node* user) {
+           if (multiplies(*user, value)) return product_type(*user) == DType::f32;
+           return is_movement(*user) ? read_exactly(user->output()) : options_.exact_values;
+         });
+}
+
 DType Lowering::storage_type(const Value* value) const {
   if (value->type.dtype != DType::f32 || options_.precision == DType::f32) return value->type.dtype;
   // Products with packed weights read bf16, so what feeds them is stored so. Everything else (attention's operands,
   // sums of residuals, what depthwise convolutions and norms read) stays exact: it is little of the time, much of the
   // error.
   const std::function<bool(const Value*)> feeds_product = [&](const Value* v) {
+    if (has_narrow_reader(v)) return true;
     const auto users = users_.find(v);
-    if (users == users_.end()) return false;
-    return std::ranges::any_of(users->second, [&](const Node* user) {
-      if (reads_packed_weights(*user)) return user->args[0].is_value() && user->args[0].value() == v;
-      return is_movement(*user) && feeds_product(user->output());
-    });
+    return users != users_.end() && std::ranges::any_of(users->second, [&](const Node* user) {
+             return is_movement(*user) && feeds_product(user->output());
+           });
   };
-  return feeds_product(value) ? options_.precision : DType::f32;
+  return feeds_product(value) && !read_exactly(value) ? DType::bf16 : DType::f32;
 }
 
 void Lowering::define_view(const Value* value, View view, std::vector<const Node*> sources) {
@@ -348,6 +404,12 @@ void Lowering::materialise(const Value* value) {
       view = fresh(s.shape, storage_type(v), order, halo);
     }
     stores.push_back({s.expr, view});
+    if (view.dtype == DType::f32 && has_narrow_reader(v)) {
+      const auto wanted = narrow_halos_.find(v);
+      s.narrow_halo = wanted == narrow_halos_.end() ? Halo{} : wanted->second;
+      s.narrow = fresh(s.shape, DType::bf16, order, s.narrow_halo);
+      stores.push_back({s.expr, *s.narrow});
+    }
     append_unique(sources, s.sources);
     s.view = view;
     s.halo = halo;
@@ -389,6 +451,7 @@ void Lowering::emit(const RootPtr& root, const SymShape& shape, const std::vecto
     kernel.buffer_count = static_cast<std::int32_t>(task.buffers.size());
     task.weight = root->weight;
     task.weight_strides = root->weight_strides;
+    task.product = root->product;
     task.gemm = std::move(kernel);
   } else {
     kernels::LoopKernel kernel;

@@ -33,6 +33,7 @@ struct KernelTask {
   Tensor weight;                             ///< gemm with packed B: the source of the packing, f32
   std::vector<std::int64_t> weight_strides;  ///< over (k dims..., n)
   std::vector<const Node*> sources;
+  const Node* product = nullptr;  ///< gemm with packed B: whose product it is, or a part of it
 };
 
 struct LoweredBlock {
@@ -56,7 +57,9 @@ class Lowering {
     SymShape shape;
     DType dtype = DType::f32;
     std::optional<View> view;
-    Halo halo;  ///< of `view`
+    Halo halo;                   ///< of `view`
+    std::optional<View> narrow;  ///< a bf16 copy of an f32 `view`, for products in bf16
+    Halo narrow_halo;
     LazyPtr expr;
     RootPtr root;
     std::vector<const Node*> sources;
@@ -79,12 +82,18 @@ class Lowering {
   View in_memory(const Value* value);
   /// In memory, with dims after the second surrounded by at least this halo of zeros.
   View in_memory_with_halo(const Value* value, const Halo& halo);
+  /// The value in memory in bf16, with at least this halo: where it is stored in f32 for other readers, its copy, which
+  /// is made now, channels last if wanted, unless the value's own kernel writes it.
+  View in_narrow_memory(const Value* value, bool channels_last = false, const Halo& halo = {});
   /// A copy with another storage type or dim order (outermost first); the source is any expression without a root.
   View copy(const LazyPtr& expr, const SymShape& shape, DType dtype, const std::vector<int>& order,
             const std::vector<const Node*>& sources);
   View constant(const Tensor& data);
   View fresh(const SymShape& shape, DType dtype, const std::vector<int>& order, const Halo& halo = {});
-  /// Storage type of a value: the block's precision for f32 values, unless only products read it in f32.
+  /// Type of both operands of a product with constant weights: bf16 where the options say so and the reduction's
+  /// length can be paired.
+  DType product_type(const Node& node) const;
+  /// Storage type of a value: bf16 where bf16 products read it, unless a reader is to see it exactly.
   DType storage_type(const Value* value) const;
 
   void define_view(const Value* value, View view, std::vector<const Node*> sources);
@@ -107,6 +116,8 @@ class Lowering {
   void emit(const RootPtr& root, const SymShape& shape, const std::vector<PendingStore>& stores,
             const std::vector<const Node*>& sources);
   void materialise(const Value* value);
+  bool read_exactly(const Value* value) const;
+  bool has_narrow_reader(const Value* value) const;
   void lower_node(const Node& node);
   void write_outputs();
   std::optional<std::vector<int>> order_of_leaves(const LazyPtr& expr, const SymShape& shape) const;
@@ -116,8 +127,8 @@ class Lowering {
   LoweredBlock out_;
   std::unordered_map<const Value*, State> states_;
   std::unordered_map<const Value*, std::vector<Node*>> users_;
-  std::unordered_map<const Value*, int> uses_;  // by nodes, with repeats, and by the block's outputs
-  std::unordered_map<const Value*, Halo> halos_;
+  std::unordered_map<const Value*, int> uses_;                   // by nodes, with repeats, and by the block's outputs
+  std::unordered_map<const Value*, Halo> halos_, narrow_halos_;  // of the value as it is stored; of its bf16 copy
   std::map<const std::byte*, int> constants_;
 };
 

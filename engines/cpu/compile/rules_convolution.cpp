@@ -161,6 +161,7 @@ void lower_grouped(Lowering& lowering, const Node& node, const Convolution& conv
   const std::int64_t columns = conv.out_channels() / conv.groups;
   for (std::int64_t g = 0; g < conv.groups; ++g) {
     const RootPtr root = product_of_group(conv, w, out, g, type);
+    root->product = &node;
     const View part{whole.buffer, whole.dtype, root->shape, slice(whole.map, 1, g * columns, 1)};
     lowering.store(with_bias(lowering, make_accumulator(), conv, root->shape, g * columns), root, part, root->shape,
                    {&node});
@@ -191,16 +192,16 @@ void lower_convolution(Lowering& lowering, const Node& node) {
   const Convolution conv(node);
   const Halo halo = halo_of_node(node);
   const SymShape& out = node.output()->type.shape;
-  const bool half = lowering.options().precision == DType::bf16;
+  const DType type = lowering.product_type(node);
   if (conv.depthwise()) {
     lower_depthwise(lowering, node, conv, windows_of(conv, lowering.in_memory_with_halo(conv.input, halo)));
     return;
   }
-  const bool pairs = conv.group_channels() % 2 == 0;
-  if (half && !pairs && conv.groups == 1) {
+  if (type == DType::bf16 && conv.group_channels() % 2 != 0) {
     // The weights get a zero channel as well; only stems (one or three channels) come this way.
     const Windows w = windows_of(conv, even_channels(lowering, conv, halo));
     RootPtr root = product_of_group(conv, w, out, 0, DType::bf16);
+    root->product = &node;
     const Tensor old = conv.weight->data.contiguous();
     const std::int64_t channels = conv.group_channels(), window = old.numel() / conv.out_channels() / channels;
     Tensor wide(DType::f32, {conv.out_channels(), channels + 1, window});
@@ -219,8 +220,8 @@ void lower_convolution(Lowering& lowering, const Node& node) {
     lowering.define_expression(node.output(), with_bias(lowering, make_accumulator(), conv, out), root, {&node});
     return;
   }
-  View memory = lowering.in_memory_with_halo(conv.input, halo);
-  const DType type = half && pairs ? DType::bf16 : DType::f32;
+  View memory = type == DType::bf16 ? lowering.in_narrow_memory(conv.input, true, halo)
+                                    : lowering.in_memory_with_halo(conv.input, halo);
   if (memory.dtype != type) {
     std::vector<int> order = {0};
     for (std::size_t i = 0; i < conv.spatial(); ++i) order.push_back(static_cast<int>(i + 2));
@@ -231,8 +232,9 @@ void lower_convolution(Lowering& lowering, const Node& node) {
   }
   const Windows w = windows_of(conv, memory);
   if (conv.groups > 1) return lower_grouped(lowering, node, conv, w, type);
-  lowering.define_expression(node.output(), with_bias(lowering, make_accumulator(), conv, out),
-                             product_of_group(conv, w, out, 0, type), {&node});
+  RootPtr root = product_of_group(conv, w, out, 0, type);
+  root->product = &node;
+  lowering.define_expression(node.output(), with_bias(lowering, make_accumulator(), conv, out), root, {&node});
 }
 
 Support check_convolution(const Node& node) {

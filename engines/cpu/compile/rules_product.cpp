@@ -18,25 +18,20 @@ View operand(Lowering& lowering, const Value* value, DType dtype) {
   return lowering.copy(make_load(view), view.shape, dtype, order, lowering.state(value).sources);
 }
 
-/// bf16 pairs neighbours of the reduction, so its length must be even.
-DType product_type(const Lowering& lowering, const Value* value, const SymInt& depth) {
-  const bool half = lowering.options().precision == DType::bf16 && value->type.dtype == DType::f32;
-  return half && depth.constant() % 2 == 0 ? DType::bf16 : DType::f32;
-}
-
 /// x [..., k] times a constant matrix, `strides` of the weight over (k, n).
 void constant_product(Lowering& lowering, const Node& node, const Value* x, const Tensor& weight,
                       std::vector<std::int64_t> strides, const Value* bias) {
   const SymShape& shape = node.output()->type.shape;
   const std::size_t rows = shape.size() - 1;
   const SymInt depth = x->type.shape.back();
-  const DType type = product_type(lowering, x, depth);
+  const DType type = lowering.product_type(node);
   auto root = std::make_shared<Root>();
   root->kind = Root::Kind::gemm;
   root->shape = shape;
-  root->a = operand(lowering, x, type);
+  root->a = type == DType::bf16 ? lowering.in_narrow_memory(x) : operand(lowering, x, type);
   root->weight = weight.dtype() == DType::f32 ? weight : weight.to(DType::f32);
   root->weight_strides = std::move(strides);
+  root->product = &node;
   kernels::GemmKernel kernel;
   kernel.a_type = kernel.b_type = type;
   kernel.a_offset = root->a.map.offset;

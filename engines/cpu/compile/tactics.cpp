@@ -144,18 +144,41 @@ std::string timing_key(const KernelTask& task, const EngineOptions& options, con
   return key;
 }
 
+/// The key of the product alone, whatever its epilogue does and the rest of its plan needs of the CPU.
+std::string similar_key(const KernelTask& task, const EngineOptions& options, const ThreadPool& pool) {
+  KernelTask plain;
+  plain.gemm = task.gemm;
+  plain.gemm->accesses.clear();
+  plain.gemm->exprs.clear();
+  plain.gemm->stores.clear();
+  EngineOptions any;
+  any.optimization_level = options.optimization_level;
+  any.opt_shape = options.opt_shape;
+  return timing_key(plain, any, pool);
+}
+
+/// What was fastest for this product before: with the same epilogue, or, where that may do, with another.
+std::optional<Timing> known_choice(const std::string& key, const std::string& similar, const EngineOptions& options) {
+  if (options.timings)
+    if (auto known = options.timings->find(key)) return known;
+  return options.similar && options.reuse_tactics ? options.similar->find(similar) : std::nullopt;
+}
+
 kernels::GemmTile choose_tile(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
                               ThreadPool& pool) {
   const auto candidates = gemm_candidates(*task.gemm, options.target, options.optimization_level);
   if (candidates.size() == 1 || options.optimization_level == 0) return candidates.front();
-  const std::string key = timing_key(task, options, pool);
-  if (options.timings)
-    if (const auto known = options.timings->find(key))
-      for (const auto& candidate : candidates)
-        if (tile_name(candidate) == known->choice) return candidate;
+  const std::string key = timing_key(task, options, pool), similar = similar_key(task, options, pool);
+  if (const auto known = known_choice(key, similar, options))
+    for (const auto& candidate : candidates)
+      if (tile_name(candidate) == known->choice) {
+        if (options.similar) options.similar->remember(similar, *known);
+        return candidate;
+      }
   double time = 0;
   const auto best = time_candidates(block, task, options, candidates, pool, &time);
   if (options.timings) options.timings->remember(key, {tile_name(best), time});
+  if (options.similar) options.similar->remember(similar, {tile_name(best), time});
   return best;
 }
 
@@ -196,14 +219,15 @@ std::optional<OneDnnTactic> choose_onednn(const LoweredBlock& block, const Kerne
                                           const std::shared_ptr<const OneDnn>& library, ThreadPool& pool) {
   const auto candidates = onednn_candidates(block, task, pool.threads());
   if (candidates.empty()) return std::nullopt;
-  const std::string key = timing_key(task, options, pool) + "|onednn-" + library->version();
-  if (options.timings) {
-    if (const auto known = options.timings->find(key)) {
-      if (known->choice == kGenerated) return std::nullopt;
-      for (const auto& candidate : candidates)
-        if (candidate.name == known->choice)
-          if (auto kernel = make_kernel(library, candidate)) return OneDnnTactic{candidate, std::move(kernel)};
-    }
+  const std::string suffix = "|onednn-" + library->version();
+  const std::string key = timing_key(task, options, pool) + suffix;
+  const std::string similar = similar_key(task, options, pool) + suffix;
+  if (const auto known = known_choice(key, similar, options)) {
+    if (options.similar) options.similar->remember(similar, *known);
+    if (known->choice == kGenerated) return std::nullopt;
+    for (const auto& candidate : candidates)
+      if (candidate.name == known->choice)
+        if (auto kernel = make_kernel(library, candidate)) return OneDnnTactic{candidate, std::move(kernel)};
   }
   double to_beat = 0, time = 1e30;
   time_candidates(block, task, options, {ours}, pool, &to_beat);
@@ -217,12 +241,9 @@ std::optional<OneDnnTactic> choose_onednn(const LoweredBlock& block, const Kerne
     best = std::move(tactic);
   }
   if (time > to_beat * options.onednn_share) best.reset();
-  if (options.timings) {
-    if (best)
-      options.timings->remember(key, {best->candidate.name, time});
-    else
-      options.timings->remember(key, {kGenerated, to_beat});
-  }
+  const Timing outcome = best ? Timing{best->candidate.name, time} : Timing{kGenerated, to_beat};
+  if (options.timings) options.timings->remember(key, outcome);
+  if (options.similar) options.similar->remember(similar, outcome);
   return best;
 }
 

@@ -1,0 +1,95 @@
+#include "compiler/tuning/candidate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "runtime/program.h"
+
+namespace aitune {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// Median latency in milliseconds: at least 5 runs, about half a second.
+double time_plan(Instance& instance, std::span<const Tensor> inputs) {
+  std::vector<double> runs;
+  for (double spent = 0; runs.size() < 5 || (spent < 0.5 && runs.size() < 200); spent += runs.back() / 1e3) {
+    const auto start = Clock::now();
+    instance.run(inputs);
+    runs.push_back(seconds_since(start) * 1e3);
+  }
+  std::ranges::nth_element(runs, runs.begin() + static_cast<std::ptrdiff_t>(runs.size() / 2));
+  return runs[runs.size() / 2];
+}
+
+/// What is wrong with a plan's output, or nothing; raises `worst` to its error.
+std::optional<std::string> compare(const Tensor& got, const Tensor& expected, double bound, double& worst) {
+  if (got.dtype() != expected.dtype() || got.shape() != expected.shape())
+    return fmt::format("it is {}, the reference gives {}", describe(got.dtype(), got.shape()),
+                       describe(expected.dtype(), expected.shape()));
+  if (all_finite(expected) && !all_finite(got)) {
+    worst = std::numeric_limits<double>::infinity();
+    return "it has NaN or Inf where the reference has none";
+  }
+  const double error = relative_error(got, expected);
+  worst = std::max(worst, error);
+  if (!(error <= bound)) return fmt::format("its relative error is {:.2e}, more than {:.0e}", error, bound);
+  return std::nullopt;
+}
+
+/// Runs the plan on every sample; fills in correctness and error.
+void validate(Instance& instance, std::span<const RecordedSample> samples, const Plan& plan, double bound,
+              CandidateReport& report) {
+  report.correct = true;
+  for (std::size_t s = 0; s < samples.size(); ++s) {
+    const auto outputs = instance.run(samples[s].inputs);
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      if (const auto problem = compare(outputs[i], samples[s].outputs[i], bound, report.worst_error);
+          problem && report.correct) {
+        report.correct = false;
+        report.problem = fmt::format("output {} on sample {}: {}", plan.outputs[i].name, s, *problem);
+      }
+  }
+}
+
+double bf16_share(std::span<const ProductStep> products) {
+  double all = 0, half = 0;
+  for (const ProductStep& p : products) {
+    all += p.operations;
+    if (p.type == DType::bf16) half += p.operations;
+  }
+  return all > 0 ? half / all : 0;
+}
+
+}  // namespace
+
+Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::string name,
+                        std::span<const RecordedSample> samples, double bound) {
+  Candidate candidate;
+  CandidateReport& report = candidate.report;
+  report.precision = std::move(name);
+  if (options.progress) options.progress->stage("tune " + report.precision);
+  const auto start = Clock::now();
+  candidate.built = build(lowered, options);
+  report.build_seconds = seconds_since(start);
+  const BuiltPlan& built = candidate.built.plan;
+  report.steps = built.plan.steps.size();
+  report.code_bytes = built.code.size();
+  report.constant_bytes = built.constants.size();
+  report.bf16_share = bf16_share(candidate.built.products);
+
+  if (options.progress) options.progress->stage("validate " + report.precision);
+  LoadOptions load_options;
+  load_options.num_threads = options.settings.num_threads;
+  candidate.instance = std::make_unique<Instance>(Program::from_built(built, load_options));
+  validate(*candidate.instance, samples, built.plan, bound, report);
+  report.milliseconds = time_plan(*candidate.instance, samples.front().inputs);
+  return candidate;
+}
+
+}  // namespace aitune

@@ -1,0 +1,30 @@
+#pragma once
+// One plan: built, compared with the reference, timed.
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compiler/graph/graph.h"
+#include "compiler/tuning/build.h"
+#include "compiler/tuning/report.h"
+#include "compiler/tuning/tune.h"
+#include "runtime/instance.h"
+
+namespace aitune {
+
+/// A plan that was tried.
+struct Candidate {
+  BuildResult built;
+  std::unique_ptr<Instance> instance;
+  CandidateReport report;
+};
+
+/// Builds `lowered` with the options, runs it on every sample and times it on the first. `name` is "fp32", "bf16" or
+/// "mixed"; `bound` is the relative error accepted. A plan that is off is no exception: the report says so.
+Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::string name,
+                        std::span<const RecordedSample> samples, double bound);
+
+}  // namespace aitune

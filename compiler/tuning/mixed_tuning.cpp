@@ -1,0 +1,105 @@
+#include "compiler/tuning/mixed_tuning.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "compiler/tuning/sensitivity.h"
+
+namespace aitune {
+namespace {
+
+/// Errors of single products are measured on this many samples, in about this time.
+constexpr std::size_t kMeasuredSamples = 2;
+constexpr double kMeasuringSeconds = 4;
+/// Share of a plan's time below which a saving is taken for noise.
+constexpr double kWorthwhile = 0.03;
+
+using ByNode = std::map<std::string, double>;
+
+std::string why_kept(const ProductFacts* product, double bound) {
+  if (!product) return "bf16 takes its factors in pairs, and their number is odd";
+  if (!std::isfinite(product->error)) return "in bf16 it makes outputs that are not finite";
+  if (!(product->gain > 0)) return "bf16 saves no time";
+  return fmt::format("bf16 here alone gives a relative error of {:.1e} of {:.0e} accepted", product->error, bound);
+}
+
+std::vector<KeptProduct> kept_products(const BuildResult& built, std::span<const ProductFacts> facts, double bound) {
+  std::map<std::string, double> operations;
+  double all = 0;
+  for (const ProductStep& p : built.products) {
+    all += p.operations;
+    if (p.type == DType::f32) operations[p.node] += p.operations;
+  }
+  std::vector<KeptProduct> kept;
+  for (const auto& [node, own] : operations) {
+    const auto fact = std::ranges::find(facts, node, &ProductFacts::node);
+    const auto source = std::ranges::find(built.plan.plan.sources, node, &PlanSource::node);
+    kept.push_back({node, source == built.plan.plan.sources.end() ? std::string() : source->module, own / all,
+                    why_kept(fact == facts.end() ? nullptr : &*fact, bound)});
+  }
+  std::ranges::stable_sort(kept, std::greater(), &KeptProduct::share);
+  return kept;
+}
+
+}  // namespace
+
+double mixed_limit(double bound) { return MixedSearch::kMost * bound; }
+
+std::vector<ProductFacts> measure_gains(Candidate& f32, Candidate& bf16, std::span<const Tensor> inputs) {
+  const ByNode exact = measure_times(*f32.instance, f32.built.products, inputs);
+  const ByNode half = measure_times(*bf16.instance, bf16.built.products, inputs);
+  std::map<std::string, ProductFacts> facts;
+  for (const ProductStep& p : bf16.built.products) {
+    const auto before = exact.find(p.node);
+    if (p.type != DType::bf16 || before == exact.end()) continue;
+    ProductFacts& product = facts[p.node];
+    product.node = p.node;
+    product.operations += p.operations;
+    product.gain = before->second - half.at(p.node);
+  }
+  std::vector<ProductFacts> list;
+  for (auto& [node, product] : facts) list.push_back(std::move(product));
+  return list;
+}
+
+void add_errors(std::vector<ProductFacts>& products, Candidate& f32, std::span<const RecordedSample> samples) {
+  std::vector<std::vector<Tensor>> inputs;
+  for (std::size_t s = 0; s < std::min(samples.size(), kMeasuredSamples); ++s) inputs.push_back(samples[s].inputs);
+  const ByNode errors = measure_errors(*f32.instance, f32.built.products, inputs, kMeasuringSeconds);
+  for (ProductFacts& p : products) p.error = errors.at(p.node);
+}
+
+bool wants_mixture(std::span<const ProductFacts> products, const CandidateReport& bf16, double bound) {
+  if (!bf16.correct || bf16.worst_error > mixed_limit(bound)) return true;
+  double lost = 0;
+  for (const ProductFacts& p : products) lost += std::max(0.0, -p.gain);
+  return lost > kWorthwhile * bf16.milliseconds * 1e3;
+}
+
+std::optional<Candidate> tune_mixture(const Graph& lowered, const BuildOptions& options,
+                                      std::vector<ProductFacts> products, double f32_milliseconds,
+                                      std::span<const RecordedSample> samples, double bound,
+                                      std::vector<CandidateReport>& tried) {
+  BuildOptions mixed = options;
+  mixed.exact_values = true;
+  mixed.reuse_tactics = true;
+  MixedSearch search(std::move(products), bound, kWorthwhile * f32_milliseconds * 1e3);
+  std::optional<Candidate> best;
+  while (auto kept = search.next()) {
+    mixed.f32_products = std::move(*kept);
+    Candidate candidate = try_candidate(lowered, mixed, "mixed", samples, bound);
+    CandidateReport& report = candidate.report;
+    report.kept_in_fp32 = kept_products(candidate.built, search.products(), bound);
+    search.report(report.worst_error);
+    tried.push_back(report);
+    const bool fits = report.correct && report.worst_error <= mixed_limit(bound);
+    if (fits && (!best || report.milliseconds < best->report.milliseconds)) best = std::move(candidate);
+  }
+  return best;
+}
+
+}  // namespace aitune

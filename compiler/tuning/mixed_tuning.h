@@ -1,0 +1,33 @@
+#pragma once
+// Plans that compute some products in bf16 and keep others in f32.
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "compiler/tuning/candidate.h"
+#include "compiler/tuning/mixed_precision.h"
+
+namespace aitune {
+
+/// The largest error that a plan with bf16 in it may have on the samples: the rest of `bound` is for inputs not seen.
+double mixed_limit(double bound);
+
+/// The products that both plans have, with the time that bf16 saves, in microseconds. Their errors are not known yet.
+std::vector<ProductFacts> measure_gains(Candidate& f32, Candidate& bf16, std::span<const Tensor> inputs);
+/// Fills in the errors. Takes a few seconds at most.
+void add_errors(std::vector<ProductFacts>& products, Candidate& f32, std::span<const RecordedSample> samples);
+
+/// Whether a mixture is worth building: products in bf16 throughout miss the limit, or so many of them are slower that
+/// it shows.
+bool wants_mixture(std::span<const ProductFacts> products, const CandidateReport& bf16, double bound);
+
+/// Searches for the mixture that is fastest within mixed_limit(bound). `options` are those of the plan in bf16;
+/// `f32_milliseconds` is what has to be beaten. Returns the best plan found; what was tried goes into `tried`. A few
+/// builds whose timings are known already.
+std::optional<Candidate> tune_mixture(const Graph& lowered, const BuildOptions& options,
+                                      std::vector<ProductFacts> products, double f32_milliseconds,
+                                      std::span<const RecordedSample> samples, double bound,
+                                      std::vector<CandidateReport>& tried);
+
+}  // namespace aitune

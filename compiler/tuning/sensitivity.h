@@ -1,0 +1,28 @@
+#pragma once
+// What each product of a model costs in precision and in time.
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/tensor.h"
+#include "compiler/memory/plan_builder.h"
+#include "runtime/instance.h"
+
+namespace aitune {
+
+/// Relative errors of a plan's outputs (the worst over outputs and samples) when one product at a time reads rounded
+/// operands and multiplies by rounded weights, as it would in bf16. By node.
+///
+/// Nothing is built for it: in the plan in f32, the product's step is shown rounded copies of what it reads. That is a
+/// little too much where its epilogue reads the same value, or where weights in bf16 are packed exactly. Where one
+/// product at a time would take longer than `seconds`, neighbours are rounded together and share what comes out.
+std::map<std::string, double> measure_errors(Instance& f32, std::span<const ProductStep> products,
+                                             std::span<const std::vector<Tensor>> samples, double seconds);
+
+/// Microseconds that each product takes within its plan: medians of some runs. By node.
+std::map<std::string, double> measure_times(Instance& instance, std::span<const ProductStep> products,
+                                            std::span<const Tensor> inputs);
+
+}  // namespace aitune
