@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/tensor.h"
+#include "compiler/import/ir.h"
 #include "compiler/tuning/progress.h"
 #include "compiler/tuning/report.h"
 #include "compiler/tuning/settings.h"
@@ -26,17 +27,11 @@
 
 namespace aitune {
 
-/// Form of the saved model.
-enum class IRType { dynamo, ts, fx };
-std::string_view ir_name(IRType ir);
-/// "dynamo", "ts", "fx"; throws InvalidArgument on anything else.
-IRType parse_ir(std::string_view name);
-
 inline constexpr int kDefaultPickleProtocol = 4;
 
 /// Configuration of the backend.
 struct TorchTensorRTAotBackendConfig {
-  IRType ir = IRType::dynamo;  ///< this version reads dynamo (torch.export); the others throw Unsupported
+  IRType ir = IRType::dynamo;  ///< dynamo (torch.export.save) and ts (torch.jit.save); fx throws Unsupported
   CompilationSettings compile_config;
   int pickle_protocol = kDefaultPickleProtocol;  ///< 2 to 5: protocol of the pickles inside the .ait
 };

@@ -358,9 +358,9 @@ def test_writes_that_outlive_the_call(work, model, what):
     refused_model(work, work / "writes.pt2", f"writes to", what, "return new values")
 
 
-@pytest.mark.parametrize("ir", ["ts", "fx"])
-def test_ir_that_is_not_there_yet(work, ir):
-    refused(tune(work, DIGITS, "--ir", ir), ir, output=work / "model_out.ait")
+@pytest.mark.parametrize("ir,word", [("ts", "TorchScript"), ("fx", "fx")])
+def test_ir_that_the_file_is_not(work, ir, word):
+    refused(tune(work, DIGITS, "--ir", ir), word, output=work / "model_out.ait")
 
 
 # ---- inputs that do not fit

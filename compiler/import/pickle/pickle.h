@@ -49,6 +49,8 @@ struct PickleValue {
 struct PickleOptions {
   /// Names beyond the usual ones that may be called.
   std::span<const std::string_view> callable;
+  /// Names that begin like this may be called, too.
+  std::span<const std::string_view> callable_prefixes;
   std::uint64_t max_bytes = std::uint64_t{1} << 28;
   std::uint64_t max_values = std::uint64_t{1} << 22;
   /// Nodes that a walk of the whole value may meet, each counted as often as it is referred to: a small pickle can

@@ -365,7 +365,9 @@ void PickleParser::op_call_from_mark(unsigned char op) {
 
 void PickleParser::push_call(const std::string& callee, std::vector<const PickleValue*> arguments) {
   const auto& extra = options_.callable;
-  if (!is_callable_by_default(callee) && std::find(extra.begin(), extra.end(), callee) == extra.end()) {
+  const auto begins = [&](std::string_view prefix) { return callee.starts_with(prefix); };
+  if (!is_callable_by_default(callee) && std::find(extra.begin(), extra.end(), callee) == extra.end() &&
+      std::ranges::none_of(options_.callable_prefixes, begins)) {
     throw Unsupported(fmt::format("the pickle wants to call {} at offset {}: refused, aitune never executes pickles",
                                   printable(callee), op_at_),
                       std::string(where_), "save plain tensors, lists and dicts");

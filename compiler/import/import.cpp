@@ -1,0 +1,77 @@
+#include "compiler/import/import.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "compiler/import/dynamo/import.h"
+#include "compiler/import/portable/portable.h"
+#include "compiler/import/torchscript/import.h"
+#include "format/zip_reader.h"
+
+namespace aitune {
+namespace {
+
+struct IrRow {
+  IRType ir;
+  std::string_view name;
+};
+constexpr IrRow kIrs[] = {{IRType::dynamo, "dynamo"}, {IRType::ts, "ts"}, {IRType::fx, "fx"}};
+
+[[noreturn]] void refuse(IRType ir, const std::filesystem::path& path) {
+  throw Unsupported(fmt::format("ir={} is not read by this version", ir_name(ir)), path.string(),
+                    "Export the model with torch.export.export and torch.export.save, and use ir=dynamo");
+}
+
+// A graph that torch.export has no form for goes without.
+void add_portable_program(ImportedModel& model, const NamedTensors& sample) {
+  try {
+    model.portable = portable_program(model.graph, sample);
+  } catch (const Unsupported&) {
+    model.portable.clear();
+  }
+}
+
+}  // namespace
+
+std::string_view ir_name(IRType ir) {
+  for (const auto& row : kIrs)
+    if (row.ir == ir) return row.name;
+  return "unknown";
+}
+
+IRType parse_ir(std::string_view name) {
+  for (const auto& row : kIrs)
+    if (row.name == name) return row.ir;
+  throw InvalidArgument(fmt::format("there is no ir '{}'", name), "ir", "It is one of: dynamo, ts, fx");
+}
+
+IRType detect_ir(const std::filesystem::path& path) {
+  const ZipReader zip = ZipReader::open(path);
+  const auto has = [&](std::string_view name) { return zip.find_in_top(name) != nullptr; };
+  if (has("archive_format") || has("serialized_exported_program.json")) return IRType::dynamo;
+  if (has("constants.pkl")) return IRType::ts;
+  return IRType::dynamo;  // whose importer says what else the file is
+}
+
+std::vector<ModelInput> model_inputs(const std::filesystem::path& path, IRType ir) {
+  std::vector<ModelInput> inputs;
+  if (ir == IRType::ts) {
+    for (auto& name : torchscript_inputs(path)) inputs.push_back({std::move(name), std::nullopt});
+    return inputs;
+  }
+  if (ir != IRType::dynamo) refuse(ir, path);
+  for (auto& [name, type] : pt2_inputs(path)) inputs.push_back({std::move(name), type.shape.size()});
+  return inputs;
+}
+
+ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::span<const NamedTensors> samples) {
+  if (ir == IRType::ts) {
+    auto [model, calls] = import_torchscript(path, samples);
+    add_portable_program(model, calls.front());
+    return {std::move(model), std::move(calls)};
+  }
+  if (ir != IRType::dynamo) refuse(ir, path);
+  return {import_pt2(path), {samples.begin(), samples.end()}};
+}
+
+}  // namespace aitune
