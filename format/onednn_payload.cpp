@@ -134,12 +134,12 @@ std::vector<std::byte> write_onednn_payload(const OneDnnPayload& payload) {
 
 OneDnnPayload read_onednn_payload(std::span<const std::byte> bytes, std::string_view where) {
   // FlatBuffers reads numbers at their natural alignment, which a vector inside another buffer need not have.
-  const std::vector<std::uint64_t> aligned = [&] {
+  const std::vector<std::uint64_t> copy = [&] {
     std::vector<std::uint64_t> words(bytes.size() / sizeof(std::uint64_t) + 1);
     std::ranges::copy(bytes, reinterpret_cast<std::byte*>(words.data()));
     return words;
   }();
-  const auto* data = reinterpret_cast<const std::uint8_t*>(aligned.data());
+  const auto* data = reinterpret_cast<const std::uint8_t*>(copy.data());
   const Checker checker(where);
   flatbuffers::Verifier verifier(data, bytes.size(), 8, kMaxParts + 8);
   checker.check(bytes.size() >= 16 && fbs::VerifyOneDnnStepBuffer(verifier), "a damaged payload");

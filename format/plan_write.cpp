@@ -102,17 +102,19 @@ Offset<fbs::Plan> write_plan(Builder& b, const Plan& plan) {
   const auto blocks = write_all(b, plan.blocks, [&](const auto& x) { return write_block(b, x); });
   const auto sources = write_all(b, plan.sources, [&](const auto& s) { return write_source(b, s); });
   const auto guards = write_all(b, plan.guards, [&](const PlanGuard& g) {
-    const auto kernels = write_all(b, plan.kernels, [&](const auto& k) { return write_kernel(b, k); });
-    return fbs::CreatePlan(b, target, precision, symbols, exprs, inputs, outputs, buffers, views, steps, blocks,
-                           sources, plan.arena_bytes, plan.num_threads, guards, kernels);
+    return fbs::CreateGuard(b, g.lhs, g.rhs, g.equal, b.CreateSharedString(g.text));
+  });
+  const auto kernels = write_all(b, plan.kernels, [&](const auto& k) { return write_kernel(b, k); });
+  return fbs::CreatePlan(b, target, precision, symbols, exprs, inputs, outputs, buffers, views, steps, blocks, sources,
+                         plan.arena_bytes, plan.num_threads, guards, kernels);
 }
 
 /// Appends a section at the next aligned offset.
 PlanSection append_section(std::vector<std::byte>& out, std::span<const std::byte> content) {
-    out.resize(align_up(out.size(), kPlanAlignment));
-    const PlanSection section{out.size(), content.size(), section_hash(content)};
-    out.insert(out.end(), content.begin(), content.end());
-    return section;
+  out.resize(align_up(out.size(), kPlanAlignment));
+  const PlanSection section{out.size(), content.size(), section_hash(content)};
+  out.insert(out.end(), content.begin(), content.end());
+  return section;
 }
 
 }  // namespace

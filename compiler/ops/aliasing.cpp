@@ -76,6 +76,8 @@ Value* first_operand(const Node& node, std::size_t output) {
 const OpInfo* functional_form(const OpInfo& op) {
   if (op.id == aten___iand___Tensor) return &op_info(aten_bitwise_and_Tensor);
   if (op.id == aten___ior___Tensor) return &op_info(aten_bitwise_or_Tensor);
+  // Its functional namesake raises a number to the power of a tensor.
+  if (op.id == aten_pow__Scalar) return &op_info(aten_pow_Tensor_Scalar);
   if (op.id == aten_transpose__default) return &op_info(aten_transpose_int);
   const std::size_t dot = op.name.find('.', op.name.find('.') + 1);
   if (dot == std::string::npos || dot == 0 || op.name[dot - 1] != '_') return nullptr;

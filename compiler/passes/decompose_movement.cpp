@@ -160,8 +160,10 @@ Replacement normalise_slice(Inserter& insert, Node& node) {
 }
 
 Replacement narrow(Inserter& insert, Node& node) {
-  const SymInt& start = argument(node, "start").sym();
+  SymInt start = argument(node, "start").sym();
   const std::int64_t dim = dim_argument(node);
+  if (start.as_constant() && *start.as_constant() < 0)
+    start += self(node)->type.shape.at(static_cast<std::size_t>(dim));
   return {{insert.slice(self(node), dim, start, start + argument(node, "length").sym())}};
 }
 
@@ -264,7 +266,12 @@ Replacement roll(Inserter& insert, Node& node) {
 /// hstack, vstack: cat along the second (or only) and the first dimension of operands of rank two or more.
 Replacement hstack(Inserter& insert, Node& node) {
   const std::int64_t dim = node.output()->type.shape.size() == 1 ? 0 : 1;
-  return {{insert.call("aten.cat.default", {node.args.at(0), SymInt(dim)})}};
+  ArgList parts;
+  for (const Arg& part : node.args.at(0).list()) {
+    const bool single = part.value()->type.shape.empty();
+    parts.emplace_back(single ? insert.view(part.value(), {SymInt(1)}) : part.value());
+  }
+  return {{insert.call("aten.cat.default", {parts, SymInt(dim)})}};
 }
 
 Replacement vstack(Inserter& insert, Node& node) {

@@ -18,7 +18,8 @@ class Operands {
   double number(std::size_t i) const { return node_.args[i].number(); }
 
   /// The type in which comparisons are made: that of the widest operand.
-  ExprType common_type() const;
+  DType common_dtype() const;
+  ExprType common_type() const { return arithmetic_type(common_dtype()); }
   ExprType result_type() const { return arithmetic_type(result_dtype()); }
   DType result_dtype() const { return node_.output()->type.dtype; }
   const Node& node() const { return node_; }

@@ -27,13 +27,13 @@ Scalar Operands::get(std::size_t i, ExprType type) {
   return make_constant(arg.number(), type);
 }
 
-ExprType Operands::common_type() const {
+DType Operands::common_dtype() const {
   infer::Promotion promotion;
   for (const Arg& arg : node_.args) {
     const bool number = std::holds_alternative<double>(arg) || std::holds_alternative<SymInt>(arg);
     if (arg.is_value() || number) promotion.add(arg);
   }
-  return arithmetic_type(promotion.result());
+  return promotion.result();
 }
 
 void Operands::define(const Scalar& expr, bool non_negative) {
@@ -82,15 +82,26 @@ double rounded(double number, DType dtype) {
   return *one.to(dtype).to(DType::f64).as<double>();
 }
 
+/// The same for values that are known at run time: what a product with 2^k + 1 pushes out of an f32 is its lower k bits
+/// (Dekker, 1971).
+Scalar rounded(const Scalar& x, DType dtype) {
+  const int bits = dtype == DType::bf16 ? 16 : dtype == DType::f16 ? 13 : 0;
+  if (bits == 0 || x.type() != ExprType::f32) return x;
+  const Scalar pushed = x * (std::ldexp(1.0, bits) + 1);
+  return select(abs(x) < 1e30, pushed - (pushed - x), x);
+}
+
 /// PyTorch compares numbers in the tensor's own type.
 template <ExprOp op>
 Scalar compare_form(Operands& o, ExprType) {
-  const ExprType common = o.common_type();
-  const Arg& other = o.node().args[1];
-  const DType dtype = o.node().args[0].value()->type.dtype;
-  if (!other.is_value() && is_floating(dtype) && !std::holds_alternative<SymInt>(other))
-    return compare(op, o.get(0, common), make_constant(rounded(other.number(), dtype), common));
-  return compare(op, o.get(0, common), o.get(1, common));
+  const DType dtype = o.common_dtype();
+  const auto operand = [&](std::size_t i) {
+    const Arg& arg = o.node().args[i];
+    const Scalar x = o.get(i, arithmetic_type(dtype));
+    if (arg.is_value()) return arg.value()->type.dtype == dtype ? x : rounded(x, dtype);
+    return std::holds_alternative<double>(arg) ? x.number(rounded(arg.number(), dtype)) : x;
+  };
+  return compare(op, operand(0), operand(1));
 }
 /// add and sub: the second operand times alpha (argument 2).
 template <ExprOp op>
