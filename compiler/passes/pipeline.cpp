@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "compiler/passes/batched_products.h"
 #include "compiler/passes/canonical_movement.h"
 #include "compiler/passes/cleanup.h"
 #include "compiler/passes/decompose.h"
@@ -42,6 +43,7 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"fuse_layer_norm", fuse_layer_norm},
     {"fuse_activations", fuse_activations},
     {"fuse_attention", fuse_attention},
+    {"split_batches", split_batches},
     {"simplify", simplify},
     {"canonicalise_movement", canonicalise_movement},
     // Arithmetic moves into constant weights.

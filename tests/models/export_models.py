@@ -17,16 +17,18 @@ import pathlib
 import sys
 import time
 
+import catalogue
 import numpy as np
 import torch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VISION = ["resnet18", "resnet50", "mobilenet_v3_large", "efficientnet_b0", "convnext_tiny", "vit_b_16", "densenet121"]
 NAMES = VISION + ["bert", "gpt2", "minilm", "digits"]
+MORE = list(catalogue.MODELS)
 TOKENS = 128
 
 
-def settle_batch_norm(model, batches=4):
+def settle_batch_norm(model, batches=4, size=224):
     """Runs random batches in training mode, so that running statistics fit the random weights."""
     norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     if not norms:
@@ -37,7 +39,7 @@ def settle_batch_norm(model, batches=4):
         norm.train()
     with torch.no_grad():
         for _ in range(batches):
-            model(torch.randn(4, 3, 224, 224))
+            model(torch.randn(4, 3, size, size))
     model.eval()
 
 
@@ -67,6 +69,11 @@ class TokensOnly(torch.nn.Module):
 
 
 def make_model(name):
+    if name in catalogue.MODELS:
+        model = catalogue.make_model(name)
+        size = next(iter(make_inputs(name, 1, torch.Generator()).values())).shape[-1]
+        settle_batch_norm(model, size=size)
+        return model.eval()
     torch.manual_seed(0)
     if name == "bert":
         from transformers import BertConfig, BertModel
@@ -102,6 +109,8 @@ def make_model(name):
 
 def make_inputs(name, batch, generator):
     """Named inputs, drawn afresh from the generator."""
+    if name in catalogue.MODELS:
+        return catalogue.MODELS[name].inputs(batch, generator)
     if name in ("bert", "gpt2"):
         return {"input_ids": torch.randint(0, 30000, (batch, TOKENS), generator=generator)}
     if name == "minilm":
@@ -156,7 +165,7 @@ def export_one(name, out, seed):
     total = collections.Counter()
     generator = torch.Generator().manual_seed(seed + sum(name.encode()))
     model = make_model(name) if name != "digits" else None
-    for dynamic in (False, True):
+    for dynamic in (False, True) if name not in catalogue.MODELS or catalogue.MODELS[name].dynamic else (False,):
         stem = name + ("_dyn" if dynamic else "")
         if name == "digits":
             program = torch.export.load(ROOT / "examples/quickstart/digits.pt2")
@@ -192,7 +201,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder to write to")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "little"), help="of the inputs")
-    parser.add_argument("names", nargs="*", default=NAMES, help=f"models: {' '.join(NAMES)}")
+    parser.add_argument("names", nargs="*", default=NAMES, help=f"models: {' '.join(NAMES + MORE)}")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     print(f"torch {torch.__version__}, input seed {arguments.seed}")

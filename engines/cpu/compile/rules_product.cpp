@@ -215,6 +215,16 @@ Support check_matrix_product(const Node& node) {
   return constant_depth(node.args[0].value());
 }
 
+/// Batch dimensions of both operands, one for one.
+Support check_batches(const Node& node) {
+  const auto& a = node.args[0].value()->type.shape;
+  const auto& b = node.args[1].value()->type.shape;
+  if (a.size() < 3 || a.size() != b.size()) return Support::no("operands of different ranks");
+  for (std::size_t d = 0; d + 2 < a.size(); ++d)
+    if (a[d] != b[d]) return Support::no("broadcast batches");
+  return check_matrix_product(node);
+}
+
 Support check_attention(const Node& node) {
   if (auto s = floating_only(node); !s.supported) return s;
   const auto& q = node.args[0].value()->type.shape;
@@ -234,6 +244,7 @@ void add_product_rules(RuleTable& table) {
   table["aten.linear.default"] = {lower_linear, check_linear};
   table["aten.mm.default"] = {lower_matrix_product, check_matrix_product};
   table["aten.bmm.default"] = {lower_matrix_product, check_matrix_product};
+  table["aten.matmul.default"] = {lower_matrix_product, check_batches};
   table["aten.scaled_dot_product_attention.default"] = {lower_attention, check_attention};
 }
 
