@@ -81,7 +81,7 @@ SymInt floordiv_constant(const SymInt& a, std::int64_t c) {
     if (q != 0) whole.push_back({q, term.atoms});
     if (r != 0) rest.push_back({r, term.atoms});
   }
-  const SymInt quotient = Access::from_terms(std::move(whole));
+  SymInt quotient = Access::from_terms(std::move(whole));
   auto [variable, constant] = split_constant(Access::from_terms(std::move(rest)));
   if (variable.is(0)) return quotient;
   if (const std::int64_t g = common_divisor(content_of(variable), c); g > 1) {
@@ -127,7 +127,7 @@ SymInt floordiv_term(const SymInt& a, const SymInt& b) {
     else
       rest.push_back(term);
   }
-  const SymInt quotient = Access::from_terms(std::move(whole));
+  SymInt quotient = Access::from_terms(std::move(whole));
   SymInt remainder = Access::from_terms(std::move(rest)), divisor = b;
   if (remainder.is(0)) return quotient;
   cancel(remainder, divisor);

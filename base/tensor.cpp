@@ -96,9 +96,7 @@ To convert(From from) {
     return To::from(static_cast<float>(v));
   else if constexpr (std::is_same_v<To, Bool>)
     return Bool{static_cast<std::uint8_t>(v != 0)};
-  else if constexpr (std::is_floating_point_v<To>)
-    return static_cast<To>(v);
-  else if constexpr (std::is_floating_point_v<decltype(v)>)
+  else if constexpr (std::is_floating_point_v<decltype(v)> && !std::is_floating_point_v<To>)
     return static_cast<To>(truncate(v));
   else
     return static_cast<To>(v);

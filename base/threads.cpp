@@ -91,7 +91,7 @@ void ThreadPool::finish_job() {
 
 /// Hands out half of a fair share of what is left each time: few visits to the counter, and an even end.
 void ThreadPool::work_through(const Job& job) {
-  const std::int64_t share = 2 * threads();
+  const std::int64_t share = 2 * std::int64_t{threads()};
   std::int64_t begin = next_.load(std::memory_order_relaxed);
   while (begin < job.tasks) {
     const std::int64_t end = begin + std::max<std::int64_t>(1, (job.tasks - begin) / share);

@@ -116,8 +116,10 @@ std::vector<std::byte> write_onednn_payload(const OneDnnPayload& payload) {
                                           p.stride_h, p.stride_w, p.dilation_h, p.dilation_w, layout));
   }
   std::vector<fbs::OneDnnCall> calls;
+  calls.reserve(payload.calls.size());
   for (const OneDnnCall& c : payload.calls) calls.emplace_back(c.part, c.src, c.dst, c.residual, c.bias);
   std::vector<std::uint8_t> posts;
+  posts.reserve(payload.posts.size());
   for (const OneDnnPost post : payload.posts) posts.push_back(static_cast<std::uint8_t>(post));
   const auto version = b.CreateString(payload.version);
   const auto post_vector = b.CreateVector(posts);
@@ -144,11 +146,10 @@ OneDnnPayload read_onednn_payload(std::span<const std::byte> bytes, std::string_
   flatbuffers::Verifier verifier(data, bytes.size(), 8, kMaxParts + 8);
   checker.check(bytes.size() >= 16 && fbs::VerifyOneDnnStepBuffer(verifier), "a damaged payload");
   const fbs::OneDnnStep& f = *fbs::GetOneDnnStep(data);
-  bool aligned = is_aligned(f.calls());
+  checker.check(is_aligned(f.calls()), "a damaged payload");
   if (f.parts()) {
-    for (const auto* part : *f.parts()) aligned = aligned && is_aligned(part->layout());
+    for (const auto* part : *f.parts()) checker.check(is_aligned(part->layout()), "a damaged payload");
   }
-  checker.check(aligned, "a damaged payload");
   OneDnnPayload p;
   if (f.version()) p.version = f.version()->str();
   p.type = static_cast<DType>(f.type());

@@ -72,12 +72,14 @@ Offset<fbs::Block> write_block(Builder& b, const PlanBlock& block) {
 
 std::vector<fbs::Expr> expr_items(const std::vector<PlanExpr>& exprs) {
   std::vector<fbs::Expr> items;
+  items.reserve(exprs.size());
   for (const PlanExpr& e : exprs) items.emplace_back(static_cast<std::uint8_t>(e.op), e.lhs, e.rhs, e.value);
   return items;
 }
 
 Offset<fbs::Kernel> write_kernel(Builder& b, const PlanKernel& k) {
   std::vector<fbs::Access> access_items;
+  access_items.reserve(k.accesses.size());
   for (const auto& a : k.accesses) access_items.emplace_back(a.buffer, a.first, a.end, a.written);
   const auto exprs = b.CreateVectorOfStructs(expr_items(k.exprs));
   const auto accesses = b.CreateVectorOfStructs(access_items);
@@ -93,6 +95,7 @@ Offset<fbs::Plan> write_plan(Builder& b, const Plan& plan) {
   const auto inputs = write_all(b, plan.inputs, [&](const auto& t) { return write_tensor(b, t); });
   const auto outputs = write_all(b, plan.outputs, [&](const auto& t) { return write_tensor(b, t); });
   std::vector<fbs::Buffer> buffer_items;
+  buffer_items.reserve(plan.buffers.size());
   for (const PlanBuffer& x : plan.buffers) {
     buffer_items.emplace_back(static_cast<std::uint8_t>(x.space), x.index, x.offset, x.bytes);
   }

@@ -51,6 +51,7 @@ void write_tensor_files(std::span<const TensorFile> files) {
     }
   }
   std::vector<std::unique_ptr<AtomicFile>> written;
+  written.reserve(files.size());
   for (const auto& [path, tensors] : files) {
     AtomicFile& file = *written.emplace_back(std::make_unique<AtomicFile>(path));
     switch (kind_of(path)) {

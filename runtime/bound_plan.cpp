@@ -120,6 +120,7 @@ void BoundPlan::check_kernel(const PlanStep& step, std::span<const std::int64_t>
   const PlanKernel* kernel = find_kernel(plan, step.entry);
   if (!kernel) throw InternalError("read_plan did not miss the kernel of step " + step.name, program_.where());
   std::vector<std::int64_t> bytes;
+  bytes.reserve(step.buffers.size());
   for (const auto buffer : step.buffers) bytes.push_back(shapes_.values[plan.buffers[buffer].bytes]);
   try {
     check_call(*kernel, {params, shapes_.values[step.tasks], bytes}, "step " + step.name);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <functional>
 #include <random>
 #include <thread>
 
@@ -66,6 +67,30 @@ TEST(Instance, RunsReferenceAndFillSteps) {
     EXPECT_EQ(outputs[1].as<float>()[0], 1.5f);
     EXPECT_EQ(outputs[1].as<float>()[1], 1.5f);
   }
+}
+
+TEST(Instance, HoldsCallsOfKernelsToWhatTheyTouch) {
+  const auto refusal_of = [](const std::function<void(Plan&)>& spoil) -> std::string {
+    auto built = samples::kernel_plan();
+    spoil(built.plan);
+    try {
+      const Tensor x = random_input(3, 4, 1);
+      Instance(Program::from_built(built, threads(1))).run(std::span(&x, 1));
+      return "accepted";
+    } catch (const Corrupt& e) {
+      return e.what();
+    }
+  };
+  const auto s0 = SymInt::symbol("s0");
+  EXPECT_THAT(refusal_of([&](Plan& p) { p.steps[0].params = {p.add(s0 * SymInt(400))}; }), HasSubstr("tasks"));
+  EXPECT_THAT(refusal_of([&](Plan& p) { p.steps[1].params[0] = p.constant(40); }),
+              HasSubstr("buffer 0 with 48 bytes; it touches bytes 0 to 480"));
+  EXPECT_THAT(refusal_of([&](Plan& p) {
+                p.arena_bytes = p.constant(1024);
+                p.buffers[1].offset = p.constant(4);
+              }),
+              HasSubstr("not at a multiple of 64"));
+  EXPECT_EQ(refusal_of([](Plan&) {}), "accepted");
 }
 
 TEST(Instance, TakesStridedAndMisalignedInputs) {

@@ -30,6 +30,7 @@ void run(const RunOptions& options, const Common& common) {
   Model model(options.model, load);
   const auto samples = model.samples(options.inputs);
   std::vector<TensorFile> results;
+  results.reserve(samples.size());
   for (std::size_t s = 0; s < samples.size(); ++s)
     results.push_back({options.output.empty() ? "" : output_path(options.output, s, samples.size()),
                        model.name_outputs(model.instance().run(samples[s]))});

@@ -22,6 +22,7 @@ struct Entry {
 
 std::vector<Entry> read_entries(const ZipReader& zip) {
   std::vector<Entry> entries;
+  entries.reserve(zip.entries().size());
   for (const ZipEntry& e : zip.entries()) {
     const auto bytes = zip.bytes(e);
     entries.push_back({e.name.substr(zip.top().size()), {bytes.begin(), bytes.end()}});
