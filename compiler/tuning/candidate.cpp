@@ -15,16 +15,23 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-/// Median latency in milliseconds: at least 5 runs, about half a second.
-double time_plan(Instance& instance, std::span<const Tensor> inputs) {
-  std::vector<double> runs;
-  for (double spent = 0; runs.size() < 5 || (spent < 0.5 && runs.size() < 200); spent += runs.back() / 1e3) {
-    const auto start = Clock::now();
-    instance.run(inputs);
-    runs.push_back(seconds_since(start) * 1e3);
+/// Median latencies in milliseconds, run by run in turn: at least 5 runs, about half a second for each.
+std::vector<double> time_plans(std::span<Instance* const> instances, std::span<const Tensor> inputs) {
+  std::vector<std::vector<double>> runs(instances.size());
+  const double budget = 0.5 * static_cast<double>(instances.size());
+  const auto begin = Clock::now();
+  for (int run = 0; run < 5 || (seconds_since(begin) < budget && run < 200); ++run)
+    for (std::size_t i = 0; i < instances.size(); ++i) {
+      const auto start = Clock::now();
+      instances[i]->run(inputs);
+      runs[i].push_back(seconds_since(start) * 1e3);
+    }
+  std::vector<double> medians;
+  for (auto& times : runs) {
+    std::ranges::nth_element(times, times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
+    medians.push_back(times[times.size() / 2]);
   }
-  std::ranges::nth_element(runs, runs.begin() + static_cast<std::ptrdiff_t>(runs.size() / 2));
-  return runs[runs.size() / 2];
+  return medians;
 }
 
 /// What is wrong with a plan's output, or nothing; raises `worst` to its error.
@@ -88,8 +95,16 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
   load_options.num_threads = options.settings.num_threads;
   candidate.instance = std::make_unique<Instance>(Program::from_built(built, load_options));
   validate(*candidate.instance, samples, built.plan, bound, report);
-  report.milliseconds = time_plan(*candidate.instance, samples.front().inputs);
+  Instance* const alone[] = {candidate.instance.get()};
+  report.milliseconds = time_plans(alone, samples.front().inputs).front();
   return candidate;
+}
+
+void time_in_turn(std::span<Candidate* const> candidates, std::span<const Tensor> inputs) {
+  std::vector<Instance*> instances;
+  for (const Candidate* c : candidates) instances.push_back(c->instance.get());
+  const auto times = time_plans(instances, inputs);
+  for (std::size_t i = 0; i < times.size(); ++i) candidates[i]->report.milliseconds = times[i];
 }
 
 }  // namespace aitune

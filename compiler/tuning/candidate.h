@@ -20,11 +20,16 @@ struct Candidate {
   BuildResult built;
   std::unique_ptr<Instance> instance;
   CandidateReport report;
+  std::size_t row = 0;  ///< of TuneReport::candidates
 };
 
 /// Builds `lowered` with the options, runs it on every sample and times it on the first. `name` is "fp32", "bf16" or
 /// "mixed"; `bound` is the relative error accepted. A plan that is off is no exception: the report says so.
 Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::string name,
                         std::span<const RecordedSample> samples, double bound);
+
+/// Times the plans again, run by run in turn, so that whatever disturbs the machine disturbs all of them: figures of
+/// different moments may differ by more than the plans do.
+void time_in_turn(std::span<Candidate* const> candidates, std::span<const Tensor> inputs);
 
 }  // namespace aitune

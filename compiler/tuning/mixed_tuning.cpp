@@ -15,8 +15,10 @@ namespace {
 /// Errors of single products are measured on this many samples, in about this time.
 constexpr std::size_t kMeasuredSamples = 2;
 constexpr double kMeasuringSeconds = 4;
-/// Share of a plan's time below which a saving is taken for noise.
+/// Share of a plan's time that products may lose in bf16 before a mixture is built for speed alone.
 constexpr double kWorthwhile = 0.03;
+/// Share of the f32 plan's time below which a saving is taken for noise.
+constexpr double kNoise = 0.01;
 
 using ByNode = std::map<std::string, double>;
 
@@ -50,8 +52,9 @@ std::vector<KeptProduct> kept_products(const BuildResult& built, std::span<const
 double mixed_limit(double bound) { return MixedSearch::kMost * bound; }
 
 std::vector<ProductFacts> measure_gains(Candidate& f32, Candidate& bf16, std::span<const Tensor> inputs) {
-  const ByNode exact = measure_times(*f32.instance, f32.built.products, inputs);
-  const ByNode half = measure_times(*bf16.instance, bf16.built.products, inputs);
+  const std::vector<TimedPlan> plans = {{*f32.instance, f32.built.products}, {*bf16.instance, bf16.built.products}};
+  const std::vector<ByNode> times = measure_times(plans, inputs);
+  const ByNode &exact = times[0], &half = times[1];
   std::map<std::string, ProductFacts> facts;
   for (const ProductStep& p : bf16.built.products) {
     const auto before = exact.find(p.node);
@@ -87,7 +90,7 @@ std::optional<Candidate> tune_mixture(const Graph& lowered, const BuildOptions& 
   BuildOptions mixed = options;
   mixed.exact_values = true;
   mixed.reuse_tactics = true;
-  MixedSearch search(std::move(products), bound, kWorthwhile * f32_milliseconds * 1e3);
+  MixedSearch search(std::move(products), bound, kNoise * f32_milliseconds * 1e3);
   std::optional<Candidate> best;
   while (auto kept = search.next()) {
     mixed.f32_products = std::move(*kept);
@@ -95,6 +98,7 @@ std::optional<Candidate> tune_mixture(const Graph& lowered, const BuildOptions& 
     CandidateReport& report = candidate.report;
     report.kept_in_fp32 = kept_products(candidate.built, search.products(), bound);
     search.report(report.worst_error);
+    candidate.row = tried.size();
     tried.push_back(report);
     const bool fits = report.correct && report.worst_error <= mixed_limit(bound);
     if (fits && (!best || report.milliseconds < best->report.milliseconds)) best = std::move(candidate);

@@ -21,8 +21,15 @@ namespace aitune {
 std::map<std::string, double> measure_errors(Instance& f32, std::span<const ProductStep> products,
                                              std::span<const std::vector<Tensor>> samples, double seconds);
 
-/// Microseconds that each product takes within its plan: medians of some runs. By node.
-std::map<std::string, double> measure_times(Instance& instance, std::span<const ProductStep> products,
-                                            std::span<const Tensor> inputs);
+/// A plan whose products are to be timed.
+struct TimedPlan {
+  Instance& instance;
+  std::span<const ProductStep> products;
+};
+
+/// Microseconds that each product takes within its plan, the fastest of some runs, by node; one map for each plan. The
+/// plans run in turn, so that whatever disturbs the machine disturbs all of them.
+std::vector<std::map<std::string, double>> measure_times(std::span<const TimedPlan> plans,
+                                                         std::span<const Tensor> inputs);
 
 }  // namespace aitune

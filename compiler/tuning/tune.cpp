@@ -79,21 +79,21 @@ class Tuning {
 
   void try_precisions(std::span<const DType> precisions) {
     Candidate f32 = try_one(DType::f32);
+    std::vector<Candidate*> right;
     if (f32.report.correct)
-      offer(f32);
+      right.push_back(&f32);
     else
       warn("fp32 was given up: " + f32.report.problem);
-    if (std::ranges::find(precisions, DType::bf16) == precisions.end()) return;
+    if (std::ranges::find(precisions, DType::bf16) == precisions.end()) return choose(right);
     Candidate bf16 = try_one(DType::bf16);
     const double bound = error_bound(options_.settings, DType::bf16);
     const bool fits = bf16.report.correct && bf16.report.worst_error <= mixed_limit(bound);
-    if (fits) offer(bf16);
-    bf16.built.plan = {};  // large, and no longer needed
+    if (fits) right.push_back(&bf16);
     std::optional<Candidate> mixed;
     if (f32.report.correct) mixed = try_mixture(f32, bf16, bound);
-    const bool faster = mixed && mixed->report.milliseconds < report_.milliseconds;
-    if (faster) offer(*mixed);
-    if (fits || faster) return;
+    if (mixed) right.push_back(&*mixed);
+    choose(right);
+    if (fits || report_.chosen == "mixed") return;
     std::string problem = bf16.report.problem;
     if (problem.empty())
       problem = fmt::format("its relative error of {:.1e} is so near to {:.0e} that other inputs may exceed it",
@@ -113,6 +113,7 @@ class Tuning {
     Candidate candidate = try_candidate(lowered_, options_, std::string(precision_name(precision)), samples_,
                                         error_bound(options_.settings, precision));
     for (const auto& w : candidate.built.warnings) warn(w);
+    candidate.row = report_.candidates.size();
     report_.candidates.push_back(candidate.report);
     return candidate;
   }
@@ -126,10 +127,17 @@ class Tuning {
                         report_.candidates);
   }
 
-  /// Takes the plan, and leaves the candidate the rest, if it is the fastest so far.
-  void offer(Candidate& candidate) {
+  /// Takes the fastest.
+  void choose(std::span<Candidate* const> right) {
+    if (right.empty()) return;
+    if (right.size() > 1) time_in_turn(right, samples_.front().inputs);
+    for (const Candidate* c : right) report_.candidates[c->row].milliseconds = c->report.milliseconds;
+    const auto speed = [](const Candidate* c) { return c->report.milliseconds; };
+    take(**std::ranges::min_element(right, {}, speed));
+  }
+
+  void take(Candidate& candidate) {
     const CandidateReport& from = candidate.report;
-    if (best_ && from.milliseconds >= report_.milliseconds) return;
     report_.chosen = from.precision;
     report_.milliseconds = from.milliseconds;
     report_.worst_error = from.worst_error;
