@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "compiler/import/dynamo/import.h"
-#include "compiler/import/fx/import.h"
 #include "compiler/import/portable/portable.h"
 #include "compiler/import/torchscript/import.h"
 #include "format/zip_reader.h"
@@ -17,6 +16,11 @@ struct IrRow {
   std::string_view name;
 };
 constexpr IrRow kIrs[] = {{IRType::dynamo, "dynamo"}, {IRType::ts, "ts"}, {IRType::fx, "fx"}};
+
+[[noreturn]] void refuse(IRType ir, const std::filesystem::path& path) {
+  throw Unsupported(fmt::format("ir={} is not read by this version", ir_name(ir)), path.string(),
+                    "Export the model with torch.export.export and torch.export.save, and use ir=dynamo");
+}
 
 // A graph that torch.export has no form for goes without.
 void add_portable_program(ImportedModel& model, const NamedTensors& sample) {
@@ -46,7 +50,6 @@ IRType detect_ir(const std::filesystem::path& path) {
   const auto has = [&](std::string_view name) { return zip.find_in_top(name) != nullptr; };
   if (has("archive_format") || has("serialized_exported_program.json")) return IRType::dynamo;
   if (has("constants.pkl")) return IRType::ts;
-  if (has("data.pkl") && !has("archive_format")) return IRType::fx;
   return IRType::dynamo;  // whose importer says what else the file is
 }
 
@@ -67,11 +70,7 @@ ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::spa
     add_portable_program(model, calls.front());
     return {std::move(model), std::move(calls)};
   }
-  if (ir == IRType::fx) {
-    ImportedModel model = import_fx(path, samples);
-    add_portable_program(model, samples.front());
-    return {std::move(model), {samples.begin(), samples.end()}};
-  }
+  if (ir != IRType::dynamo) refuse(ir, path);
   return {import_pt2(path), {samples.begin(), samples.end()}};
 }
 
