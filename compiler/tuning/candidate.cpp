@@ -59,7 +59,9 @@ void validate(Instance& instance, std::span<const RecordedSample> samples, const
       if (const auto problem = compare(outputs[i], samples[s].outputs[i], bound, report.worst_error);
           problem && report.correct) {
         report.correct = false;
-        report.problem = fmt::format("output {} on sample {}: {}", plan.outputs[i].name, s, *problem);
+        report.problem =
+            fmt::format("output {} on {}: {}", plan.outputs[i].name,
+                        samples[s].rearranged ? "a sample rearranged" : fmt::format("sample {}", s), *problem);
       }
   }
 }

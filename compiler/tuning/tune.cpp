@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
 
 #include <fmt/format.h>
@@ -69,11 +70,41 @@ void record_blocks(TunedModel& tuned, int num_threads) {
   });
 }
 
+/// The elements of a tensor in another order: backwards, or from the middle on.
+Tensor rearranged(const Tensor& tensor, bool backwards) {
+  const Tensor from = tensor.contiguous();
+  Tensor to(from.dtype(), from.shape());
+  const std::size_t size = dtype_size(from.dtype()), count = from.byte_size() / size;
+  for (std::size_t i = 0; i < count; ++i)
+    std::copy_n(from.data() + (backwards ? count - 1 - i : (i + count / 2) % count) * size, size, to.data() + i * size);
+  return to;
+}
+
+/// Inputs that are no samples but like them, with the outputs of the plan in f32: errors of bf16 differ from input to
+/// input, the more the fewer numbers a model answers with.
+std::vector<RecordedSample> like_samples(Instance& f32, std::span<const RecordedSample> samples) {
+  constexpr std::size_t kRearranged = 2;
+  std::vector<RecordedSample> list;
+  for (std::size_t s = 0; s < std::min(samples.size(), kRearranged); ++s)
+    for (const bool backwards : {true, false}) {
+      RecordedSample other{.inputs = {}, .outputs = {}, .rearranged = true};
+      for (const Tensor& input : samples[s].inputs) other.inputs.push_back(rearranged(input, backwards));
+      try {
+        other.outputs = f32.run(other.inputs);
+      } catch (const InvalidArgument&) {
+        continue;  // the order of the elements mattered to the model
+      }
+      if (std::ranges::all_of(other.outputs, [](const Tensor& t) { return all_finite(t); }))
+        list.push_back(std::move(other));
+    }
+  return list;
+}
+
 /// Tries plans and keeps the fastest that is right.
 class Tuning {
  public:
   Tuning(const Graph& lowered, BuildOptions options, std::span<const RecordedSample> samples, TuneReport& report)
-      : lowered_(lowered), options_(std::move(options)), samples_(samples), report_(report) {
+      : lowered_(lowered), options_(std::move(options)), samples_(samples.begin(), samples.end()), report_(report) {
     options_.similar = &similar_;
   }
 
@@ -85,6 +116,7 @@ class Tuning {
     else
       warn("fp32 was given up: " + f32.report.problem);
     if (std::ranges::find(precisions, DType::bf16) == precisions.end()) return choose(right);
+    if (f32.report.correct) std::ranges::move(like_samples(*f32.instance, samples_), std::back_inserter(samples_));
     Candidate bf16 = try_one(DType::bf16);
     const double bound = error_bound(options_.settings, DType::bf16);
     const bool fits = bf16.report.correct && bf16.report.worst_error <= mixed_limit(bound);
@@ -162,7 +194,7 @@ class Tuning {
   const Graph& lowered_;
   BuildOptions options_;
   TimingCache similar_;
-  std::span<const RecordedSample> samples_;
+  std::vector<RecordedSample> samples_;  // and, once there is a plan in f32, inputs like them
   TuneReport& report_;
   std::optional<BuiltPlan> best_;
 };

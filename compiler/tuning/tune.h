@@ -18,6 +18,7 @@ namespace aitune {
 /// A recorded call: inputs in call order and the reference engine's outputs.
 struct RecordedSample {
   std::vector<Tensor> inputs, outputs;
+  bool rearranged = false;  ///< made from a sample, for what samples cannot show; not kept in the file
 };
 
 /// What tuning leaves behind: the chosen plan, and everything that the artifact keeps beside it.
