@@ -22,7 +22,8 @@ std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor> oper
 /// Called with each node after it ran, in graph order.
 using NodeObserver = std::function<void(const Node& node, std::span<const Tensor> outputs)>;
 
-/// Runs the whole graph on inputs in call order; returns the outputs in order. Intermediates are freed after their last
+/// Runs the whole graph, whose operators write to nothing (functionalise), on inputs in call order; returns the outputs
+/// in order. Intermediates are freed after their last
 /// use. Errors as bind_symbols and evaluate_node, with the node's printed name in front. Thread-safe.
 std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs, const NodeObserver& observer = {});
 

@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "compiler/ops/schema.h"
 #include "compiler/passes/evaluate.h"
+#include "compiler/passes/functionalise.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/tuning/build.h"
 #include "compiler/tuning/candidate.h"
@@ -258,17 +260,20 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   report.samples = samples.size();
 
   progress.stage("lower");
-  Graph lowered = imported.clone();
   LowerOptions lower_options;
   lower_options.evaluator = reference_evaluator();
   lower_options.warn = [&](std::string_view message) {
     progress.warn(message);
     report.warnings.emplace_back(message);
   };
+  // The interpreter writes to no tensor, so it gets the program with its writes made values.
+  Graph program = imported.clone();
+  functionalise(program, PassContext{lower_options});
+  Graph lowered = program.clone();
   lower(lowered, lower_options);
 
   progress.stage("record");
-  tuned.samples = record(imported, samples, progress, report.baseline_milliseconds);
+  tuned.samples = record(program, samples, progress, report.baseline_milliseconds);
 
   const bool use_cache = settings.timing_cache_path != "none";
   const std::filesystem::path cache_path = settings.timing_cache_path.empty()

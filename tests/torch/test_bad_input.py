@@ -333,7 +333,7 @@ def test_unsupported_operators_of_every_kind_are_one_report(work):
     message = refused_model(work, work / "odd.pt2", "4 operators are not supported", "digamma.default (2 times)",
                             "aitune_tests.twice.default (1 time)", "higher_order.cond (1 time)", "special_bessel_j0", "control flow",
                             "custom operators", "run_decompositions")
-    assert message.count("test_bad_input.py:") >= 4, message
+    assert message.count("test_bad_input.py:") >= 2, message
 
 
 class WritesToItsInput(nn.Module):

@@ -41,7 +41,7 @@ class WritesByMask(nn.Module):
         y.masked_fill_(x < -1, -1.0)
         z = torch.zeros_like(x)
         z[:, [4, 1]] = x[:, :2]
-        z[0] += y[1]
+        z[0] += y[-1]
         return y, z
 
 

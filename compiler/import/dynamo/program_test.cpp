@@ -51,6 +51,13 @@ TEST(Program, BecomesAGraph) {
   EXPECT_EQ(add.source.code, "model.py:7 in forward: return f(x) + w");
 }
 
+TEST(Program, GeneratedCodeIsNotTheUsersLine) {
+  json program = small();
+  auto& trace = program["/graph_module/graph/nodes/0/metadata/stack_trace"_json_pointer];
+  trace = trace.get<std::string>() + "\n  File \"<eval_with_key>.17\", line 9, in forward\n    cond = f(x)";
+  EXPECT_EQ(import_json(program).nodes().front()->source.code, "model.py:7 in forward: return f(x) + w");
+}
+
 TEST(Program, NumbersForTensorsTakeTheScalarOverload) {
   json program = small();
   program["/graph_module/graph/nodes/0/inputs/1/arg"_json_pointer] = {{"as_float", 2.5}};

@@ -70,8 +70,10 @@ std::vector<Frame> frames_of(std::string_view trace) {
 std::string code_line(std::string_view trace) {
   const auto frames = frames_of(trace);
   if (frames.empty()) return {};
+  // PyTorch's own files, and code that it generated for control flow.
   const auto is_pytorch = [](const Frame& f) {
-    return f.file.find("site-packages/torch/") != std::string_view::npos || f.file.starts_with("torch/");
+    return f.file.find("site-packages/torch/") != std::string_view::npos || f.file.starts_with("torch/") ||
+           f.file.starts_with("<eval_with_key>");
   };
   const auto own = std::find_if_not(frames.rbegin(), frames.rend(), is_pytorch);
   const Frame& frame = own == frames.rend() ? frames.back() : *own;
