@@ -1,6 +1,7 @@
 #include "runtime/bound_plan.h"
 
 #include <cstring>
+#include <stdexcept>
 
 #include <fmt/format.h>
 
@@ -30,6 +31,8 @@ void fill_pattern(std::byte* to, std::size_t bytes, std::uint32_t pattern) {
   std::string where = fmt::format("step {} ({})", index, step.name);
   if (!step.sources.empty()) where += fmt::format(", node {}", plan.sources[step.sources[0]].node);
   if (!e.where().empty()) where += ": " + e.where();
+  // What a plan hands to an operator comes from its file: arguments of the wrong kind are the file's fault.
+  if (e.code() == ErrorCode::internal) throw Corrupt(e.problem(), where);
   throw_error(e.code(), e.problem(), where, e.fix());
 }
 
@@ -211,6 +214,8 @@ void BoundPlan::run_step(Step& step, std::size_t index) {
         return step.reference->run();
       } catch (const Error& e) {
         rethrow_in_step(program_.plan(), index, e);
+      } catch (const std::logic_error& e) {  // a list that is shorter than its operator wants
+        rethrow_in_step(program_.plan(), index, Corrupt(e.what()));
       }
     case StepKind::onednn:
       return step.onednn->run(program_.pool());

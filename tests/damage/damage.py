@@ -249,7 +249,7 @@ def main():
     parser.add_argument("--mend", type=pathlib.Path, required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
-    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=40)
     options = parser.parse_args()
     options.bin, options.mend, options.work = options.bin.resolve(), options.mend.resolve(), options.work.resolve()
     print(f"seed {options.seed}", flush=True)
