@@ -74,7 +74,7 @@ class Dynamic(nn.Module):
 
     def forward(self, x: torch.Tensor, k: int = 2):
         y = self.inner(x) + self.offset
-        return y.reshape(x.shape[0] * 2, -1).relu_() * k, torch.zeros(x.size(0) // 2 + 1, 3), y.max(1)[0]
+        return y.reshape(x.shape[0] * 2, -1).relu() * k, torch.zeros(x.size(0) // 2 + 1, 3), y.max(1)[0]
 
 
 def test_the_file_is_a_program_of_torch_export(tmp_path, generator):
