@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "aitune/aitune.hpp"
-#include "compiler/import/dynamo/import.h"
+#include "compiler/import/import.h"
 #include "tools/commands.h"
 #include "tools/samples.h"
 #include "tools/terminal.h"
@@ -14,7 +14,7 @@ namespace aitune::tools {
 namespace {
 
 struct TuneOptions {
-  std::string model, output, name, ir = "dynamo", precision;
+  std::string model, output, name, ir, precision;
   std::vector<std::string> inputs, settings;
   int pickle_protocol = kDefaultPickleProtocol;
   bool quiet = false;
@@ -22,7 +22,7 @@ struct TuneOptions {
 
 TorchTensorRTAotBackendConfig make_config(const TuneOptions& options) {
   TorchTensorRTAotBackendConfig config;
-  config.ir = parse_ir(options.ir);
+  config.ir = options.ir.empty() ? detect_ir(options.model) : parse_ir(options.ir);
   config.pickle_protocol = options.pickle_protocol;
   for (const auto& text : options.settings) {
     const auto equals = text.find('=');
@@ -50,8 +50,8 @@ void tune_model(const TuneOptions& options, const Common& common) {
   {
     // Which tensors a sample has, before the long work begins.
     progress->stage("import");
-    const ImportedModel imported = import_pt2(options.model);
-    for (const Value* input : imported.graph.inputs) expected.push_back({input->name, input->type.shape.size()});
+    for (const auto& input : model_inputs(options.model, strategy.backend().config().ir))
+      expected.push_back({input.name, input.rank});
   }
   const auto samples = options.inputs.empty() ? recorded_inputs(options.model) : read_samples(options.inputs, expected);
   const std::string name = options.name.empty() ? std::filesystem::path(options.model).stem().string() : options.name;
@@ -84,7 +84,7 @@ void add_tune_command(CLI::App& app, Common& common) {
       "samples: .npz, .safetensors, .npy or NAME=FILE.npy; several, or lists; an .ait file brings its own");
   command->add_option("-o,--output", options->output, "the .ait file to write")->required();
   command->add_option("--name", options->name, "the module's name; the file's if left out");
-  command->add_option("--ir", options->ir, "dynamo, ts or fx");
+  command->add_option("--ir", options->ir, "form of the model: dynamo, ts or fx; found from the file if left out");
   command->add_option("--precision", options->precision, "enabled_precisions: fp32, bf16, or both with a comma");
   command->add_option("--set", options->settings, settings);
   command->add_option("--pickle-protocol", options->pickle_protocol, "protocol of the pickles in the file, 2 to 5");

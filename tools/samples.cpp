@@ -20,7 +20,7 @@ std::int64_t leading_list(const NamedTensors& tensors, const std::vector<Expecte
   std::int64_t count = -1;
   for (const auto& [name, tensor] : tensors) {
     const ExpectedInput* input = find_input(inputs, name);
-    if (!input || tensor.shape().size() != input->rank + 1) return -1;
+    if (!input || !input->rank || tensor.shape().size() != *input->rank + 1) return -1;
     if (count >= 0 && tensor.shape()[0] != count) return -1;
     count = tensor.shape()[0];
   }

@@ -1,6 +1,7 @@
 #pragma once
 // Input files of the command line: one or several samples of named tensors.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace aitune::tools {
 /// What a program expects of one input: enough to tell a sample from a list of samples.
 struct ExpectedInput {
   std::string name;
-  std::size_t rank = 0;
+  std::optional<std::size_t> rank;  ///< nothing: unknown until samples are seen, which then are single ones
 };
 
 /// Reads samples from `files`. Each is a .npz, .safetensors or .npy file; "NAME=FILE.npy" names the tensor of a .npy

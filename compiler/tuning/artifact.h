@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "compiler/import/dynamo/import.h"
+#include "compiler/import/imported_model.h"
 #include "compiler/tuning/tune.h"
 
 namespace aitune {

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "aitune/aitune.hpp"
-#include "compiler/import/dynamo/import.h"
+#include "compiler/import/import.h"
 #include "compiler/tuning/artifact.h"
 #include "compiler/tuning/tune.h"
 #include "format/manifest.h"
@@ -18,12 +18,6 @@
 
 namespace aitune {
 namespace {
-
-struct IrRow {
-  IRType ir;
-  std::string_view name;
-};
-constexpr IrRow kIrs[] = {{IRType::dynamo, "dynamo"}, {IRType::ts, "ts"}, {IRType::fx, "fx"}};
 
 std::string config_json(const TorchTensorRTAotBackendConfig& config) {
   nlohmann::ordered_json json;
@@ -54,18 +48,6 @@ std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path) {
   return samples;
 }
 
-std::string_view ir_name(IRType ir) {
-  for (const auto& row : kIrs)
-    if (row.ir == ir) return row.name;
-  return "unknown";
-}
-
-IRType parse_ir(std::string_view name) {
-  for (const auto& row : kIrs)
-    if (row.name == name) return row.ir;
-  throw InvalidArgument(fmt::format("there is no ir '{}'", name), "ir", "It is one of: dynamo, ts, fx");
-}
-
 TorchTensorRTAotBackend::TorchTensorRTAotBackend(TorchTensorRTAotBackendConfig config) : config_(std::move(config)) {
   if (config_.pickle_protocol < 2 || config_.pickle_protocol > 5)
     throw InvalidArgument(fmt::format("pickle_protocol is {}", config_.pickle_protocol),
@@ -76,6 +58,7 @@ struct Module::Impl {
   std::filesystem::path source;
   std::string name;
   OneBackendStrategy strategy;
+  std::optional<IRType> ir;  // of `source`, where it is not the configuration's: an .ait holds a dynamo program
   std::optional<ImportedModel> imported;
   std::optional<TunedModel> tuned;
   std::unique_ptr<Instance> instance;
@@ -89,9 +72,9 @@ struct Module::Impl {
 };
 
 Module::Module(std::filesystem::path model, std::string name, OneBackendStrategy strategy)
-    : impl_(std::make_unique<Impl>(Impl{std::move(model), std::move(name), std::move(strategy), {}, {}, {}})) {}
+    : impl_(std::make_unique<Impl>(Impl{std::move(model), std::move(name), std::move(strategy), {}, {}, {}, {}})) {}
 Module::Module(std::string name)
-    : impl_(std::make_unique<Impl>(Impl{{}, std::move(name), OneBackendStrategy{}, {}, {}, {}})) {}
+    : impl_(std::make_unique<Impl>(Impl{{}, std::move(name), OneBackendStrategy{}, {}, {}, {}, {}})) {}
 Module::~Module() = default;
 Module::Module(Module&&) noexcept = default;
 Module& Module::operator=(Module&&) noexcept = default;
@@ -129,17 +112,14 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
   Progress silent;
   Progress& out = progress ? *progress : silent;
   const auto& config = impl.strategy.backend().config();
-  if (config.ir != IRType::dynamo)
-    throw Unsupported(fmt::format("ir={} is not read by this version", ir_name(config.ir)), impl.source.string(),
-                      "Export the model with torch.export.export and torch.export.save, and use ir=dynamo");
   if (impl.source.empty())
     throw InvalidArgument("there is no model to tune", impl.name, "Make the Module with the path of a .pt2 file");
   out.stage("import");
-  ImportedModel imported = import_pt2(impl.source);
+  auto [imported, calls] = import_model(impl.source, impl.ir.value_or(config.ir), samples);
   check_program(imported, impl.source);
   std::vector<std::vector<Tensor>> ordered;
-  for (std::size_t i = 0; i < samples.size(); ++i)
-    ordered.push_back(order_inputs(imported.graph, samples[i], fmt::format("sample {}", i)));
+  for (std::size_t i = 0; i < calls.size(); ++i)
+    ordered.push_back(order_inputs(imported.graph, calls[i], fmt::format("sample {}", i)));
   TunedModel tuned = tune_graph(imported.graph, ordered, config.compile_config, out);
   LoadOptions options;
   options.num_threads = config.compile_config.num_threads;
@@ -165,6 +145,7 @@ void load(Module& module, const std::filesystem::path& path, bool rebuild) {
   } catch (const Incompatible&) {
     if (!rebuild) throw;
     impl.source = path;
+    impl.ir = IRType::dynamo;
     tune(module, recorded_inputs(path));
   }
 }

@@ -19,18 +19,13 @@
 
 #include "base/error.h"
 #include "base/tensor.h"
+#include "compiler/import/ir.h"
 #include "compiler/tuning/progress.h"
 #include "compiler/tuning/report.h"
 #include "compiler/tuning/settings.h"
 #include "format/tensor_files.h"
 
 namespace aitune {
-
-/// Form of the saved model.
-enum class IRType { dynamo, ts, fx };
-std::string_view ir_name(IRType ir);
-/// "dynamo", "ts", "fx"; throws InvalidArgument on anything else.
-IRType parse_ir(std::string_view name);
 
 inline constexpr int kDefaultPickleProtocol = 4;
 

@@ -3,32 +3,12 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
-#include "compiler/graph/graph.h"
+#include "compiler/import/imported_model.h"
 
 namespace aitune {
-
-/// One entry of the portable program: what a PT2 archive must hold for torch.export.load to open it.
-struct PortableEntry {
-  std::string name;  ///< inside the archive's folder: "models/model.json", "data/weights/weight_0"
-  std::span<const std::byte> bytes;
-  std::shared_ptr<const void> owner;  ///< keeps `bytes` alive; null when the caller of import_pt2 does
-};
-
-struct ImportedModel {
-  Graph graph;                ///< weights are views of the mapped file
-  std::string name;           ///< of the file, without folder and extension
-  std::string torch_version;  ///< as the file says it, e.g. "2.15.0+cu132"
-  /// The program itself, in the layout of PyTorch 2.8 and newer whichever it came in (programs of 2.5 to 2.7 keep their
-  /// pickles, under the names that newer PyTorch still reads). Entries that are not PyTorch's (extra/, data/aitune/,
-  /// data/aotinductor/) and ".data/serialization_id" are left out. Written in this order into any PT2 archive, together
-  /// with other entries, they give back the program; torch.export.load wants extra/ to hold UTF-8 text only.
-  std::vector<PortableEntry> portable;
-};
 
 /// Imports a .pt2 file (PyTorch 2.5 or newer), or the portable program of an .ait. The file stays mapped as long as the
 /// graph's weights live and must not change meanwhile. Throws
