@@ -42,10 +42,19 @@ std::vector<Tensor> in_order(const Graph& graph, const NamedTensors& sample) {
   return inputs;
 }
 
+// Writes into tensors mean something once the graph is functional; nothing else of lowering is wanted here.
+void make_functional(Graph& graph) {
+  LowerOptions options;
+  for (const std::string_view pass : pass_names())
+    if (pass != "functionalise") options.disabled.emplace(pass);
+  lower(graph, options);
+}
+
 void evaluate_model(const fs::path& stem) {
   const auto samples = samples_beside(stem);
-  const ImportedModel model = import_fx(stem.string() + ".pt", samples);
+  ImportedModel model = import_fx(stem.string() + ".pt", samples);
   verify(model.graph, "import");
+  make_functional(model.graph);
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const auto outputs = evaluate(model.graph, in_order(model.graph, samples[i]));
     NamedTensors named;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "compiler/import/fx/testing.h"
 #include "compiler/passes/evaluate.h"
+#include "compiler/passes/pipeline.h"
 
 namespace aitune::fx {
 namespace {
@@ -37,6 +38,42 @@ std::string pickle_refusal(std::string_view pickle) {
 std::string text_of(const ImportedModel& model) {
   verify(model.graph, "import");
   return print(model.graph);
+}
+
+std::string fixture(const std::string& name) {
+  return fmt::format("{}/compiler/import/fx/testdata/{}", AITUNE_SOURCE_DIR, name);
+}
+
+void expect_answers(const std::string& file, const std::vector<std::string>& names) {
+  NamedTensors stored = read_tensors(fixture("small.npz"));
+  const auto find = [&](const std::string& name) {
+    return std::ranges::find(stored, name, &NamedTensors::value_type::first)->second;
+  };
+  ImportedModel model = import_fx(fixture(file), std::vector<NamedTensors>{{{"x", find("x")}}});
+  verify(model.graph, "import");
+  lower(model.graph);
+  const std::vector<Tensor> inputs{find("x")};
+  const auto outputs = evaluate(model.graph, inputs);
+  ASSERT_EQ(outputs.size(), names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_LE(relative_error(outputs[i], find(names[i])), 1e-5) << names[i];
+}
+
+TEST(FxImport, FilesOfTorchSave) {
+  expect_answers("small.pt", {"logits", "features"});
+  expect_answers("small_protocol4.pt", {"logits", "features"});
+  expect_answers("nested.pt", {"nested"});
+  EXPECT_EQ(fx_inputs(fixture("small.pt")), (std::vector<std::string>{"x", "shift"}));
+  EXPECT_TRUE(is_fx_file(fixture("small.pt")));
+}
+
+TEST(FxImport, NodesTellTheirModule) {
+  const auto sample = NamedTensors{{"x", Tensor(DType::f32, {2, 3, 6, 6})}};
+  const ImportedModel model = import_fx(fixture("small.pt"), std::vector<NamedTensors>{sample});
+  EXPECT_EQ(model.name, "small");
+  EXPECT_EQ(model.graph.output_names, (std::vector<std::string>{"logits", "features"}));
+  const SourceLocation& source = model.graph.nodes().front()->source;
+  EXPECT_EQ(source.module, "stem.0");
+  EXPECT_THAT(source.code, HasSubstr("small.pt:5 in forward"));
 }
 
 TEST(FxImport, OperatorsAndSizes) {
