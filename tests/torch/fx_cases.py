@@ -283,6 +283,7 @@ function("reduce_dims", lambda x: (x.sum((1, 2)), x.mean(dim=[-1, 0]), x.amax((0
 function("reduce_axis", lambda x: (torch.sum(x, axis=1), torch.mean(input=x, dim=0, keepdim=True)), (3, 4, 5))
 function("reduce_pairs", lambda x: (x.max(1), torch.min(x, dim=-1, keepdim=True), x.max(), x.max(1)[0]), (3, 4, 5))
 function("reduce_fields", lambda x: (x.std(1, unbiased=True), torch.std_mean(x, 1)[0], torch.var_mean(x, dim=0, correction=0)[1]), (3, 4, 5))
+function("named_results", lambda x: (x.max(1).values, torch.sort(x, 0).indices, x.topk(2, 1).values), (3, 4, 5))
 function("norms", lambda x: (x.norm(), x.norm(dim=1), x.norm(1, -1, True), torch.norm(x, p=2, dim=0), torch.linalg.vector_norm(x, 3, 1)), (3, 4, 5))
 function("scans", lambda x: (x.cumsum(1), torch.cumprod(x, dim=0), x.diff()), (3, 4))
 function("sorting", lambda x: (x.sort(1), torch.topk(x, 2, dim=-1), x.argsort(0), torch.sort(x, descending=True, dim=0)), (5, 6))

@@ -15,8 +15,6 @@ from zoo import ZOO
 
 TOOL = support.BIN / "fx_tool"
 BIG = ["resnet18", "mobilenet_v3_large", "densenet121", "vit_b_16"]
-# Control flow on data, or calls that torch.fx itself cannot trace.
-UNTRACEABLE = {"Interface"}
 
 
 def fx_tool(*words):
@@ -84,7 +82,7 @@ def zoo(tmp_path_factory):
     return folder, answers
 
 
-@pytest.mark.parametrize("name", sorted(ZOO.keys() - UNTRACEABLE))
+@pytest.mark.parametrize("name", ZOO)
 def test_zoo(name, zoo):
     check(zoo[0], name, zoo[1][name], support.BF16_BOUND if name == "BrainFloat" else support.FP32_BOUND)
 

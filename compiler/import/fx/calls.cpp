@@ -98,6 +98,8 @@ PyValue Interpreter::attribute(const PyValue& base, std::string_view name) {
       return PyValue::named(PyKind::global, full);
     }
     case PyKind::dict:
+    case PyKind::tuple:
+    case PyKind::list:
       if (const PyValue* const value = base.find(name)) return *value;
       return bound_method(base, name);
     case PyKind::device:
@@ -109,9 +111,6 @@ PyValue Interpreter::attribute(const PyValue& base, std::string_view name) {
       if (name == "is_complex") return PyValue::of(aitune::is_complex(base.dtype));
       if (name == "itemsize") return PyValue::of(SymInt(static_cast<std::int64_t>(dtype_size(base.dtype))));
       break;
-    case PyKind::tuple:
-    case PyKind::list:
-      return bound_method(base, name);
     default:
       break;
   }

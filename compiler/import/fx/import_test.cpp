@@ -55,7 +55,8 @@ void expect_answers(const std::string& file, const std::vector<std::string>& nam
   const std::vector<Tensor> inputs{find("x")};
   const auto outputs = evaluate(model.graph, inputs);
   ASSERT_EQ(outputs.size(), names.size());
-  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_LE(relative_error(outputs[i], find(names[i])), 1e-5) << names[i];
+  for (std::size_t i = 0; i < names.size(); ++i)
+    EXPECT_LE(relative_error(outputs[i], find(names[i])), 1e-5) << names[i];
 }
 
 TEST(FxImport, FilesOfTorchSave) {

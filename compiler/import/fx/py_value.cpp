@@ -99,7 +99,7 @@ const PyItems& PyValue::items() const {
 
 const PyValue* PyValue::find(std::string_view key) const {
   const auto it = std::find(keys.begin(), keys.end(), key);
-  return kind != PyKind::dict || it == keys.end() ? nullptr : &items()[static_cast<std::size_t>(it - keys.begin())];
+  return it == keys.end() ? nullptr : &items()[static_cast<std::size_t>(it - keys.begin())];
 }
 
 std::string PyValue::describe() const {

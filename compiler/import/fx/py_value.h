@@ -74,7 +74,7 @@ class PyValue {
   bool is_number() const;
   bool is_global(std::string_view name) const { return kind == PyKind::global && text == name; }
   const PyItems& items() const;
-  const PyValue* find(std::string_view key) const;  ///< of a dict
+  const PyValue* find(std::string_view key) const;  ///< of a dict or a named tuple
 
   /// What it is, for messages: "a tensor f32[2,3]", "the integer 3", "None".
   std::string describe() const;

@@ -28,6 +28,19 @@ void check_same_elements(const BoundCall& call, const TensorType& result) {
       call.op->name, "write the view with sizes of its input");
 }
 
+// "(Tensor values, Tensor indices)" makes a named tuple in Python.
+std::vector<std::string> result_names(const OpInfo& op) {
+  std::vector<std::string> names;
+  std::string_view rest = std::string_view(op.schema).substr(op.schema.rfind("->"));
+  constexpr std::string_view type = "Tensor ";
+  for (auto at = rest.find(type); at != std::string_view::npos; at = rest.find(type)) {
+    rest.remove_prefix(at + type.size());
+    names.emplace_back(rest.substr(0, rest.find_first_of(",)")));
+  }
+  if (names.size() != op.result_count) names.clear();
+  return names;
+}
+
 void check_size(const BoundCall& call, const TensorType& result) {
   const auto elements = product(result.shape).as_constant();
   if (elements && *elements > kMaxElements)
@@ -46,7 +59,8 @@ PyValue Writer::append(BoundCall call) {
   if (node->outputs.size() == 1 && !call.op->variadic_results) return PyValue::of(node->output());
   PyItems results;
   for (Value* const output : node->outputs) results.push_back(PyValue::of(output));
-  return PyValue::tuple(std::move(results));
+  auto names = call.op->variadic_results ? std::vector<std::string>() : result_names(*call.op);
+  return PyValue::sequence(PyKind::tuple, std::move(results), std::move(names));
 }
 
 PyValue Writer::call(std::string_view base, const PyArgs& args) {
