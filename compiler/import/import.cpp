@@ -4,6 +4,9 @@
 
 #include "base/error.h"
 #include "compiler/import/dynamo/import.h"
+#include "compiler/import/fx/import.h"
+#include "compiler/import/portable/portable.h"
+#include "compiler/import/torchscript/import.h"
 #include "format/zip_reader.h"
 
 namespace aitune {
@@ -15,9 +18,13 @@ struct IrRow {
 };
 constexpr IrRow kIrs[] = {{IRType::dynamo, "dynamo"}, {IRType::ts, "ts"}, {IRType::fx, "fx"}};
 
-[[noreturn]] void refuse(IRType ir, const std::filesystem::path& path) {
-  throw Unsupported(fmt::format("ir={} is not read by this version", ir_name(ir)), path.string(),
-                    "Export the model with torch.export.export and torch.export.save, and use ir=dynamo");
+// A graph that torch.export has no form for goes without.
+void add_portable_program(ImportedModel& model, const NamedTensors& sample) {
+  try {
+    model.portable = portable_program(model.graph, sample);
+  } catch (const Unsupported&) {
+    model.portable.clear();
+  }
 }
 
 }  // namespace
@@ -38,19 +45,37 @@ IRType detect_ir(const std::filesystem::path& path) {
   const ZipReader zip = ZipReader::open(path);
   const auto has = [&](std::string_view name) { return zip.find_in_top(name) != nullptr; };
   if (has("archive_format") || has("serialized_exported_program.json")) return IRType::dynamo;
-  return IRType::dynamo;
+  if (has("constants.pkl")) return IRType::ts;
+  if (has("data.pkl") && is_fx_file(path)) return IRType::fx;
+  return IRType::dynamo;  // whose importer says what else the file is
 }
 
 std::vector<ModelInput> model_inputs(const std::filesystem::path& path, IRType ir) {
-  if (ir != IRType::dynamo) refuse(ir, path);
   std::vector<ModelInput> inputs;
+  if (ir == IRType::ts) {
+    for (auto& name : torchscript_inputs(path)) inputs.push_back({std::move(name), std::nullopt});
+    return inputs;
+  }
+  if (ir == IRType::fx) {
+    for (auto& name : fx_inputs(path)) inputs.push_back({std::move(name), std::nullopt});
+    return inputs;
+  }
   const ImportedModel model = import_pt2(path);
   for (const Value* input : model.graph.inputs) inputs.push_back({input->name, input->type.shape.size()});
   return inputs;
 }
 
 ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::span<const NamedTensors> samples) {
-  if (ir != IRType::dynamo) refuse(ir, path);
+  if (ir == IRType::ts) {
+    auto [model, calls] = import_torchscript(path, samples);
+    add_portable_program(model, calls.front());
+    return {std::move(model), std::move(calls)};
+  }
+  if (ir == IRType::fx) {
+    ImportedModel model = import_fx(path, samples);
+    add_portable_program(model, samples.front());
+    return {std::move(model), {samples.begin(), samples.end()}};
+  }
   return {import_pt2(path), {samples.begin(), samples.end()}};
 }
 

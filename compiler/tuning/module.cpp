@@ -115,8 +115,15 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
   if (impl.source.empty())
     throw InvalidArgument("there is no model to tune", impl.name, "Make the Module with the path of a .pt2 file");
   out.stage("import");
-  auto [imported, calls] = import_model(impl.source, impl.ir.value_or(config.ir), samples);
+  const IRType ir = impl.ir.value_or(config.ir);
+  auto [imported, calls] = import_model(impl.source, ir, samples);
   check_program(imported, impl.source);
+  for (const std::string& warning : imported.warnings) out.warn(warning);
+  if (config.compile_config.portable && imported.portable.empty())
+    out.warn(fmt::format(
+        "portable=false: torch.export has no form for this program of ir={}, so that the file runs where its "
+        "plan fits, and cannot be compiled again for other machines",
+        ir_name(ir)));
   std::vector<std::vector<Tensor>> ordered;
   for (std::size_t i = 0; i < calls.size(); ++i)
     ordered.push_back(order_inputs(imported.graph, calls[i], fmt::format("sample {}", i)));
@@ -135,7 +142,8 @@ void save(const Module& module, const std::filesystem::path& path) {
   const auto& config = impl.strategy.backend().config();
   const auto precision = parse_dtype(impl.tuned->report.chosen).value_or(DType::f32);
   write_artifact(path, {*impl.imported, *impl.tuned, impl.name, config_json(config), config.pickle_protocol,
-                        config.compile_config.portable, error_bound(config.compile_config, precision)});
+                        config.compile_config.portable && !impl.imported->portable.empty(),
+                        error_bound(config.compile_config, precision)});
 }
 
 void load(Module& module, const std::filesystem::path& path, bool rebuild) {

@@ -31,7 +31,7 @@ inline constexpr int kDefaultPickleProtocol = 4;
 
 /// Configuration of the backend.
 struct TorchTensorRTAotBackendConfig {
-  IRType ir = IRType::dynamo;  ///< this version reads dynamo (torch.export); the others throw Unsupported
+  IRType ir = IRType::dynamo;  ///< dynamo (torch.export.save) and ts (torch.jit.save); fx throws Unsupported
   CompilationSettings compile_config;
   int pickle_protocol = kDefaultPickleProtocol;  ///< 2 to 5: protocol of the pickles inside the .ait
 };

@@ -128,7 +128,7 @@ TEST_F(ArtifactTest, NoFlippedByteIsTakenForAnAnswer) {
   }
 }
 
-TEST_F(ArtifactTest, TsAndFxAreRefusedWithWhatToDo) {
+TEST_F(ArtifactTest, OtherFormsThanTheFilesAreRefused) {
   for (const IRType ir : {IRType::ts, IRType::fx}) {
     TorchTensorRTAotBackendConfig config;
     config.ir = ir;

@@ -55,6 +55,90 @@ def zip_seeds():
     put("zip_fuzz", "empty", make_zip({}))
 
 
+# The class around forward() that torchscript_fuzz's archive has attributes for.
+TORCHSCRIPT_HEAD = """class Pair(NamedTuple):
+  left : Tensor
+  count : int
+class Net(Module):
+  __parameters__ = ["w", ]
+  __buffers__ = []
+  training : bool
+  w : Tensor
+  scale : Final[float] = 0.5
+  __annotations__["0"] = int
+  def twice(self: __torch__.Net,
+    x: Tensor,
+    k: int=2) -> Tensor:
+    return torch.mul(x, k)
+  def forward(self: __torch__.Net,
+    x: Tensor,
+    y: Optional[Tensor]=None) -> Tensor:
+"""
+TORCHSCRIPT_BODIES = {
+    "operators": """
+w = self.w
+y0 = torch.add((self).twice(torch.add(x, w), ), w, alpha=2)
+a, b = torch.max(torch.matmul(y0, w), 1)
+z = torch.cat([torch.unsqueeze(a, 0), torch.to(torch.unsqueeze(b, 0), 6)])
+return torch.mul(z, self.scale)
+""",
+    "sizes": """
+n = torch.mul((torch.size(x))[0], 2)
+_0 = int(torch.floor_divide(ops.prim.NumToTensor(torch.size(x, 1)), CONSTANTS.c0))
+return torch.add(torch.reshape(x, [n, -1]), torch.remainder(n, torch.add(_0, 3)))
+""",
+    "containers": """
+a = annotate(List[int], [])
+_0 = torch.append(a, 4)
+d = annotate(Dict[str, int], {"k": 3})
+torch._set_item(d, "k", torch.len(torch.keys(d)))
+p = __torch__.Pair(x, d["k"])
+b, c, = (1, torch.pop(a))
+return torch.add(torch.mul(p.left, p.count), ((b, c)[1:])[0])
+""",
+    "branches": """
+if torch.__isnot__(y, None):
+  y1 = unchecked_cast(Tensor, y)
+  z = torch.add(x, y1)
+else:
+  z = x
+if torch.__and__(torch.gt(torch.size(x, 0), 1), torch.eq(self.word, "hi")):
+  pass
+else:
+  ops.prim.RaiseException(torch.format("bad {}", torch.size(x)), "builtins.ValueError")
+return z
+""",
+    "loops": """
+n = 10
+_0 = torch.gt(n, 3)
+while _0:
+  n1 = torch.sub(n, 2)
+  _0, n = torch.gt(n1, 3), n1
+z = x
+for i in range(torch.__range_length(1, 9, 3)):
+  z = torch.add(z, torch.__derive_index(i, 1, 3))
+return torch.mul(z, n)
+""",
+    "state": """
+s = self.state
+self.state = torch.relu(s)
+v : Optional[Tensor] = s
+return __torch__.scaled(x, factor=self.n)
+""",
+}
+TORCHSCRIPT_TAIL = """def scaled(x: Tensor,
+    shift: int=-4,
+    factor: int=1) -> Tensor:
+  return torch.sub(torch.mul(x, factor), shift)
+"""
+
+
+def torchscript_seeds():
+    for name, body in TORCHSCRIPT_BODIES.items():
+        lines = "".join(f"    {line}\n" for line in body.strip().splitlines())
+        put("torchscript_fuzz", name, (TORCHSCRIPT_HEAD + lines + TORCHSCRIPT_TAIL).encode())
+
+
 def numpy_seeds():
     matrix = struct.pack("<6f", *range(6))
     put("npy_fuzz", "matrix", make_npy("<f4", (2, 3), matrix))
@@ -126,6 +210,7 @@ def torch_seeds():
 
 if __name__ == "__main__":
     zip_seeds()
+    torchscript_seeds()
     numpy_seeds()
     safetensors_seeds()
     pickle_seeds()

@@ -308,9 +308,9 @@ def test_all_unsupported_operators_at_once_with_source_lines(work):
     assert f"test_bad_input.py:{line}" in message
 
 
-@pytest.mark.parametrize("ir", ["ts", "fx"])
-def test_ir_that_is_not_there_yet(work, ir):
-    refused(tune(work, DIGITS, "--ir", ir), ir, output=work / "model_out.ait")
+@pytest.mark.parametrize("ir,word", [("ts", "TorchScript"), ("fx", "fx")])
+def test_ir_that_the_file_is_not(work, ir, word):
+    refused(tune(work, DIGITS, "--ir", ir), word, output=work / "model_out.ait")
 
 
 # ---- inputs that do not fit

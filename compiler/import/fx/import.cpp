@@ -29,6 +29,14 @@ void check_root(const TorchFile& file) {
                     std::string(kTrace));
 }
 
+TorchFile open_model(const std::filesystem::path& path) {
+  if (ZipReader::open(path).find_in_top("data.pkl") == nullptr) {
+    throw Unsupported("torch.save did not write this file, so it holds no torch.fx GraphModule", path.string(),
+                      std::string(kTrace));
+  }
+  return TorchFile::open(path, fx::pickle_options());
+}
+
 /// The forward's parameters but for self.
 std::vector<fx::Parameter> parameters(fx::Interpreter& interpreter, const PyValue& model) {
   const auto& forward = interpreter.program(model).functions.find("forward")->second;
@@ -105,7 +113,6 @@ class Outputs {
   fx::Writer& writer_;
 };
 
-// An input that nothing needs stays: callers pass it. A symbol that no input has left would be none.
 ImportedModel import_file(const TorchFile& file, std::span<const NamedTensors> samples) {
   check_root(file);
   ImportedModel model;
@@ -134,7 +141,7 @@ bool is_fx_file(const std::filesystem::path& path) {
 }
 
 std::vector<std::string> fx_inputs(const std::filesystem::path& path) {
-  const TorchFile file = TorchFile::open(path, fx::pickle_options());
+  const TorchFile file = open_model(path);
   check_root(file);
   Graph graph;
   fx::Writer writer(graph);
@@ -147,7 +154,7 @@ std::vector<std::string> fx_inputs(const std::filesystem::path& path) {
 }
 
 ImportedModel import_fx(const std::filesystem::path& path, std::span<const NamedTensors> samples) {
-  ImportedModel model = import_file(TorchFile::open(path, fx::pickle_options()), samples);
+  ImportedModel model = import_file(open_model(path), samples);
   model.name = path.stem().string();
   return model;
 }

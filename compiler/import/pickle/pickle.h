@@ -49,6 +49,8 @@ struct PickleValue {
 struct PickleOptions {
   /// Names beyond the usual ones that may be called.
   std::span<const std::string_view> callable;
+  /// Names that begin like this may be called, too.
+  std::span<const std::string_view> callable_prefixes;
   /// Whether an object of this class may be made without its constructor (NEWOBJ, then BUILD): it becomes an inert call
   /// node with its attributes as state. Null: no class may.
   bool (*inert_class)(std::string_view name) = nullptr;

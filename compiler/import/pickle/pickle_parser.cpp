@@ -365,7 +365,9 @@ void PickleParser::op_call_from_mark(unsigned char op) {
 
 bool PickleParser::may_call(std::string_view callee, bool object) const {
   const auto& extra = options_.callable;
+  const auto begins = [&](std::string_view prefix) { return callee.starts_with(prefix); };
   return is_callable_by_default(callee) || std::find(extra.begin(), extra.end(), callee) != extra.end() ||
+         std::ranges::any_of(options_.callable_prefixes, begins) ||
          (object && options_.inert_class != nullptr && options_.inert_class(callee));
 }
 

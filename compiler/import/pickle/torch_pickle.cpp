@@ -2,15 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
-#include <map>
-#include <mutex>
-
 #include "base/error.h"
 #include "compiler/import/pickle/torch_storage.h"
+#include "compiler/import/pickle/torch_storages.h"
 #include "format/bytes.h"
-#include "format/tensor_bytes.h"
 
 namespace aitune {
 
@@ -18,28 +13,6 @@ namespace {
 
 constexpr std::string_view kOldMagic = "\x80\x02\x8a\x0a";  // how torch.save began before PyTorch 1.6
 constexpr std::size_t kMaxTensors = std::size_t{1} << 20;
-constexpr std::size_t kAlignment = 16;  // of what the heap gives, enough for every element type
-
-struct Storage {
-  std::shared_ptr<const void> owner;
-  std::byte* data = nullptr;
-  std::uint64_t bytes = 0;
-};
-
-Storage copy_storage(std::span<const std::byte> bytes, bool bools) {
-  const auto copy = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
-  if (bools) normalize_bools(*copy);
-  return {copy, copy->data(), copy->size()};
-}
-
-std::string_view storage_key(const PickleValue& storage, std::string_view where) {
-  const auto& id = storage.items[0]->items;
-  if (id.size() != 5 || !id[0]->is(PickleKind::string) || id[0]->text != "storage" || !id[2]->is(PickleKind::string)) {
-    throw Corrupt(fmt::format("the storage at offset {} of the pickle is malformed", storage.offset),
-                  std::string(where));
-  }
-  return id[2]->text;
-}
 
 }  // namespace
 
@@ -47,11 +20,10 @@ struct TorchFile::State {
   ZipReader zip;
   std::string where;
   PickleDocument document;
-  mutable std::mutex mutex;
-  mutable std::map<std::pair<std::string, bool>, Storage, std::less<>> storages;  // guarded by mutex
+  TorchStorages storages;
 
   State(ZipReader reader, std::string name, const PickleOptions& options)
-      : zip(std::move(reader)), where(std::move(name)) {
+      : zip(std::move(reader)), where(std::move(name)), storages(zip, where, "data") {
     check_kind();
     const ZipEntry& entry = zip.at("data.pkl");
     zip.verify_crc(entry);
@@ -69,30 +41,6 @@ struct TorchFile::State {
     if (order != nullptr && zip.text(*order) != "little") {
       throw Unsupported("the file was written on a big-endian machine", where, "save it on a little-endian one");
     }
-  }
-
-  Storage load_storage(std::string_view key, bool bools) const {
-    const ZipEntry* const entry = zip.find_in_top("data/" + std::string(key));
-    if (entry == nullptr) {
-      throw Corrupt(fmt::format("the storage data/{} is missing", key.substr(0, 100)), where,
-                    "the file is damaged; save it again");
-    }
-    zip.verify_crc(*entry);
-    const auto bytes = zip.bytes(*entry);
-    const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % kAlignment == 0;
-    if (zip.owner() == nullptr || !aligned || (bools && has_bad_bool(bytes))) return copy_storage(bytes, bools);
-    // The mapping is read-only; Tensor has no type for that.
-    return {zip.owner(), const_cast<std::byte*>(bytes.data()), bytes.size()};
-  }
-
-  Storage storage(const TensorRecord& record) const {
-    std::pair<std::string, bool> key(storage_key(*record.storage, where), record.dtype == DType::b8);
-    const std::lock_guard lock(mutex);
-    const auto found = storages.find(key);
-    if (found != storages.end()) return found->second;
-    Storage loaded = load_storage(key.first, key.second);
-    storages.emplace(std::move(key), loaded);
-    return loaded;
   }
 };
 
@@ -120,14 +68,7 @@ const std::string& TorchFile::where() const { return state_->where; }
 
 bool TorchFile::is_tensor(const PickleValue& value) { return is_tensor_record(value); }
 
-Tensor TorchFile::tensor(const PickleValue& value) const {
-  TensorRecord record = read_tensor_record(value, state_->where);
-  const Storage storage = state_->storage(record);
-  check_tensor_bounds(record, storage.bytes, state_->where);
-  if (tensor_bytes(record.dtype, record.shape) == 0) return {record.dtype, std::move(record.shape)};
-  std::byte* const data = storage.data + static_cast<std::uint64_t>(record.offset) * dtype_size(record.dtype);
-  return {record.dtype, std::move(record.shape), std::move(record.strides), storage.owner, data};
-}
+Tensor TorchFile::tensor(const PickleValue& value) const { return state_->storages.tensor(value); }
 
 namespace {
 

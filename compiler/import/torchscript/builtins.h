@@ -1,0 +1,58 @@
+#pragma once
+// Functions of PyTorch's that are computed at import, not by nodes: arithmetic on sizes, lists, strings, questions
+// about tensors.
+
+#include <optional>
+#include <string_view>
+
+#include "compiler/import/torchscript/evaluator.h"
+
+namespace aitune::torchscript {
+
+/// One call. Nothing where the function has another meaning for these arguments, as an operator.
+struct Call {
+  Evaluator& evaluator;
+  std::string_view name;  ///< "add" of "torch.add", "dtype" of "ops.prim.dtype"
+  Vals& args;
+  Keywords& keywords;
+
+  std::size_t size() const { return args.size(); }
+  const Val& operator[](std::size_t i) const {
+    if (i >= args.size()) evaluator.unsupported("a call that lacks arguments: " + std::string(name));
+    return args[i];
+  }
+  /// A keyword's value; null if it is not given.
+  const Val* keyword(std::string_view key) const {
+    for (const auto& [name_, value] : keywords)
+      if (name_ == key) return &value;
+    return nullptr;
+  }
+};
+using BuiltinFunction = std::optional<Val> (*)(Call& call);
+
+/// Null if there is none of this name.
+BuiltinFunction find_builtin(std::string_view name);
+
+class BuiltinTable;
+// One function a family (builtins_FAMILY.cpp).
+void add_arithmetic(BuiltinTable& table);
+void add_containers(BuiltinTable& table);
+void add_strings(BuiltinTable& table);
+void add_tensor_questions(BuiltinTable& table);
+void add_tensor_makers(BuiltinTable& table);
+
+class BuiltinTable {
+ public:
+  void add(std::initializer_list<std::string_view> names, BuiltinFunction function) {
+    for (const auto name : names) functions_[name] = function;
+  }
+  BuiltinFunction find(std::string_view name) const {
+    const auto found = functions_.find(name);
+    return found == functions_.end() ? nullptr : found->second;
+  }
+
+ private:
+  std::unordered_map<std::string_view, BuiltinFunction> functions_;
+};
+
+}  // namespace aitune::torchscript

@@ -1,0 +1,247 @@
+// Questions about tensors that their types answer, and tensors made of plain data.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/import/torchscript/builtins.h"
+#include "compiler/import/torchscript/operators.h"
+#include "compiler/ops/schema.h"
+
+namespace aitune::torchscript {
+namespace {
+
+using Result = std::optional<Val>;
+
+// The type of the first argument, if it is a tensor.
+std::optional<TensorType> type_of(Call& call) {
+  if (call.size() == 0) return std::nullopt;
+  if (const auto* number = call[0].get<Number>()) return TensorType{number->dtype, {}};
+  if (const auto* tensor = call[0].get<Value*>()) return (*tensor)->type;
+  return std::nullopt;
+}
+
+Result size(Call& call) {
+  const auto type = type_of(call);
+  if (!type) return std::nullopt;
+  if (call.size() == 1) return make_list(Vals(type->shape.begin(), type->shape.end()));
+  const auto d = call[1].integer();
+  const auto rank = static_cast<std::int64_t>(type->shape.size());
+  if (!d || *d < -rank || *d >= rank)
+    call.evaluator.invalid(fmt::format("the size of dimension {} of {}", to_text(call[1]), to_string(*type)));
+  return type->shape[static_cast<std::size_t>(*d < 0 ? *d + rank : *d)];
+}
+
+Result dim(Call& call) {
+  const auto type = type_of(call);
+  return type ? Result(SymInt(static_cast<std::int64_t>(type->shape.size()))) : std::nullopt;
+}
+Result numel(Call& call) {
+  const auto type = type_of(call);
+  return type ? Result(product(type->shape)) : std::nullopt;
+}
+Result dtype(Call& call) {
+  const auto type = type_of(call);
+  return type ? Result(SymInt(scalar_type_of(type->dtype))) : std::nullopt;
+}
+Result element_size(Call& call) {
+  const auto type = type_of(call);
+  return type ? Result(SymInt(static_cast<std::int64_t>(dtype_size(type->dtype)))) : std::nullopt;
+}
+Result is_floating_point(Call& call) {
+  const auto type = type_of(call);
+  return type ? Result(is_floating(type->dtype)) : std::nullopt;
+}
+Result is_complex_tensor(Call& call) {
+  const auto type = type_of(call);
+  return type ? Result(is_complex(type->dtype)) : std::nullopt;
+}
+Result same_size(Call& call) {
+  const auto type = type_of(call);
+  const auto* other = call[1].get<Value*>();
+  if (!type || other == nullptr) return std::nullopt;
+  const auto same = call.evaluator.same(make_list(Vals(type->shape.begin(), type->shape.end())),
+                                        make_list(Vals((*other)->type.shape.begin(), (*other)->type.shape.end())));
+  return same ? Result(*same) : Result(Unknown{"it depends on sizes that move"});
+}
+
+Result no(Call&) { return false; }
+Result yes(Call&) { return true; }
+Result none(Call&) { return Val(None{}); }
+Result first(Call& call) { return call[0]; }
+Result device(Call& call) {
+  return Device{call.size() > 0 && call[0].get<std::string>() != nullptr ? *call[0].get<std::string>() : "cpu"};
+}
+Result device_type(Call& call) {
+  const auto* given = call.size() == 1 ? call[0].get<Device>() : nullptr;
+  return given != nullptr ? Result(given->name.substr(0, given->name.find(':'))) : std::nullopt;
+}
+Result device_index(Call& call) {
+  return call.size() == 1 && call[0].get<Device>() != nullptr ? Result(Val(None{})) : std::nullopt;
+}
+Result layout(Call&) { return Val(SymInt(0)); }
+
+Result size_if_not_equal(Call& call) {
+  const auto same = call.evaluator.same(call[0], call[1]);
+  if (same == true) return Val(None{});
+  return call[0];
+}
+
+Result promote(Call& call) {
+  const auto a = call[0].integer(), b = call[1].integer();
+  if (!a || !b) return std::nullopt;
+  if (*a == *b) return SymInt(*a);
+  return std::nullopt;
+}
+
+// ---- .to() in all its forms: devices are of no matter here
+
+// Whether copy=True is among the arguments: it follows non_blocking, the first bool.
+bool copies(const Call& call) {
+  const auto is_true = [](const Val* value) {
+    return value != nullptr && value->get<bool>() != nullptr && *value->get<bool>();
+  };
+  const auto first = std::ranges::find_if(call.args, [](const Val& v) { return v.get<bool>() != nullptr; });
+  return is_true(call.keyword("copy")) ||
+         (first != call.args.end() && std::next(first) != call.args.end() && is_true(&*std::next(first)));
+}
+
+Result to(Call& call) {
+  if (call.size() == 0 || !call[0].is_tensor()) return std::nullopt;
+  std::optional<DType> wanted;
+  const auto take = [&](const Val& value) {
+    if (const auto number = value.integer()) {
+      wanted = dtype_of_scalar_type(*number);
+      if (!wanted) call.evaluator.unsupported(fmt::format("the element type {}", *number));
+    } else if (const auto* other = value.get<Value*>()) {
+      wanted = (*other)->type.dtype;
+    }
+  };
+  for (std::size_t i = 1; i < std::min<std::size_t>(call.size(), 3); ++i) {
+    take(call[i]);
+    if (call[i].get<bool>() != nullptr || wanted) break;
+  }
+  if (const Val* given = call.keyword("dtype")) take(*given);
+  const bool copied = copies(call);
+  if (!wanted) return copied ? call_operator(call.evaluator, "clone", {call[0]}, {}) : call[0];
+  if (const auto* number = call[0].get<Number>()) {
+    Number converted = *number;
+    converted.dtype = *wanted;
+    if (is_floating(*wanted))
+      if (const auto* whole = std::get_if<SymInt>(&number->value); whole != nullptr && whole->is_constant())
+        converted.value = static_cast<double>(whole->constant());
+    if (is_integral(*wanted))
+      if (const auto* real = std::get_if<double>(&number->value); real != nullptr && std::abs(*real) < 9e18)
+        converted.value = SymInt(static_cast<std::int64_t>(*real));
+    return converted;
+  }
+  const Val converted = call_operator(call.evaluator, "to", {call[0], SymInt(scalar_type_of(*wanted))}, {});
+  return copied ? call_operator(call.evaluator, "clone", {converted}, {}) : converted;
+}
+
+// ---- torch.tensor(data, dtype=…, device=…)
+
+void flatten(Call& call, const Val& data, std::vector<Val>& flat, Shape& shape, std::size_t depth) {
+  const Vals* items = data.items();
+  if (items == nullptr) {
+    if (depth != shape.size()) call.evaluator.invalid("a tensor is made of lists of different lengths");
+    const auto known = call.evaluator.known_number(data);
+    if (!known || (known->get<SymInt>() != nullptr && !known->integer()))
+      call.evaluator.unsupported("a tensor made of numbers that only the data, or sizes that move, tell",
+                                 "make it of constants");
+    flat.push_back(*known);
+    return;
+  }
+  const auto count = static_cast<std::int64_t>(items->size());
+  if (depth == shape.size() && flat.empty()) shape.push_back(count);
+  if (depth >= shape.size() || shape[depth] != count || depth > 16)
+    call.evaluator.invalid("a tensor is made of lists of different lengths");
+  call.evaluator.charge(items->size());
+  for (const Val& item : *items) flatten(call, item, flat, shape, depth + 1);
+}
+
+double as_real(const Val& value) {
+  if (const auto* flag = value.get<bool>()) return *flag ? 1 : 0;
+  if (const auto* real = value.get<double>()) return *real;
+  return static_cast<double>(value.integer().value_or(0));
+}
+
+Result make_tensor(Call& call) {
+  if (call.size() == 0) return std::nullopt;
+  std::optional<DType> wanted;
+  const Val* named = call.keyword("dtype");
+  if (named == nullptr && call.size() > 1) named = &call.args[1];
+  if (named != nullptr && named->integer()) wanted = dtype_of_scalar_type(*named->integer());
+  if (call[0].get<Value*>() != nullptr) {  // as_tensor of a tensor
+    if (!wanted) return call[0];
+    return call_operator(call.evaluator, "to", {call[0], SymInt(scalar_type_of(*wanted))}, {});
+  }
+  if (const auto known = call.evaluator.known_number(call[0])) {
+    if (const auto* flag = known->get<bool>()) return Number{*flag, wanted.value_or(DType::b8)};
+    if (const auto* real = known->get<double>()) {
+      if (wanted && is_integral(*wanted) && std::abs(*real) < 9e18)
+        return Number{SymInt(static_cast<std::int64_t>(*real)), *wanted};
+      return Number{*real, wanted.value_or(DType::f32)};
+    }
+    if (wanted && !is_integral(*wanted) && known->integer())
+      return Number{static_cast<double>(*known->integer()), *wanted};
+    return Number{*known->get<SymInt>(), wanted.value_or(DType::i64)};
+  }
+  if (call[0].items() == nullptr) return std::nullopt;
+  std::vector<Val> flat;
+  Shape shape;
+  flatten(call, call[0], flat, shape, 0);
+  DType natural = flat.empty() ? DType::f32 : DType::b8;
+  for (const Val& value : flat) {
+    if (value.get<double>() != nullptr) natural = DType::f32;
+    if (value.get<SymInt>() != nullptr && natural == DType::b8) natural = DType::i64;
+  }
+  const DType type = wanted.value_or(natural);
+  Tensor data;
+  if (natural == DType::i64) {
+    data = Tensor(DType::i64, shape);
+    for (std::size_t i = 0; i < flat.size(); ++i)
+      data.as<std::int64_t>()[i] =
+          static_cast<std::int64_t>(flat[i].get<bool>() != nullptr ? as_real(flat[i]) : static_cast<double>(0)) +
+          flat[i].integer().value_or(0);
+  } else {
+    data = Tensor(DType::f64, shape);
+    for (std::size_t i = 0; i < flat.size(); ++i) data.as<double>()[i] = as_real(flat[i]);
+  }
+  const std::string name = fmt::format("tensor_{}", call.evaluator.graph().weights.size());
+  return call.evaluator.graph().add_weight(name, name, data.dtype() == type ? data : data.to(type));
+}
+
+}  // namespace
+
+void add_tensor_questions(BuiltinTable& table) {
+  table.add({"size", "shape"}, size);
+  table.add({"dim", "ndimension", "ndim"}, dim);
+  table.add({"numel"}, numel);
+  table.add({"dtype"}, dtype);
+  table.add({"element_size", "itemsize"}, element_size);
+  table.add({"is_floating_point"}, is_floating_point);
+  table.add({"is_complex"}, is_complex_tensor);
+  table.add({"is_same_size"}, same_size);
+  table.add({"is_cuda", "is_xla", "is_mps", "is_xpu", "is_sparse", "is_sparse_csr", "is_mkldnn", "is_quantized",
+             "is_meta", "is_vulkan", "is_ipu", "is_maia", "is_ort", "is_nested", "requires_grad"},
+            no);
+  table.add({"is_leaf", "is_cpu", "is_contiguous"}, yes);
+  table.add({"grad", "name"}, none);
+  table.add({"device"}, device);
+  table.add({"type"}, device_type);
+  table.add({"index"}, device_index);
+  table.add({"layout"}, layout);
+  table.add({"_size_if_not_equal"}, size_if_not_equal);
+  table.add({"promote_types"}, promote);
+  table.add({"data", "cpu", "cuda", "requires_grad_", "unchecked_unwrap_optional", "pin_memory", "unwrap_optional",
+             "_unwrap_optional"},
+            first);
+}
+
+void add_tensor_makers(BuiltinTable& table) {
+  table.add({"to"}, to);
+  table.add({"tensor", "as_tensor"}, make_tensor);
+}
+
+}  // namespace aitune::torchscript

@@ -1,0 +1,354 @@
+// Every feature of the language, on sources as torch.jit.save writes them.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "compiler/import/torchscript/import.h"
+#include "compiler/import/torchscript/testing.h"
+
+namespace aitune::torchscript {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr std::string_view kHead =
+    "class Pair(NamedTuple):\n"
+    "  left : Tensor\n"
+    "  count : int\n"
+    "class Net(Module):\n"
+    "  __parameters__ = [\"w\", ]\n"
+    "  __buffers__ = []\n"
+    "  training : bool\n"
+    "  w : Tensor\n"
+    "  scale : Final[float] = 0.5\n"
+    "  __annotations__[\"0\"] = int\n"
+    "  def twice(self: __torch__.Net,\n"
+    "    x: Tensor,\n"
+    "    k: int=2) -> Tensor:\n"
+    "    return torch.mul(x, k)\n";
+
+// forward(x) with these lines, which are indented here.
+std::string source(std::string_view body, std::string_view parameters = "x: Tensor", std::string_view after = "") {
+  std::string text = fmt::format("{}  def forward(self: __torch__.Net,\n    {}) -> Tensor:\n", kHead, parameters);
+  for (std::size_t at = 0; at < body.size();) {
+    const std::size_t end = std::min(body.find('\n', at), body.size());
+    text += fmt::format("    {}\n", body.substr(at, end - at));
+    at = end + 1;
+  }
+  return text + std::string(after);
+}
+
+// x is f32[s0,2] with s0 in [2,5].
+ImportedScript import_source(const std::string& text, NamedTensors extra = {}) {
+  std::vector<NamedTensors> samples = {sample_of(2), sample_of(5)};
+  for (auto& sample : samples) sample.insert(sample.end(), extra.begin(), extra.end());
+  const auto archive = make_archive(text);
+  ImportedScript imported = import_torchscript(archive, "net.pt", samples);
+  verify(imported.model.graph, "import");
+  return imported;
+}
+std::string graph_of(std::string_view body, std::string_view parameters = "x: Tensor", NamedTensors extra = {}) {
+  return print(import_source(source(body, parameters), std::move(extra)).model.graph);
+}
+
+// What the body leaves in `n`, an integer.
+std::string number_of(const std::string& body) {
+  const std::string text = graph_of(body + "\nreturn torch.mul(x, n)");
+  const auto at = text.find("aten.mul.Scalar(%x, ");
+  if (at == std::string::npos) return text;
+  const auto start = at + std::string_view("aten.mul.Scalar(%x, ").size();
+  return text.substr(start, text.find(')', start) - start);
+}
+
+template <typename E>
+std::string refused(const std::string& text, NamedTensors extra = {}) {
+  try {
+    import_source(text, std::move(extra));
+  } catch (const E& error) {
+    return error.what();
+  } catch (const Error& error) {
+    ADD_FAILURE() << "another error: " << error.what();
+    return {};
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return {};
+}
+
+TEST(TorchScript, SizesThatMoveAreSymbols) {
+  const std::string text = graph_of("return torch.relu(x)");
+  EXPECT_THAT(text, HasSubstr("%x: f32[s0,2]) where s0 in [2,5]"));
+  EXPECT_THAT(text, HasSubstr("%relu: f32[s0,2] = aten.relu.default(%x)"));
+}
+
+TEST(TorchScript, AttributesConstantsAndMethods) {
+  const std::string text = graph_of(
+      "w = self.w\n"
+      "y = (self).twice(torch.add(x, w), )\n"
+      "return torch.mul((self).twice(y, self.n, ), self.scale)");
+  EXPECT_THAT(text, HasSubstr("weight %w: f32[2,2] \"w\" = [1.0, 2.0, 3.0, 4.0]"));
+  EXPECT_THAT(text, HasSubstr("aten.add.Tensor(%x, %w, 1)"));
+  EXPECT_THAT(text, HasSubstr("aten.mul.Scalar(%add, 2)"));
+  EXPECT_THAT(text, HasSubstr("aten.mul.Scalar(%mul, 3)"));
+  EXPECT_THAT(text, HasSubstr("aten.mul.Scalar(%mul_1, 0.5)"));
+}
+
+TEST(TorchScript, FreeFunctionsWithDefaultsAndKeywords) {
+  const std::string text =
+      print(import_source(source("return __torch__.scaled(x, factor=3)", "x: Tensor",
+                                 "def scaled(x: Tensor,\n    shift: int=4,\n    factor: int=1) -> Tensor:\n"
+                                 "  return torch.add(torch.mul(x, factor), shift)\n"))
+                .model.graph);
+  EXPECT_THAT(text, HasSubstr("aten.mul.Scalar(%x, 3)"));
+  EXPECT_THAT(text, HasSubstr("aten.add.Scalar(%mul, 4, 1)"));
+}
+
+TEST(TorchScript, ArithmeticIsDoneAtImport) {
+  EXPECT_EQ(number_of("n = torch.add(torch.mul(2, 3), torch.floordiv(-7, 2))"), "2");
+  EXPECT_EQ(number_of("n = torch.remainder(-7, 3)"), "2");
+  EXPECT_EQ(number_of("n = int(torch.div(7, 2))"), "3");
+  EXPECT_EQ(number_of("n = torch.pow(2, 10)"), "1024");
+  EXPECT_EQ(number_of("n = ops.prim.max([3, 9, 4])"), "9");
+  EXPECT_EQ(number_of("n = torch.neg(int(float(3)))"), "-3");
+  EXPECT_EQ(number_of("n = int(torch.floor(2.7))"), "2");
+  EXPECT_EQ(number_of("n = torch.sub(1.5, 1)"), "0.5");
+  EXPECT_EQ(number_of("n = -inf"), "-inf");
+  EXPECT_EQ(number_of("n = int(ops.prim.NumToTensor(torch.size(x, 1)))"), "2");
+  EXPECT_EQ(number_of("n = int(torch.mul(ops.prim.NumToTensor(torch.size(x, 1)), CONSTANTS.c0))"), "14");
+  EXPECT_EQ(number_of("n = annotate(int, CONSTANTS.c0)"), "7");
+  EXPECT_EQ(number_of("n = self.n"), "3");
+}
+
+TEST(TorchScript, SizesAreComputedWith) {
+  EXPECT_THAT(graph_of("return torch.reshape(x, [torch.mul((torch.size(x))[0], 2), -1])"),
+              HasSubstr("aten.reshape.default(%x, [2*s0, -1])"));
+  EXPECT_THAT(graph_of("n = torch.floordiv(torch.numel(x), 2)\nreturn torch.zeros([n, torch.dim(x)], dtype=ops.prim."
+                       "dtype(x), layout=None, device=ops.prim.device(x))"),
+              HasSubstr("aten.zeros.default([s0, 2], f32"));
+}
+
+TEST(TorchScript, ListsTuplesAndDicts) {
+  EXPECT_EQ(number_of("a = annotate(List[int], [])\n_0 = torch.append(a, 4)\n_1 = torch.append(a, 5)\nn = a[-1]"), "5");
+  EXPECT_EQ(number_of("n = torch.len(torch.add([1, 2], [3]))"), "3");
+  EXPECT_EQ(number_of("a, b, = (1, 8)\nn = b"), "8");
+  EXPECT_EQ(number_of("n = ((1, 2, 3)[1:])[0]"), "2");
+  EXPECT_EQ(number_of("d = annotate(Dict[str, int], {})\ntorch._set_item(d, \"k\", 6)\nn = d[\"k\"]"), "6");
+  EXPECT_EQ(number_of("d = {\"a\": 1, \"b\": 9}\nn = torch.add(torch.len(torch.keys(d)), (torch.values(d))[1])"), "11");
+  EXPECT_EQ(number_of("n = torch.pop([1, 2, 3])"), "3");
+  EXPECT_EQ(number_of("n = (self.sizes)[2]"), "3");
+  EXPECT_EQ(number_of("a = torch.__contains__([1, 2], 2)\nif a:\n  n = 1\nelse:\n  n = 2"), "1");
+}
+
+TEST(TorchScript, NamedTuples) {
+  const std::string body = "p = __torch__.Pair(x, 5)\nq = torch.mul(p.left, p.count)\nreturn (p.left, q)";
+  EXPECT_THAT(graph_of(body), HasSubstr("aten.mul.Scalar(%x, 5)"));
+  const ImportedScript pair =
+      import_source(source("return __torch__.Pair(torch.relu(x), 5)"
+                           "[0:1]"));
+  EXPECT_EQ(pair.model.graph.outputs.size(), 1u);
+}
+
+TEST(TorchScript, Optionals) {
+  const std::string body =
+      "if torch.__isnot__(y, None):\n  y1 = unchecked_cast(Tensor, y)\n  z = torch.add(x, y1)\nelse:\n  z = x\nreturn "
+      "torch.relu(z)";
+  EXPECT_THAT(graph_of(body, "x: Tensor,\n    y: Optional[Tensor]=None"), Not(HasSubstr("aten.add")));
+  const NamedTensors given = {{"y", Tensor(DType::f32, {2})}};
+  EXPECT_THAT(graph_of(body, "x: Tensor,\n    y: Optional[Tensor]=None", given),
+              HasSubstr("aten.add.Tensor(%x, %y, 1)"));
+}
+
+TEST(TorchScript, ConstantConditionsFold) {
+  EXPECT_EQ(number_of("if self.training:\n  n = 1\nelse:\n  n = 2"), "2");
+  EXPECT_EQ(number_of("if torch.gt(torch.size(x, 0), 1):\n  n = 1\nelse:\n  n = 2"), "1");
+  EXPECT_EQ(number_of("if torch.__and__(torch.eq(self.word, \"hi\"), torch.lt(torch.dim(x), 3)):\n  n = 1\nelse:\n  "
+                      "pass\n  n = 2"),
+            "1");
+  EXPECT_EQ(number_of("if isinstance(x, Tensor):\n  n = 1\nelse:\n  n = 2"), "1");
+}
+
+TEST(TorchScript, LoopsUnroll) {
+  const std::string text = graph_of("for i in range(3):\n  x = torch.add(x, i)\nreturn x");
+  EXPECT_THAT(text, HasSubstr("aten.add.Scalar(%add_1, 2, 1)"));
+  EXPECT_EQ(number_of("n = 10\n_0 = torch.gt(n, 3)\nwhile _0:\n  n1 = torch.sub(n, 2)\n  _0, n = torch.gt(n1, 3), n1"),
+            "2");
+  EXPECT_EQ(number_of("n = 0\nfor _0 in range(torch.__range_length(1, 9, 3)):\n  n = torch.__derive_index(_0, 1, 3)"),
+            "7");
+}
+
+TEST(TorchScript, AssertionsOnSizesThatMoveAreDropped) {
+  const std::string body =
+      "if torch.eq(torch.size(x, 0), 3):\n  pass\nelse:\n  ops.prim.RaiseException(torch.format(\"bad {}\", "
+      "torch.size(x)), \"builtins.ValueError\")\nreturn torch.relu(x)";
+  EXPECT_THAT(graph_of(body), HasSubstr("aten.relu"));
+}
+
+TEST(TorchScript, AssertionsOnDataAreDropped) {
+  EXPECT_THAT(graph_of("if bool(torch.gt(torch.sum(x), 0)):\n  ops.prim.RaiseException(\"no\")\nelse:\n  pass\nreturn "
+                       "torch.relu(x)"),
+              HasSubstr("aten.relu"));
+}
+
+TEST(TorchScript, ExceptionsThatAreMetAreTheUsersMistake) {
+  const std::string message = refused<InvalidArgument>(source(
+      "_0 = \"expected {}D, got {}D\"\nif torch.ne(torch.dim(x), 3):\n  ops.prim.RaiseException(torch.format(_0, "
+      "3, torch.dim(x)), \"builtins.ValueError\")\nelse:\n  pass\nreturn x"));
+  EXPECT_THAT(message, HasSubstr("the model raises ValueError: expected 3D, got 2D"));
+  EXPECT_THAT(message, HasSubstr("net.pt/code/__torch__.py:"));
+}
+
+TEST(TorchScript, OverloadsAreFoundByTheirArguments) {
+  EXPECT_THAT(graph_of("a, b = torch.max(x, 1)\nreturn a"), HasSubstr("aten.max.dim(%x, 1, False)"));
+  EXPECT_THAT(graph_of("return torch.max(x)"), HasSubstr("aten.max.default(%x)"));
+  EXPECT_THAT(graph_of("return torch.max(x, torch.relu(x))"), HasSubstr("aten.max.other(%x, %relu)"));
+  EXPECT_THAT(graph_of("return torch.mean(x, [1], True)"), HasSubstr("aten.mean.dim(%x, [1], True, None)"));
+  EXPECT_THAT(graph_of("return torch.to(x, 7)"), HasSubstr("aten.to.dtype(%x, f64"));
+  EXPECT_THAT(graph_of("return torch.relu(torch.to(x, torch.device(\"cpu\")))"), HasSubstr("aten.relu.default(%x)"));
+  EXPECT_THAT(graph_of("return torch.cat(torch.split(x, 1, 1), 0)"), HasSubstr("aten.split.Tensor(%x, 1, 1)"));
+}
+
+TEST(TorchScript, NumbersBecomeConstants) {
+  const NamedTensors five = {{"k", Tensor::scalar<std::int64_t>(DType::i64, 5)}};
+  const ImportedScript imported = import_source(source("return torch.mul(x, k)", "x: Tensor,\n    k: int"), five);
+  EXPECT_THAT(print(imported.model.graph), HasSubstr("aten.mul.Scalar(%x, 5)"));
+  EXPECT_EQ(imported.model.graph.inputs.size(), 1u);
+  ASSERT_EQ(imported.samples.size(), 2u);
+  EXPECT_EQ(imported.samples[0].size(), 1u);
+}
+
+TEST(TorchScript, ListsOfTensorsComeInByTheirParts) {
+  const NamedTensors parts = {{"more.0", Tensor(DType::f32, {2})}, {"more.1", Tensor(DType::f32, {2})}};
+  const std::string text =
+      graph_of("return torch.add(torch.add(x, more[0]), more[1])", "x: Tensor,\n    more: List[Tensor]", parts);
+  EXPECT_THAT(text, HasSubstr("%more_0: f32[2], %more_1: f32[2]"));
+}
+
+TEST(TorchScript, StateIsAnInputAndAnOutput) {
+  const std::string body = "s = self.state\ny = torch.add(x, s)\nself.state = torch.relu(s)\nreturn y";
+  const std::string fixed = source(body);
+  EXPECT_THAT(refused<Unsupported>(fixed), HasSubstr("keeps state in its attribute state"));
+  const ImportedScript imported = import_source(fixed, {{"state", Tensor(DType::f32, {1, 2})}});
+  const Graph& graph = imported.model.graph;
+  ASSERT_EQ(graph.inputs.size(), 2u);
+  EXPECT_EQ(graph.inputs[1]->name, "state");
+  EXPECT_EQ(graph.output_names, (std::vector<std::string>{"add", "state"}));
+}
+
+TEST(TorchScript, StateThatIsANumberHasToStay) {
+  EXPECT_THAT(refused<Unsupported>(source("a = self.n\nself.n = torch.add(a, 1)\nreturn torch.relu(x)")),
+              HasSubstr("it was 3 before the call and is 4 after it"));
+  EXPECT_THAT(graph_of("self.n = 4\nreturn torch.relu(x)"), HasSubstr("aten.relu"));
+}
+
+TEST(TorchScript, ResultsAreTakenApart) {
+  const ImportedScript imported =
+      import_source(source("a = torch.relu(x)\nreturn (a, [torch.neg(x)], {\"key\": torch.abs(x)}, None)"));
+  EXPECT_EQ(imported.model.graph.output_names, (std::vector<std::string>{"relu", "neg", "key"}));
+}
+
+TEST(TorchScript, DataDependentIfIsRefusedWithItsLine) {
+  const std::string message =
+      refused<Unsupported>(source("if bool(torch.gt(torch.sum(x), 0)):\n  y = x\nelse:\n  y = torch.neg(x)\nreturn y"));
+  EXPECT_THAT(message, HasSubstr("it depends on the data of a tensor"));
+  EXPECT_THAT(message, HasSubstr("net.pt/code/__torch__.py:17"));
+}
+
+TEST(TorchScript, UnknownOperatorsAreNamed) {
+  EXPECT_THAT(refused<Unsupported>(source("return torch.no_such_thing(x)")), HasSubstr("aten.no_such_thing"));
+  EXPECT_THAT(refused<Unsupported>(source("return ops.mine.thing(x)")), HasSubstr("ops.mine.thing"));
+  EXPECT_THAT(refused<Unsupported>(source("return torch.relu(x, 3, 4)")), HasSubstr("no overload of aten.relu takes"));
+}
+
+TEST(TorchScript, SamplesMustFit) {
+  const std::string text = source("return torch.relu(x)");
+  EXPECT_THAT(refused<InvalidArgument>(text, {{"z", Tensor(DType::f32, {2})}}), HasSubstr("no input 'z'"));
+  EXPECT_THAT(refused<InvalidArgument>(source("return x", "y: Tensor")), HasSubstr("input 'y' is missing"));
+  const auto archive = make_archive(text);
+  EXPECT_THROW(import_torchscript(archive, "net.pt", {}), InvalidArgument);
+}
+
+TEST(TorchScript, WritesToInputsAreRefused) {
+  EXPECT_THAT(refused<Unsupported>(source("return torch.relu_(x)")), HasSubstr("writes to input x"));
+  EXPECT_THAT(graph_of("y = torch.add(x, 1)\nreturn torch.relu_(y)"), HasSubstr("aten.relu_.default(%add)"));
+}
+
+// ---- hostile sources: each is refused, soon
+
+TEST(TorchScriptHostile, EndlessRecursion) {
+  EXPECT_THAT(refused<Unsupported>(source("return (self).forward(x, )")), HasSubstr("without end"));
+}
+
+TEST(TorchScriptHostile, EndlessLoops) {
+  EXPECT_THAT(refused<Unsupported>(source("a = True\nwhile a:\n  a = True\nreturn x")), HasSubstr("no end"));
+  EXPECT_THAT(refused<Unsupported>(source("for i in range(9223372036854775807):\n  a = i\nreturn x")),
+              HasSubstr("more than 1000000 times"));
+  EXPECT_THAT(refused<Unsupported>(source("y = x\nfor i in range(999999):\n  y = torch.relu(y)\nreturn y")),
+              HasSubstr("more than 200000 operators"));
+}
+
+TEST(TorchScriptHostile, ThingsThatGrow) {
+  refused<Unsupported>(source("a = [1]\nfor i in range(80):\n  a = torch.add(a, a)\nreturn x"));
+  refused<Unsupported>(source("a = \"ab\"\nfor i in range(80):\n  a = torch.add(a, a)\nreturn x"));
+  refused<Unsupported>(
+      source("a = torch.size(x, 0)\nfor i in range(80):\n  a = torch.mul(a, torch.add(a, 1))\nreturn "
+             "x"));
+}
+
+TEST(TorchScriptHostile, CyclesOfContainers) {
+  refused<Unsupported>(
+      source("a = annotate(List[int], [])\n_0 = torch.append(a, a)\n_1 = torch.append(a, a)\n_2 = "
+             "torch.eq(a, [a, a])\nreturn a"));
+  EXPECT_THAT(graph_of("self.state = self\nreturn torch.relu(x)"), HasSubstr("aten.relu"));
+}
+
+TEST(TorchScriptHostile, DeepNesting) {
+  std::string deep = "return ";
+  for (int i = 0; i < 5000; ++i) deep += "torch.relu(";
+  deep += "x" + std::string(5000, ')');
+  EXPECT_THAT(refused<Corrupt>(source(deep)), HasSubstr("nested too deeply"));
+  EXPECT_THAT(refused<Corrupt>(source("return x" + std::string(5000, '[') + std::string(5000, ']'))),
+              HasSubstr("nested too deeply"));
+  std::string chain = "return x";
+  for (int i = 0; i < 5000; ++i) chain += ".a";
+  EXPECT_THAT(refused<Corrupt>(source(chain)), HasSubstr("too long"));
+}
+
+TEST(TorchScriptHostile, EnormousConstants) {
+  EXPECT_THAT(refused<Corrupt>(source("return torch.mul(x, 99999999999999999999)")), HasSubstr("64 bits"));
+  refused<InvalidArgument>(source("return torch.mul(x, int(\"99999999999999999999\"))"));
+  refused<InvalidArgument>(source("return torch.mul(x, torch.floordiv(1, 0))"));
+}
+
+TEST(TorchScriptHostile, OtherLanguages) {
+  for (const auto* text : {"import os\nos.system('x')\n", "class Net(Module):\n  def forward(self):\n  return 1\n",
+                           "x = 1\n", "def f(:\n", "class Net:\n", "class Net(Module):\n\tpass\n\x01",
+                           "class Net(Module):\n  pass\nclass Net(Module):\n  pass\n", "\"unfinished", "lambda: 1"}) {
+    SCOPED_TRACE(text);
+    const auto archive = make_archive(text);
+    const NamedTensors samples[] = {sample_of(2)};
+    EXPECT_THROW(import_torchscript(archive, "net.pt", samples), Error);
+  }
+}
+
+TEST(TorchScriptHostile, ModulesThatContainThemselves) {
+  const std::string pickle =
+      std::string("\x80\x02") + "c__torch__\nNet\n)\x81q\x01}(X\x01" + std::string(3, '\0') + "a" + "h\x01ub.";
+  const auto archive = make_archive(source("return x"), pickle);
+  const NamedTensors samples[] = {sample_of(2)};
+  EXPECT_THROW(import_torchscript(archive, "net.pt", samples), Corrupt);
+}
+
+TEST(TorchScriptHostile, PicklesThatCallSomething) {
+  const auto archive = make_archive(source("return x"), "cposix\nsystem\n(S'echo'\ntR.");
+  const NamedTensors samples[] = {sample_of(2)};
+  try {
+    import_torchscript(archive, "net.pt", samples);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Unsupported& error) {
+    EXPECT_THAT(error.what(), HasSubstr("posix.system"));
+  }
+}
+
+}  // namespace
+}  // namespace aitune::torchscript

@@ -1,0 +1,373 @@
+// How the evaluator evaluates expressions.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "compiler/import/torchscript/builtins.h"
+#include "compiler/import/torchscript/evaluator.h"
+#include "compiler/import/torchscript/operators.h"
+
+namespace aitune::torchscript {
+namespace {
+
+constexpr int kMaxDepth = 2000;
+constexpr std::size_t kMaxString = 100'000;
+
+// The number in a 0-dim tensor.
+std::optional<Number> number_in(const Tensor& data) {
+  const DType dtype = data.dtype();
+  if (!data.shape().empty() || is_complex(dtype)) return std::nullopt;
+  if (dtype == DType::b8) return Number{*data.as<bool>(), dtype};
+  if (is_floating(dtype)) return Number{*data.contiguous().to(DType::f64).as<double>(), dtype};
+  return Number{SymInt(*data.contiguous().to(DType::i64).as<std::int64_t>()), dtype};
+}
+
+std::optional<Val> plain(const std::optional<Number>& number) {
+  if (!number) return std::nullopt;
+  return std::visit([](const auto& value) { return Val(value); }, number->value);
+}
+
+}  // namespace
+
+Val Evaluator::evaluate(const Expr& expr) {
+  charge();
+  if (depth_ >= kMaxDepth) unsupported("an expression is nested too deeply");
+  ++depth_;
+  struct Leave {
+    int& depth;
+    ~Leave() { --depth; }
+  } const leave{depth_};
+  Val value = evaluate_here(expr);
+  if (const auto* text = value.get<std::string>()) {
+    if (text->size() > kMaxString) unsupported(fmt::format("a string of {} characters", text->size()));
+    charge(text->size() / 16);
+  }
+  return value;
+}
+
+Val Evaluator::evaluate_here(const Expr& expr) {
+  switch (expr.kind) {
+    case ExprKind::none:
+      return None{};
+    case ExprKind::boolean:
+      return expr.integer != 0;
+    case ExprKind::integer:
+      return SymInt(expr.integer);
+    case ExprKind::real:
+      return expr.real;
+    case ExprKind::string:
+      return expr.text;
+    case ExprKind::name:
+      return name(expr);
+    case ExprKind::list:
+      return make_list(evaluate_all(expr.items));
+    case ExprKind::tuple:
+      return make_tuple(evaluate_all(expr.items));
+    case ExprKind::dict: {
+      auto dict = std::make_shared<Dict>();
+      for (std::size_t i = 0; i + 1 < expr.items.size(); i += 2) {
+        Val key = evaluate(expr.items[i]);
+        dict->items.emplace_back(std::move(key), evaluate(expr.items[i + 1]));
+      }
+      return dict;
+    }
+    case ExprKind::attribute: {
+      const auto dotted = dotted_name(expr);
+      if (dotted && !frame().locals.contains(dotted->substr(0, dotted->find('.')))) return global(*dotted);
+      return attribute(evaluate(expr.items[0]), expr.text);
+    }
+    case ExprKind::call:
+      return call(expr);
+    case ExprKind::subscript: {
+      const Val base = evaluate(expr.items[0]);
+      return subscript(base, evaluate(expr.items[1]));
+    }
+    case ExprKind::slice:
+      return slice(expr);
+    case ExprKind::negate: {
+      const Val value = evaluate(expr.items[0]);
+      if (const auto* real = value.get<double>()) return -*real;
+      if (const auto* size = value.get<SymInt>()) return SymInt(0) - *size;
+      unsupported(fmt::format("minus of {}", value.kind()));
+    }
+  }
+  unsupported("an expression of a kind that aitune does not have");
+}
+
+Vals Evaluator::evaluate_all(const std::vector<Expr>& items, std::size_t first) {
+  Vals values;
+  values.reserve(items.size() - first);
+  for (std::size_t i = first; i < items.size(); ++i) values.push_back(evaluate(items[i]));
+  return values;
+}
+
+Val Evaluator::name(const Expr& expr) {
+  const auto found = frame().locals.find(expr.text);
+  if (found != frame().locals.end()) return found->second;
+  return global(expr.text);
+}
+
+Val Evaluator::global(const std::string& dotted) {
+  if (dotted == "inf") return HUGE_VAL;
+  if (dotted == "nan") return std::nan("");
+  if (dotted.starts_with("CONSTANTS.")) {
+    const Val* constant = archive_.find_constant(std::string_view(dotted).substr(10));
+    if (constant == nullptr) unsupported(fmt::format("there is no {} in the file", printable(dotted)));
+    const auto* stored = constant->get<Stored>();
+    if (stored == nullptr) return *constant;
+    const auto known = number_in(stored->data);
+    return known ? Val(*known) : Val(weight(stored->data, stored->name));
+  }
+  if (!dotted.starts_with("__torch__.")) return Builtin{dotted};
+  if (const Function* function = archive_.find_function(dotted)) return Callable{function, nullptr};
+  if (const Class* type = archive_.find_class(dotted)) return type;
+  const auto dot = dotted.rfind('.');
+  if (const Class* type = archive_.find_class(dotted.substr(0, dot))) return attribute(type, dotted.substr(dot + 1));
+  unsupported(fmt::format("{} is not in the file", printable(dotted)));
+}
+
+Val Evaluator::attribute(const Val& base, const std::string& name) {
+  if (const auto* object = base.get<ObjectPtr>()) {
+    const auto slot = (*object)->slots.find(name);
+    if (slot != (*object)->slots.end()) {
+      if (!slot->second.saved) slot->second.read_first = true;
+      if (const auto* stored = slot->second.value.get<Stored>())
+        slot->second.value = weight(stored->data, stored->name);
+      return slot->second.value;
+    }
+    const auto method = (*object)->type->methods.find(name);
+    if (method != (*object)->type->methods.end()) return Callable{&method->second, *object};
+    const Field* field = (*object)->type->find_field(name);
+    if (field != nullptr && field->value) return evaluate(*field->value);
+    unsupported(fmt::format("{} has no attribute {}", printable((*object)->type->name), printable(name)));
+  }
+  if (const auto* tuple = base.get<TuplePtr>(); tuple != nullptr && (*tuple)->type != nullptr) {
+    const auto& fields = (*tuple)->type->fields;
+    for (std::size_t i = 0; i < fields.size() && i < (*tuple)->items.size(); ++i)
+      if (fields[i].name == name) return (*tuple)->items[i];
+  }
+  if (const auto* type = base.get<const Class*>()) {
+    if (name == "__new__") return Builtin{"__new__"};
+    const Field* field = (*type)->find_field(name);
+    if (field != nullptr && field->value) return evaluate(*field->value);
+  }
+  unsupported(fmt::format("the attribute {} of {}", printable(name), base.kind()));
+}
+
+Val Evaluator::call(const Expr& expr) {
+  if (std::optional<Val> result = call_with_types(expr)) return *std::move(result);
+  const Expr& target = expr.items[0];
+  const Val callee = evaluate(target);
+  if (const auto* builtin = callee.get<Builtin>(); builtin != nullptr && builtin->name == "__new__") {
+    const Val made = expr.items.size() == 2 ? evaluate(expr.items[1]) : Val(None{});
+    if (made.get<const Class*>() == nullptr) unsupported("__new__ of what is no class");
+    return make_object(**made.get<const Class*>());
+  }
+  const std::size_t named = expr.keywords.size();
+  Vals args = evaluate_all(expr.items, 1);
+  Keywords keywords;
+  for (std::size_t i = 0; i < named; ++i)
+    keywords.emplace_back(expr.keywords[i], std::move(args[args.size() - named + i]));
+  args.resize(args.size() - named);
+  frame().offset = expr.offset;
+  return call_value(callee, std::move(args), std::move(keywords));
+}
+
+// Calls whose first arguments are types, or names.
+std::optional<Val> Evaluator::call_with_types(const Expr& expr) {
+  if (expr.items[0].kind != ExprKind::name || frame().locals.contains(expr.items[0].text)) return std::nullopt;
+  const std::string& name = expr.items[0].text;
+  const std::size_t count = expr.items.size() - 1;
+  if (name == "annotate" && count == 2) return convert(expr.items[1], evaluate(expr.items[2]));
+  if (name == "unchecked_cast" && count == 2) return evaluate(expr.items[2]);
+  if (name == "uninitialized") return Uninitialized{};
+  if (name == "isinstance" && count == 2) return is_instance(evaluate(expr.items[1]), expr.items[2]);
+  if (name == "getattr" && count == 2 && expr.items[2].kind == ExprKind::string)
+    return attribute(evaluate(expr.items[1]), expr.items[2].text);
+  return std::nullopt;
+}
+
+Val Evaluator::call_value(const Val& callee, Vals args, Keywords keywords) {
+  if (const auto* function = callee.get<Callable>()) {
+    if (function->self && keywords.empty())
+      return call_method(function->self, function->function->name, std::move(args));
+    return call_function(*function, std::move(args), std::move(keywords));
+  }
+  if (const auto* type = callee.get<const Class*>()) {
+    if ((*type)->base == "NamedTuple" && args.size() == (*type)->fields.size())
+      return make_tuple(std::move(args), *type);
+    unsupported(fmt::format("{} is called", printable((*type)->name)));
+  }
+  const auto* builtin = callee.get<Builtin>();
+  if (builtin == nullptr) unsupported(fmt::format("{} is called", callee.kind()));
+  const auto dot = builtin->name.rfind('.');
+  const std::string_view full = builtin->name;
+  const std::string_view name = dot == std::string::npos ? full : full.substr(dot + 1);
+  const bool known_space = dot == std::string::npos || full.substr(0, dot) == "torch" ||
+                           full.substr(0, dot) == "ops.prim" || full.substr(0, dot) == "ops.aten" ||
+                           full.substr(0, dot) == "math" || full.substr(0, dot) == "warnings";
+  if (!known_space) unsupported(fmt::format("the operator {}", printable(full)), "use operators of PyTorch itself");
+  if (const BuiltinFunction function = find_builtin(name)) {
+    Call made{*this, name, args, keywords};
+    try {
+      if (std::optional<Val> result = function(made)) return *std::move(result);
+    } catch (const Error& error) {  // of arithmetic on sizes, which knows no place
+      if (!error.where().empty()) throw;
+      throw_error(error.code(), error.problem(), location().code, error.fix());
+    }
+  }
+  if (std::optional<Val> result = call_composite(*this, name, args, keywords)) return *std::move(result);
+  return call_operator(*this, name, args, keywords);
+}
+
+Val Evaluator::make_object(const Class& type) {
+  auto object = std::make_shared<Object>();
+  object->type = &type;
+  return object;
+}
+
+// A declaration's type: it turns numbers in tensors into numbers, and integers into floats.
+Val Evaluator::convert(const Expr& type, Val value) {
+  if (type.kind != ExprKind::name) return value;
+  const bool to_int = type.text == "int", to_float = type.text == "float", to_bool = type.text == "bool";
+  if (!to_int && !to_float && !to_bool && type.text != "number") return value;
+  if (value.is_tensor()) {
+    const auto known = known_number(value);
+    if (!known) return Unknown{"it is the value of a tensor"};
+    value = *known;
+  }
+  if (to_float && value.integer()) return static_cast<double>(*value.integer());
+  return value;
+}
+
+Val Evaluator::subscript(const Val& base, const Val& index) {
+  if (const auto* dict = base.get<DictPtr>()) {
+    for (const auto& [key, value] : (*dict)->items)
+      if (same(key, index) == true) return value;
+    invalid(fmt::format("a dict has no key {}", printable(to_text(index))));
+  }
+  const auto at = index.integer();
+  if (!at) unsupported(fmt::format("{} is indexed by {}", base.kind(), index.kind()));
+  if (const auto* text = base.get<std::string>()) {
+    const auto size = static_cast<std::int64_t>(text->size());
+    if (*at < -size || *at >= size) invalid("an index beyond the end of a string");
+    return std::string(1, (*text)[static_cast<std::size_t>(*at < 0 ? *at + size : *at)]);
+  }
+  const Vals* items = base.items();
+  if (items == nullptr) unsupported(fmt::format("{} is indexed", base.kind()));
+  const auto size = static_cast<std::int64_t>(items->size());
+  if (*at < -size || *at >= size) invalid(fmt::format("index {} of {} with {} elements", *at, base.kind(), size));
+  return (*items)[static_cast<std::size_t>(*at < 0 ? *at + size : *at)];
+}
+
+Val Evaluator::slice(const Expr& expr) {
+  const Val base = evaluate(expr.items[0]);
+  const Vals* items = base.items();
+  if (items == nullptr) unsupported(fmt::format("a slice of {}", base.kind()));
+  const auto size = static_cast<std::int64_t>(items->size());
+  const auto bound = [&](const Expr& e, std::int64_t otherwise) {
+    const Val value = evaluate(e);
+    if (value.is_none()) return otherwise;
+    const auto at = value.integer();
+    if (!at) unsupported(fmt::format("a slice is bounded by {}", value.kind()));
+    return std::clamp<std::int64_t>(*at < 0 ? *at + size : *at, 0, size);
+  };
+  const auto first = bound(expr.items[1], 0), last = std::max(bound(expr.items[2], size), first);
+  Vals part(items->begin() + first, items->begin() + last);
+  charge(part.size());
+  if (base.get<ListPtr>() != nullptr) return make_list(std::move(part));
+  return make_tuple(std::move(part));
+}
+
+bool Evaluator::is_instance(const Val& value, const Expr& type) {
+  if (type.kind == ExprKind::list || type.kind == ExprKind::tuple)
+    return std::ranges::any_of(type.items, [&](const Expr& t) { return is_instance(value, t); });
+  if (type.kind == ExprKind::subscript) {
+    const Expr& base = type.items[0];
+    if (base.is_name("Optional")) return value.is_none() || is_instance(value, type.items[1]);
+    if (base.is_name("List")) return value.get<ListPtr>() != nullptr;
+    if (base.is_name("Tuple")) return value.get<TuplePtr>() != nullptr;
+    if (base.is_name("Dict")) return value.get<DictPtr>() != nullptr;
+    unsupported(fmt::format("isinstance of {}", printable(base.text)));
+  }
+  const auto dotted = dotted_name(type);
+  if (!dotted) unsupported("isinstance of what is no type");
+  if (*dotted == "Tensor") return value.is_tensor();
+  if (*dotted == "int") return value.get<SymInt>() != nullptr;
+  if (*dotted == "float") return value.get<double>() != nullptr;
+  if (*dotted == "bool") return value.get<bool>() != nullptr;
+  if (*dotted == "str") return value.get<std::string>() != nullptr;
+  if (*dotted == "number") return value.is_number();
+  if (*dotted == "NoneType") return value.is_none();
+  if (*dotted == "list") return value.get<ListPtr>() != nullptr;
+  if (*dotted == "tuple") return value.get<TuplePtr>() != nullptr;
+  if (const auto* object = value.get<ObjectPtr>()) return (*object)->type->name == *dotted;
+  if (const auto* tuple = value.get<TuplePtr>()) return (*tuple)->type != nullptr && (*tuple)->type->name == *dotted;
+  return false;
+}
+
+Value* Evaluator::weight(const Tensor& data, const std::string& name) {
+  std::string key = fmt::format("{} {}", static_cast<const void*>(data.data()), describe(data.dtype(), data.shape()));
+  for (const auto stride : data.strides()) key += fmt::format(" {}", stride);
+  if (data.data() == nullptr || data.numel() == 0) key += name;
+  Value*& found = weights_[key];
+  if (found == nullptr) found = graph_.add_weight(name, name, data);
+  return found;
+}
+
+Value* Evaluator::tensor(const Val& value) {
+  if (const auto* known = value.get<Value*>()) return *known;
+  if (const auto* stored = value.get<Stored>()) return weight(stored->data, stored->name);
+  Val number = value;
+  DType dtype = DType::i64;
+  if (const auto* boxed = value.get<Number>()) {
+    dtype = boxed->dtype;
+    number = std::visit([](const auto& v) { return Val(v); }, boxed->value);
+  } else if (value.get<bool>() != nullptr) {
+    dtype = DType::b8;
+  } else if (value.get<double>() != nullptr) {
+    dtype = DType::f32;
+  } else if (value.get<SymInt>() == nullptr) {
+    unsupported(fmt::format("{} where a tensor must be", value.kind()));
+  }
+  const std::string name = fmt::format("scalar_{}", graph_.weights.size());
+  if (const bool* flag = number.get<bool>()) return graph_.add_weight(name, name, Tensor::scalar(dtype, *flag));
+  if (const double* real = number.get<double>()) return graph_.add_weight(name, name, Tensor::scalar(dtype, *real));
+  const auto integer = number.integer();
+  if (!integer)
+    unsupported(fmt::format("the size {}, which moves, is used as a tensor", to_text(number)),
+                "give samples of one size, or use it as a number");
+  return graph_.add_weight(name, name, Tensor::scalar(dtype, *integer));
+}
+
+std::optional<Val> Evaluator::known_number(const Val& value) const {
+  if (value.is_number()) return value;
+  if (const auto* number = value.get<Number>())
+    return std::visit([](const auto& known) { return Val(known); }, number->value);
+  if (const auto* tensor = value.get<Value*>(); tensor != nullptr && (*tensor)->kind == ValueKind::weight)
+    return plain(number_in((*tensor)->data));
+  return std::nullopt;
+}
+
+Val Evaluator::truth(const Val& value) const {
+  if (value.get<bool>() != nullptr || value.get<Unknown>() != nullptr) return value;
+  if (const auto* real = value.get<double>()) return *real != 0;
+  if (const auto* size = value.get<SymInt>()) {
+    if (const auto known = size->as_constant()) return *known != 0;
+    const SymRange range = size->range(graph_.symbols);
+    if (range.min > 0 || range.max < 0) return true;
+    return Unknown{fmt::format("it depends on the size {}", size->str())};
+  }
+  if (value.is_tensor()) {
+    const auto known = known_number(value);
+    return known ? truth(*known) : Val(Unknown{"it depends on the data of a tensor"});
+  }
+  if (value.is_none()) return false;
+  return Unknown{fmt::format("it is {}", value.kind())};
+}
+
+}  // namespace aitune::torchscript

@@ -1,0 +1,58 @@
+#include "compiler/import/torchscript/import.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "compiler/import/dynamo/mutation.h"
+#include "compiler/import/torchscript/archive.h"
+#include "compiler/import/torchscript/evaluator.h"
+#include "compiler/import/torchscript/inputs.h"
+#include "compiler/import/torchscript/outputs.h"
+#include "format/zip_reader.h"
+
+namespace aitune {
+namespace {
+
+using namespace torchscript;
+
+ImportedScript import_archive(const Archive& archive, std::span<const NamedTensors> samples) {
+  ImportedScript imported;
+  Graph& graph = imported.model.graph;
+  BoundInputs inputs = bind_inputs(archive, samples, graph);
+  imported.samples = std::move(inputs.samples);
+  Evaluator evaluator(archive, graph);
+  for (Val& value : inputs.args)
+    if (value.get<Stored>() != nullptr) value = evaluator.tensor(value);
+  const Val result = evaluator.call_method(archive.model(), "forward", std::move(inputs.args));
+  set_outputs(evaluator, result, graph);
+  const auto written = dynamo::mutated_names(graph);
+  if (!written.empty())
+    throw Unsupported(
+        fmt::format("the model writes to {}", printable(fmt::format("{}", fmt::join(written, ", ")), 1000)),
+        archive.where(),
+        "call model.eval() before saving, and let forward() return new values instead of storing them");
+  return imported;
+}
+
+}  // namespace
+
+ImportedScript import_torchscript(const std::filesystem::path& path, std::span<const NamedTensors> samples) {
+  const Archive archive(std::make_shared<const ZipReader>(MappedFile::open(path)));
+  ImportedScript imported = import_archive(archive, samples);
+  imported.model.name = path.stem().string();
+  return imported;
+}
+
+ImportedScript import_torchscript(std::span<const std::byte> bytes, const std::string& where,
+                                  std::span<const NamedTensors> samples) {
+  const Archive archive(std::make_shared<const ZipReader>(bytes, where));
+  return import_archive(archive, samples);
+}
+
+std::vector<std::string> torchscript_inputs(const std::filesystem::path& path) {
+  const Archive archive(std::make_shared<const ZipReader>(MappedFile::open(path)));
+  return input_names(archive);
+}
+
+}  // namespace aitune

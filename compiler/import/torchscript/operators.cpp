@@ -1,0 +1,289 @@
+#include "compiler/import/torchscript/operators.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "compiler/ops/schema.h"
+
+namespace aitune::torchscript {
+namespace {
+
+using Overloads = std::map<std::string, std::vector<const OpInfo*>, std::less<>>;
+
+// "add" gives add.Tensor, add.Scalar, ...
+const Overloads& overloads() {
+  static const Overloads table = [] {
+    Overloads made;
+    for (const OpInfo& op : all_ops()) {
+      const std::string_view name = op.name;
+      const auto first = name.find('.'), last = name.rfind('.');
+      if (name.substr(0, first) == "aten") made[std::string(name.substr(first + 1, last - first - 1))].push_back(&op);
+    }
+    return made;
+  }();
+  return table;
+}
+
+bool is_whole(const Val& value) {
+  if (const auto* number = value.get<Number>()) return std::holds_alternative<SymInt>(number->value);
+  return value.get<SymInt>() != nullptr;
+}
+bool is_number(const Val& value) { return value.is_number() || value.get<Number>() != nullptr; }
+
+template <typename F>
+bool all_items(const Val& value, F&& fits) {
+  const Vals* items = value.items();
+  return items != nullptr && std::ranges::all_of(*items, fits);
+}
+
+// How badly a value fits an argument: 0 exactly, more with a conversion; nothing if not at all.
+// `numbers`: a number in a 0-dim tensor is rather taken as a number.
+std::optional<int> mismatch(const SchemaArg& expected, const Val& value, bool numbers) {
+  constexpr int kBoxed = 3, kRatherNumber = 4, kWrapped = 10, kOdd = 2;
+  const auto when = [](bool fits, int cost = 0) { return fits ? std::optional(cost) : std::nullopt; };
+  if (value.is_none()) return when(expected.optional || expected.type == ArgType::layout);
+  switch (expected.type) {
+    case ArgType::tensor:
+      if (value.is_tensor()) return numbers && value.get<Number>() != nullptr ? kRatherNumber : 0;
+      return when(value.is_number(), kWrapped);
+    case ArgType::tensor_list:
+      return when(all_items(value, [](const Val& v) { return v.is_tensor(); }));
+    case ArgType::optional_tensor_list:
+      return when(all_items(value, [](const Val& v) { return v.is_tensor() || v.is_none(); }));
+    case ArgType::integer:
+      return when(is_whole(value), value.get<Number>() != nullptr ? kBoxed : 0);
+    case ArgType::integer_list:
+      if (expected.list_size && is_whole(value)) return 1;
+      return when(all_items(value, is_whole));
+    case ArgType::number:
+      return when(is_number(value), value.get<Number>() != nullptr ? kBoxed : 0);
+    case ArgType::number_list:
+      if (expected.list_size && is_number(value)) return 1;
+      return when(all_items(value, is_number));
+    case ArgType::boolean:
+      return when(value.get<bool>() != nullptr);
+    case ArgType::boolean_list:
+      return when(all_items(value, [](const Val& v) { return v.get<bool>() != nullptr; }));
+    case ArgType::string:
+      return when(value.get<std::string>() != nullptr);
+    case ArgType::dtype:
+      return when(value.integer() && dtype_of_scalar_type(*value.integer()), kOdd);
+    case ArgType::memory_format:
+      return when(value.integer() && *value.integer() >= 0 && *value.integer() <= 3, kOdd);
+    case ArgType::device:
+      return when(value.get<Device>() != nullptr || value.get<std::string>() != nullptr);
+    case ArgType::layout:
+      return when(value.integer() == 0, kOdd);
+  }
+  return std::nullopt;
+}
+
+const SchemaArg* find_arg(const OpInfo& op, std::string_view name) {
+  const auto it = std::ranges::find(op.args, name, &SchemaArg::name);
+  return it == op.args.end() ? nullptr : &*it;
+}
+
+// Beside a floating tensor with dimensions, a number promotes in a 0-dim tensor as it does by itself.
+bool numbers_are_plain(const Vals& args) {
+  return std::ranges::any_of(args, [](const Val& value) {
+    const auto* tensor = value.get<Value*>();
+    return tensor != nullptr && is_floating((*tensor)->type.dtype) && !(*tensor)->type.shape.empty();
+  });
+}
+
+std::optional<int> mismatch(const OpInfo& op, const Vals& args, const Keywords& keywords) {
+  const bool numbers = numbers_are_plain(args);
+  int total = 0;
+  if (args.size() > op.args.size()) return std::nullopt;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    const auto cost = op.args[i].keyword_only ? std::nullopt : mismatch(op.args[i], args[i], numbers);
+    if (!cost) return std::nullopt;
+    total += *cost;
+  }
+  for (const auto& [name, value] : keywords) {
+    const SchemaArg* expected = find_arg(op, name);
+    if (expected == nullptr) {
+      if (value.is_none()) continue;  // a generator, say, that was not given
+      return std::nullopt;
+    }
+    const auto cost = mismatch(*expected, value, numbers);
+    if (!cost) return std::nullopt;
+    total += *cost;
+  }
+  for (std::size_t i = args.size(); i < op.args.size(); ++i) {
+    const SchemaArg& expected = op.args[i];
+    const bool given = std::ranges::any_of(keywords, [&](const auto& k) { return k.first == expected.name; });
+    if (!given && !expected.default_value && !expected.optional) return std::nullopt;
+  }
+  return total;
+}
+
+Arg number_arg(const Val& value) {
+  if (const auto* number = value.get<Number>())
+    return std::visit([](const auto& known) -> Arg { return known; }, number->value);
+  if (const auto* size = value.get<SymInt>()) return *size;
+  if (const auto* real = value.get<double>()) return *real;
+  return *value.get<bool>();
+}
+
+template <typename F>
+Arg list_arg(const Val& value, F&& element) {
+  const Vals* items = value.items();
+  if (items == nullptr) return element(value);  // one for all: bind_arguments repeats it
+  ArgList list;
+  for (const Val& item : *items) list.push_back(element(item));
+  return list;
+}
+
+// mismatch() has said that it fits.
+Arg make_arg(Evaluator& evaluator, const SchemaArg& expected, const Val& value) {
+  if (value.is_none()) return None{};
+  const auto tensor = [&](const Val& v) -> Arg { return v.is_none() ? Arg(None{}) : Arg(evaluator.tensor(v)); };
+  switch (expected.type) {
+    case ArgType::tensor:
+      return tensor(value);
+    case ArgType::tensor_list:
+    case ArgType::optional_tensor_list:
+      return list_arg(value, tensor);
+    case ArgType::integer:
+    case ArgType::number:
+      return number_arg(value);
+    case ArgType::integer_list:
+    case ArgType::number_list:
+      return list_arg(value, number_arg);
+    case ArgType::boolean:
+      return *value.get<bool>();
+    case ArgType::boolean_list:
+      return list_arg(value, [](const Val& v) -> Arg { return *v.get<bool>(); });
+    case ArgType::string:
+      return *value.get<std::string>();
+    case ArgType::dtype:
+      return *dtype_of_scalar_type(*value.integer());
+    case ArgType::memory_format: {
+      static constexpr MemoryFormat kFormats[] = {MemoryFormat::contiguous, MemoryFormat::preserve,
+                                                  MemoryFormat::channels_last, MemoryFormat::channels_last_3d};
+      return kFormats[*value.integer()];
+    }
+    case ArgType::device:
+      return std::string("cpu");
+    case ArgType::layout:
+      return None{};
+  }
+  return None{};
+}
+
+std::string describe_arguments(const Vals& args, const Keywords& keywords) {
+  std::vector<std::string> parts;
+  for (const Val& arg : args) parts.emplace_back(arg.kind());
+  for (const auto& [name, value] : keywords) parts.push_back(fmt::format("{}={}", printable(name, 40), value.kind()));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+void refuse_unknown_values(Evaluator& evaluator, std::string_view name, const Vals& args) {
+  const auto check = [&](const Val& value) {
+    if (const auto* unknown = value.get<Unknown>())
+      evaluator.unsupported(
+          fmt::format("{} takes a number that is not known when the model is tuned: {}", name, unknown->reason),
+          "compute with tensors all the way, or give samples of one size");
+  };
+  for (const Val& arg : args) {
+    check(arg);
+    if (const Vals* items = arg.items()) std::ranges::for_each(*items, check);
+  }
+}
+
+const OpInfo& choose_overload(Evaluator& evaluator, std::string_view name, const Vals& args, const Keywords& keywords) {
+  const auto found = overloads().find(name);
+  if (found == overloads().end())
+    evaluator.unsupported(fmt::format("aitune has no operator aten.{}", printable(name)),
+                          "write it with other operators, or report that it is missing");
+  const OpInfo* best = nullptr;
+  int least = 0;
+  for (const OpInfo* op : found->second) {
+    const auto cost = mismatch(*op, args, keywords);
+    if (!cost || (best != nullptr && *cost >= least)) continue;
+    best = op;
+    least = *cost;
+  }
+  if (best != nullptr) return *best;
+  refuse_unknown_values(evaluator, name, args);
+  std::vector<std::string_view> there;
+  for (const OpInfo* op : found->second) there.push_back(op->schema);
+  evaluator.unsupported(fmt::format("no overload of aten.{} takes ({}); there are: {}", name,
+                                    describe_arguments(args, keywords), fmt::join(there, "; ")));
+}
+
+// Shape rules let symbolic sizes pass that may or may not agree; a view that shows more than there is must not.
+void check_same_elements(Evaluator& evaluator, const OpInfo& op, const ArgList& args, const TensorType& result) {
+  static constexpr OpId views[] = {OpId::aten_view_default, OpId::aten_reshape_default, OpId::aten__unsafe_view_default,
+                                   OpId::aten__reshape_alias_default, OpId::aten_view_copy_default};
+  if (std::ranges::find(views, op.id) == std::end(views)) return;
+  const SymInt before = product(args.at(0).value()->type.shape), after = product(result.shape);
+  if (before == after) return;
+  evaluator.unsupported(fmt::format("{}: whether {} holds {} elements is not known for every size", op.name,
+                                    to_string(result.shape), before.str()),
+                        "write the view with sizes of its input");
+}
+
+Val results_of(const OpInfo& op, const Node& node) {
+  Vals values;
+  for (Value* output : node.outputs) values.emplace_back(output);
+  if (op.variadic_results) return make_list(std::move(values));
+  if (values.size() == 1) return values[0];
+  if (values.empty()) return None{};
+  return make_tuple(std::move(values));
+}
+
+Val add_node(Evaluator& evaluator, const OpInfo& op, const Vals& args, const Keywords& keywords) {
+  ArgList positional;
+  for (std::size_t i = 0; i < args.size(); ++i) positional.push_back(make_arg(evaluator, op.args[i], args[i]));
+  std::vector<std::pair<std::string, Arg>> named;
+  for (const auto& [name, value] : keywords)
+    if (const SchemaArg* expected = find_arg(op, name)) named.emplace_back(name, make_arg(evaluator, *expected, value));
+  ArgList bound = bind_arguments(op, std::move(positional), std::move(named));
+  std::vector<TensorType> types = infer_types(op, bound);
+  if (!types.empty()) check_same_elements(evaluator, op, bound, types[0]);
+  Node* node = evaluator.graph().add_node(op, std::move(bound), std::move(types));
+  node->source = evaluator.location();
+  return results_of(op, *node);
+}
+
+// What old files mean by operators that have changed since.
+void refuse_old_meanings(Evaluator& evaluator, std::string_view name, const Vals& args) {
+  const int version = evaluator.archive().version();
+  const auto whole = [](const Val& value) {
+    return is_whole(value) || (value.get<Value*>() != nullptr && !is_floating((*value.get<Value*>())->type.dtype));
+  };
+  if (version < 4 && (name == "div" || name == "div_") && args.size() == 2 && whole(args[0]) && whole(args[1]))
+    evaluator.unsupported("a division of integer tensors, in a file of a PyTorch that rounded it down",
+                          "load the model in PyTorch 1.6 or newer and save it again");
+  if (version < 5 && name == "full" && args.size() == 2 && is_whole(args[1]))
+    evaluator.unsupported("full() of an integer, in a file of a PyTorch that made floats of it",
+                          "load the model in PyTorch 1.7 or newer and save it again");
+}
+
+}  // namespace
+
+bool is_operator(std::string_view name) { return overloads().contains(name); }
+
+Val call_operator(Evaluator& evaluator, std::string_view name, const Vals& args, const Keywords& keywords) {
+  refuse_old_meanings(evaluator, name, args);
+  const OpInfo& op = choose_overload(evaluator, name, args, keywords);
+  evaluator.charge(10);
+  try {
+    return add_node(evaluator, op, args, keywords);
+  } catch (const InvalidArgument& error) {
+    evaluator.invalid(fmt::format("{}: {}", op.name, error.problem()), error.fix());
+  } catch (const Unsupported& error) {
+    if (error.where() == evaluator.location().code) throw;
+    evaluator.unsupported(
+        error.problem().starts_with(op.name) ? error.problem() : fmt::format("{}: {}", op.name, error.problem()),
+        error.fix());
+  }
+}
+
+}  // namespace aitune::torchscript

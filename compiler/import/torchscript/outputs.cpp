@@ -1,0 +1,109 @@
+#include "compiler/import/torchscript/outputs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+
+namespace aitune::torchscript {
+namespace {
+
+constexpr std::size_t kMaxOutputs = 1000;
+constexpr int kMaxDepth = 50;
+
+class Collector {
+ public:
+  Collector(Evaluator& evaluator, Graph& graph) : evaluator_(evaluator), graph_(graph) {}
+
+  void add(const Val& value, const std::string& name, int depth = 0) {
+    if (depth > kMaxDepth) refuse("the result is nested too deeply");
+    if (value.is_none()) return;
+    if (value.is_tensor() || value.get<Stored>() != nullptr) return add_tensor(evaluator_.tensor(value), name);
+    if (const auto* dict = value.get<DictPtr>()) {
+      for (const auto& [key, item] : (*dict)->items) add(item, printable(to_text(key), 100), depth + 1);
+      return;
+    }
+    const Vals* items = value.items();
+    if (items == nullptr) refuse(fmt::format("the model returns {}", value.kind()));
+    const auto* tuple = value.get<TuplePtr>();
+    const Class* type = tuple != nullptr ? (*tuple)->type : nullptr;
+    for (std::size_t i = 0; i < items->size(); ++i)
+      add((*items)[i], type != nullptr && i < type->fields.size() ? printable(type->fields[i].name, 100) : "",
+          depth + 1);
+  }
+
+  void add_state(const ObjectPtr& object) {
+    if (!visited_.insert(object.get()).second) return;
+    for (auto& [name, slot] : object->slots) {
+      const std::string path = object->path.empty() ? name : fmt::format("{}.{}", object->path, name);
+      if (slot.saved) check_state(path, slot);
+      visit(slot.value, 0);
+    }
+  }
+
+ private:
+  [[noreturn]] void refuse(const std::string& what) const {
+    throw Unsupported(what, evaluator_.archive().where(), "let the model take and return tensors");
+  }
+
+  void add_tensor(Value* value, const std::string& name) {
+    if (graph_.outputs.size() == kMaxOutputs) refuse("the model returns too many tensors");
+    const std::string base = name.empty() ? value->name : name;
+    std::string unique = base;
+    for (int i = 1; !names_.insert(unique).second; ++i) unique = fmt::format("{}_{}", base, i);
+    graph_.outputs.push_back(value);
+    graph_.output_names.push_back(std::move(unique));
+  }
+
+  void visit(const Val& value, int depth) {
+    if (depth > kMaxDepth) return;
+    if (const auto* object = value.get<ObjectPtr>(); object != nullptr && (*object)->in_file) add_state(*object);
+    if (const Vals* items = value.items())
+      for (const Val& item : *items)
+        if (item.get<ObjectPtr>() != nullptr) visit(item, depth + 1);
+  }
+
+  void check_state(const std::string& path, const Slot& slot) {
+    const auto *before = slot.saved->get<Value*>(), *after = slot.value.get<Value*>();
+    if (before != nullptr && after != nullptr && *before == *after) return;
+    const bool carried = slot.read_first && !slot.given;
+    if (slot.value.is_tensor() || slot.value.get<Stored>() != nullptr) {
+      if (carried)
+        throw Unsupported(
+            fmt::format("the model keeps state in its attribute {}: each call reads what the last one wrote",
+                        printable(path)),
+            evaluator_.archive().where(),
+            fmt::format("give '{}' in the samples, as it is between calls: it becomes an input, and its new value an "
+                        "output",
+                        printable(path)));
+      return add_tensor(evaluator_.tensor(slot.value), path);
+    }
+    if (!slot.read_first || equal(slot.value, *slot.saved) == true) return;
+    throw Unsupported(
+        fmt::format("the model keeps state in its attribute {}: it was {} before the call and is {} after "
+                    "it",
+                    printable(path), printable(to_text(*slot.saved)), printable(to_text(slot.value))),
+        evaluator_.archive().where(),
+        fmt::format("give '{}' in the samples, as it is between calls: it becomes a constant", printable(path)));
+  }
+
+  Evaluator& evaluator_;
+  Graph& graph_;
+  std::set<const Object*> visited_;
+  std::set<std::string> names_;
+};
+
+}  // namespace
+
+void set_outputs(Evaluator& evaluator, const Val& result, Graph& graph) {
+  Collector collector(evaluator, graph);
+  collector.add(result, "");
+  collector.add_state(evaluator.archive().model());
+  if (graph.outputs.empty())
+    throw Unsupported("the model returns no tensors", evaluator.archive().where(),
+                      "let the model take and return tensors");
+}
+
+}  // namespace aitune::torchscript

@@ -1,0 +1,125 @@
+#pragma once
+// What TorchScript computes with while it is imported. Tensors are values of the graph; all else is known, or known to
+// be unknown.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "compiler/graph/graph.h"
+#include "compiler/import/torchscript/ast.h"
+
+namespace aitune::torchscript {
+
+struct Val;
+using Vals = std::vector<Val>;
+
+/// A list; shared by all that refer to it, as in Python.
+struct List {
+  Vals items;
+  bool stored = false;  ///< came from the file: changing it would be state
+};
+/// A tuple, or a NamedTuple with the names of its fields.
+struct Tuple {
+  Vals items;
+  const Class* type = nullptr;
+};
+struct Dict {
+  std::vector<std::pair<Val, Val>> items;
+  bool stored = false;
+};
+
+/// A module, or an instance of another class.
+struct Object;
+
+/// A 0-dim tensor whose value is known: sizes in traced models travel in these.
+struct Number {
+  std::variant<bool, SymInt, double> value;
+  DType dtype = DType::i64;
+};
+/// A tensor of the file that nobody has asked for yet.
+struct Stored {
+  Tensor data;
+  std::string name;
+};
+struct Device {
+  std::string name;
+  bool operator==(const Device&) const = default;
+};
+/// Something that only the data of tensors, or sizes that move, can tell.
+struct Unknown {
+  std::string reason;
+};
+struct Uninitialized {};
+
+/// A function, or a method together with its object.
+struct Callable {
+  const Function* function = nullptr;
+  std::shared_ptr<Object> self;
+};
+/// The name of something of PyTorch's: "torch.add", "ops.prim.dtype", "annotate".
+struct Builtin {
+  std::string name;
+};
+
+using ListPtr = std::shared_ptr<List>;
+using TuplePtr = std::shared_ptr<const Tuple>;
+using DictPtr = std::shared_ptr<Dict>;
+using ObjectPtr = std::shared_ptr<Object>;
+
+using ValBase = std::variant<None, bool, SymInt, double, std::string, Value*, Number, ListPtr, TuplePtr, DictPtr,
+                             ObjectPtr, Device, Unknown, Uninitialized, Stored, Callable, const Class*, Builtin>;
+struct Val : ValBase {
+  using ValBase::ValBase;
+
+  template <typename T>
+  const T* get() const {
+    return std::get_if<T>(static_cast<const ValBase*>(this));
+  }
+  bool is_none() const { return get<None>() != nullptr; }
+  bool is_tensor() const { return get<Value*>() != nullptr || get<Number>() != nullptr; }
+  /// A plain number, not a tensor.
+  bool is_number() const { return get<bool>() != nullptr || get<SymInt>() != nullptr || get<double>() != nullptr; }
+  /// The items of a list or a tuple; null for anything else.
+  const Vals* items() const;
+  /// A constant integer.
+  std::optional<std::int64_t> integer() const;
+  /// "a list", "an integer", ...: for messages.
+  std::string_view kind() const;
+};
+
+/// An attribute of an object, and what forward() did to it.
+struct Slot {
+  Val value;
+  std::optional<Val> saved;  ///< what it was before the first write
+  bool read_first = false;   ///< read before the first write
+  bool given = false;        ///< the user's samples hold it
+};
+struct Object {
+  const Class* type = nullptr;
+  std::string path;      ///< of a module in the model: "layer1.0.conv1"; empty for the model itself
+  bool in_file = false;  ///< not made by the program
+  std::map<std::string, Slot, std::less<>> slots;
+};
+
+ListPtr make_list(Vals items);
+TuplePtr make_tuple(Vals items, const Class* type = nullptr);
+
+/// Whether two values are equal, as Python sees it; nothing where only the data of tensors, or sizes that move, tell.
+/// `steps` counts the comparisons.
+std::optional<bool> equal(const Val& a, const Val& b, std::size_t* steps = nullptr);
+
+/// How Python's str() shows it; symbols stand for themselves. At most a few thousand characters.
+std::string to_text(const Val& value);
+
+/// The dtype behind one of PyTorch's ScalarType numbers, and back.
+std::optional<DType> dtype_of_scalar_type(std::int64_t number);
+std::int64_t scalar_type_of(DType dtype);
+
+}  // namespace aitune::torchscript

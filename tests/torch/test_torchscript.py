@@ -1,0 +1,159 @@
+"""Files of torch.jit.save, scripted and traced: aitune's numbers against PyTorch's, as through a .pt2."""
+
+import importlib.util
+import os
+import pathlib
+import warnings
+
+import numpy as np
+import pytest
+import support
+import torch
+import torchvision
+from torch import nn
+from zoo import ZOO
+
+warnings.filterwarnings("ignore", category=FutureWarning)
+warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+
+
+
+def save(model, inputs, how, path):
+    with torch.no_grad():
+        if how == "traced":
+            made = torch.jit.trace(model, tuple(t.clone() for t in inputs), check_trace=False)
+        else:
+            made = torch.jit.script(model)
+    torch.jit.save(made, path)
+    return made
+
+
+def tune_and_check(folder, model, samples, bound, name, tuning=None, words=()):
+    files = [support.write_inputs(folder / f"in{i}.npz", sample) for i, sample in enumerate(samples)]
+    with_samples = [word for file in files[:tuning] for word in ("-i", file)]
+    support.must("tune", folder / "model.pt", *with_samples, "-o", folder / "model.ait", *support.FAST, *words)
+    support.must("run", folder / "model.ait", *[w for file in files for w in ("-i", file)], "-o", folder / "out.npz")
+    for i, sample in enumerate(samples):
+        with torch.no_grad():
+            want = support.tensors_of(model(*[t.clone() for t in sample]))
+        out = folder / (f"out.{i}.npz" if len(samples) > 1 else "out.npz")
+        support.check_same(support.read_outputs(out), want, bound, f"{name}, inputs {i}")
+
+
+@pytest.mark.parametrize("how", ["scripted", "traced"])
+@pytest.mark.parametrize("name", ZOO)
+def test_zoo(name, how, tmp_path, generator):
+    case = ZOO[name]
+    model = case.model().eval()
+    # A traced model keeps the sizes that it was traced with wherever Python computed with them.
+    moves = case.dynamic and how == "scripted"
+    samples = [case.inputs(batch, generator) for batch in ([2, 5, 3] if moves else [2, 2])]
+    try:
+        save(model, samples[0], how, tmp_path / "model.pt")
+    except Exception as error:  # torch.jit's, of many types
+        pytest.skip(f"torch.jit cannot save it: {str(error).splitlines()[0] if str(error) else type(error)}")
+    bound = support.BF16_BOUND if name == "BrainFloat" else support.FP32_BOUND
+    tune_and_check(tmp_path, model, samples, bound, name, tuning=2 if moves else 1)
+
+
+@pytest.mark.parametrize("how", ["scripted", "traced"])
+@pytest.mark.parametrize("name,size", [("resnet18", 64), ("mobilenet_v3_large", 64),
+                                       pytest.param("vit_b_16", 224, marks=pytest.mark.slow)])
+def test_torchvision(name, size, how, tmp_path, generator):
+    model = torchvision.models.get_model(name, weights=None).eval()
+    image = torch.rand(1, 3, size, size, generator=generator)
+    save(model, [image], how, tmp_path / "model.pt")
+    tune_and_check(tmp_path, model, [[image]], support.FP32_BOUND, name, words=["--set", "portable=false"])
+
+
+class Dynamic(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(6, 4)
+        self.register_buffer("offset", torch.rand(4))
+
+    def forward(self, x: torch.Tensor, k: int = 2):
+        y = self.inner(x) + self.offset
+        return y.reshape(x.shape[0] * 2, -1).relu_() * k, torch.zeros(x.size(0) // 2 + 1, 3), y.max(1)[0]
+
+
+def test_the_file_is_a_program_of_torch_export(tmp_path, generator):
+    """Whatever form it came from, torch.export.load opens the .ait, with the symbol's range."""
+    model = Dynamic().eval()
+    save(model, [torch.rand(2, 6)], "scripted", tmp_path / "model.pt")
+    samples = [[torch.rand(batch, 6, generator=generator)] for batch in (2, 7, 4)]
+    tune_and_check(tmp_path, model, samples, support.FP32_BOUND, "Dynamic", tuning=2)
+    program = torch.export.load(tmp_path / "model.ait")
+    assert [(c.lower, c.upper) for c in program.range_constraints.values()] == [(2, 7)]
+    assert set(program.state_dict) >= {"inner.weight", "inner.bias", "offset"}
+    for sample in samples:
+        with torch.no_grad():
+            for want, got in zip(support.tensors_of(model(*sample)), program.module()(*sample), strict=True):
+                assert torch.allclose(want, got, atol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["scripted", "traced"])
+def test_residual_as_a_program_of_torch_export(how, tmp_path, generator):
+    case = ZOO["Residual"]
+    model = case.model().eval()
+    inputs = case.inputs(2, generator)
+    save(model, inputs, how, tmp_path / "model.pt")
+    tune_and_check(tmp_path, model, [inputs], support.FP32_BOUND, "Residual")
+    with torch.no_grad():
+        want, got = model(*inputs), torch.export.load(tmp_path / "model.ait").module()(*inputs)
+    assert torch.allclose(want, got, atol=1e-5)
+
+
+def silero():
+    """The TorchScript file in the PyPI package silero-vad: AITUNE_SILERO=FILE, or installed."""
+    if os.environ.get("AITUNE_SILERO"):
+        return pathlib.Path(os.environ["AITUNE_SILERO"])
+    spec = importlib.util.find_spec("silero_vad")
+    if spec is None:
+        pytest.skip("silero-vad is not installed, and AITUNE_SILERO does not name its silero_vad.jit")
+    return pathlib.Path(spec.submodule_search_locations[0]) / "data/silero_vad.jit"
+
+
+@pytest.mark.parametrize("rate,size,context", [(16000, 512, 64), (8000, 256, 32)])
+def test_silero_streams(rate, size, context, tmp_path, generator):
+    """The rate is a constant; the state that the module keeps comes in and goes out."""
+    path = silero()
+    model = torch.jit.load(path)
+    fixed = {"sr": torch.tensor(rate), "_last_sr": torch.tensor(rate), "_last_batch_size": torch.tensor(1)}
+    state = {"_state": torch.zeros(2, 1, 128), "_context": torch.zeros(1, context)}
+    time = torch.arange(size * 12) / rate
+    sound = torch.sin(time * 2 * torch.pi * 180) * torch.rand(size * 12, generator=generator)
+    chunks = sound.reshape(12, 1, size)
+    support.write_inputs(tmp_path / "in.npz", {"x": chunks[0], **fixed, **state})
+    support.must("tune", path, "-i", tmp_path / "in.npz", "-o", tmp_path / "model.ait", *support.FAST)
+    model.reset_states()
+    for i, chunk in enumerate(chunks):
+        support.write_inputs(tmp_path / "in.npz", {"x": chunk, **state})
+        support.must("run", tmp_path / "model.ait", "-i", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+        with np.load(tmp_path / "out.npz") as out:
+            state = {name: torch.from_numpy(out[name]) for name in ("_state", "_context")}
+            got = [out[name] for name in out.files if name not in state]
+        with torch.no_grad():
+            want = model(chunk, rate)
+        support.check_same(got, [want], support.FP32_BOUND, f"{rate} Hz, chunk {i}")
+
+
+def test_silero_says_how_its_state_comes_in(tmp_path):
+    support.write_inputs(tmp_path / "in.npz", {"x": torch.zeros(1, 512), "sr": torch.tensor(16000)})
+    result = support.aitune("tune", silero(), "-i", tmp_path / "in.npz", "-o", tmp_path / "model.ait")
+    assert result.status != 0 and "give '_context' in the samples" in result.err
+
+
+class Undecided(nn.Module):
+    def forward(self, x: torch.Tensor):
+        if bool(x.sum() > 0):
+            return x
+        return -x
+
+
+def test_what_cannot_be_decided_is_named_with_its_line(tmp_path):
+    save(Undecided(), [torch.zeros(2)], "scripted", tmp_path / "model.pt")
+    support.write_inputs(tmp_path / "in.npz", [torch.zeros(2)])
+    result = support.aitune("tune", tmp_path / "model.pt", "-i", tmp_path / "in.npz", "-o", tmp_path / "model.ait")
+    assert result.status != 0
+    assert "test_torchscript.py:" in result.err and "if bool(x.sum() > 0)" in result.err
