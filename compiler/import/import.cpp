@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "compiler/import/dynamo/import.h"
+#include "compiler/import/fx/import.h"
 #include "compiler/import/portable/portable.h"
 #include "compiler/import/torchscript/import.h"
 #include "format/zip_reader.h"
@@ -16,11 +17,6 @@ struct IrRow {
   std::string_view name;
 };
 constexpr IrRow kIrs[] = {{IRType::dynamo, "dynamo"}, {IRType::ts, "ts"}, {IRType::fx, "fx"}};
-
-[[noreturn]] void refuse(IRType ir, const std::filesystem::path& path) {
-  throw Unsupported(fmt::format("ir={} is not read by this version", ir_name(ir)), path.string(),
-                    "Export the model with torch.export.export and torch.export.save, and use ir=dynamo");
-}
 
 // A graph that torch.export has no form for goes without.
 void add_portable_program(ImportedModel& model, const NamedTensors& sample) {
@@ -50,6 +46,7 @@ IRType detect_ir(const std::filesystem::path& path) {
   const auto has = [&](std::string_view name) { return zip.find_in_top(name) != nullptr; };
   if (has("archive_format") || has("serialized_exported_program.json")) return IRType::dynamo;
   if (has("constants.pkl")) return IRType::ts;
+  if (has("data.pkl") && is_fx_file(path)) return IRType::fx;
   return IRType::dynamo;  // whose importer says what else the file is
 }
 
@@ -59,7 +56,10 @@ std::vector<ModelInput> model_inputs(const std::filesystem::path& path, IRType i
     for (auto& name : torchscript_inputs(path)) inputs.push_back({std::move(name), std::nullopt});
     return inputs;
   }
-  if (ir != IRType::dynamo) refuse(ir, path);
+  if (ir == IRType::fx) {
+    for (auto& name : fx_inputs(path)) inputs.push_back({std::move(name), std::nullopt});
+    return inputs;
+  }
   for (auto& [name, type] : pt2_inputs(path)) inputs.push_back({std::move(name), type.shape.size()});
   return inputs;
 }
@@ -70,7 +70,11 @@ ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::spa
     add_portable_program(model, calls.front());
     return {std::move(model), std::move(calls)};
   }
-  if (ir != IRType::dynamo) refuse(ir, path);
+  if (ir == IRType::fx) {
+    ImportedModel model = import_fx(path, samples);
+    add_portable_program(model, samples.front());
+    return {std::move(model), {samples.begin(), samples.end()}};
+  }
   return {import_pt2(path), {samples.begin(), samples.end()}};
 }
 

@@ -29,6 +29,7 @@ struct ImportedModel {
   /// data/aotinductor/) and ".data/serialization_id" are left out. Written in this order into any PT2 archive, together
   /// with other entries, they give back the program; torch.export.load wants extra/ to hold UTF-8 text only.
   std::vector<PortableEntry> portable;
+  std::vector<std::string> warnings;  ///< what the user should know, each with its place in the model
 };
 
 }  // namespace aitune

@@ -118,6 +118,7 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
   const IRType ir = impl.ir.value_or(config.ir);
   auto [imported, calls] = import_model(impl.source, ir, samples);
   check_program(imported, impl.source);
+  for (const std::string& warning : imported.warnings) out.warn(warning);
   if (config.compile_config.portable && imported.portable.empty())
     out.warn(fmt::format(
         "portable=false: torch.export has no form for this program of ir={}, so that the file runs where its "

@@ -207,6 +207,20 @@ def archive_seeds():
         put("pt2_fuzz", file, (ROOT.parents[1] / f"compiler/import/dynamo/testdata/{file}.pt2").read_bytes())
 
 
+def fx_seeds():
+    for name in ("small", "small_protocol4", "nested"):
+        archive = zipfile.ZipFile(ROOT.parents[1] / f"compiler/import/fx/testdata/{name}.pt")
+        put("fx_fuzz", name, archive.read(f"{name}/data.pkl"))
+    put("fx_fuzz", "modules", b"def forward(self, x):\n    linear = self.linear(x);  x = None\n    inner = self.inner(linear)\n"
+        b"    buffer = self.buffer\n    add = inner + buffer;  inner = buffer = None\n    return {'a': (add, [linear])}\n")
+    put("fx_fuzz", "functions", b"def forward(self, x, y = None):\n    size = x.size(0)\n    pow_1 = math_sqrt(size) ** -0.5\n"
+        b"    cat = torch.cat([x, x * pow_1], dim = -1)\n    relu = torch.nn.functional.relu(cat, inplace = True)\n"
+        b"    getitem = relu[(slice(None, None, None), slice(1, None, 2), None)]\n    relu += 1;  iadd = relu\n"
+        b"    interpolate = torch.nn.functional.interpolate(getitem, scale_factor = 2.0)\n    x[0] = 1\n"
+        b"    softmax = torch.nn.functional.softmax(iadd, dim = -1, _stacklevel = 3, dtype = torch.float64)\n"
+        b"    split = softmax.split([3, 5], dim = 1)\n    getattr_1 = split[0].shape\n    return (interpolate, getattr_1[0] // 2 == 1, softmax.to(x.dtype))\n")
+
+
 def torch_seeds():
     try:
         import torch
@@ -238,4 +252,5 @@ if __name__ == "__main__":
     manifest_seeds()
     tuning_seeds()
     archive_seeds()
+    fx_seeds()
     torch_seeds()

@@ -51,6 +51,11 @@ struct PickleOptions {
   std::span<const std::string_view> callable;
   /// Names that begin like this may be called, too.
   std::span<const std::string_view> callable_prefixes;
+  /// Whether an object of this class may be made without its constructor (NEWOBJ, then BUILD): it becomes an inert call
+  /// node with its attributes as state. Null: no class may.
+  bool (*inert_class)(std::string_view name) = nullptr;
+  /// What a user can do about a pickle that wants more.
+  std::string_view advice = "save plain tensors, lists and dicts";
   std::uint64_t max_bytes = std::uint64_t{1} << 28;
   std::uint64_t max_values = std::uint64_t{1} << 22;
   /// Nodes that a walk of the whole value may meet, each counted as often as it is referred to: a small pickle can

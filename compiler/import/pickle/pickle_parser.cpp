@@ -338,14 +338,14 @@ void PickleParser::op_call(unsigned char op) {
   if (op == 0x92) {
     const PickleValue* const keywords = pop();
     if (!keywords->is(PickleKind::dict) || !keywords->items.empty()) {
-      unsupported("an object made with keyword arguments", "save plain tensors, lists and dicts");
+      unsupported("an object made with keyword arguments", std::string(options_.advice));
     }
   }
   const PickleValue* const arguments = pop();
   const PickleValue* const callee = pop();
   if (!arguments->is(PickleKind::tuple)) corrupt("the arguments of a call are not a tuple");
   charge(arguments->items.size());
-  push_call(callee_name(*callee), arguments->items);
+  push_call(callee_name(*callee), arguments->items, op != 'R');
 }
 
 void PickleParser::op_call_from_mark(unsigned char op) {
@@ -363,14 +363,20 @@ void PickleParser::op_call_from_mark(unsigned char op) {
   push_call(callee, std::move(arguments));
 }
 
-void PickleParser::push_call(const std::string& callee, std::vector<const PickleValue*> arguments) {
+bool PickleParser::may_call(std::string_view callee, bool object) const {
   const auto& extra = options_.callable;
   const auto begins = [&](std::string_view prefix) { return callee.starts_with(prefix); };
-  if (!is_callable_by_default(callee) && std::find(extra.begin(), extra.end(), callee) == extra.end() &&
-      std::ranges::none_of(options_.callable_prefixes, begins)) {
+  return is_callable_by_default(callee) || std::find(extra.begin(), extra.end(), callee) != extra.end() ||
+         std::ranges::any_of(options_.callable_prefixes, begins) ||
+         (object && options_.inert_class != nullptr && options_.inert_class(callee));
+}
+
+// `object`: made by cls.__new__, which runs none of the class's own code.
+void PickleParser::push_call(const std::string& callee, std::vector<const PickleValue*> arguments, bool object) {
+  if (!may_call(callee, object)) {
     throw Unsupported(fmt::format("the pickle wants to call {} at offset {}: refused, aitune never executes pickles",
                                   printable(callee), op_at_),
-                      std::string(where_), "save plain tensors, lists and dicts");
+                      std::string(where_), std::string(options_.advice));
   }
   for (const PickleValue* const argument : arguments) charge(argument->items.size() + argument->text.size() / 8);
   PickleValue& call = push(PickleKind::call);

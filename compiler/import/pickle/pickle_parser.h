@@ -71,7 +71,8 @@ class PickleParser {
   void op_unsupported(unsigned char op);
 
   PickleValue& push_global(std::string_view module, std::string_view name);
-  void push_call(const std::string& callee, std::vector<const PickleValue*> arguments);
+  void push_call(const std::string& callee, std::vector<const PickleValue*> arguments, bool object = false);
+  bool may_call(std::string_view callee, bool object) const;
   const std::string& callee_name(const PickleValue& callee);
   void set_items(PickleValue& dict, std::span<const PickleValue* const> items);
   [[noreturn]] void corrupt(std::string_view what) const;

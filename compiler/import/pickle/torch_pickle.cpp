@@ -22,12 +22,12 @@ struct TorchFile::State {
   PickleDocument document;
   TorchStorages storages;
 
-  State(ZipReader reader, std::string name)
+  State(ZipReader reader, std::string name, const PickleOptions& options)
       : zip(std::move(reader)), where(std::move(name)), storages(zip, where, "data") {
     check_kind();
     const ZipEntry& entry = zip.at("data.pkl");
     zip.verify_crc(entry);
-    document = PickleDocument::parse(zip.bytes(entry), where + "/data.pkl");
+    document = PickleDocument::parse(zip.bytes(entry), where + "/data.pkl", options);
   }
 
   void check_kind() const {
@@ -44,17 +44,18 @@ struct TorchFile::State {
   }
 };
 
-TorchFile TorchFile::open(const std::filesystem::path& path) {
+TorchFile TorchFile::open(const std::filesystem::path& path, const PickleOptions& options) {
   const MappedFile file = MappedFile::open(path);
-  return {file.bytes(), file.path(), file.owner()};
+  return {file.bytes(), file.path(), file.owner(), options};
 }
 
-TorchFile::TorchFile(std::span<const std::byte> bytes, std::string where, std::shared_ptr<const void> owner) {
+TorchFile::TorchFile(std::span<const std::byte> bytes, std::string where, std::shared_ptr<const void> owner,
+                     const PickleOptions& options) {
   if (as_text(bytes).starts_with(kOldMagic)) {
     throw Unsupported("the file has the form that torch.save wrote before PyTorch 1.6", where,
                       "load it in PyTorch and save it again");
   }
-  state_ = std::make_unique<State>(ZipReader(bytes, where, std::move(owner)), where);
+  state_ = std::make_unique<State>(ZipReader(bytes, where, std::move(owner)), where, options);
 }
 
 TorchFile::~TorchFile() = default;
@@ -62,6 +63,8 @@ TorchFile::TorchFile(TorchFile&&) noexcept = default;
 TorchFile& TorchFile::operator=(TorchFile&&) noexcept = default;
 
 const PickleValue& TorchFile::root() const { return state_->document.root(); }
+
+const std::string& TorchFile::where() const { return state_->where; }
 
 bool TorchFile::is_tensor(const PickleValue& value) { return is_tensor_record(value); }
 

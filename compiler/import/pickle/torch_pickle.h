@@ -23,14 +23,17 @@ class TorchFile {
  public:
   /// Throws NotFound, IoError, Corrupt, or Unsupported: for the format before PyTorch 1.6, for TorchScript, for pickles
   /// that want to call something.
-  static TorchFile open(const std::filesystem::path& path);
+  static TorchFile open(const std::filesystem::path& path, const PickleOptions& options = {});
   /// A file inside another one. Tensors keep `owner`; with a null one their bytes are copied.
-  TorchFile(std::span<const std::byte> bytes, std::string where, std::shared_ptr<const void> owner);
+  TorchFile(std::span<const std::byte> bytes, std::string where, std::shared_ptr<const void> owner,
+            const PickleOptions& options = {});
   ~TorchFile();
   TorchFile(TorchFile&&) noexcept;
   TorchFile& operator=(TorchFile&&) noexcept;
 
   const PickleValue& root() const;
+  /// The name of the file, for messages.
+  const std::string& where() const;
   /// Whether `value` stands for a tensor or a parameter.
   static bool is_tensor(const PickleValue& value);
   /// The tensor that `value` stands for, with its own strides and storage offset, mapped without copying (unless the

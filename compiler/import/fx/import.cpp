@@ -1,0 +1,167 @@
+#include "compiler/import/fx/import.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "compiler/import/dynamo/mutation.h"
+#include "compiler/import/fx/interpreter.h"
+#include "compiler/import/sample_types.h"
+
+namespace aitune {
+namespace {
+
+using fx::PyKind;
+using fx::PyValue;
+
+constexpr std::string_view kTrace = "save torch.fx.symbolic_trace(model.eval()) with torch.save, and use ir=fx";
+
+// Says what the file holds instead of a GraphModule.
+void check_root(const TorchFile& file) {
+  const PickleValue& root = file.root();
+  if (root.is_call(fx::kGraphModule)) return;
+  std::string found = "something else";
+  if (fx::Records::is_module(root)) found = fmt::format("a {}", root.text.substr(0, 100));
+  if (root.is(PickleKind::dict)) found = "a dict, perhaps a model's weights without the model";
+  if (TorchFile::is_tensor(root)) found = "a tensor";
+  throw Unsupported(fmt::format("the file holds {}, not a torch.fx GraphModule", found), file.where(),
+                    std::string(kTrace));
+}
+
+TorchFile open_model(const std::filesystem::path& path) {
+  if (ZipReader::open(path).find_in_top("data.pkl") == nullptr) {
+    throw Unsupported("torch.save did not write this file, so it holds no torch.fx GraphModule", path.string(),
+                      std::string(kTrace));
+  }
+  return TorchFile::open(path, fx::pickle_options());
+}
+
+/// The forward's parameters but for self.
+std::vector<fx::Parameter> parameters(fx::Interpreter& interpreter, const PyValue& model) {
+  const auto& forward = interpreter.program(model).functions.find("forward")->second;
+  if (forward.parameters.empty()) throw Corrupt("the forward has no parameter self", interpreter.records().where());
+  return {forward.parameters.begin() + 1, forward.parameters.end()};
+}
+
+void refuse_unknown(std::span<const fx::Parameter> parameters, std::span<const NamedTensors> samples,
+                    const std::string& where) {
+  std::string known;
+  for (const fx::Parameter& parameter : parameters) known += (known.empty() ? "" : ", ") + parameter.name;
+  for (const NamedTensors& sample : samples) {
+    for (const auto& [name, tensor] : sample) {
+      bool found = std::ranges::any_of(parameters, [&](const fx::Parameter& p) { return p.name == name; });
+      for (std::size_t i = 0; i < parameters.size(); ++i) found = found || name == std::to_string(i);
+      if (!found) {
+        throw InvalidArgument(fmt::format("the model has no input '{}'", name), where,
+                              fmt::format("its inputs are: {}", known));
+      }
+    }
+  }
+}
+
+/// Makes the graph's inputs of the samples, and the arguments of the forward.
+fx::PyArgs add_inputs(std::span<const fx::Parameter> parameters, std::span<const NamedTensors> samples,
+                      const std::string& where, Graph& graph) {
+  if (samples.empty()) throw InvalidArgument("a GraphModule tells no shapes: give at least one sample", where);
+  refuse_unknown(parameters, samples, where);
+  std::vector<std::string> names;
+  std::vector<std::vector<Tensor>> inputs;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    auto found = find_samples(parameters[i].name, i, samples);
+    if (!found && !parameters[i].default_value)
+      throw InvalidArgument(fmt::format("the samples lack the input '{}'", parameters[i].name), where);
+    if (!found) continue;
+    names.push_back(parameters[i].name);
+    inputs.push_back(*std::move(found));
+  }
+  fx::PyArgs args;
+  const std::vector<TensorType> types = types_of_samples(names, inputs, graph.symbols);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    args.keyword.emplace_back(names[i], PyValue::of(graph.add_input(names[i], types[i])));
+  return args;
+}
+
+class Outputs {
+ public:
+  Outputs(Graph& graph, fx::Writer& writer) : graph_(graph), writer_(writer) {}
+
+  void add(const PyValue& value, const std::string& name) {
+    if (value.is_tensor()) {
+      graph_.outputs.push_back(value.tensor);
+      graph_.output_names.push_back(unique(name.empty() ? value.tensor->name : name));
+    } else if (value.is_none()) {
+      writer_.warn("an output that is None is left out");
+    } else if (value.is_sequence() || value.is(PyKind::dict)) {
+      for (std::size_t i = 0; i < value.items().size(); ++i)
+        add(value.items()[i], value.is(PyKind::dict) ? value.keys[i] : name);
+    } else {
+      throw Unsupported(fmt::format("the output {}", value.describe()), "", "let the model return tensors");
+    }
+    if (graph_.outputs.size() > 10000) throw Unsupported("more outputs than aitune takes");
+  }
+
+ private:
+  std::string unique(const std::string& name) const {
+    std::string result = name;
+    for (int i = 1; std::ranges::find(graph_.output_names, result) != graph_.output_names.end(); ++i)
+      result = fmt::format("{}_{}", name, i);
+    return result;
+  }
+
+  Graph& graph_;
+  fx::Writer& writer_;
+};
+
+ImportedModel import_file(const TorchFile& file, std::span<const NamedTensors> samples) {
+  check_root(file);
+  ImportedModel model;
+  fx::Writer writer(model.graph);
+  fx::Records records(file, model.graph);
+  fx::Interpreter interpreter(writer, records);
+  const PyValue root = PyValue::module(file.root(), "");
+  fx::PyArgs args = add_inputs(parameters(interpreter, root), samples, file.where(), model.graph);
+  const PyValue result = interpreter.forward(root, std::move(args));
+  Outputs(model.graph, writer).add(result, "");
+  if (model.graph.outputs.empty()) throw Unsupported("the model returns no tensor", file.where());
+  if (const auto written = dynamo::mutated_names(model.graph); !written.empty()) {
+    throw Unsupported(fmt::format("the model writes to {}", fmt::join(written, ", ")), file.where(),
+                      "clone the tensor first, or call model.eval() before tracing");
+  }
+  model.warnings = writer.warnings();
+  return model;
+}
+
+}  // namespace
+
+bool is_fx_file(const std::filesystem::path& path) {
+  const ZipReader zip = ZipReader::open(path);
+  if (zip.find_in_top("data.pkl") == nullptr || zip.find_in_top("constants.pkl") != nullptr) return false;
+  return TorchFile::open(path, fx::pickle_options()).root().is_call(fx::kGraphModule);
+}
+
+std::vector<std::string> fx_inputs(const std::filesystem::path& path) {
+  const TorchFile file = open_model(path);
+  check_root(file);
+  Graph graph;
+  fx::Writer writer(graph);
+  fx::Records records(file, graph);
+  fx::Interpreter interpreter(writer, records);
+  std::vector<std::string> names;
+  for (const fx::Parameter& parameter : parameters(interpreter, PyValue::module(file.root(), "")))
+    names.push_back(parameter.name);
+  return names;
+}
+
+ImportedModel import_fx(const std::filesystem::path& path, std::span<const NamedTensors> samples) {
+  ImportedModel model = import_file(open_model(path), samples);
+  model.name = path.stem().string();
+  return model;
+}
+
+ImportedModel import_fx(std::span<const std::byte> bytes, const std::string& where,
+                        std::span<const NamedTensors> samples) {
+  return import_file(TorchFile(bytes, where, nullptr, fx::pickle_options()), samples);
+}
+
+}  // namespace aitune

@@ -1,0 +1,75 @@
+#include "compiler/import/fx/prelude_text.h"
+
+namespace aitune::fx {
+
+// Functions of one namespace carry its name, with dots as underscores.
+const std::string_view kLibraryPrelude = R"py(
+def torch_functional_einsum(equation, *operands):
+    many = len(operands) == 1 and isinstance(operands[0], (tuple, list))
+    return aten.einsum(equation, operands[0] if many else operands)
+
+torch_einsum = torch_functional_einsum
+
+def torch_functional_split(tensor, split_size_or_sections, dim=0):
+    return aten.split(tensor, split_size_or_sections, dim)
+
+def torch_functional_meshgrid(*tensors, indexing='ij'):
+    many = len(tensors) == 1 and isinstance(tensors[0], (tuple, list))
+    return aten.meshgrid(tensors[0] if many else tensors, indexing=indexing)
+
+torch_meshgrid = torch_functional_meshgrid
+
+def torch_functional_broadcast_tensors(*tensors):
+    return aten.broadcast_tensors(tensors)
+
+torch_broadcast_tensors = torch_functional_broadcast_tensors
+
+def torch_functional_norm(input, p='fro', dim=None, keepdim=False, out=None, dtype=None):
+    if p == 'nuc':
+        raise 'the nuclear norm'
+    return aten.linalg_vector_norm(input, 2.0 if p is None or p == 'fro' else p, dim, keepdim, dtype=dtype)
+
+torch_norm = torch_functional_norm
+
+def torch_bilinear(input1, input2, weight, bias=None):
+    return bilinear(input1, input2, weight, bias)
+
+def torch_pairwise_distance(x1, x2, p=2.0, eps=1e-06, keepdim=False):
+    return pairwise_distance(x1, x2, p, eps, keepdim)
+
+def torch_adaptive_max_pool1d(input, output_size):
+    return adaptive_max_pool1d(input, output_size, True)
+
+def torch_selu_(input):
+    return aten.selu_(input)
+
+def torch_split_with_sizes(input, split_sizes, dim=0):
+    return aten.split_with_sizes(input, split_sizes, dim)
+
+def torch_column_stack(tensors):
+    columns = []
+    for tensor in tensors:
+        columns = columns + [aten.reshape(tensor, [-1, 1]) if tensor.dim() < 2 else tensor]
+    return aten.cat(columns, 1)
+
+def torch__C__nn_pad(input, pad, mode='constant', value=None):
+    return aten.pad(input, pad, mode, value)
+
+def torch__C__nn_one_hot(input, num_classes=-1):
+    return one_hot(input, num_classes)
+
+def torch_addcmul(input, tensor1, tensor2, value=1):
+    return aten.addcmul(input, tensor1, tensor2, value=value)
+
+def torch_addcdiv(input, tensor1, tensor2, value=1):
+    return aten.addcdiv(input, tensor1, tensor2, value=value)
+
+# ---- torchvision
+
+def torchvision_ops_stochastic_depth_stochastic_depth(input, p, mode, training=True):
+    if training and p > 0:
+        aitune.warn('stochastic depth in training mode is left out; call model.eval() before tracing')
+    return input
+)py";
+
+}  // namespace aitune::fx

@@ -1,0 +1,118 @@
+#include "compiler/import/fx/writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+
+namespace aitune::fx {
+namespace {
+
+constexpr std::size_t kMaxNodes = std::size_t{1} << 18;
+constexpr std::int64_t kMaxElements = std::int64_t{1} << 40;
+constexpr std::size_t kMaxWarnings = 50;
+constexpr std::int64_t kMaxConstant = std::int64_t{1} << 24;
+
+// Shape rules let symbolic sizes pass that may or may not agree; a view that shows more than there is must not.
+void check_same_elements(const BoundCall& call, const TensorType& result) {
+  static constexpr auto views =
+      std::to_array<OpId>({OpId::aten_view_default, OpId::aten_reshape_default, OpId::aten__unsafe_view_default,
+                           OpId::aten__reshape_alias_default, OpId::aten_view_copy_default});
+  if (std::ranges::find(views, call.op->id) == views.end()) return;
+  const SymInt before = product(call.args.at(0).value()->type.shape), after = product(result.shape);
+  if (before == after) return;
+  throw Unsupported(
+      fmt::format("whether {} holds {} elements is not known for every size", to_string(result.shape), before.str()),
+      call.op->name, "write the view with sizes of its input");
+}
+
+// "(Tensor values, Tensor indices)" makes a named tuple in Python.
+std::vector<std::string> result_names(const OpInfo& op) {
+  std::vector<std::string> names;
+  std::string_view rest = std::string_view(op.schema).substr(op.schema.rfind("->"));
+  constexpr std::string_view type = "Tensor ";
+  for (auto at = rest.find(type); at != std::string_view::npos; at = rest.find(type)) {
+    rest.remove_prefix(at + type.size());
+    names.emplace_back(rest.substr(0, rest.find_first_of(",)")));
+  }
+  if (names.size() != op.result_count) names.clear();
+  return names;
+}
+
+void check_size(const BoundCall& call, const TensorType& result) {
+  const auto elements = product(result.shape).as_constant();
+  if (elements && *elements > kMaxElements)
+    throw Unsupported(fmt::format("a tensor of {} elements", *elements), call.op->name);
+}
+
+}  // namespace
+
+PyValue Writer::append(BoundCall call) {
+  if (graph_.nodes().size() >= kMaxNodes) throw Unsupported("the model has more operators than aitune reads");
+  std::vector<TensorType> types = infer_types(*call.op, call.args);
+  if (!types.empty()) check_same_elements(call, types.front());
+  for (const TensorType& type : types) check_size(call, type);
+  Node* const node = graph_.add_node(*call.op, std::move(call.args), std::move(types), hint_);
+  node->source = source_;
+  if (node->outputs.size() == 1 && !call.op->variadic_results) return PyValue::of(node->output());
+  PyItems results;
+  for (Value* const output : node->outputs) results.push_back(PyValue::of(output));
+  auto names = call.op->variadic_results ? std::vector<std::string>() : result_names(*call.op);
+  return PyValue::sequence(PyKind::tuple, std::move(results), std::move(names));
+}
+
+PyValue Writer::call(std::string_view base, const PyArgs& args) {
+  const auto number_to_tensor = [this](const PyValue& value) { return number(value); };
+  const bool in_place = base.size() > 1 && base.ends_with('_') && !base.ends_with("__");
+  if (in_place && overloads_of(base).empty() && !args.positional.empty()) {
+    const PyValue result = call(base.substr(0, base.size() - 1), args);
+    return call("copy_", {args.positional.front(), result});
+  }
+  return append(choose_overload(base, args, number_to_tensor));
+}
+
+PyValue Writer::call_exactly(std::string_view name, const PyArgs& args) {
+  const OpInfo* const op = find_op(name);
+  if (op == nullptr) {
+    throw Unsupported(fmt::format("the operator {} is not in aitune's list", name.substr(0, 100)), "",
+                      "docs/operators.md lists the operators");
+  }
+  return append(bind_overload(*op, args, [this](const PyValue& value) { return number(value); }));
+}
+
+Value* Writer::constant(Tensor data, std::string_view hint) {
+  if (data.numel() > kMaxConstant) throw Unsupported("a constant of more than 16 million elements");
+  Value* const value = graph_.add_weight(std::string(hint), "", std::move(data));
+  value->weight_name = value->name;
+  return value;
+}
+
+Value* Writer::number(const PyValue& value) {
+  std::string key;
+  Tensor data;
+  if (value.is(PyKind::boolean)) {
+    key = value.boolean ? "True" : "False";
+    data = Tensor::scalar(DType::b8, value.boolean);
+  } else if (value.is(PyKind::real)) {
+    key = fmt::format("{:a}", value.real);
+    data = Tensor::scalar(DType::f32, value.real);
+  } else if (value.is(PyKind::integer) && value.integer.is_constant()) {
+    key = value.integer.str();
+    data = Tensor::scalar(DType::i64, value.integer.constant());
+  } else {
+    throw Unsupported(fmt::format("{} in the place of a tensor", value.describe()));
+  }
+  auto& made = numbers_[key];
+  if (made == nullptr) made = constant(std::move(data), fmt::format("scalar_{}", numbers_.size() - 1));
+  return made;
+}
+
+void Writer::warn(std::string message) {
+  if (warnings_.size() < kMaxWarnings && std::ranges::find(warnings_, message) == warnings_.end()) {
+    warnings_.push_back(std::move(message));
+  }
+}
+
+}  // namespace aitune::fx

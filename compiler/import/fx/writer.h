@@ -1,0 +1,53 @@
+#pragma once
+// Appends nodes to the graph that is being imported.
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/graph/graph.h"
+#include "compiler/import/fx/overload.h"
+#include "compiler/import/fx/py_value.h"
+
+namespace aitune::fx {
+
+class Writer {
+ public:
+  explicit Writer(Graph& graph) : graph_(graph) {}
+
+  /// The operator "aten.BASE.*" that takes these arguments. One result is a tensor, several are a tuple. An in-place
+  /// operator ("relu_") that the list lacks is the plain one and a copy.
+  PyValue call(std::string_view base, const PyArgs& args);
+  PyValue call(std::string_view base, PyItems positional) { return call(base, PyArgs{std::move(positional), {}}); }
+  /// Exactly the row `name` ("aten.add.Tensor").
+  PyValue call_exactly(std::string_view name, const PyArgs& args);
+
+  /// A constant that the program holds itself, under a name of our own.
+  Value* constant(Tensor data, std::string_view hint);
+  /// A 0-dim tensor of a number; equal numbers share one.
+  Value* number(const PyValue& value);
+
+  /// Where nodes come from, and what their results are called, until the next call.
+  void at(SourceLocation source, std::string hint) {
+    source_ = std::move(source);
+    hint_ = std::move(hint);
+  }
+  void within(std::string module) { source_.module = std::move(module); }
+  const SourceLocation& source() const { return source_; }
+  Graph& graph() { return graph_; }
+  /// Told of each thing that the user should know.
+  void warn(std::string message);
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  PyValue append(BoundCall call);
+
+  Graph& graph_;
+  SourceLocation source_;
+  std::string hint_;
+  std::map<std::string, Value*, std::less<>> numbers_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace aitune::fx
