@@ -23,6 +23,7 @@ void check_call(const PlanKernel& kernel, const KernelArguments& call, std::stri
   evaluate_exprs(kernel.exprs, call.params, values);
   if (values[kernel.tasks] != call.tasks)
     refuse(fmt::format("gives its kernel {} tasks; it divides its work into {}", call.tasks, values[kernel.tasks]));
+  if (call.tasks <= 0) return;  // a size is 0: nothing runs
   for (const auto& a : kernel.accesses) {
     const std::int64_t first = values[a.first], end = values[a.end], room = call.buffer_bytes[a.buffer];
     if (first < 0 || end > room)

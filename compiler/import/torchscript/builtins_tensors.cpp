@@ -224,9 +224,9 @@ void add_tensor_questions(BuiltinTable& table) {
   table.add({"is_complex"}, is_complex_tensor);
   table.add({"is_same_size"}, same_size);
   table.add({"is_cuda", "is_xla", "is_mps", "is_xpu", "is_sparse", "is_sparse_csr", "is_mkldnn", "is_quantized",
-             "is_meta", "is_vulkan", "is_ipu", "is_maia", "is_ort", "is_nested", "requires_grad"},
+             "is_meta", "is_vulkan", "is_ipu", "is_maia", "is_ort", "is_nested"},
             no);
-  table.add({"is_leaf", "is_cpu", "is_contiguous"}, yes);
+  table.add({"requires_grad", "is_leaf", "is_cpu", "is_contiguous"}, yes);
   table.add({"grad", "name"}, none);
   table.add({"device"}, device);
   table.add({"type"}, device_type);

@@ -1,5 +1,6 @@
 // Operators of TorchScript that stand for several of the table.
 
+#include <array>
 #include <map>
 
 #include "compiler/import/torchscript/operators.h"
@@ -16,6 +17,15 @@ std::optional<Val> convolution(Evaluator& evaluator, const Vals& args, const Key
   constexpr std::size_t kMeaning = 9;
   if (args.size() < kMeaning) return std::nullopt;
   return op(evaluator, "convolution", Vals(args.begin(), args.begin() + kMeaning));
+}
+
+// (input, weight, bias, stride, padding, dilation, groups) with the padding by name, for any number of dimensions.
+std::optional<Val> convolution_by_name(Evaluator& evaluator, const Vals& args, const Keywords&) {
+  if (args.size() != 7 || !args[1].is_tensor()) return std::nullopt;
+  const std::size_t rank = evaluator.tensor(args[1])->type.shape.size();
+  if (rank < 3 || rank > 5) return std::nullopt;
+  static constexpr std::array<std::string_view, 3> kNames = {"conv1d", "conv2d", "conv3d"};
+  return op(evaluator, kNames[rank - 3], args);
 }
 
 // (input, [h, c], w_ih, w_hh, b_ih, b_hh) -> (h, c)
@@ -58,8 +68,10 @@ std::optional<Val> gru_cell(Evaluator& evaluator, const Vals& args, const Keywor
 
 std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, const Vals& args,
                                   const Keywords& keywords) {
-  static const std::map<std::string_view, Composite> table = {
-      {"_convolution", convolution}, {"lstm_cell", lstm_cell}, {"gru_cell", gru_cell}};
+  static const std::map<std::string_view, Composite> table = {{"_convolution", convolution},
+                                                              {"_convolution_mode", convolution_by_name},
+                                                              {"lstm_cell", lstm_cell},
+                                                              {"gru_cell", gru_cell}};
   const auto found = table.find(name);
   return found == table.end() ? std::nullopt : found->second(evaluator, args, keywords);
 }
