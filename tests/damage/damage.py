@@ -201,7 +201,8 @@ class Bench:
             self.judge(what, ["tune", "bad.pt2", "-i", self.good / "in.npz", "-o", "out.ait", *MODEL_FAST], self.box / "out.ait")
 
     def mended(self, name, suffix, part=None):
-        """Other contents with right checksums: refused for what they say, or run without harm."""
+        """Other contents with right checksums: refused for what they say, or run without harm. Not machine code: whose
+        checksum holds, it is trusted, and altered it may do anything, for any time."""
         data = (self.good / name).read_bytes()
         first, size = entry_span(self.good / name, suffix)
         if suffix == ".plan":
@@ -214,14 +215,6 @@ class Bench:
             if subprocess.run([self.mend, self.box / "altered.ait", self.box / "bad.ait"], capture_output=True, check=False).returncode != 0:
                 continue
             where = f"{name} {suffix} {part or ''}, {what}"
-            if part == "code":
-                # Machine code whose checksum holds is trusted by all but verify; what it prints as it dies is its own.
-                self.tried += 1
-                status, _, err = self.call("verify", "bad.ait")
-                self.refused += status != 0
-                if status not in (0, 1, 2):
-                    raise Failure(f"{where}: verify ended with {status}\n{err}")
-                continue
             self.judge(where, ["run", "bad.ait", "-i", self.good / "in.npz", "-o", "out.npz"], self.box / "out.npz")
             self.judge(where, ["inspect", "bad.ait"])
             self.judge(where, ["verify", "bad.ait"])
@@ -260,7 +253,7 @@ def main():
     tests = [(bench.inputs, n) for n in ("in.npy", "in.npz", "deflated.npz", "in.safetensors")]
     tests += [(bench.artifacts,), (bench.models,)]
     for name in ("good.ait", "blocks.ait"):
-        tests += [(bench.mended, name, ".plan", part) for part in ("description", "code", "constants")]
+        tests += [(bench.mended, name, ".plan", part) for part in ("description", "constants")]
     tests += [(bench.mended, "good.ait", entry) for entry in ("manifest.json", "0.inputs.safetensors", "0.outputs.safetensors")]
     failed = 0
     for test, *words in tests:
