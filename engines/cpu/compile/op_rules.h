@@ -32,6 +32,11 @@ void add_pooling_rules(RuleTable& table);
 
 const RuleTable& rules();
 
+/// A dim counted from the end, made non-negative.
+inline std::size_t wrap(std::int64_t dim, std::size_t rank) {
+  return static_cast<std::size_t>(dim < 0 ? dim + static_cast<std::int64_t>(rank) : dim);
+}
+
 /// Padding of a convolution or pooling node's input (argument 0), empty for other nodes.
 Halo halo_of_node(const Node& node);
 

@@ -12,10 +12,6 @@
 namespace aitune::cpu {
 namespace {
 
-std::size_t wrap(std::int64_t dim, std::size_t rank) {
-  return static_cast<std::size_t>(dim < 0 ? dim + static_cast<std::int64_t>(rank) : dim);
-}
-
 /// The result's own index along a dim.
 Scalar index_along(std::size_t dim, std::size_t rank) {
   Affine map{0, std::vector<SymInt>(rank, SymInt(0))};

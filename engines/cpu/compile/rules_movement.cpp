@@ -6,10 +6,6 @@
 namespace aitune::cpu {
 namespace {
 
-std::size_t wrap(std::int64_t dim, std::size_t rank) {
-  return static_cast<std::size_t>(dim < 0 ? dim + static_cast<std::int64_t>(rank) : dim);
-}
-
 /// Applies a change of maps to whatever the operand is: memory, or an expression over loads. Returns whether it worked.
 bool move(Lowering& lowering, const Node& node, const Value* from, const MapChange& change) {
   auto& source = lowering.state(from);

@@ -43,14 +43,10 @@ struct NestShape {
   }
 };
 
-std::size_t wrapped(std::int64_t dim, std::size_t rank) {
-  return static_cast<std::size_t>(dim < 0 ? dim + static_cast<std::int64_t>(rank) : dim);
-}
-
 std::vector<bool> dims_of(const Arg& arg, std::size_t rank) {
   std::vector<bool> reduced(rank, false);
   if (rank == 0) return reduced;
-  const auto mark = [&](std::int64_t d) { reduced[wrapped(d, rank)] = true; };
+  const auto mark = [&](std::int64_t d) { reduced[wrap(d, rank)] = true; };
   if (arg.is_list())
     for (const auto d : arg.int_list()) mark(d);
   else if (!arg.is_none())
@@ -262,7 +258,7 @@ constexpr std::int64_t kMaxScan = 512;
 void lower_scan(Lowering& lowering, const Node& node, ReduceOp op) {
   const Value* x = node.args[0].value();
   const SymShape& shape = x->type.shape;
-  const std::size_t rank = shape.size(), dim = wrapped(node.args[1].integer(), rank);
+  const std::size_t rank = shape.size(), dim = wrap(node.args[1].integer(), rank);
   auto root = std::make_shared<Root>();
   root->kind = Root::Kind::nest;
   root->shape = root->outer = shape;
@@ -287,7 +283,7 @@ void lower_scan(Lowering& lowering, const Node& node, ReduceOp op) {
 Support check_scan(const Node& node) {
   const SymShape& shape = node.args[0].value()->type.shape;
   if (shape.empty()) return Support::no("a 0-dim scan");
-  const auto size = shape[wrapped(node.args[1].integer(), shape.size())].as_constant();
+  const auto size = shape[wrap(node.args[1].integer(), shape.size())].as_constant();
   return size && *size <= kMaxScan ? Support::yes() : Support::no("a scan over a long or symbolic dimension");
 }
 
