@@ -6,6 +6,7 @@ PyTorch; run this again only to change them. Needs torch and scikit-learn; takes
 """
 
 import pathlib
+import sys
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "tests/fixtures"))
+import neutral_paths  # noqa: E402
 
 
 class DigitsNet(nn.Module):
@@ -65,6 +68,7 @@ def main():
     batch = torch.export.Dim("batch", min=1, max=256)
     program = torch.export.export(model, (torch.from_numpy(test_images[:2]),), dynamic_shapes=({0: batch},))
     torch.export.save(program, HERE / "digits.pt2")
+    neutral_paths.rewrite(HERE / "digits.pt2")
     np.savez(HERE / "digits_test.npz", images=test_images, labels=test_labels)
     for name in ("digits.pt2", "digits_test.npz"):
         print(f"{name}: {(HERE / name).stat().st_size} bytes")

@@ -3,6 +3,7 @@
 for each of a few small networks NAME.pt2, NAME_scripted.pt and NAME_traced.pt, which hold the same weights."""
 
 import pathlib
+import sys
 import warnings
 from typing import Dict, List, NamedTuple, Optional
 
@@ -10,7 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[3] / "tests/fixtures"))
+import neutral_paths  # noqa: E402
 warnings.filterwarnings("ignore")
 
 
@@ -104,6 +107,8 @@ def main():
             torch.export.save(torch.export.export(model, (x,), strict=False), HERE / f"{name}.pt2")
             torch.jit.save(torch.jit.script(model), HERE / f"{name}_scripted.pt")
             torch.jit.save(torch.jit.trace(model, x), HERE / f"{name}_traced.pt")
+    for path in [*HERE.glob("*.pt"), *HERE.glob("*.pt2")]:
+        neutral_paths.rewrite(path)
 
 
 if __name__ == "__main__":
