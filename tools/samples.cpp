@@ -45,6 +45,14 @@ NamedFile split_name(const std::string& text, const std::vector<ExpectedInput>& 
   return {"", text};
 }
 
+/// numpy.savez names what it is given without a name arr_0, arr_1, …: those are positions, unless the program says
+/// otherwise.
+void use_positions(NamedTensors& tensors, const std::vector<ExpectedInput>& inputs) {
+  constexpr std::string_view unnamed = "arr_";
+  for (auto& [name, tensor] : tensors)
+    if (name.starts_with(unnamed) && !find_input(inputs, name)) name.erase(0, unnamed.size());
+}
+
 }  // namespace
 
 std::vector<NamedTensors> read_samples(const std::vector<std::string>& files,
@@ -64,6 +72,7 @@ std::vector<NamedTensors> read_samples(const std::vector<std::string>& files,
       together.push_back(std::move(tensors[0]));
       continue;
     }
+    if (path.ends_with(".npz")) use_positions(tensors, inputs);
     if (tensors.empty()) throw InvalidArgument("it holds no tensors", path, "Give a file with the model's inputs");
     const std::int64_t count = leading_list(tensors, inputs);
     if (count < 0) {

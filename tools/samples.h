@@ -18,8 +18,9 @@ struct ExpectedInput {
 
 /// Reads samples from `files`. Each is a .npz, .safetensors or .npy file; "NAME=FILE.npy" names the tensor of a .npy
 /// file, otherwise it is input 0, and consecutive .npy files with names make one sample together. Tensors are named as
-/// in the program or by position. A file whose tensors all have one dimension more than the program's inputs, in front,
-/// is a list of samples. Throws InvalidArgument where the files leave it unclear.
+/// in the program or by position, in a .npz also arr_0, arr_1, … as numpy.savez names them. A file whose tensors all
+/// have one dimension more than the program's inputs, in front, is a list of samples. Throws InvalidArgument where the
+/// files leave it unclear.
 std::vector<NamedTensors> read_samples(const std::vector<std::string>& files, const std::vector<ExpectedInput>& inputs);
 
 }  // namespace aitune::tools

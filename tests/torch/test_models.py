@@ -1,5 +1,6 @@
 """Freshly exported networks of many kinds, on inputs drawn afresh: aitune's numbers against eager PyTorch's."""
 
+import numpy as np
 import pytest
 import support
 import torch
@@ -63,3 +64,15 @@ def test_both_engines_agree(name, tmp_path, generator):
     case, model, samples, files = make(name, tmp_path, generator)
     support.must("tune", tmp_path / "model.pt2", "-i", files[0], "-o", tmp_path / "model.ait", *support.FAST, "--set", "engine=reference")
     run_and_check(tmp_path, model, samples, files, support.FP32_BOUND, name)
+
+
+def test_names_that_numpy_gives_are_positions(tmp_path, generator):
+    """numpy.savez(file, a, b) calls them arr_0 and arr_1."""
+    case, model, samples, files = make("Sentence", tmp_path, generator)
+    assert len(samples[0]) > 1
+    np.savez(tmp_path / "unnamed.npz", *[t.numpy() for t in samples[0]])
+    support.must("tune", tmp_path / "model.pt2", "-i", tmp_path / "unnamed.npz", "-o", tmp_path / "model.ait", *support.FAST)
+    support.must("run", tmp_path / "model.ait", "-i", tmp_path / "unnamed.npz", "-o", tmp_path / "out.npz")
+    with torch.no_grad():
+        want = support.tensors_of(model(*samples[0]))
+    support.check_same(support.read_outputs(tmp_path / "out.npz"), want, support.FP32_BOUND, "unnamed arrays")
