@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "compiler/kernels/functions.h"
 #include "compiler/kernels/gemm.h"
 #include "compiler/kernels/loop.h"
 
@@ -125,24 +126,8 @@ LoopPlan plan_loop(const LoopKernel& kernel, const LoopSchedule& schedule) {
 
 namespace {
 
-bool is_heavy(ExprOp op) {
-  switch (op) {
-    case ExprOp::pow:
-    case ExprOp::exp:
-    case ExprOp::log:
-    case ExprOp::tanh:
-    case ExprOp::erf:
-    case ExprOp::sigmoid:
-    case ExprOp::sin:
-    case ExprOp::cos:
-      return true;
-    default:
-      return false;
-  }
-}
-
 std::int64_t heavy_count(const LoopKernel& kernel) {
-  return std::count_if(kernel.exprs.begin(), kernel.exprs.end(), [](const Expr& e) { return is_heavy(e.op); });
+  return std::count_if(kernel.exprs.begin(), kernel.exprs.end(), [](const Expr& e) { return is_function(e.op); });
 }
 
 // Whether tiles of lanes x lanes points along `along` and `across` make gathers into loads and a few shuffles.
@@ -185,7 +170,7 @@ double cost_of(const LoopKernel& kernel, std::int32_t dim, int lanes) {
   for (const Expr& e : kernel.exprs) {
     if (e.op == ExprOp::load) cost += weight * access_cost(kernel.accesses[static_cast<std::size_t>(e.access)], false);
     if (e.op != ExprOp::constant && e.op != ExprOp::index)
-      cost += weight * (is_heavy(e.op) ? 15 : 0.5) * (dim < 0 ? lanes : 1);
+      cost += weight * (is_function(e.op) ? 15 : 0.5) * (dim < 0 ? lanes : 1);
   }
   for (const Stage& s : kernel.stages) {
     const bool per_outer = s.kind == Stage::Kind::finish;

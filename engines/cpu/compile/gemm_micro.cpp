@@ -11,6 +11,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "compiler/kernels/functions.h"
 #include "engines/cpu/compile/gemm_amx.h"
 
 namespace aitune::cpu {
@@ -29,24 +30,6 @@ constexpr std::int64_t kWideRun = 16;
 // Epilogues with more work than this (expressions times vectors, functions count more) loop over the rows instead of
 // being written out for each.
 constexpr std::size_t kMaxStraightEpilogue = 320;
-
-// Operations that take tens of instructions.
-bool is_function(kernels::ExprOp op) {
-  using kernels::ExprOp;
-  switch (op) {
-    case ExprOp::pow:
-    case ExprOp::exp:
-    case ExprOp::log:
-    case ExprOp::tanh:
-    case ExprOp::erf:
-    case ExprOp::sigmoid:
-    case ExprOp::sin:
-    case ExprOp::cos:
-      return true;
-    default:
-      return false;
-  }
-}
 
 class MicroEmitter {
  public:
@@ -381,7 +364,7 @@ class MicroEmitter {
 
   void finish(const Accumulators& sums, const Cursor& at) {
     std::size_t work = 0;
-    for (const kernels::Expr& e : form_.exprs) work += is_function(e.op) ? 20 : 1;
+    for (const kernels::Expr& e : form_.exprs) work += kernels::is_function(e.op) ? 20 : 1;
     work *= sums.size();
     if (work <= kMaxStraightEpilogue || micro_.rows == 1) {
       for (int i = 0; i < micro_.rows; ++i) {

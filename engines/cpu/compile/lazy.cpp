@@ -2,25 +2,19 @@
 
 #include <unordered_map>
 
+#include "compiler/kernels/functions.h"
+
 namespace aitune::cpu {
 namespace {
 
 int op_cost(ExprOp op) {
+  if (kernels::is_function(op)) return 12;
   switch (op) {
     case ExprOp::constant:
     case ExprOp::index:
     case ExprOp::accumulator:
     case ExprOp::temp:
       return 0;
-    case ExprOp::exp:
-    case ExprOp::log:
-    case ExprOp::tanh:
-    case ExprOp::erf:
-    case ExprOp::sigmoid:
-    case ExprOp::sin:
-    case ExprOp::cos:
-    case ExprOp::pow:
-      return 12;
     case ExprOp::div:
     case ExprOp::sqrt:
     case ExprOp::rsqrt:
