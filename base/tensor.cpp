@@ -293,6 +293,10 @@ Tensor Tensor::borrow(DType dtype, Shape shape, void* data) {
   return Tensor(dtype, std::move(shape), std::move(strides), nullptr, static_cast<std::byte*>(data));
 }
 
+void Tensor::refuse_dim(std::size_t d) const {
+  throw InvalidArgument(fmt::format("a tensor of {} dimensions has no dimension {}", shape_.size(), d));
+}
+
 bool Tensor::is_contiguous() const {
   std::int64_t expected = 1;
   if (std::find(shape_.begin(), shape_.end(), 0) != shape_.end()) return true;

@@ -73,7 +73,11 @@ class Tensor {
   const Shape& shape() const { return shape_; }
   const Shape& strides() const { return strides_; }
   std::int64_t dim() const { return static_cast<std::int64_t>(shape_.size()); }
-  std::int64_t size(std::size_t d) const { return shape_[d]; }
+  /// Throws InvalidArgument where there is no such dimension: what a plan says of a step's operands may be wrong.
+  std::int64_t size(std::size_t d) const {
+    if (d >= shape_.size()) refuse_dim(d);
+    return shape_[d];
+  }
   std::int64_t numel() const { return element_count(shape_); }
   std::size_t byte_size() const { return static_cast<std::size_t>(numel()) * dtype_size(dtype_); }
   bool is_contiguous() const;
@@ -96,6 +100,7 @@ class Tensor {
 
  private:
   void allocate();
+  [[noreturn]] void refuse_dim(std::size_t d) const;
 
   DType dtype_ = DType::f32;
   Shape shape_, strides_;

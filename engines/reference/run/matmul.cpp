@@ -45,9 +45,19 @@ void batched_product(const Tensor& a, const Tensor& b, const Shape& shape, C* pr
   });
 }
 
+/// Matrices that fit each other and the result; what leads broadcasts.
+void require_fit(const Call& call, const Tensor& a, const Tensor& b, const Shape& shape) {
+  const std::size_t rank = shape.size(), x = a.shape().size(), y = b.shape().size();
+  call.require(x >= 2 && y >= 2 && rank >= 2, "it multiplies matrices");
+  call.require(a.size(x - 2) == shape[rank - 2] && b.size(y - 1) == shape[rank - 1] && a.size(x - 1) == b.size(y - 2),
+               "the sizes of its matrices do not fit");
+}
+
 /// out = a * b for operands of two and more dimensions.
 void product(const Call& call, const Tensor& a, const Tensor& b, const Shape& shape) {
   require_real(a);
+  require_fit(call, a, b, shape);
+  call.require(call.out().numel() == element_count(shape), "its result has another size than the product");
   visit_compute(compute_of(a.dtype()), [&]<typename C>(C) {
     Result<C> out(call.out());
     batched_product<C>(a, b, shape, out.data());
@@ -74,8 +84,12 @@ void matmul(const Call& call) {
 void linear(const Call& call) {
   const Tensor &input = call.tensor("input"), &weight = call.tensor("weight");
   const Tensor* bias = call.tensor_or_null("bias");
+  call.require(input.dim() >= 1 && (weight.dim() == 1 || weight.dim() == 2), "it takes a matrix as weight");
   const std::int64_t k = input.shape().back(), n = weight.dim() == 2 ? weight.size(0) : 1;
   const std::int64_t m = k == 0 ? call.out().numel() / std::max<std::int64_t>(n, 1) : input.numel() / k;
+  call.require(
+      weight.shape().back() == k && call.out().numel() == m * n && (!bias || bias->numel() == 1 || bias->numel() == n),
+      "the sizes of its operands do not fit");
   visit_compute(compute_of(input.dtype()), [&]<typename C>(C) {
     const Contiguous<C> x(input), add(bias);
     const Strided<C> w = strided<C>(weight);
@@ -105,6 +119,7 @@ void add_product(const Call& call, const C* product, const Shape& shape) {
 }
 
 void add_scaled(const Call& call, const Tensor& a, const Tensor& b, const Shape& shape) {
+  require_fit(call, a, b, shape);
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
     std::vector<C> made(static_cast<std::size_t>(element_count(shape)) + 1);
     batched_product<C>(a, b, shape, made.data());
@@ -126,6 +141,7 @@ void baddbmm(const Call& call) {
 void addbmm(const Call& call) {
   const Tensor &a = call.tensor("batch1"), &b = call.tensor("batch2");
   const std::int64_t batch = a.size(0), m = a.size(1), k = a.size(2), n = b.size(2);
+  call.require(b.size(0) == batch && b.size(1) == k, "the sizes of its matrices do not fit");
   const Tensor side = permute(a, std::array<std::size_t, 3>{1, 0, 2}).contiguous(), below = b.contiguous();
   add_scaled(call, view(side, {m, batch * k}, {batch * k, 1}), view(below, {batch * k, n}, {n, 1}), {m, n});
 }
@@ -137,6 +153,7 @@ void mv(const Call& call) {
 
 void addmv(const Call& call) {
   const Tensor &a = call.tensor("mat"), b = unsqueeze(call.tensor("vec"), 1);
+  require_fit(call, a, b, {a.size(0), 1});
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
     std::vector<C> made(static_cast<std::size_t>(a.size(0)) + 1);
     batched_product<C>(a, b, {a.size(0), 1}, made.data());
