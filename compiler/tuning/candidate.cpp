@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "runtime/program.h"
+#include "runtime/shapes.h"
 
 namespace aitune {
 namespace {
@@ -91,6 +92,8 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
   report.code_bytes = built.code.size();
   report.constant_bytes = built.constants.size();
   report.bf16_share = bf16_share(candidate.built.products);
+  const auto first = refer_to(samples.front().inputs);
+  report.arena_bytes = bind_shapes(built.plan, first).values[built.plan.arena_bytes];
 
   if (options.progress) options.progress->stage("validate " + report.precision);
   LoadOptions load_options;

@@ -22,6 +22,7 @@ std::string TuneReport::to_json() const {
   json["relative_error"] = number(worst_error);
   json["seconds"] = number(seconds);
   json["samples"] = samples;
+  json["nodes"] = nodes;
   json["compiled_share"] = number(compiled_share);
   json["bf16_share"] = number(bf16_share);
   json["candidates"] = Json::array();

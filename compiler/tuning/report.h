@@ -38,6 +38,7 @@ struct TuneReport {
   std::vector<CandidateReport> candidates;
   std::vector<std::string> fallbacks;  ///< one line each: operator, count, why
   std::vector<std::string> warnings;
+  std::size_t nodes = 0;                  ///< of the lowered graph
   double compiled_share = 0;              ///< share of the graph's nodes in compiled blocks
   double bf16_share = 0;                  ///< share of the products' operations that the chosen plan does in bf16
   std::vector<KeptProduct> kept_in_fp32;  ///< the chosen plan's, if it is mixed

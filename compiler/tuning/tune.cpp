@@ -184,8 +184,9 @@ class Tuning {
       report_.fallbacks.push_back(fmt::format("{} ({}x): {}", f.op, f.count, f.reason));
       fallen += f.count;
     }
-    const std::size_t nodes = lowered_.nodes().size();
-    report_.compiled_share = nodes == 0 ? 1 : 1 - static_cast<double>(fallen) / static_cast<double>(nodes);
+    report_.nodes = lowered_.nodes().size();
+    report_.compiled_share =
+        report_.nodes == 0 ? 1 : 1 - static_cast<double>(fallen) / static_cast<double>(report_.nodes);
   }
 
   void warn(std::string text) {

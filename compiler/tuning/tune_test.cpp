@@ -51,6 +51,7 @@ TEST(Tune, KeepsACorrectPlanWithItsSamplesAndFigures) {
   ASSERT_EQ(tuned.samples.size(), 2U);
   EXPECT_EQ(tuned.samples[1].outputs[0].shape(), (Shape{5, 5}));
   EXPECT_DOUBLE_EQ(tuned.report.compiled_share, 1);
+  EXPECT_GT(tuned.report.candidates.at(0).arena_bytes, 0);
 }
 
 TEST(Tune, RefusesToTuneOnNothing) {
