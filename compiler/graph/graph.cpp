@@ -57,13 +57,13 @@ Value* Graph::add_value(std::string_view hint, TensorType type, ValueKind kind) 
   return values_.back().get();
 }
 
-Value* Graph::add_input(std::string name, TensorType type) {
+Value* Graph::add_input(std::string_view name, TensorType type) {
   Value* value = add_value(name, std::move(type), ValueKind::input);
   inputs.push_back(value);
   return value;
 }
 
-Value* Graph::add_weight(std::string name, std::string weight_name, Tensor data) {
+Value* Graph::add_weight(std::string_view name, std::string weight_name, Tensor data) {
   Value* value = add_value(name, {data.dtype(), constant_shape(data)}, ValueKind::weight);
   value->weight_name = std::move(weight_name);
   value->data = std::move(data);

@@ -138,8 +138,8 @@ class Graph {
   const NodeList& nodes() const { return nodes_; }
   NodeList& nodes() { return nodes_; }
 
-  Value* add_input(std::string name, TensorType type);
-  Value* add_weight(std::string name, std::string weight_name, Tensor data);
+  Value* add_input(std::string_view name, TensorType type);
+  Value* add_weight(std::string_view name, std::string weight_name, Tensor data);
   /// Appends (or inserts before `position`) a node with one output of each type; output names are made unique.
   Node* add_node(const OpInfo& op, ArgList args, std::vector<TensorType> types, std::string name_hint = {},
                  std::optional<NodeList::iterator> position = std::nullopt);

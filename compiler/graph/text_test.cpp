@@ -156,7 +156,7 @@ TEST(Text, DamagedTextIsRefusedNotCrashed) {
     try {
       const Graph graph = parse_graph(text);
       EXPECT_EQ(print(parse_graph(print(graph))), print(graph)) << text;
-    } catch (const Corrupt&) {
+    } catch (const Corrupt&) {  // refused, as it may be
     }
   };
   for (std::size_t n = 0; n < good.size(); n += 3) attempt(good.substr(0, n));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <ranges>
 #include <tuple>
 #include <unordered_set>
 
@@ -78,8 +79,8 @@ bool is_deterministic(const Node& node) {
 void eliminate_dead_code(Graph& graph, const PassContext&) {
   std::unordered_set<const Value*> used(graph.outputs.begin(), graph.outputs.end());
   std::vector<const Node*> dead;
-  for (auto it = graph.nodes().rbegin(); it != graph.nodes().rend(); ++it) {
-    const Node& node = **it;
+  for (const auto& owned : std::views::reverse(graph.nodes())) {
+    const Node& node = *owned;
     const bool live = std::any_of(node.outputs.begin(), node.outputs.end(),
                                   [&](const Value* output) { return used.contains(output); });
     if (!live) {

@@ -1,6 +1,7 @@
 #include "compiler/passes/fold_constants.h"
 
 #include <algorithm>
+#include <ranges>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -52,7 +53,7 @@ class Folder {
         const auto results = context_.options.evaluator(*node, operands, {});
         for (std::size_t i = 0; i < results.size(); ++i) known_.emplace(node->outputs[i], results[i]);
         folded_.insert(node.get());
-      } catch (const Unsupported&) {  // no reference kernel: the node stays
+      } catch (const Unsupported&) {  // refused for want of a reference kernel: the node stays
       }
     }
   }
@@ -77,8 +78,8 @@ class Folder {
   /// Walks backwards: a folded node whose result is needed becomes a weight, or stays and needs its operands.
   void choose() {
     std::unordered_set<const Value*> needed(graph_.outputs.begin(), graph_.outputs.end());
-    for (auto it = graph_.nodes().rbegin(); it != graph_.nodes().rend(); ++it) {
-      const Node& node = **it;
+    for (const auto& owned : std::views::reverse(graph_.nodes())) {
+      const Node& node = *owned;
       if (!folded_.contains(&node)) {
         for (const Value* operand : node.operands()) needed.insert(operand);
         continue;
