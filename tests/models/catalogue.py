@@ -192,6 +192,9 @@ def _bloom():
     return Named(BloomModel(BloomConfig(vocab_size=WORDS, hidden_size=64, n_layer=2, n_head=4, use_cache=False)))
 
 
+import catalogue_more  # noqa: E402, F401  it registers the rest
+
+
 def make_model(name):
     torch.manual_seed(0)
     return MODELS[name].model().eval()

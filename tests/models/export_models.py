@@ -28,8 +28,8 @@ MORE = list(catalogue.MODELS)
 TOKENS = 128
 
 
-def settle_batch_norm(model, batches=4, size=224):
-    """Runs random batches in training mode, so that running statistics fit the random weights."""
+def settle_batch_norm(model, draw, batches=4):
+    """Runs random batches in training mode, so that running statistics fit the random weights. draw() gives a batch."""
     norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     if not norms:
         return
@@ -39,7 +39,7 @@ def settle_batch_norm(model, batches=4, size=224):
         norm.train()
     with torch.no_grad():
         for _ in range(batches):
-            model(torch.randn(4, 3, size, size))
+            model(*draw())
     model.eval()
 
 
@@ -71,8 +71,8 @@ class TokensOnly(torch.nn.Module):
 def make_model(name):
     if name in catalogue.MODELS:
         model = catalogue.make_model(name)
-        size = next(iter(make_inputs(name, 1, torch.Generator()).values())).shape[-1]
-        settle_batch_norm(model, size=size)
+        generator = torch.Generator().manual_seed(0)
+        settle_batch_norm(model, lambda: make_inputs(name, 4, generator).values())
         return model.eval()
     torch.manual_seed(0)
     if name == "bert":
@@ -103,7 +103,7 @@ def make_model(name):
             if key.endswith("layer_scale"):
                 torch.nn.init.constant_(parameter, 0.1)
     model.eval()
-    settle_batch_norm(model)
+    settle_batch_norm(model, lambda: (torch.randn(4, 3, 224, 224),))
     return model.eval()
 
 
