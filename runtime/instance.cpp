@@ -44,15 +44,16 @@ Instance::Instance(std::shared_ptr<const Program> program)
     : program_(std::move(program)), staging_(program_->plan().inputs.size()) {}
 
 std::unique_ptr<BoundPlan> Instance::make_binding(std::span<const TensorRef> inputs) const {
+  const auto bound = [&](const Program& program) {
+    return std::make_unique<BoundPlan>(program, bind_shapes(program.plan(), inputs));
+  };
   const Program& chosen = program_->choose(inputs);
-  if (&chosen != program_.get()) {
-    try {
-      return std::make_unique<BoundPlan>(chosen, bind_shapes(chosen.plan(), inputs));
-    } catch (const InvalidArgument&) {
-      // What else is wrong with the inputs the general plan says with its ranges.
-    }
+  try {
+    return bound(chosen);
+  } catch (const InvalidArgument&) {
+    if (&chosen == program_.get()) throw;
+    return bound(*program_);  // what is wrong with the inputs, the general plan says with its ranges
   }
-  return std::make_unique<BoundPlan>(*program_, bind_shapes(program_->plan(), inputs));
 }
 
 BoundPlan& Instance::add_binding(std::span<const TensorRef> inputs) {
@@ -152,6 +153,7 @@ void Instance::run(std::span<const TensorRef> inputs, std::span<const TensorRef>
 std::vector<Tensor> Instance::outputs_for(std::span<const TensorRef> inputs) {
   const auto shapes = output_shapes(inputs);
   std::vector<Tensor> outputs;
+  outputs.reserve(shapes.size());
   for (std::size_t i = 0; i < shapes.size(); ++i) outputs.emplace_back(program_->plan().outputs[i].dtype, shapes[i]);
   return outputs;
 }

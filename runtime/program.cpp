@@ -75,14 +75,15 @@ std::shared_ptr<const Program> Program::open(const std::filesystem::path& path, 
 std::shared_ptr<const Program> Program::from_bytes(std::span<const std::byte> archive, std::string_view where,
                                                    const LoadOptions& options, std::shared_ptr<const void> owner) {
   const ZipReader zip(archive, std::string(where));
+  const std::shared_ptr<const void> keep = std::move(owner);
   Manifest manifest = read_manifest(zip);
   const ManifestPlan& row = choose_plan(manifest, options, where);
   const auto bytes = plan_bytes(zip, row, options.verify_checksums);
   const auto where_of = [&](const ManifestPlan& plan) { return fmt::format("{}:{}", where, plan.entry); };
-  const auto program = load({bytes, where_of(row), owner, manifest}, options);
+  const auto program = load({bytes, where_of(row), keep, manifest}, options);
   if (!options.special_plans) return program;
   for (const ManifestPlan* special : special_plans(manifest, row, options))
-    program->add_special({plan_bytes(zip, *special, options.verify_checksums), where_of(*special), owner, manifest},
+    program->add_special({plan_bytes(zip, *special, options.verify_checksums), where_of(*special), keep, std::nullopt},
                          options);
   return program;
 }

@@ -57,7 +57,7 @@ class Program {
   /// The primitives of step `index`, which is of kind onednn.
   const cpu::OneDnnKernel& onednn(std::size_t index) const { return *onednn_.at(index); }
   ThreadPool& pool() const { return *pool_; }
-  /// Null for a program made from a plan alone.
+  /// Null for a program made from a plan alone, and for special plans.
   const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
   /// The entry of the archive that the plan came from, or what from_plan was told.
   const std::string& where() const { return where_; }

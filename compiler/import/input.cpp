@@ -168,7 +168,7 @@ Json shape_json(const Shape& shape) {
 
 }  // namespace
 
-Input Input::fixed(std::string name, Shape shape) { return {std::move(name), shape, shape, shape}; }
+Input Input::fixed(std::string name, Shape shape) { return {std::move(name), shape, shape, std::move(shape)}; }
 
 void check_input(const Input& input) {
   const auto fail = [&](std::string what) {

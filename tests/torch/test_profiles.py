@@ -292,7 +292,8 @@ def test_partition_settings_decide_what_is_compiled(encoder, tmp_path):
 
     def report(*settings):
         flags = [w for s in settings for w in ("--set", s)]
-        return support.aitune("tune", folder / "model.pt2", "-i", folder / "in.npz", "--dryrun", "--json", *flags)
+        return support.aitune("tune", folder / "model.pt2", "-i", folder / "in.npz", "--dryrun", "--json", *flags,
+                              "--shapes", "ids=2x16", "--shapes", "mask=2x16")
 
     whole = report("require_full_compilation=true", "min_block_size=1000").json()
     assert whole["nodes"] == whole["compiled_nodes"] and len(whole["blocks"]) == 1
