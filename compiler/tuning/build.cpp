@@ -93,7 +93,7 @@ BuildResult build(const Graph& lowered, const BuildOptions& options, std::span<c
   BuildResult result;
   result.fallbacks = parts.fallbacks;
   result.warnings = parts.warnings;
-  if (options.settings.require_full_compilation &&
+  if (options.settings.require_full_compilation && options.settings.min_block_size > 1 &&
       options.settings.min_block_size != CompilationSettings().min_block_size)
     result.warnings.emplace_back("min_block_size is disregarded: require_full_compilation is set");
   CpuTarget needed = options.target;
