@@ -17,15 +17,15 @@ if(AITUNE_COMPILER)
   target_compile_features(aitune_compiler_shared INTERFACE cxx_std_20)
   target_include_directories(aitune_compiler_shared INTERFACE
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/aitune/detail>)
-  # The headers below declare what is in these three; the rest comes in as they need it.
+  # The headers below declare what is in these; the rest comes in as they need it.
   target_link_options(aitune_compiler_shared PRIVATE LINKER:--exclude-libs,libz.a:libcrypto.a
-    LINKER:--whole-archive $<TARGET_FILE:aitune_tuning>
+    LINKER:--whole-archive $<TARGET_FILE:aitune_tuning> $<TARGET_FILE:aitune_samples>
     $<TARGET_FILE:aitune_format> $<TARGET_FILE:aitune_base> LINKER:--no-whole-archive)
   target_link_libraries(aitune_compiler_shared PRIVATE aitune_tuning)
   install(TARGETS aitune_compiler_shared EXPORT aituneCompiler COMPONENT compiler
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_COMPONENT compiler)
   install(FILES include/aitune/aitune.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/aitune COMPONENT compiler)
-  foreach(header base/dtype.h base/error.h base/tensor.h compiler/import/ir.h compiler/tuning/progress.h compiler/tuning/report.h
+  foreach(header base/dtype.h base/error.h base/symint.h base/tensor.h compiler/import/input.h compiler/import/ir.h compiler/tuning/progress.h compiler/tuning/report.h
                  compiler/tuning/settings.h format/tensor_files.h)
     cmake_path(GET header PARENT_PATH folder)
     install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/aitune/detail/${folder} COMPONENT compiler)

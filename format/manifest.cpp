@@ -50,13 +50,15 @@ Json to_json(const ManifestModule& m) {
 }
 
 Json to_json(const ManifestPlan& p) {
-  return {{"entry", p.entry},
-          {"module", p.module},
-          {"target", to_json(p.target)},
-          {"precision", p.precision},
-          {"symbols", to_json(p.symbols)},
-          {"head_bytes", p.head_bytes},
-          {"head_sha256", to_hex(p.head_sha256)}};
+  Json row = {{"entry", p.entry},
+              {"module", p.module},
+              {"target", to_json(p.target)},
+              {"precision", p.precision},
+              {"symbols", to_json(p.symbols)},
+              {"head_bytes", p.head_bytes},
+              {"head_sha256", to_hex(p.head_sha256)}};
+  if (!p.special_of.empty()) row["special_of"] = p.special_of;
+  return row;
 }
 
 Json to_json(const ManifestEntry& e) { return {{"name", e.name}, {"size", e.size}, {"sha256", to_hex(e.sha256)}}; }
@@ -113,6 +115,7 @@ ManifestPlan read_plan_row(const JsonField& field) {
   plan.symbols = read_ranges(field["symbols"]);
   plan.head_bytes = static_cast<std::uint64_t>(field["head_bytes"].integer(0));
   plan.head_sha256 = parse_sha256(field["head_sha256"].string());
+  if (field.has("special_of")) plan.special_of = field["special_of"].string();
   return plan;
 }
 

@@ -39,10 +39,12 @@ struct ManifestModule {
   bool operator==(const ManifestModule&) const = default;
 };
 
-/// A plan in the file. Those of a module stand in the order of preference: the first that fits the machine is taken.
+/// A plan in the file. General plans of a module stand in the order of preference: the first that fits the machine is
+/// taken, and with it the special plans that belong to it.
 struct ManifestPlan {
   std::string entry;
   std::string module;
+  std::string special_of;  ///< a special plan: the entry of the general one that serves all other sizes
   CpuTarget target;
   std::string precision;         ///< "fp32" or "bf16"
   SymRanges symbols;             ///< what it serves; a part of the module's ranges, or all of them
@@ -66,7 +68,7 @@ struct ManifestSample {
 };
 
 struct Manifest {
-  static constexpr int kMajor = 1, kMinor = 0;
+  static constexpr int kMajor = 1, kMinor = 1;
 
   int major = kMajor, minor = kMinor;
   std::string aitune_version;

@@ -153,6 +153,9 @@ struct Plan {
   std::uint32_t num_threads = 0;    ///< 0: as many as the machine has
   std::vector<PlanKernel> kernels;  ///< one for each function that steps call, by entry
   std::vector<PlanGuard> guards;
+  /// Bytes of the constants segment of the general plan that this special plan takes its constants from; its own
+  /// segment is empty then. 0: its constants are its own.
+  std::uint64_t shared_constants = 0;
 
   ExprId constant(std::int64_t value);  ///< adds (or finds) an expression
   ExprId add(const SymInt& value);      ///< lowers a SymInt; its symbols must be in `symbols` (InternalError)
@@ -171,6 +174,9 @@ struct BuiltPlan {
   std::vector<std::byte> constants;  ///< packed weights; buffers are 64-byte aligned in here
 };
 
+/// Moves the constants of special plans into the general plan's segment, where equal ones are stored once.
+void share_constants(BuiltPlan& general, std::span<BuiltPlan> specials);
+
 /// plan header (fixed prefix) + FlatBuffer + code segment + constants segment, segments 64-byte aligned.
 /// Throws InternalError, saying what, if the plan is one that read_plan would refuse.
 std::vector<std::byte> serialize_plan(const BuiltPlan& plan);
@@ -178,7 +184,7 @@ std::vector<std::byte> serialize_plan(const BuiltPlan& plan);
 /// A plan read back from mapped bytes. The spans point into those bytes.
 struct LoadedPlan {
   Plan plan;
-  std::span<const std::byte> code, constants;
+  std::span<const std::byte> code, constants;  ///< no constants if the plan shares another's
 };
 /// Which checksums read_plan compares. The constants are by far the largest part: whoever hashes them on several
 /// threads (the runtime does) leaves them out here.
@@ -191,7 +197,8 @@ enum class PlanChecksums : std::uint8_t { all, all_but_constants };
 LoadedPlan read_plan(std::span<const std::byte> bytes, std::string_view where,
                      PlanChecksums checksums = PlanChecksums::all);
 
-/// The checks of meaning alone (read_plan calls it; the compiler may too). Throws like read_plan.
+/// The checks of meaning alone (read_plan calls it; the compiler may too). `constants_size` is that of the plan's own
+/// segment. Throws like read_plan.
 void verify_plan(const Plan& plan, std::size_t code_size, std::size_t constants_size, std::string_view where);
 
 }  // namespace aitune

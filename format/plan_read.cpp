@@ -120,6 +120,7 @@ Plan read_description(const fbs::Plan& p) {
   plan.guards = read_all<PlanGuard>(
       p.guards(), [](const fbs::Guard& g) { return PlanGuard{g.lhs(), g.rhs(), g.equal(), text(g.text())}; });
   plan.kernels = read_all<PlanKernel>(p.kernels(), read_kernel);
+  plan.shared_constants = p.shared_constants();
   return plan;
 }
 

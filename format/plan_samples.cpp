@@ -70,15 +70,17 @@ std::uint32_t add_view(Plan& plan, BufferSpace space, std::uint32_t index, ExprI
   return static_cast<std::uint32_t>(plan.views.size() - 1);
 }
 
-BuiltPlan kernel_plan() {
+namespace {
+
+BuiltPlan kernel_plan_for(const SymInt& size) {
   BuiltPlan built;
   Plan& plan = built.plan;
   plan.precision = "fp32";
-  plan.symbols = {{"s0", {1, 16}, 0, 0}};
-  const ExprId rows = plan.add(SymInt::symbol("s0")), columns = plan.constant(4), zero = plan.constant(0);
+  if (!size.is_constant()) plan.symbols = {{"s0", {1, 16}, 0, 0}};
+  const ExprId rows = plan.add(size), columns = plan.constant(4), zero = plan.constant(0);
   plan.inputs = {{"x", DType::f32, {rows, columns}}};
   plan.outputs = {{"y", DType::f32, {rows, columns}}};
-  plan.arena_bytes = plan.add(SymInt::symbol("s0") * SymInt(16) + SymInt(64));
+  plan.arena_bytes = plan.add(size * SymInt(16) + SymInt(64));
 
   const float row[] = {1, 2, 3, 4};
   const auto row_at = plan.constant(static_cast<std::int64_t>(append(built.constants, std::as_bytes(std::span(row)))));
@@ -92,8 +94,7 @@ BuiltPlan kernel_plan() {
   plan.blocks = {{"cpu", "", {h}}, {"cpu", "", {y}}};
   const auto twice = append(built.code, std::as_bytes(std::span(kTwice)));
   const auto add_row = append(built.code, std::as_bytes(std::span(kAddRow)));
-  plan.steps.push_back(
-      kernel("twice", 0, {buffer_of(plan, x), buffer_of(plan, h)}, twice, plan.add(SymInt::symbol("s0") * SymInt(4))));
+  plan.steps.push_back(kernel("twice", 0, {buffer_of(plan, x), buffer_of(plan, h)}, twice, plan.add(size * SymInt(4))));
   plan.steps.push_back(
       kernel("add_row", 1, {buffer_of(plan, h), buffer_of(plan, r), buffer_of(plan, y)}, add_row, rows));
   plan.steps[0].sources = {0};
@@ -101,9 +102,15 @@ BuiltPlan kernel_plan() {
   plan.steps[0].params = {plan.steps[0].tasks};
   plan.steps[1].params = {columns, rows};
   plan.kernels = {twice_kernel(twice), add_row_kernel(add_row)};
-  plan.guards = {{rows, plan.constant(1), false, "s0 >= 1"}};
+  if (!size.is_constant()) plan.guards = {{rows, plan.constant(1), false, "s0 >= 1"}};
   return built;
 }
+
+}  // namespace
+
+BuiltPlan kernel_plan() { return kernel_plan_for(SymInt::symbol("s0")); }
+
+BuiltPlan fixed_kernel_plan(std::int64_t rows) { return kernel_plan_for(rows); }
 
 BuiltPlan reference_plan() {
   BuiltPlan built;

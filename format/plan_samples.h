@@ -8,6 +8,9 @@ namespace aitune::samples {
 /// y[s0,4] = 2 * x[s0,4] + row, s0 in [1,16], row = (1, 2, 3, 4). Two kernels in two blocks, an arena between them.
 BuiltPlan kernel_plan();
 
+/// The same for s0 = `rows` alone: a special plan of it.
+BuiltPlan fixed_kernel_plan(std::int64_t rows);
+
 /// y[s0,3] = relu(x[s0,3]), s0 at least 1, by a step of the reference engine; and z[2], 32-bit words of the float 1.5,
 /// by a fill step.
 BuiltPlan reference_plan();

@@ -22,9 +22,15 @@ constexpr std::uint32_t kMaxThreads = 1024;
 class Verifier {
  public:
   Verifier(const Plan& plan, std::size_t code_size, std::size_t constants_size, std::string_view where)
-      : plan_(plan), code_size_(code_size), constants_size_(constants_size), where_(where) {}
+      : plan_(plan),
+        code_size_(code_size),
+        own_constants_(constants_size),
+        constants_size_(plan.shared_constants != 0 ? plan.shared_constants : constants_size),
+        where_(where) {}
 
   void run() {
+    check(plan_.shared_constants == 0 || own_constants_ == 0,
+          "the plan has {} bytes of constants of its own, and shares another's", own_constants_);
     check_exprs(plan_.exprs, plan_.symbols.size());
     constant_ = constant_values(plan_.exprs);
     check_symbols();
@@ -281,7 +287,7 @@ class Verifier {
   }
 
   const Plan& plan_;
-  const std::size_t code_size_, constants_size_;
+  const std::size_t code_size_, own_constants_, constants_size_;
   const std::string where_;
   std::vector<std::optional<std::int64_t>> constant_;
 };

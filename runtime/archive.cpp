@@ -68,7 +68,7 @@ const ManifestPlan& choose_plan(const Manifest& manifest, const LoadOptions& opt
   const CpuTarget& host = options.host ? *options.host : host_cpu();
   std::vector<std::string> held, precisions;
   for (const ManifestPlan& plan : manifest.plans) {
-    if (plan.module != module.name) continue;
+    if (plan.module != module.name || !plan.special_of.empty()) continue;
     held.push_back(fmt::format("{} ({})", plan.target.str(), plan.precision));
     precisions.push_back(plan.precision);
     const bool wanted = options.precision.empty() || options.precision == plan.precision;
@@ -88,6 +88,16 @@ const ManifestPlan& choose_plan(const Manifest& manifest, const LoadOptions& opt
           ? "Tune the model on this machine (aitune tune), or load with rebuild=true where the compiler is "
             "installed"
           : "Tune the original model on this machine (aitune tune): this file was saved without it");
+}
+
+std::vector<const ManifestPlan*> special_plans(const Manifest& manifest, const ManifestPlan& general,
+                                               const LoadOptions& options) {
+  const CpuTarget& host = options.host ? *options.host : host_cpu();
+  std::vector<const ManifestPlan*> plans;
+  for (const ManifestPlan& plan : manifest.plans)
+    if (!plan.special_of.empty() && plan.special_of == general.entry && host.covers(plan.target))
+      plans.push_back(&plan);
+  return plans;
 }
 
 std::span<const std::byte> plan_bytes(const ZipReader& archive, const ManifestPlan& plan, bool verify) {

@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "format/manifest.h"
 #include "format/zip_reader.h"
@@ -14,9 +15,13 @@ namespace aitune {
 /// none (a .pt2 that was never tuned).
 Manifest read_manifest(const ZipReader& archive);
 
-/// The first plan of the wanted module and precision that the machine can run. Throws NotFound for an unknown module,
-/// Incompatible (listing the targets in the file) when no plan fits.
+/// The first general plan of the wanted module and precision that the machine can run. Throws NotFound for an unknown
+/// module, Incompatible (listing the targets in the file) when no plan fits.
 const ManifestPlan& choose_plan(const Manifest& manifest, const LoadOptions& options, std::string_view where);
+
+/// The special plans that belong to a general one and that the machine can run.
+std::vector<const ManifestPlan*> special_plans(const Manifest& manifest, const ManifestPlan& general,
+                                               const LoadOptions& options);
 
 /// The plan's bytes in place, its head checked against the manifest if `verify`.
 std::span<const std::byte> plan_bytes(const ZipReader& archive, const ManifestPlan& plan, bool verify);

@@ -36,6 +36,7 @@ class BoundPlan {
   BoundPlan(const BoundPlan&) = delete;
   BoundPlan& operator=(const BoundPlan&) = delete;
 
+  const Program& program() const { return program_; }
   const PlanShapes& shapes() const { return shapes_; }
   std::size_t arena_bytes() const { return arena_bytes_; }
 

@@ -43,9 +43,22 @@ void check_strides(const TensorRef& t, std::size_t index) {
 Instance::Instance(std::shared_ptr<const Program> program)
     : program_(std::move(program)), staging_(program_->plan().inputs.size()) {}
 
+std::unique_ptr<BoundPlan> Instance::make_binding(std::span<const TensorRef> inputs) const {
+  const auto bound = [&](const Program& program) {
+    return std::make_unique<BoundPlan>(program, bind_shapes(program.plan(), inputs));
+  };
+  const Program& chosen = program_->choose(inputs);
+  try {
+    return bound(chosen);
+  } catch (const InvalidArgument&) {
+    if (&chosen == program_.get()) throw;
+    return bound(*program_);  // what is wrong with the inputs, the general plan says with its ranges
+  }
+}
+
 BoundPlan& Instance::add_binding(std::span<const TensorRef> inputs) {
   filled_ = nullptr;
-  auto bound = std::make_unique<BoundPlan>(*program_, bind_shapes(program_->plan(), inputs));
+  auto bound = make_binding(inputs);
   if (bound->arena_bytes() > arena_.size()) {
     Arena larger(bound->arena_bytes());
     for (auto& other : bindings_) other->set_arena(larger.data());
@@ -140,6 +153,7 @@ void Instance::run(std::span<const TensorRef> inputs, std::span<const TensorRef>
 std::vector<Tensor> Instance::outputs_for(std::span<const TensorRef> inputs) {
   const auto shapes = output_shapes(inputs);
   std::vector<Tensor> outputs;
+  outputs.reserve(shapes.size());
   for (std::size_t i = 0; i < shapes.size(); ++i) outputs.emplace_back(program_->plan().outputs[i].dtype, shapes[i]);
   return outputs;
 }
@@ -159,12 +173,15 @@ std::vector<Tensor> Instance::run(std::span<const Tensor> inputs, StepProbe& pro
   return outputs;
 }
 
+const Program& Instance::program_for(std::span<const Tensor> inputs) { return bind(refer_to(inputs)).program(); }
+
 std::size_t Instance::buffer_bytes(std::uint32_t id) const {
-  return static_cast<std::size_t>(bindings_.front()->shapes().values[program_->plan().buffers[id].bytes]);
+  const BoundPlan& bound = *bindings_.front();
+  return static_cast<std::size_t>(bound.shapes().values[bound.program().plan().buffers[id].bytes]);
 }
 
 std::vector<Tensor> Instance::run_blocks(std::span<const Tensor> inputs, const BlockObserver& observer) {
-  const Plan& plan = program_->plan();
+  const Plan& plan = program_for(inputs).plan();
   std::vector<std::size_t> last_step(plan.blocks.size());
   for (std::size_t i = 0; i < plan.steps.size(); ++i) last_step[plan.steps[i].block] = i;
   const StepObserver after_step = [&](std::size_t step, std::chrono::nanoseconds) {
@@ -178,7 +195,7 @@ std::vector<Tensor> Instance::run_blocks(std::span<const Tensor> inputs, const B
 }
 
 std::vector<Tensor> Instance::run_until_block(std::span<const Tensor> inputs, std::size_t block) {
-  const std::size_t count = program_->plan().blocks.size();
+  const std::size_t count = program_for(inputs).plan().blocks.size();
   if (block >= count) throw InvalidArgument(fmt::format("there is no block {}: the plan has {}", block, count));
   std::vector<Tensor> result;
   run_blocks(inputs, [&](std::size_t b, std::vector<Tensor> outputs) {
@@ -189,7 +206,7 @@ std::vector<Tensor> Instance::run_until_block(std::span<const Tensor> inputs, st
 
 std::vector<StepTime> Instance::profile(std::span<const Tensor> inputs) {
   std::vector<StepTime> times;
-  times.reserve(program_->plan().steps.size());
+  times.reserve(program_for(inputs).plan().steps.size());
   const StepObserver observer = [&](std::size_t step, std::chrono::nanoseconds elapsed) {
     times.push_back({step, elapsed});
   };

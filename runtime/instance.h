@@ -14,17 +14,20 @@ namespace aitune {
 
 /// How long one step of a run took.
 struct StepTime {
-  std::size_t step = 0;  ///< index into Plan::steps
+  std::size_t step = 0;  ///< index into Plan::steps of the plan that ran
   std::chrono::nanoseconds elapsed{};
 };
 
-/// Memory and prepared calls for running a program. Used by one thread at a time; make one for each caller. Once shapes
-/// have been seen, running them again allocates nothing (the reference engine's operators may).
+/// Memory and prepared calls for running a program, its special plans included: they share one arena. Used by one
+/// thread at a time; make one for each caller. Once shapes have been seen, running them again allocates nothing (the
+/// reference engine's operators may).
 class Instance {
  public:
   explicit Instance(std::shared_ptr<const Program> program);
 
   const Program& program() const { return *program_; }
+  /// What runs inputs of these dtypes and shapes: the program or one of its special plans. Throws as output_shapes.
+  const Program& program_for(std::span<const Tensor> inputs);
 
   /// Shapes of the outputs for inputs of these dtypes and shapes (their data is not looked at). The result lives until
   /// the next call. Throws InvalidArgument with what was expected and what came.
@@ -40,7 +43,7 @@ class Instance {
 
   /// The same, with `probe` around every step: for experiments on a plan, such as tuning's.
   std::vector<Tensor> run(std::span<const Tensor> inputs, StepProbe& probe);
-  /// Bytes of the plan's buffer `id` at the shapes of the last run.
+  /// Bytes of buffer `id` of the plan that ran last, at the shapes of that run.
   std::size_t buffer_bytes(std::uint32_t id) const;
 
   /// Called after the last step of each block with copies of the block's outputs.
@@ -57,6 +60,7 @@ class Instance {
   BoundPlan& bind(std::span<const TensorRef> inputs);
   BoundPlan& prepare(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs);
   std::vector<Tensor> outputs_for(std::span<const TensorRef> inputs);
+  std::unique_ptr<BoundPlan> make_binding(std::span<const TensorRef> inputs) const;
   BoundPlan& add_binding(std::span<const TensorRef> inputs);
   void check_output(const BoundPlan& bound, std::size_t index, const TensorRef& output) const;
   void check_overlap(const BoundPlan& bound, std::span<const TensorRef> inputs,

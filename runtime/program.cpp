@@ -64,6 +64,7 @@ struct Program::Source {
   std::string where;
   std::shared_ptr<const void> owner;
   std::optional<Manifest> manifest;
+  const Program* general = nullptr;  // of a special plan: where its constants are
 };
 
 std::shared_ptr<const Program> Program::open(const std::filesystem::path& path, const LoadOptions& options) {
@@ -74,11 +75,17 @@ std::shared_ptr<const Program> Program::open(const std::filesystem::path& path, 
 std::shared_ptr<const Program> Program::from_bytes(std::span<const std::byte> archive, std::string_view where,
                                                    const LoadOptions& options, std::shared_ptr<const void> owner) {
   const ZipReader zip(archive, std::string(where));
+  const std::shared_ptr<const void> keep = std::move(owner);
   Manifest manifest = read_manifest(zip);
   const ManifestPlan& row = choose_plan(manifest, options, where);
   const auto bytes = plan_bytes(zip, row, options.verify_checksums);
-  const std::string plan_where = fmt::format("{}:{}", where, row.entry);
-  return load({bytes, plan_where, std::move(owner), std::move(manifest)}, options);
+  const auto where_of = [&](const ManifestPlan& plan) { return fmt::format("{}:{}", where, plan.entry); };
+  const auto program = load({bytes, where_of(row), keep, manifest}, options);
+  if (!options.special_plans) return program;
+  for (const ManifestPlan* special : special_plans(manifest, row, options))
+    program->add_special({plan_bytes(zip, *special, options.verify_checksums), where_of(*special), keep, std::nullopt},
+                         options);
+  return program;
 }
 
 std::shared_ptr<const Program> Program::from_plan(std::span<const std::byte> plan, std::string_view where,
@@ -86,14 +93,35 @@ std::shared_ptr<const Program> Program::from_plan(std::span<const std::byte> pla
   return load({plan, std::string(where), std::move(owner), std::nullopt}, options);
 }
 
-std::shared_ptr<const Program> Program::from_built(const BuiltPlan& built, const LoadOptions& options) {
-  const auto bytes = std::make_shared<std::vector<std::byte>>(serialize_plan(built));
+std::shared_ptr<const Program> Program::from_built(const BuiltPlan& built, const LoadOptions& options,
+                                                   std::span<const BuiltPlan> specials) {
   LoadOptions trusting = options;
   trusting.verify_checksums = false;  // they were computed a moment ago
-  return from_plan(*bytes, "built plan", trusting, bytes);
+  const auto source_of = [](const BuiltPlan& plan) {
+    const auto bytes = std::make_shared<std::vector<std::byte>>(serialize_plan(plan));
+    return Source{*bytes, "built plan", bytes, std::nullopt};
+  };
+  const auto program = load(source_of(built), trusting);
+  for (const BuiltPlan& special : specials) program->add_special(source_of(special), trusting);
+  return program;
 }
 
-std::shared_ptr<const Program> Program::load(const Source& source, const LoadOptions& options) {
+void Program::add_special(const Source& source, const LoadOptions& options) {
+  Source special = source;
+  special.general = this;
+  LoadOptions sharing = options;
+  sharing.pool = pool_;
+  auto loaded = load(special, sharing);
+  table_.add(plan_, loaded->plan_, source.where);
+  specials_.push_back(std::move(loaded));
+}
+
+const Program& Program::choose(std::span<const TensorRef> inputs) const noexcept {
+  const auto row = table_.find(inputs);
+  return row ? *specials_[*row] : *this;
+}
+
+std::shared_ptr<Program> Program::load(const Source& source, const LoadOptions& options) {
   LoadedPlan loaded = read_plan(source.bytes, source.where, PlanChecksums::all_but_constants);
   check_target(loaded.plan, options, source.where);
   check_reference_steps(loaded.plan, source.where);
@@ -105,8 +133,13 @@ std::shared_ptr<const Program> Program::load(const Source& source, const LoadOpt
   program->pool_ = make_pool(program->plan_, options);
   program->code_ = cpu::CodeSegment(loaded.code);
   program->make_onednn_kernels();
-  program->place_constants(loaded.constants, read_plan_header(source.bytes, source.where).constants.hash,
-                           options.verify_checksums);
+  if (program->plan_.shared_constants != 0) {
+    program->share_constants_of(source.general);
+  } else {
+    program->place_constants(loaded.constants, read_plan_header(source.bytes, source.where).constants.hash,
+                             options.verify_checksums);
+  }
+  program->table_ = PlanTable(program->plan_);
   return program;
 }
 
@@ -142,6 +175,15 @@ void Program::place_constants(std::span<const std::byte> constants, std::uint64_
     throw Corrupt("the plan's constants section does not match its checksum", where_,
                   "Copy the file again from where it was made");
   }
+}
+
+void Program::share_constants_of(const Program* general) {
+  if (!general) throw Corrupt("the plan takes its constants from another one, and stands alone", where_);
+  if (general->constants().size() != plan_.shared_constants)
+    throw Corrupt(fmt::format("the plan takes its constants from one that has {} bytes of them, and there are {}",
+                              plan_.shared_constants, general->constants().size()),
+                  where_);
+  constants_ = general->constants();
 }
 
 std::optional<std::size_t> Program::find_input(std::string_view name) const {

@@ -15,6 +15,7 @@
 #include "format/manifest.h"
 #include "format/plan.h"
 #include "runtime/arena.h"
+#include "runtime/plan_table.h"
 
 namespace aitune {
 
@@ -25,10 +26,11 @@ struct LoadOptions {
   std::string module;                ///< which module of the file; empty: the first
   std::string precision;             ///< "fp32" or "bf16": only plans of this precision; empty: what tuning preferred
   std::optional<CpuTarget> host;     ///< what the machine is taken to be; empty: what it is
+  bool special_plans = true;         ///< false: the general plan serves all sizes
 };
 
-/// A plan with its code mapped and its constants in place. Constant after it is made; any number of threads and
-/// instances may use it.
+/// A plan with its code mapped and its constants in place, and the special plans for some of its sizes. Constant after
+/// it is made; any number of threads and instances may use it.
 class Program {
  public:
   /// Opens the .ait at `path`, maps it, checks what will be used, and picks the first plan that this machine can run.
@@ -44,8 +46,10 @@ class Program {
   static std::shared_ptr<const Program> from_plan(std::span<const std::byte> plan, std::string_view where,
                                                   const LoadOptions& options = {},
                                                   std::shared_ptr<const void> owner = nullptr);
-  /// From what the compiler built, which need not outlive the program.
-  static std::shared_ptr<const Program> from_built(const BuiltPlan& built, const LoadOptions& options = {});
+  /// From what the compiler built, which need not outlive the program. `specials` share their constants with `built`
+  /// (share_constants).
+  static std::shared_ptr<const Program> from_built(const BuiltPlan& built, const LoadOptions& options = {},
+                                                   std::span<const BuiltPlan> specials = {});
 
   const Plan& plan() const { return plan_; }
   std::span<const std::byte> constants() const { return constants_; }
@@ -53,10 +57,18 @@ class Program {
   /// The primitives of step `index`, which is of kind onednn.
   const cpu::OneDnnKernel& onednn(std::size_t index) const { return *onednn_.at(index); }
   ThreadPool& pool() const { return *pool_; }
-  /// Null for a program made from a plan alone.
+  /// Null for a program made from a plan alone, and for special plans.
   const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
   /// The entry of the archive that the plan came from, or what from_plan was told.
   const std::string& where() const { return where_; }
+  std::size_t special_count() const { return specials_.size(); }
+  /// One of the special plans of `general`, as a program of its own. It keeps `general` alive.
+  static std::shared_ptr<const Program> special(const std::shared_ptr<const Program>& general, std::size_t index) {
+    return {general, general->specials_.at(index).get()};
+  }
+  /// The special plan for these inputs, or this program itself. Looks at sizes alone: whether the inputs fit is for
+  /// bind_shapes to say. A lookup of well under a microsecond, without a lock.
+  const Program& choose(std::span<const TensorRef> inputs) const noexcept;
   /// Index of the input or output called `name`; empty if there is none.
   std::optional<std::size_t> find_input(std::string_view name) const;
   std::optional<std::size_t> find_output(std::string_view name) const;
@@ -64,8 +76,10 @@ class Program {
  private:
   Program() = default;
   struct Source;  // where the plan's bytes are, and what of them has been checked
-  static std::shared_ptr<const Program> load(const Source& source, const LoadOptions& options);
+  static std::shared_ptr<Program> load(const Source& source, const LoadOptions& options);
+  void add_special(const Source& source, const LoadOptions& options);
   void make_onednn_kernels();
+  void share_constants_of(const Program* general);
   void place_constants(std::span<const std::byte> constants, std::uint64_t expected_hash, bool verify);
 
   std::string where_;
@@ -77,6 +91,8 @@ class Program {
   cpu::CodeSegment code_;
   std::map<std::size_t, std::unique_ptr<const cpu::OneDnnKernel>> onednn_;  // by step
   std::shared_ptr<ThreadPool> pool_;
+  PlanTable table_;
+  std::vector<std::shared_ptr<const Program>> specials_;  // a row of table_ each
 };
 
 }  // namespace aitune

@@ -22,6 +22,7 @@ std::vector<std::byte> archive_of(const std::vector<BuiltPlan>& plans, const std
     const auto bytes = serialize_plan(plans[i]);
     zip.add(name, bytes);
     manifest.plans.push_back(describe_plan(name, "digits", bytes));
+    if (plans[i].plan.shared_constants != 0) manifest.plans.back().special_of = manifest.plans.front().entry;
     manifest.entries.push_back({name, bytes.size(), sha256(bytes)});
   }
   edit(manifest);

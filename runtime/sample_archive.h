@@ -10,8 +10,8 @@
 
 namespace aitune::samples {
 
-/// The bytes of an .ait that holds `plans`, all of the module "digits", in this order. `edit` may change the manifest
-/// before it is written.
+/// The bytes of an .ait that holds `plans`, all of the module "digits", in this order; those that share constants are
+/// special plans of the first. `edit` may change the manifest before it is written.
 std::vector<std::byte> archive_of(
     const std::vector<BuiltPlan>& plans, const std::function<void(Manifest&)>& edit = [](Manifest&) {});
 

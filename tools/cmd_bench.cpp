@@ -77,7 +77,8 @@ Cold first_answer(const BenchOptions& options) {
 }
 
 void print_steps(Model& model, const std::vector<Tensor>& inputs) {
-  std::vector<double> best(model.program().plan().steps.size(), 1e30);
+  const Plan& plan = model.program_for(inputs).plan();
+  std::vector<double> best(plan.steps.size(), 1e30);
   for (int round = 0; round < 15; ++round)
     for (const auto& time : model.instance().profile(inputs))
       best[time.step] = std::min(best[time.step], std::chrono::duration<double, std::micro>(time.elapsed).count());
@@ -85,10 +86,10 @@ void print_steps(Model& model, const std::vector<Tensor>& inputs) {
   for (const double t : best) total += t < 1e29 ? t : 0;
   for (std::size_t i = 0; i < best.size(); ++i) {
     if (best[i] > 1e29) continue;
-    const PlanStep& step = model.program().plan().steps[i];
+    const PlanStep& step = plan.steps[i];
     std::string modules;
     for (const auto s : step.sources) {
-      const auto& source = model.program().plan().sources[s];
+      const auto& source = plan.sources[s];
       modules += (modules.empty() ? "" : " + ") + source.op.substr(source.op.find('.') + 1) +
                  (source.module.empty() ? "" : "@" + source.module);
     }
@@ -123,6 +124,7 @@ void bench(const BenchOptions& options, const Common& common) {
   const double median = percentile(times, 0.5);
   nlohmann::ordered_json json = {{"model", options.model},
                                  {"precision", model.program().plan().precision},
+                                 {"plan", plan_entry(model.program_for(inputs))},
                                  {"runs", times.size()},
                                  {"median_ms", median},
                                  {"p90_ms", percentile(times, 0.9)},
@@ -150,6 +152,7 @@ void bench(const BenchOptions& options, const Common& common) {
   fmt::print("{} ({}, {} threads): median {}, p90 {}, p99 {}, {:.1f} per second ({} runs)\n", options.model,
              model.program().plan().precision, model.program().pool().threads(), human_time(median),
              human_time(percentile(times, 0.9)), human_time(percentile(times, 0.99)), 1e3 / median, times.size());
+  if (model.program().special_count() > 0) fmt::print("by {}\n", json["plan"].get<std::string>());
   if (!cold_ms.empty())
     fmt::print("fresh process to first answer: median {}, peak memory {:.0f} MB ({} processes)\n",
                human_time(percentile(cold_ms, 0.5)), peak, cold_ms.size());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -26,13 +27,27 @@ std::string tensor_line(const ManifestTensor& tensor) {
   return fmt::format("{}: {}[{}]", tensor.name, dtype_name(tensor.dtype), fmt::join(tensor.shape, ","));
 }
 
-void print_plan(const ZipReader& zip, const ManifestPlan& row, bool steps) {
+std::string limit_text(const SymRange& range) {
+  return range.max == SymRange::kNoMax ? "any" : std::to_string(range.max);
+}
+
+void print_plan(const ZipReader& zip, const ManifestPlan& row, std::size_t special_plans, bool steps) {
   const auto loaded = read_plan(zip.bytes(zip.at(row.entry)), row.entry);
   const Plan& plan = loaded.plan;
-  fmt::print("plan {}\n  precision {}, for {}\n  {} steps in {} blocks, code {}, constants {}\n", row.entry,
-             row.precision, row.target.str(), plan.steps.size(), plan.blocks.size(),
+  fmt::print("{} {}\n", row.special_of.empty() ? "plan" : "special plan", row.entry);
+  if (!row.symbols.empty()) {
+    std::vector<std::string> sizes;
+    for (const auto& [name, range] : row.symbols)
+      sizes.push_back(range.min == range.max ? fmt::format("{} = {}", name, range.min)
+                                             : fmt::format("{} from {} to {}", name, range.min, limit_text(range)));
+    fmt::print("  serves {}{}\n", fmt::join(sizes, ", "),
+               special_plans > 0 ? ", but for what special plans serve" : "");
+  }
+  fmt::print("  precision {}, for {}\n  {} steps in {} blocks, code {}, constants {}\n", row.precision,
+             row.target.str(), plan.steps.size(), plan.blocks.size(),
              human_bytes(static_cast<double>(loaded.code.size())),
-             human_bytes(static_cast<double>(loaded.constants.size())));
+             plan.shared_constants == 0 ? human_bytes(static_cast<double>(loaded.constants.size()))
+                                        : std::string("shared with ") + row.special_of);
   for (std::size_t b = 0; b < plan.blocks.size(); ++b)
     fmt::print("  block {}: {}{}\n", b, plan.blocks[b].engine,
                plan.blocks[b].why.empty() ? "" : " (" + plan.blocks[b].why + ")");
@@ -77,10 +92,12 @@ void inspect(const InspectOptions& options, const Common& common) {
     for (const auto& t : module.inputs) fmt::print("  input  {}\n", tensor_line(t));
     for (const auto& t : module.outputs) fmt::print("  output {}\n", tensor_line(t));
     for (const auto& [name, range] : module.symbols)
-      fmt::print("  {} from {} to {}\n", name, range.min,
-                 range.max == SymRange::kNoMax ? "any" : std::to_string(range.max));
+      fmt::print("  {} from {} to {}\n", name, range.min, limit_text(range));
   }
-  for (const auto& plan : manifest.plans) print_plan(zip, plan, options.steps);
+  for (const auto& plan : manifest.plans) {
+    const auto belongs = [&](const ManifestPlan& other) { return other.special_of == plan.entry; };
+    print_plan(zip, plan, static_cast<std::size_t>(std::ranges::count_if(manifest.plans, belongs)), options.steps);
+  }
   const auto measured = nlohmann::ordered_json::parse(manifest.measured);
   const auto number = [&](const char* key) {
     const auto found = measured.find(key);

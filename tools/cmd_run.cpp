@@ -30,10 +30,14 @@ void run(const RunOptions& options, const Common& common) {
   Model model(options.model, load);
   const auto samples = model.samples(options.inputs);
   std::vector<TensorFile> results;
+  std::vector<std::string> plans;
+  plans.reserve(samples.size());
   results.reserve(samples.size());
-  for (std::size_t s = 0; s < samples.size(); ++s)
+  for (std::size_t s = 0; s < samples.size(); ++s) {
+    plans.push_back(plan_entry(model.program_for(samples[s])));
     results.push_back({options.output.empty() ? "" : output_path(options.output, s, samples.size()),
                        model.name_outputs(model.instance().run(samples[s]))});
+  }
   if (!options.output.empty()) write_tensor_files(results);
   auto json = nlohmann::ordered_json::array();
   for (std::size_t s = 0; s < results.size(); ++s) {
@@ -44,7 +48,7 @@ void run(const RunOptions& options, const Common& common) {
         fmt::print("{}{}: {}\n", samples.size() > 1 ? fmt::format("sample {} ", s) : "", name,
                    describe(tensor.dtype(), tensor.shape()));
     }
-    nlohmann::ordered_json entry = {{"outputs", outputs}};
+    nlohmann::ordered_json entry = {{"plan", plans[s]}, {"outputs", outputs}};
     if (!options.output.empty()) {
       entry["file"] = results[s].path.string();
       if (!common.json) fmt::print("written to {}\n", results[s].path.string());

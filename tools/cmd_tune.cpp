@@ -18,7 +18,8 @@ namespace {
 
 struct TuneOptions {
   std::string model, output, name, ir, precision;
-  std::vector<std::string> inputs, settings;
+  std::vector<std::string> inputs, shapes, settings;
+  std::string dryrun;
   int pickle_protocol = kDefaultPickleProtocol;
   bool quiet = false;
 };
@@ -33,6 +34,13 @@ TorchTensorRTAotBackendConfig make_config(const TuneOptions& options) {
     config.compile_config.set(text.substr(0, equals), text.substr(equals + 1));
   }
   if (!options.precision.empty()) config.compile_config.set("enabled_precisions", options.precision);
+  if (!options.dryrun.empty()) config.compile_config.set("dryrun", options.dryrun);
+  for (const auto& text : options.shapes) {
+    if (text.find('=') != std::string::npos)
+      config.inputs.push_back(parse_input(text));
+    else
+      for (Input& input : read_inputs_file(text)) config.inputs.push_back(std::move(input));
+  }
   return config;
 }
 
@@ -53,6 +61,12 @@ void print_report(const TuneReport& report, const std::string& path) {
     fmt::print("{}: {}, relative error {:.1e}, {} steps, built in {:.1f} s{}\n", c.precision,
                human_time(c.milliseconds), c.worst_error, c.steps, c.build_seconds,
                c.correct ? "" : " (refused: " + c.problem + ")");
+  for (const auto& s : report.special_plans) {
+    std::string sizes;
+    for (const auto& [name, size] : s.sizes) sizes += fmt::format("{}{} = {}", sizes.empty() ? "" : ", ", name, size);
+    fmt::print("special plan for {}: {}, the general plan {}{}\n", sizes, human_time(s.milliseconds),
+               human_time(s.general_milliseconds), s.problem.empty() ? "" : " (not kept: " + s.problem + ")");
+  }
   for (const auto& f : report.fallbacks) fmt::print("on the reference engine: {}\n", f);
   fmt::print("{} written: {}, {} a run (reference engine {}), tuned in {:.1f} s\n", path, report.chosen,
              human_time(report.milliseconds), human_time(report.baseline_milliseconds), report.seconds);
@@ -61,6 +75,9 @@ void print_report(const TuneReport& report, const std::string& path) {
 
 /// What can be known about the output before the long work begins.
 void check_output(const TuneOptions& options) {
+  if (options.output.empty())
+    throw InvalidArgument("there is no file to write", "--output",
+                          "Give one with -o OUT.ait, or look first with --dryrun");
   std::error_code ignored;
   if (!options.model.ends_with(".ait") && std::filesystem::equivalent(options.model, options.output, ignored))
     throw InvalidArgument("the output is the model itself, which would be lost", options.output,
@@ -70,7 +87,8 @@ void check_output(const TuneOptions& options) {
 
 void tune_model(const TuneOptions& options, const Common& common) {
   const OneBackendStrategy strategy{TorchTensorRTAotBackend{make_config(options)}};
-  check_output(options);
+  const bool dryrun = !strategy.backend().config().compile_config.dryrun.empty();
+  if (!dryrun) check_output(options);
   const auto progress = make_progress(options.quiet);
   std::vector<ExpectedInput> expected;
   for (const auto& input : model_inputs(options.model, strategy.backend().config().ir))
@@ -79,6 +97,13 @@ void tune_model(const TuneOptions& options, const Common& common) {
   const std::string name = options.name.empty() ? std::filesystem::path(options.model).stem().string() : options.name;
   Module module(options.model, name, strategy);
   const TuneReport report = tune(module, samples, progress.get());
+  if (report.dryrun) {
+    if (common.json)
+      print_json(nlohmann::ordered_json::parse(report.dryrun->to_json()));
+    else
+      fmt::print("{}", report.dryrun->text());
+    return;
+  }
   progress->stage("save");
   save(module, options.output);
   if (common.json) {
@@ -104,7 +129,14 @@ void add_tune_command(CLI::App& app, Common& common) {
   command->add_option(
       "-i,--input", options->inputs,
       "samples: .npz, .safetensors, .npy or NAME=FILE.npy; several, or lists; an .ait file brings its own");
-  command->add_option("-o,--output", options->output, "the .ait file to write")->required();
+  command->add_option("-o,--output", options->output, "the .ait file to write; not needed with --dryrun");
+  command->add_option(
+      "--shapes", options->shapes,
+      "sizes that an input may have: NAME=MIN:OPT:MAX, such as x=1x3x224x224:4x3x224x224:16x3x224x224, or ranges in "
+      "one "
+      "shape, x=1..4..16x3x224x224, where * leaves a size as it is; or a JSON file. May be given several times");
+  command->add_flag("--dryrun{true}", options->dryrun,
+                    "build nothing, and print how the model would be cut; --dryrun=FILE also writes it there");
   command->add_option("--name", options->name, "the module's name; the file's if left out");
   command->add_option("--ir", options->ir, "form of the model: dynamo, ts or fx; found from the file if left out");
   command->add_option("--precision", options->precision, "enabled_precisions: fp32, bf16, or both with a comma");

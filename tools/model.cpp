@@ -71,6 +71,12 @@ std::vector<NamedTensors> recorded(const std::string& path, const Manifest& mani
   return samples;
 }
 
+std::string plan_entry(const Program& program) {
+  const std::string& where = program.where();
+  const auto at = where.rfind(kPlanFolder);
+  return at == std::string::npos ? where : where.substr(at);
+}
+
 nlohmann::ordered_json tensor_json(const std::string& name, const Tensor& tensor) {
   return {
       {"name", name}, {"dtype", dtype_name(tensor.dtype())}, {"shape", tensor.shape()}, {"finite", all_finite(tensor)}};

@@ -20,6 +20,9 @@ class Model {
   Model(const std::string& path, const LoadOptions& options);
 
   const Program& program() const { return *program_; }
+  const std::shared_ptr<const Program>& shared_program() const { return program_; }
+  /// What runs inputs of these shapes: the program or one of its special plans.
+  const Program& program_for(const std::vector<Tensor>& inputs) { return instance_.program_for(inputs); }
   Instance& instance() { return instance_; }
   /// Samples from files, or those that the file was tuned on if there are none. In call order.
   std::vector<std::vector<Tensor>> samples(const std::vector<std::string>& files) const;
@@ -35,6 +38,9 @@ class Model {
 
 /// Recorded inputs (or outputs) of the file's samples.
 std::vector<NamedTensors> recorded(const std::string& path, const Manifest& manifest, bool outputs);
+
+/// The name of a program's entry in its file: "data/aitune/plans/net-fp32.plan".
+std::string plan_entry(const Program& program);
 
 /// {"shape": [...], "dtype": "f32", ...} of a tensor.
 nlohmann::ordered_json tensor_json(const std::string& name, const Tensor& tensor);

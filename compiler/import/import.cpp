@@ -64,18 +64,21 @@ std::vector<ModelInput> model_inputs(const std::filesystem::path& path, IRType i
   return inputs;
 }
 
-ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::span<const NamedTensors> samples) {
+ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::span<const NamedTensors> samples,
+                          std::span<const Input> shapes) {
   if (ir == IRType::ts) {
-    auto [model, calls] = import_torchscript(path, samples);
+    auto [model, calls] = import_torchscript(path, samples, shapes);
     add_portable_program(model, calls.front());
     return {std::move(model), std::move(calls)};
   }
   if (ir == IRType::fx) {
-    ImportedModel model = import_fx(path, samples);
+    ImportedModel model = import_fx(path, samples, shapes);
     add_portable_program(model, samples.front());
     return {std::move(model), {samples.begin(), samples.end()}};
   }
-  return {import_pt2(path), {samples.begin(), samples.end()}};
+  ImportedModel model = import_pt2(path);
+  narrow_inputs(model.graph, shapes);
+  return {std::move(model), {samples.begin(), samples.end()}};
 }
 
 }  // namespace aitune

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compiler/import/imported_model.h"
+#include "compiler/import/input_shapes.h"
 #include "compiler/import/ir.h"
 
 namespace aitune {
@@ -31,8 +32,10 @@ struct ImportedCall {
 };
 
 /// Imports the model. Forms that carry no shapes (ts, fx) take dtypes and shapes of the inputs from the samples: a size
-/// that differs between samples is a symbol with the range that they show, any other one is fixed. Throws what the
-/// form's importer throws, and InvalidArgument for samples that do not fit the model.
-ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::span<const NamedTensors> samples);
+/// that differs between samples is a symbol with the range that they show, or that `shapes` gives; any other one is
+/// fixed. A program of torch.export has ranges of its own, which `shapes` narrows. Throws what the form's importer
+/// throws, and InvalidArgument for samples and ranges that do not fit the model.
+ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::span<const NamedTensors> samples,
+                          std::span<const Input> shapes = {});
 
 }  // namespace aitune

@@ -165,6 +165,34 @@ void PlanBuilder::add_step(PlanStep step) {
   built_.plan.steps.push_back(std::move(step));
 }
 
+PlanBuilder::Mark PlanBuilder::mark() const {
+  const Plan& plan = built_.plan;
+  return {plan.steps.size(),       plan.views.size(),   plan.buffers.size(), built_.code.size(),
+          built_.constants.size(), plan.sources.size(), products_.size(),    plan.target};
+}
+
+void PlanBuilder::rollback(const Mark& mark) {
+  Plan& plan = built_.plan;
+  const auto is_new = [&](const auto& entry) { return entry.second >= mark.buffers; };
+  plan.steps.resize(mark.steps);
+  plan.views.resize(mark.views);
+  plan.buffers.resize(mark.buffers);
+  plan.sources.resize(mark.sources);
+  plan.target = mark.target;
+  products_.resize(mark.products);
+  built_.code.resize(mark.code);
+  built_.constants.resize(mark.constants);
+  std::erase_if(plan.kernels, [&](const PlanKernel& kernel) { return kernel.entry >= mark.code; });
+  std::erase_if(arenas_, [&](const auto& entry) { return entry.first >= mark.buffers; });
+  std::erase_if(constants_, is_new);
+  std::erase_if(value_buffers_, is_new);
+  std::erase_if(sources_by_node_, [&](const auto& entry) { return entry.second >= mark.sources; });
+  for (auto* buffers : {&input_buffers_, &output_buffers_})
+    for (auto& buffer : *buffers)
+      if (buffer && *buffer >= mark.buffers) buffer.reset();
+  if (!plan.blocks.empty()) plan.blocks.back().outputs.clear();
+}
+
 void PlanBuilder::add_copies_to_outputs() {
   for (std::uint32_t i = 0; i < model_.outputs.size(); ++i) {
     const Value& value = *model_.outputs[i];

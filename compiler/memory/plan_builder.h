@@ -68,6 +68,15 @@ class PlanBuilder {
   const Plan& plan() const { return built_.plan; }
   const SymValues& hints() const { return hints_; }
 
+  /// How far the plan has come.
+  struct Mark {
+    std::size_t steps = 0, views = 0, buffers = 0, code = 0, constants = 0, sources = 0, products = 0;
+    CpuTarget target;
+  };
+  Mark mark() const;
+  /// Takes back everything since then, but not blocks that were begun: their outputs are cleared.
+  void rollback(const Mark& mark);
+
   /// Plans the memory and returns the whole. The builder is spent afterwards.
   BuiltPlan finish();
   /// The products of all blocks, in order; their steps are known once the plan is finished.

@@ -55,6 +55,16 @@ class Chooser {
           const PartitionOptions& options)
       : engines_(engines), engine_options_(engine_options), executed_(executed_ops(options)) {}
 
+  /// The listed operators that are none of the graph's.
+  std::vector<std::string> unused(const Graph& graph) const {
+    std::vector<std::string> list;
+    for (const std::string& pattern : executed_) {
+      const auto named = [&](const auto& node) { return names_operator(pattern, node->op_name()); };
+      if (std::ranges::none_of(graph.nodes(), named)) list.push_back(pattern);
+    }
+    return list;
+  }
+
   /// Nothing if no engine supports the node; `problem` says why.
   std::optional<Choice> choose(const Node& node, std::string& problem) const {
     Choice choice;
@@ -240,7 +250,8 @@ Partition partition(const Graph& graph, std::span<const CompileEngine* const> en
     throw Unsupported("no engine takes these operators:" + to_text(impossible.list()), "",
                       "docs/adding-an-operator.md says how to add one");
   }
-  const auto levels = cut_with_min_size(graph, choices, engines, engine_options, options.min_block_size);
+  const int min_block_size = options.require_full_compilation ? 1 : options.min_block_size;
+  const auto levels = cut_with_min_size(graph, choices, engines, engine_options, min_block_size);
 
   Partition result;
   FallbackList fallbacks;
@@ -257,6 +268,10 @@ Partition partition(const Graph& graph, std::span<const CompileEngine* const> en
                       "Leave require_full_compilation out, or change the model");
   }
   result.fallbacks = fallbacks.take();
+  for (const std::string& op : chooser.unused(graph))
+    result.warnings.push_back(fmt::format(
+        "torch_executed_ops: the lowered graph has no {}: it does not occur, or lowering made other operators of it",
+        op));
   const auto leaving = leaving_values(graph, levels);
   for (const auto& [level, members] : by_level) {
     BlockBuilder builder(graph, fmt::format("block{}", result.blocks.size()), engines[choices[members[0]].engine]);

@@ -14,7 +14,8 @@ namespace aitune {
 
 /// As in Torch-TensorRT.
 struct PartitionOptions {
-  int min_block_size = 1;  ///< blocks of a compiled engine with fewer nodes go to the fallback
+  /// Blocks of a compiled engine with fewer nodes go to the fallback. Disregarded under require_full_compilation.
+  int min_block_size = 1;
   std::set<std::string, std::less<>> torch_executed_ops;  ///< operators that go to the fallback, "aten.gelu.default" or
                                                           ///< "torch.ops.aten.gelu.default"; ".default" may be left out
   bool require_full_compilation = false;                  ///< a node on the fallback is an error
@@ -43,6 +44,7 @@ struct Fallback {
 struct Partition {
   std::vector<Block> blocks;        ///< in execution order
   std::vector<Fallback> fallbacks;  ///< one for each operator and reason
+  std::vector<std::string> warnings;
 };
 
 /// Cuts `graph` into blocks. `engines` stand in order of preference; the last one is the fallback (it is asked too).

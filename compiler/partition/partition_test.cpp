@@ -135,6 +135,34 @@ TEST(Partition, FullCompilationListsEverything) {
   }
 }
 
+TEST(Partition, FullCompilationDisregardsTheSizeOfBlocks) {
+  const Graph graph = parse_graph(kText);
+  const FakeEngine cpu("cpu", [](const Node&) { return true; });
+  const CompileEngine* engines[] = {&cpu, &all()};
+  const Partition small = partition(graph, engines, {}, {.min_block_size = 5});
+  EXPECT_EQ(small.blocks.at(0).engine, &all());
+  const Partition full = partition(graph, engines, {}, {.min_block_size = 5, .require_full_compilation = true});
+  ASSERT_EQ(full.blocks.size(), 1U);
+  EXPECT_EQ(full.blocks[0].engine, &cpu);
+}
+
+TEST(Partition, FullCompilationRefusesExecutedOps) {
+  const Graph graph = parse_graph(kText);
+  const FakeEngine cpu("cpu", [](const Node&) { return true; });
+  const CompileEngine* engines[] = {&cpu, &all()};
+  EXPECT_THROW(partition(graph, engines, {}, {.torch_executed_ops = {"aten.tanh"}, .require_full_compilation = true}),
+               Unsupported);
+}
+
+TEST(Partition, WarnsOfExecutedOpsThatTheGraphHasNot) {
+  const Graph graph = parse_graph(kText);
+  const FakeEngine cpu("cpu", [](const Node&) { return true; });
+  const CompileEngine* engines[] = {&cpu, &all()};
+  const Partition parts = partition(graph, engines, {}, {.torch_executed_ops = {"aten.gelu", "aten.tanh"}});
+  ASSERT_EQ(parts.warnings.size(), 1U);
+  EXPECT_THAT(parts.warnings[0], HasSubstr("aten.gelu"));
+}
+
 TEST(Partition, NobodyTakesIt) {
   const Graph graph = parse_graph(kText);
   const FakeEngine cpu = without("aten.tanh.default");

@@ -131,6 +131,29 @@ void add_samples(EntryWriter& writer, const ArtifactContents& contents, Manifest
   }
 }
 
+/// The sizes that a special plan serves, by the general one's symbols.
+SymRanges served_by(const Plan& special, const Plan& general) {
+  SymRanges ranges;
+  for (const PlanSymbol& symbol : general.symbols) {
+    const std::int64_t size = special.exprs[special.inputs[symbol.input].shape[symbol.dim]].value;
+    ranges[symbol.name] = {size, size};
+  }
+  return ranges;
+}
+
+void add_special_plans(EntryWriter& writer, const ArtifactContents& contents, Manifest& manifest) {
+  const TunedModel& tuned = contents.tuned;
+  for (std::size_t i = 0; i < tuned.specials.size(); ++i) {
+    const auto plan = serialize_plan(tuned.specials[i]);
+    const std::string entry = fmt::format("{}{}-{}.special{}.plan", kPlanFolder, contents.name, tuned.report.chosen, i);
+    writer.add(entry, plan);
+    ManifestPlan row = describe_plan(entry, contents.name, plan);
+    row.special_of = manifest.plans.front().entry;
+    row.symbols = served_by(tuned.specials[i].plan, tuned.plan.plan);
+    manifest.plans.push_back(std::move(row));
+  }
+}
+
 }  // namespace
 
 void check_program(const ImportedModel& model, const std::filesystem::path& file) {
@@ -169,6 +192,7 @@ void write_artifact(const std::filesystem::path& path, const ArtifactContents& c
   const std::string entry = std::string(kPlanFolder) + contents.name + "-" + contents.tuned.report.chosen + ".plan";
   writer.add(entry, plan);
   manifest.plans.push_back(describe_plan(entry, contents.name, plan));
+  add_special_plans(writer, contents, manifest);
   add_samples(writer, contents, manifest);
   const std::string text = manifest.to_json();
   zip.add(kManifestEntry, text);

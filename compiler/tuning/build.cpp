@@ -1,6 +1,9 @@
 #include "compiler/tuning/build.h"
 
+#include <algorithm>
 #include <memory>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "engines/cpu/compile/engine.h"
@@ -19,7 +22,6 @@ struct Engines {
     owned.push_back(reference::make_reference_engine());
     for (const auto& engine : owned) list.push_back(engine.get());
   }
-  const CompileEngine& fallback() const { return *list.back(); }
 };
 
 void add_block_outputs(const Block& block, PlanBuilder& plan) {
@@ -27,10 +29,7 @@ void add_block_outputs(const Block& block, PlanBuilder& plan) {
     plan.block().outputs.push_back(plan.add_view(plan.buffer_of(*value), value->type.dtype, value->type.shape));
 }
 
-}  // namespace
-
-BuildResult build(const Graph& lowered, const BuildOptions& options) {
-  const Engines engines(options.settings.engine);
+EngineOptions engine_options_of(const BuildOptions& options) {
   EngineOptions engine_options;
   engine_options.target = options.target;
   engine_options.precision = options.precision;
@@ -44,28 +43,72 @@ BuildResult build(const Graph& lowered, const BuildOptions& options) {
   engine_options.similar = options.similar;
   engine_options.reuse_tactics = options.reuse_tactics;
   engine_options.progress = options.progress;
+  return engine_options;
+}
 
-  PartitionOptions partition_options;
-  partition_options.min_block_size = options.settings.min_block_size;
-  partition_options.torch_executed_ops = options.settings.torch_executed_ops;
-  partition_options.require_full_compilation = options.settings.require_full_compilation;
-  const Partition parts = partition(lowered, engines.list, engine_options, partition_options);
+PartitionOptions partition_options_of(const CompilationSettings& settings) {
+  PartitionOptions options;
+  options.min_block_size = settings.min_block_size;
+  options.torch_executed_ops = settings.torch_executed_ops;
+  options.require_full_compilation = settings.require_full_compilation;
+  return options;
+}
+
+/// A block that its engine cannot build, on the fallback instead. What the engine left of it is taken back.
+void build_on_fallback(const Block& block, const CompileEngine& fallback, const EngineOptions& options,
+                       const Error& error, BuildResult& result, PlanBuilder& plan) {
+  result.warnings.push_back(fmt::format("{} ({} nodes) goes to the {} engine, since {} could not build it: {}",
+                                        block.name, block.graph.nodes().size(), fallback.name(), block.engine->name(),
+                                        error.what()));
+  plan.block().engine = fallback.name();
+  plan.block().why = error.what();
+  for (const auto& node : block.graph.nodes()) {
+    const std::string op(node->op_name());
+    const auto same = [&](const Fallback& f) { return f.op == op && f.reason == error.what(); };
+    auto known = std::ranges::find_if(result.fallbacks, same);
+    if (known == result.fallbacks.end()) known = result.fallbacks.insert(known, {op, error.what(), 0, {}});
+    ++known->count;
+  }
+  fallback.compile(block, options, plan);
+}
+
+}  // namespace
+
+BuildResult build(const Graph& lowered, const BuildOptions& options) {
+  const Engines engines(options.settings.engine);
+  return build(lowered, options, engines.list);
+}
+
+void look_at_partition(const Graph& lowered, const BuildOptions& options,
+                       const std::function<void(const Partition&)>& look) {
+  const Engines engines(options.settings.engine);
+  look(partition(lowered, engines.list, engine_options_of(options), partition_options_of(options.settings)));
+}
+
+BuildResult build(const Graph& lowered, const BuildOptions& options, std::span<const CompileEngine* const> engines) {
+  const EngineOptions engine_options = engine_options_of(options);
+  const CompileEngine& fallback = *engines.back();
+  const Partition parts = partition(lowered, engines, engine_options, partition_options_of(options.settings));
 
   BuildResult result;
   result.fallbacks = parts.fallbacks;
+  result.warnings = parts.warnings;
+  if (options.settings.require_full_compilation && options.settings.min_block_size > 1 &&
+      options.settings.min_block_size != CompilationSettings().min_block_size)
+    result.warnings.emplace_back("min_block_size is disregarded: require_full_compilation is set");
   CpuTarget needed = options.target;
   needed.amx_bf16 = false;  // until an engine chooses a kernel that uses it
   PlanBuilder plan(lowered, needed, std::string(precision_name(options.precision)), options.opt_shape);
   for (const Block& block : parts.blocks) {
     plan.begin_block(std::string(block.engine->name()), block.fallback_reason);
+    const PlanBuilder::Mark before = plan.mark();
     try {
       block.engine->compile(block, engine_options, plan);
-    } catch (const Unsupported& error) {
-      if (options.settings.pass_through_build_failures || block.engine == &engines.fallback()) throw;
-      result.warnings.push_back(block.name + " goes to the reference engine: " + error.what());
-      plan.block().engine = engines.fallback().name();
-      plan.block().why = error.what();
-      engines.fallback().compile(block, engine_options, plan);
+    } catch (const Error& error) {
+      const bool final = options.settings.pass_through_build_failures || options.settings.require_full_compilation;
+      if (final || block.engine == &fallback) throw;
+      plan.rollback(before);
+      build_on_fallback(block, fallback, engine_options, error, result, plan);
     }
     add_block_outputs(block, plan);
   }

@@ -1,7 +1,9 @@
 #pragma once
 // From a lowered graph to a plan in one precision.
 
+#include <functional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,8 +40,14 @@ struct BuildResult {
   std::vector<std::string> warnings;
 };
 
-/// Partitions the graph among the engines and builds every block. A block that an engine fails to build goes to the
-/// reference engine with a warning, or is an error under pass_through_build_failures.
+/// Partitions the graph among the engines and builds every block. A block that an engine fails to build, whatever the
+/// reason, goes to the reference engine with a warning; under pass_through_build_failures that is the error it was.
 BuildResult build(const Graph& lowered, const BuildOptions& options);
+/// The same with other engines than the settings' (best first, the fallback last), which outlive the call.
+BuildResult build(const Graph& lowered, const BuildOptions& options, std::span<const CompileEngine* const> engines);
+
+/// Shows how `build` would cut the graph, without building anything. The partition lives as long as the call.
+void look_at_partition(const Graph& lowered, const BuildOptions& options,
+                       const std::function<void(const Partition&)>& look);
 
 }  // namespace aitune

@@ -81,6 +81,7 @@ double bf16_share(std::span<const ProductStep> products) {
 Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::string name,
                         std::span<const RecordedSample> samples, double bound) {
   Candidate candidate;
+  candidate.options = options;
   CandidateReport& report = candidate.report;
   report.precision = std::move(name);
   if (options.progress) options.progress->stage("tune " + report.precision);

@@ -17,6 +17,7 @@ namespace aitune {
 
 /// A plan that was tried.
 struct Candidate {
+  BuildOptions options;  ///< that it was built with
   BuildResult built;
   std::unique_ptr<Instance> instance;
   CandidateReport report;

@@ -1,5 +1,6 @@
 // The guide's interface: Module, tune, save, load.
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -9,9 +10,11 @@
 #include "aitune/aitune.hpp"
 #include "compiler/import/import.h"
 #include "compiler/tuning/artifact.h"
+#include "compiler/tuning/dryrun.h"
 #include "compiler/tuning/tune.h"
 #include "format/manifest.h"
 #include "format/safetensors.h"
+#include "format/source.h"
 #include "format/zip_reader.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
@@ -19,13 +22,51 @@
 namespace aitune {
 namespace {
 
-std::string config_json(const TorchTensorRTAotBackendConfig& config) {
+std::string config_json(const TorchTensorRTAotBackendConfig& config, std::span<const Input> shapes) {
   nlohmann::ordered_json json;
   json["backend"] = "TorchTensorRTAotBackend";
   json["ir"] = ir_name(config.ir);
   json["pickle_protocol"] = config.pickle_protocol;
+  if (!shapes.empty()) json["inputs"] = nlohmann::ordered_json::parse(inputs_to_json(shapes));
   json["compile_config"] = nlohmann::ordered_json::parse(config.compile_config.to_json());
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+/// The ranges that a graph was tuned for, under its own inputs' names, which the model's may differ from.
+std::vector<Input> shapes_of(const Graph& graph, const SymValues& preferred) {
+  std::vector<Input> inputs;
+  for (const Value* value : graph.inputs) {
+    Input input{value->name, {}, {}, {}};
+    bool prefers = true;
+    for (const SymInt& size : value->type.shape) {
+      const SymRange range = size.range(graph.symbols);
+      const bool limited = range.max < std::int64_t{1} << 40;
+      input.min_shape.push_back(limited ? range.min : Input::kAsIs);
+      input.max_shape.push_back(limited ? range.max : Input::kAsIs);
+      std::vector<std::string> symbols;
+      size.collect_symbols(symbols);
+      prefers = prefers && std::ranges::all_of(symbols, [&](const auto& s) { return preferred.contains(s); });
+      if (prefers) input.opt_shape.push_back(limited ? size.evaluate(preferred) : Input::kAsIs);
+    }
+    if (!prefers) input.opt_shape.clear();
+    inputs.push_back(std::move(input));
+  }
+  return inputs;
+}
+
+/// Writes a dry run where the user wants it.
+TuneReport report_dryrun(DryrunReport dryrun, const std::string& setting, bool print) {
+  const std::string text = dryrun.text();
+  if (print) fmt::print("{}", text);
+  if (setting != "true") write_file(setting, text);
+  TuneReport report;
+  report.warnings = dryrun.warnings;
+  for (const auto& f : dryrun.fallbacks)
+    report.fallbacks.push_back(fmt::format("{} ({}x): {}", f.op, f.count, f.reason));
+  report.compiled_share =
+      dryrun.nodes == 0 ? 1 : static_cast<double>(dryrun.compiled_nodes) / static_cast<double>(dryrun.nodes);
+  report.dryrun = std::move(dryrun);
+  return report;
 }
 
 }  // namespace
@@ -48,6 +89,15 @@ std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path) {
   return samples;
 }
 
+std::vector<Input> recorded_shapes(const std::filesystem::path& path) {
+  const ZipReader zip = ZipReader::open(path);
+  if (!zip.find_in_top(kManifestEntry)) return {};
+  const Manifest manifest = Manifest::from_json(zip.text(zip.at(kManifestEntry)), path.string());
+  const auto config = nlohmann::ordered_json::parse(manifest.config);
+  const auto inputs = config.find("inputs");
+  return inputs == config.end() ? std::vector<Input>() : parse_inputs_json(inputs->dump(), path.string());
+}
+
 TorchTensorRTAotBackend::TorchTensorRTAotBackend(TorchTensorRTAotBackendConfig config) : config_(std::move(config)) {
   if (config_.pickle_protocol < 2 || config_.pickle_protocol > 5)
     throw InvalidArgument(fmt::format("pickle_protocol is {}", config_.pickle_protocol),
@@ -58,7 +108,8 @@ struct Module::Impl {
   std::filesystem::path source;
   std::string name;
   OneBackendStrategy strategy;
-  std::optional<IRType> ir;  // of `source`, where it is not the configuration's: an .ait holds a dynamo program
+  std::optional<IRType> ir;   // of `source`, where it is not the configuration's: an .ait holds a dynamo program
+  std::vector<Input> shapes;  // that it was tuned for
   std::optional<ImportedModel> imported;
   std::optional<TunedModel> tuned;
   std::unique_ptr<Instance> instance;
@@ -72,9 +123,9 @@ struct Module::Impl {
 };
 
 Module::Module(std::filesystem::path model, std::string name, OneBackendStrategy strategy)
-    : impl_(std::make_unique<Impl>(Impl{std::move(model), std::move(name), std::move(strategy), {}, {}, {}, {}})) {}
+    : impl_(std::make_unique<Impl>(Impl{std::move(model), std::move(name), std::move(strategy), {}, {}, {}, {}, {}})) {}
 Module::Module(std::string name)
-    : impl_(std::make_unique<Impl>(Impl{{}, std::move(name), OneBackendStrategy{}, {}, {}, {}, {}})) {}
+    : impl_(std::make_unique<Impl>(Impl{{}, std::move(name), OneBackendStrategy{}, {}, {}, {}, {}, {}})) {}
 Module::~Module() = default;
 Module::Module(Module&&) noexcept = default;
 Module& Module::operator=(Module&&) noexcept = default;
@@ -116,7 +167,8 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
     throw InvalidArgument("there is no model to tune", impl.name, "Make the Module with the path of a .pt2 file");
   out.stage("import");
   const IRType ir = impl.ir.value_or(config.ir);
-  auto [imported, calls] = import_model(impl.source, ir, samples);
+  const std::vector<Input> shapes = config.inputs.empty() ? recorded_shapes(impl.source) : config.inputs;
+  auto [imported, calls] = import_model(impl.source, ir, samples, shapes);
   check_program(imported, impl.source);
   for (const std::string& warning : imported.warnings) out.warn(warning);
   if (config.compile_config.portable && imported.portable.empty())
@@ -127,10 +179,15 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
   std::vector<std::vector<Tensor>> ordered;
   for (std::size_t i = 0; i < calls.size(); ++i)
     ordered.push_back(order_inputs(imported.graph, calls[i], fmt::format("sample {}", i)));
-  TunedModel tuned = tune_graph(imported.graph, ordered, config.compile_config, out);
+  const SymValues preferred = preferred_sizes(imported.graph, shapes);
+  if (!config.compile_config.dryrun.empty())
+    return report_dryrun(dry_run(imported.graph, ordered, config.compile_config, out, preferred),
+                         config.compile_config.dryrun, progress == nullptr);
+  TunedModel tuned = tune_graph(imported.graph, ordered, config.compile_config, out, preferred);
   LoadOptions options;
   options.num_threads = config.compile_config.num_threads;
-  impl.run_plan(Program::from_built(tuned.plan, options));
+  impl.run_plan(Program::from_built(tuned.plan, options, tuned.specials));
+  impl.shapes = shapes.empty() ? std::vector<Input>() : shapes_of(imported.graph, preferred);
   impl.imported = std::move(imported);
   impl.tuned = std::move(tuned);
   return impl.tuned->report;
@@ -138,11 +195,12 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
 
 void save(const Module& module, const std::filesystem::path& path) {
   const Module::Impl& impl = *module.impl_;
-  if (!impl.tuned) throw InvalidArgument("the module is not tuned", impl.name, "Call tune() before save()");
+  if (!impl.tuned)
+    throw InvalidArgument("the module is not tuned", impl.name, "Call tune() before save(), and not with dryrun");
   const auto& config = impl.strategy.backend().config();
   const auto precision = parse_dtype(impl.tuned->plan.plan.precision).value_or(DType::f32);
-  write_artifact(path, {*impl.imported, *impl.tuned, impl.name, config_json(config), config.pickle_protocol,
-                        config.compile_config.portable && !impl.imported->portable.empty(),
+  write_artifact(path, {*impl.imported, *impl.tuned, impl.name, config_json(config, impl.shapes),
+                        config.pickle_protocol, config.compile_config.portable && !impl.imported->portable.empty(),
                         error_bound(config.compile_config, precision)});
 }
 

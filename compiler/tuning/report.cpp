@@ -42,8 +42,19 @@ std::string TuneReport::to_json() const {
   for (const auto& k : kept_in_fp32)
     json["kept_in_fp32"].push_back(
         {{"node", k.node}, {"module", k.module}, {"share", number(k.share)}, {"why", k.why}});
+  json["special_plans"] = Json::array();
+  for (const auto& s : special_plans)
+    json["special_plans"].push_back({{"sizes", s.sizes},
+                                     {"samples", s.samples},
+                                     {"preferred", s.preferred},
+                                     {"kept", s.problem.empty()},
+                                     {"problem", s.problem},
+                                     {"latency_ms", number(s.milliseconds)},
+                                     {"general_ms", number(s.general_milliseconds)},
+                                     {"relative_error", number(s.worst_error)}});
   json["fallbacks"] = fallbacks;
   json["warnings"] = warnings;
+  if (dryrun) json["dryrun"] = Json::parse(dryrun->to_json());
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);  // names may be no UTF-8
 }
 

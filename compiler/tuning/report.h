@@ -2,8 +2,11 @@
 // What tuning found out.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "base/symint.h"
 
 namespace aitune {
 
@@ -28,6 +31,47 @@ struct CandidateReport {
   std::vector<KeptProduct> kept_in_fp32;  ///< mixed: the largest first
 };
 
+/// A plan for one shape alone that was tried beside the general one.
+struct SpecialPlanReport {
+  SymValues sizes;
+  std::size_t samples = 0;                            ///< how many have these sizes
+  bool preferred = false;                             ///< they are the user's opt shape
+  double milliseconds = 0, general_milliseconds = 0;  ///< median latencies at these sizes, measured in turn
+  double worst_error = 0;
+  std::string problem;  ///< why it was not kept; empty if it was
+};
+
+/// What tuning would make of a model: nothing of it has been built.
+struct DryrunReport {
+  struct Block {
+    std::string name, engine;  ///< "block0", "cpu"
+    std::size_t nodes = 0;
+    std::vector<std::string> inputs, outputs;  ///< "%x: f32[s0,4]"
+    std::string why;                           ///< why it falls back; empty on a compiled engine
+  };
+  struct Fallback {
+    std::string op, reason;
+    std::size_t count = 0;
+    std::vector<std::string> sources;  ///< places in the model, of the first few
+  };
+  struct Memory {
+    SymValues sizes;  ///< where the symbols have these values
+    std::int64_t inputs = 0, outputs = 0, activations = 0;
+  };
+  std::string graph;  ///< as lowered, in its text form
+  std::size_t nodes = 0, compiled_nodes = 0;
+  std::vector<std::string> inputs, outputs;
+  std::vector<Block> blocks;
+  std::vector<Fallback> fallbacks;
+  std::int64_t weight_bytes = 0;
+  std::vector<Memory> memory;  ///< at the preferred sizes, and at the largest if there is a limit
+  std::string settings;        ///< JSON
+  std::vector<std::string> warnings;
+
+  std::string text() const;
+  std::string to_json() const;
+};
+
 struct TuneReport {
   std::string chosen;                ///< "fp32", "bf16" or "mixed": the plan that was kept
   double baseline_milliseconds = 0;  ///< the reference engine on the first sample
@@ -42,6 +86,8 @@ struct TuneReport {
   double compiled_share = 0;              ///< share of the graph's nodes in compiled blocks
   double bf16_share = 0;                  ///< share of the products' operations that the chosen plan does in bf16
   std::vector<KeptProduct> kept_in_fp32;  ///< the chosen plan's, if it is mixed
+  std::vector<SpecialPlanReport> special_plans;
+  std::optional<DryrunReport> dryrun;  ///< of a dry run, which has nothing else but warnings and fallbacks
 
   /// A JSON object with every field.
   std::string to_json() const;

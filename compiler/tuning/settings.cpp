@@ -69,9 +69,9 @@ constexpr Field bool_field(std::string_view name, std::string_view meaning) {
           [](const CompilationSettings& s) { return Json(s.*member); }};
 }
 
-const std::array<Field, 12>& fields() {
+const std::array<Field, 15>& fields() {
   using S = CompilationSettings;
-  static const std::array<Field, 12> table = {{
+  static const std::array<Field, 15> table = {{
       {{"enabled_precisions", "list of fp32, bf16, fp16", "precisions that kernels may use; fp32 always may be"},
        [](S& s, std::string_view v) { s.enabled_precisions = parse_precisions(v); },
        [](const S& s) {
@@ -116,6 +116,21 @@ const std::array<Field, 12>& fields() {
        [](S& s, std::string_view v) { s.max_relative_error = parse_number<double>(v, 0.0, 1.0); },
        [](const S& s) { return Json(s.max_relative_error); }},
       bool_field<&S::portable>("portable", "keep the program itself in the file, so that PyTorch opens it"),
+      {{"max_special_plans", "integer 0 to 64", "plans for common shapes alone, beside the general one"},
+       [](S& s, std::string_view v) { s.max_special_plans = parse_number<int>(v, 0, 64); },
+       [](const S& s) { return Json(s.max_special_plans); }},
+      {{"special_plan_gain", "number -1 to 1", "share of the general plan's time that a special one must save"},
+       [](S& s, std::string_view v) { s.special_plan_gain = parse_number<double>(v, -1.0, 1.0); },
+       [](const S& s) { return Json(s.special_plan_gain); }},
+      {{"dryrun", "bool or path",
+        "build nothing, and report how the model would be cut, also into the file of that path"},
+       [](S& s, std::string_view v) {
+         if (v.empty() || v == "false" || v == "False" || v == "0")
+           s.dryrun.clear();
+         else
+           s.dryrun = v == "True" || v == "1" ? "true" : v;
+       },
+       [](const S& s) { return s.dryrun.empty() || s.dryrun == "true" ? Json(!s.dryrun.empty()) : Json(s.dryrun); }},
   }};
   return table;
 }

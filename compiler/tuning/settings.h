@@ -30,6 +30,12 @@ struct CompilationSettings {
   bool onednn = true;             ///< oneDNN may be called where it is installed and faster; the plan then needs it
   double max_relative_error = 0;  ///< accepted error against the reference; 0: 1e-4 in fp32, 2e-2 in bf16
   bool portable = true;           ///< the file also holds the program itself
+  int max_special_plans = 4;  ///< plans for common shapes alone, beside the general one of a model with moving sizes
+  double special_plan_gain = 0.05;  ///< share of the general plan's time that a special one must save to be kept
+
+  /// Everything but building plans: what would become of the model is reported, as text, and nothing can be saved.
+  /// Empty: off; "true": on; any other text: on, and the report is also written to the file of that path.
+  std::string dryrun;
 
   /// Sets a field from text ("enabled_precisions", "fp32,bf16"). Throws InvalidArgument naming the field, its type and
   /// the allowed values; an unknown field gets the list of all.

@@ -16,6 +16,7 @@
 #include "compiler/tuning/build.h"
 #include "compiler/tuning/candidate.h"
 #include "compiler/tuning/mixed_tuning.h"
+#include "compiler/tuning/special_plans.h"
 #include "compiler/tuning/timing_cache.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
@@ -137,7 +138,7 @@ class Tuning {
                            : "no mixture of bf16 and fp32 is both accurate enough and faster than fp32"));
   }
 
-  std::optional<BuiltPlan> take_best() { return std::move(best_); }
+  std::optional<Candidate> take_best() { return std::move(best_); }
 
  private:
   Candidate try_one(DType precision) {
@@ -177,10 +178,10 @@ class Tuning {
     report_.worst_error = from.worst_error;
     report_.bf16_share = from.bf16_share;
     report_.kept_in_fp32 = from.kept_in_fp32;
-    best_ = std::move(candidate.built.plan);
+    best_ = std::move(candidate);
     report_.fallbacks.clear();
     std::size_t fallen = 0;
-    for (const auto& f : candidate.built.fallbacks) {
+    for (const auto& f : best_->built.fallbacks) {
       report_.fallbacks.push_back(fmt::format("{} ({}x): {}", f.op, f.count, f.reason));
       fallen += f.count;
     }
@@ -199,8 +200,33 @@ class Tuning {
   TimingCache similar_;
   std::vector<RecordedSample> samples_;  // and, once there is a plan in f32, inputs like them
   TuneReport& report_;
-  std::optional<BuiltPlan> best_;
+  std::optional<Candidate> best_;
 };
+
+/// The shapes to build special plans for. A preferred shape that no sample has gets one, which is kept with the others.
+std::vector<CommonShape> common_shapes_of(const Graph& program, std::vector<RecordedSample>& samples,
+                                          const SymValues& preferred, int limit, Progress& progress) {
+  std::vector<SymValues> sizes;
+  for (const RecordedSample& sample : samples) sizes.push_back(bind_symbols(program, sample.inputs));
+  SymValues wanted;
+  if (!preferred.empty()) {
+    wanted = sizes.front();
+    for (const auto& [name, size] : preferred) wanted.at(name) = size;
+  }
+  auto shapes = common_shapes(sizes, wanted, static_cast<std::size_t>(limit));
+  for (CommonShape& shape : shapes) {
+    if (!shape.samples.empty()) continue;
+    try {
+      samples.push_back(resize_sample(program, samples.front(), shape.sizes));
+      shape.samples.push_back(samples.size() - 1);
+    } catch (const InvalidArgument& error) {
+      progress.warn(std::string("the opt shape gets no plan of its own: a sample cannot be brought to it: ") +
+                    error.what());
+    }
+  }
+  std::erase_if(shapes, [](const CommonShape& shape) { return shape.samples.empty(); });
+  return shapes;
+}
 
 /// Names the first size that the model was not exported for. (Types and fixed sizes are checked where symbols are
 /// bound.)
@@ -251,7 +277,7 @@ double error_bound(const CompilationSettings& settings, DType precision) {
 }
 
 TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>> samples,
-                      const CompilationSettings& settings, Progress& progress) {
+                      const CompilationSettings& settings, Progress& progress, const SymValues& preferred) {
   if (samples.empty())
     throw InvalidArgument("there are no samples to tune on", "tune",
                           "Give at least one set of inputs, representative of production");
@@ -276,6 +302,8 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   progress.stage("record");
   tuned.samples = record(program, samples, progress, report.baseline_milliseconds);
 
+  const auto shapes = common_shapes_of(program, tuned.samples, preferred, settings.max_special_plans, progress);
+
   const bool use_cache = settings.timing_cache_path != "none";
   const std::filesystem::path cache_path = settings.timing_cache_path.empty()
                                                ? default_timing_cache_path()
@@ -289,11 +317,14 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   options.target = host_cpu();
   options.target.avx512_vnni = false;  // no kernel of ours uses it: the plan must not ask for it
   options.opt_shape = bind_symbols(imported, samples.front());
+  for (const auto& [name, size] : preferred) options.opt_shape[name] = size;
   options.timings = &timings;
   options.progress = &progress;
 
   Tuning tuning(lowered, options, tuned.samples, report);
   tuning.try_precisions(precisions_to_try(settings, host_cpu(), progress, report.warnings));
+  auto best = tuning.take_best();
+  if (best) tuned.specials = tune_special_plans(program, lower_options, *best, shapes, tuned.samples, report);
   if (use_cache) {
     try {
       timings.save(cache_path);
@@ -301,12 +332,11 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
       progress.warn(std::string("timings were not saved: ") + error.what());
     }
   }
-  auto best = tuning.take_best();
   if (!best)
     throw ValidationError(
         "no plan gives the reference's outputs: " + report.candidates.front().problem, "tune",
         "This is a bug of aitune unless max_relative_error is set too tight; engine=reference always agrees");
-  tuned.plan = std::move(*best);
+  tuned.plan = std::move(best->built.plan);
   record_blocks(tuned, settings.num_threads);
   report.seconds = seconds_since(start);
   return tuned;

@@ -24,6 +24,7 @@ struct RecordedSample {
 /// What tuning leaves behind: the chosen plan, and everything that the artifact keeps beside it.
 struct TunedModel {
   BuiltPlan plan;
+  std::vector<BuiltPlan> specials;  ///< for single shapes; their constants are in `plan`
   std::vector<RecordedSample> samples;
   /// Outputs of every block on the first sample, where there is more than one block: "block0.0", "block0.1",
   /// "block1.0", ... On another machine they tell which block is off.
@@ -39,8 +40,9 @@ std::vector<Tensor> order_inputs(const Graph& graph, const std::vector<std::pair
 /// Largest relative error accepted from a plan of this precision.
 double error_bound(const CompilationSettings& settings, DType precision);
 
-/// Tunes the graph as imported on the samples (each in call order).
+/// Tunes the graph as imported on the samples (each in call order). Tiles are chosen at the first sample's sizes, or at
+/// those in `preferred` where it has the symbol; a shape that is preferred gets a sample made for it if there is none.
 TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>> samples,
-                      const CompilationSettings& settings, Progress& progress);
+                      const CompilationSettings& settings, Progress& progress, const SymValues& preferred = {});
 
 }  // namespace aitune

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/tensor.h"
+#include "compiler/import/input.h"
 #include "compiler/import/ir.h"
 #include "compiler/tuning/progress.h"
 #include "compiler/tuning/report.h"
@@ -31,8 +32,11 @@ inline constexpr int kDefaultPickleProtocol = 4;
 
 /// Configuration of the backend.
 struct TorchTensorRTAotBackendConfig {
-  IRType ir = IRType::dynamo;  ///< dynamo (torch.export.save) and ts (torch.jit.save); fx throws Unsupported
+  IRType ir = IRType::dynamo;  ///< torch.export.save; ts: torch.jit.save; fx: torch.save of a GraphModule
   CompilationSettings compile_config;
+  /// Ranges of the inputs' sizes, by name or in call order. Those of a .pt2 may be narrowed; where the file has none
+  /// (ts, fx), the samples give the others.
+  std::vector<Input> inputs;
   int pickle_protocol = kDefaultPickleProtocol;  ///< 2 to 5: protocol of the pickles inside the .ait
 };
 
@@ -89,8 +93,9 @@ class Module {
 // Inputs of a call are NamedTensors (format/tensor_files.h): by the program's names or by position ("0", "1", ...).
 
 /// Tunes the module with its strategy on the samples (at least one): the outputs of every candidate plan are compared
-/// with the reference on all of them, and the fastest correct plan stays. Throws Unsupported with everything that is
-/// not supported at once, ValidationError if no plan is correct.
+/// with the reference on all of them, and the fastest correct plan stays. With the setting dryrun nothing is built: the
+/// report says what would be, and is printed if there is no `progress`. Throws Unsupported with everything that is not
+/// supported at once, ValidationError if no plan is correct.
 TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress* progress = nullptr);
 
 /// Writes a tuned module as an .ait, atomically: a file of that name stays whole until the new one is.
@@ -98,6 +103,10 @@ void save(const Module& module, const std::filesystem::path& path);
 
 /// The inputs that an .ait was tuned on. Throws InvalidArgument if the file is none.
 std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path);
+
+/// The ranges that were given for the inputs of an .ait; none for other files. Tuning it again keeps them if the
+/// configuration has none.
+std::vector<Input> recorded_shapes(const std::filesystem::path& path);
 
 /// Loads an .ait into the module. With `rebuild`, a file whose plans do not fit this machine is compiled again from the
 /// program inside; otherwise that is Incompatible.

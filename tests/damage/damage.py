@@ -17,7 +17,9 @@ import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples/quickstart/digits.pt2"
-FAST = ["--set", "timing_cache_path=none", "--set", "optimization_level=0", "--set", "min_block_size=1"]
+FAST = ["--set", "timing_cache_path=none", "--set", "optimization_level=0", "--set", "min_block_size=1",
+        "--set", "max_special_plans=0"]
+SPECIAL = ["--set", "max_special_plans=1", "--set", "special_plan_gain=-1"]  # kept, however fast it is
 MODEL_FAST = [*FAST, "--set", "engine=reference"]
 TIMEOUT = 120  # a hang; far above what anything here takes
 
@@ -163,6 +165,8 @@ class Bench:
         # One operator on the reference engine: several blocks, so that `verify` has one to name.
         self.must("tune", DIGITS, "-i", self.good / "in.npz", "-o", self.good / "blocks.ait", *FAST,
                   "--set", "torch_executed_ops=aten.relu.default")
+        # A special plan for the sample's batch beside the general one: it is what runs here.
+        self.must("tune", DIGITS, "-i", self.good / "in.npz", "-o", self.good / "special.ait", *FAST, *SPECIAL)
         self.must("run", self.good / "good.ait", "-i", self.good / "in.npz", "-o", self.good / "expected.npz")
 
     # ---- the tests
@@ -205,7 +209,7 @@ class Bench:
         checksum holds, it is trusted, and altered it may do anything, for any time."""
         data = (self.good / name).read_bytes()
         first, size = entry_span(self.good / name, suffix)
-        if suffix == ".plan":
+        if suffix.endswith(".plan"):
             offset, length = struct.unpack_from("<QQ", data, first + 16 + 24 * ("description", "code", "constants").index(part))
             first, size = first + offset, length
         for _ in range(self.rounds):
@@ -254,6 +258,8 @@ def main():
     tests += [(bench.artifacts,), (bench.models,)]
     for name in ("good.ait", "blocks.ait"):
         tests += [(bench.mended, name, ".plan", part) for part in ("description", "constants")]
+    tests += [(bench.mended, "special.ait", ".special0.plan", "description"), (bench.mended, "special.ait", ".plan", "constants"),
+              (bench.mended, "special.ait", "manifest.json")]
     tests += [(bench.mended, "good.ait", entry) for entry in ("manifest.json", "0.inputs.safetensors", "0.outputs.safetensors")]
     failed = 0
     for test, *words in tests:

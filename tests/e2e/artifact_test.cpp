@@ -147,6 +147,48 @@ TEST_F(ArtifactTest, PickleProtocolsAreCheckedAndKept) {
   }
 }
 
+TEST_F(ArtifactTest, GivenShapesNarrowTheModelAndGetAPlan) {
+  TorchTensorRTAotBackendConfig config;
+  config.compile_config.timing_cache_path = "none";
+  config.compile_config.optimization_level = 0;
+  config.compile_config.special_plan_gain = -1;
+  config.inputs = {{"", {1, 1, 8, 8}, {3, 1, 8, 8}, {6, 1, 8, 8}}};
+  Module module(kModel, "digits", OneBackendStrategy(TorchTensorRTAotBackend(config)));
+  const TuneReport report = tune(module, samples());
+  ASSERT_EQ(report.special_plans.size(), 3U);
+  EXPECT_TRUE(report.special_plans[0].preferred);
+  EXPECT_EQ(report.special_plans[0].sizes.begin()->second, 3);
+  save(module, folder_ / "digits.ait");
+  Module loaded("digits");
+  load(loaded, folder_ / "digits.ait");
+  const ImportedModel imported = import_pt2(kModel);
+  for (const std::int64_t batch : {1, 3, 4, 6}) {
+    const std::vector<Tensor> inputs = {images(batch, 9)};
+    const Tensor expected = evaluate(imported.graph, inputs)[0];
+    EXPECT_LT(relative_error(loaded(inputs)[0], expected), 1e-5) << batch;
+    EXPECT_LT(relative_error(module(inputs)[0], expected), 1e-5) << batch;
+  }
+  EXPECT_THROW(loaded(std::vector<Tensor>{images(7, 1)}), InvalidArgument);
+  const std::vector<Input> kept = recorded_shapes(folder_ / "digits.ait");
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_EQ(kept[0].min_shape, (Shape{1, 1, 8, 8}));
+  EXPECT_EQ(kept[0].opt_shape, (Shape{3, 1, 8, 8}));
+  EXPECT_EQ(kept[0].max_shape, (Shape{6, 1, 8, 8}));
+  EXPECT_TRUE(recorded_shapes(kModel).empty());
+}
+
+TEST_F(ArtifactTest, ADryRunReportsAndLeavesNothingToSave) {
+  TorchTensorRTAotBackendConfig config;
+  config.compile_config.dryrun = (folder_ / "report.txt").string();
+  Module module(kModel, "digits", OneBackendStrategy(TorchTensorRTAotBackend(config)));
+  Progress silent;
+  const TuneReport report = tune(module, samples(), &silent);
+  ASSERT_TRUE(report.dryrun.has_value());
+  EXPECT_GT(report.dryrun->weight_bytes, 0);
+  EXPECT_EQ(read_file(folder_ / "report.txt"), report.dryrun->text());
+  EXPECT_THROW(save(module, folder_ / "digits.ait"), InvalidArgument);
+}
+
 TEST_F(ArtifactTest, ModulesThatAreNotReadySaySo) {
   Module module("digits");
   EXPECT_THROW(module(std::vector<Tensor>{images(1, 1)}), InvalidArgument);

@@ -18,7 +18,7 @@ set(rules
   "compiler/partition -> base/ format/ compiler/graph/ compiler/ops/"
   "compiler/tuning -> base/ format/ compiler/ runtime/ engines/[a-z]+/compile/engine.h include/aitune/"
   "tools -> base/ format/ compiler/ runtime/ engines/[a-z]+/run/ include/aitune/"
-  "include -> base/ format/ compiler/tuning/ compiler/import/ir.h")
+  "include -> base/ format/ compiler/tuning/ compiler/import/ir.h compiler/import/input.h")
 
 # Files that a rule does not bind, each with the reason.
 set(exempt

@@ -62,23 +62,20 @@ void refuse_unknown(std::span<const fx::Parameter> parameters, std::span<const N
 
 /// Makes the graph's inputs of the samples, and the arguments of the forward.
 fx::PyArgs add_inputs(std::span<const fx::Parameter> parameters, std::span<const NamedTensors> samples,
-                      const std::string& where, Graph& graph) {
+                      std::span<const Input> shapes, const std::string& where, Graph& graph) {
   if (samples.empty()) throw InvalidArgument("a GraphModule tells no shapes: give at least one sample", where);
   refuse_unknown(parameters, samples, where);
-  std::vector<std::string> names;
-  std::vector<std::vector<Tensor>> inputs;
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    auto found = find_samples(parameters[i].name, i, samples);
-    if (!found && !parameters[i].default_value)
-      throw InvalidArgument(fmt::format("the samples lack the input '{}'", parameters[i].name), where);
-    if (!found) continue;
-    names.push_back(parameters[i].name);
-    inputs.push_back(*std::move(found));
-  }
   fx::PyArgs args;
-  const std::vector<TensorType> types = types_of_samples(names, inputs, graph.symbols);
-  for (std::size_t i = 0; i < names.size(); ++i)
-    args.keyword.emplace_back(names[i], PyValue::of(graph.add_input(names[i], types[i])));
+  SampleTypes types(shapes, graph.symbols);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const std::string& name = parameters[i].name;
+    const auto found = find_samples(name, i, samples);
+    if (!found && !parameters[i].default_value)
+      throw InvalidArgument(fmt::format("the samples lack the input '{}'", name), where);
+    if (!found) continue;
+    args.keyword.emplace_back(name, PyValue::of(graph.add_input(name, types.type_of(name, i, *found))));
+  }
+  types.check_given();
   return args;
 }
 
@@ -113,14 +110,14 @@ class Outputs {
   fx::Writer& writer_;
 };
 
-ImportedModel import_file(const TorchFile& file, std::span<const NamedTensors> samples) {
+ImportedModel import_file(const TorchFile& file, std::span<const NamedTensors> samples, std::span<const Input> shapes) {
   check_root(file);
   ImportedModel model;
   fx::Writer writer(model.graph);
   fx::Records records(file, model.graph);
   fx::Interpreter interpreter(writer, records);
   const PyValue root = PyValue::module(file.root(), "");
-  fx::PyArgs args = add_inputs(parameters(interpreter, root), samples, file.where(), model.graph);
+  fx::PyArgs args = add_inputs(parameters(interpreter, root), samples, shapes, file.where(), model.graph);
   const PyValue result = interpreter.forward(root, std::move(args));
   Outputs(model.graph, writer).add(result, "");
   if (model.graph.outputs.empty()) throw Unsupported("the model returns no tensor", file.where());
@@ -153,15 +150,16 @@ std::vector<std::string> fx_inputs(const std::filesystem::path& path) {
   return names;
 }
 
-ImportedModel import_fx(const std::filesystem::path& path, std::span<const NamedTensors> samples) {
-  ImportedModel model = import_file(open_model(path), samples);
+ImportedModel import_fx(const std::filesystem::path& path, std::span<const NamedTensors> samples,
+                        std::span<const Input> shapes) {
+  ImportedModel model = import_file(open_model(path), samples, shapes);
   model.name = path.stem().string();
   return model;
 }
 
 ImportedModel import_fx(std::span<const std::byte> bytes, const std::string& where,
-                        std::span<const NamedTensors> samples) {
-  return import_file(TorchFile(bytes, where, nullptr, fx::pickle_options()), samples);
+                        std::span<const NamedTensors> samples, std::span<const Input> shapes) {
+  return import_file(TorchFile(bytes, where, nullptr, fx::pickle_options()), samples, shapes);
 }
 
 }  // namespace aitune

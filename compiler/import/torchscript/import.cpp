@@ -16,10 +16,11 @@ namespace {
 
 using namespace torchscript;
 
-ImportedScript import_archive(const Archive& archive, std::span<const NamedTensors> samples) {
+ImportedScript import_archive(const Archive& archive, std::span<const NamedTensors> samples,
+                              std::span<const Input> shapes) {
   ImportedScript imported;
   Graph& graph = imported.model.graph;
-  BoundInputs inputs = bind_inputs(archive, samples, graph);
+  BoundInputs inputs = bind_inputs(archive, samples, shapes, graph);
   imported.samples = std::move(inputs.samples);
   Evaluator evaluator(archive, graph);
   for (Val& value : inputs.args)
@@ -37,17 +38,18 @@ ImportedScript import_archive(const Archive& archive, std::span<const NamedTenso
 
 }  // namespace
 
-ImportedScript import_torchscript(const std::filesystem::path& path, std::span<const NamedTensors> samples) {
+ImportedScript import_torchscript(const std::filesystem::path& path, std::span<const NamedTensors> samples,
+                                  std::span<const Input> shapes) {
   const Archive archive(std::make_shared<const ZipReader>(MappedFile::open(path)));
-  ImportedScript imported = import_archive(archive, samples);
+  ImportedScript imported = import_archive(archive, samples, shapes);
   imported.model.name = path.stem().string();
   return imported;
 }
 
 ImportedScript import_torchscript(std::span<const std::byte> bytes, const std::string& where,
-                                  std::span<const NamedTensors> samples) {
+                                  std::span<const NamedTensors> samples, std::span<const Input> shapes) {
   const Archive archive(std::make_shared<const ZipReader>(bytes, where));
-  return import_archive(archive, samples);
+  return import_archive(archive, samples, shapes);
 }
 
 std::vector<std::string> torchscript_inputs(const std::filesystem::path& path) {

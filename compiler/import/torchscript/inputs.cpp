@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "compiler/import/sample_types.h"
 
 namespace aitune::torchscript {
 namespace {
@@ -22,8 +23,8 @@ const Function& forward_of(const Archive& archive) {
 
 class Binder {
  public:
-  Binder(const Archive& archive, std::span<const NamedTensors> samples, Graph& graph)
-      : archive_(archive), graph_(graph), used_(samples.size()) {
+  Binder(const Archive& archive, std::span<const NamedTensors> samples, std::span<const Input> shapes, Graph& graph)
+      : archive_(archive), graph_(graph), used_(samples.size()), types_(shapes, graph.symbols) {
     bound_.samples.resize(samples.size());
     for (std::size_t i = 0; i < samples.size(); ++i) {
       auto& tensors = tensors_.emplace_back();
@@ -47,6 +48,7 @@ class Binder {
       bound_.args.push_back(bind(parameter.type ? *parameter.type : Expr{}, parameter.name, places, 0));
     }
     bind_attributes();
+    types_.check_given();
     return std::move(bound_);
   }
 
@@ -194,18 +196,7 @@ class Binder {
 
   Val bind_tensor(const std::string& name, const Places& places) {
     const std::vector<Tensor> tensors = take(name, places);
-    TensorType type{tensors[0].dtype(), {}};
-    for (const Tensor& tensor : tensors)
-      if (tensor.dtype() != type.dtype || tensor.dim() != tensors[0].dim())
-        throw InvalidArgument(
-            fmt::format("input '{}' is {} in one sample and {} in another", printable(name),
-                        describe(type.dtype, tensors[0].shape()), describe(tensor.dtype(), tensor.shape())),
-            "samples", "give samples of one dtype and one number of dimensions");
-    for (std::size_t d = 0; d < tensors[0].shape().size(); ++d) {
-      std::vector<std::int64_t> sizes;
-      for (const Tensor& tensor : tensors) sizes.push_back(tensor.size(d));
-      type.shape.push_back(size_of(sizes));
-    }
+    TensorType type = types_.type_of(printable(name), position_of(name), tensors);
     std::string identifier = name;
     std::ranges::replace(identifier, '.', '_');
     Value* input = graph_.add_input(std::move(identifier), std::move(type));
@@ -213,15 +204,12 @@ class Binder {
     return input;
   }
 
-  // One symbol for all dimensions that have the same sizes in every sample.
-  SymInt size_of(const std::vector<std::int64_t>& sizes) {
-    const auto [low, high] = std::ranges::minmax(sizes);
-    if (low == high) return low;
-    const auto known = symbols_.find(sizes);
-    if (known != symbols_.end()) return known->second;
-    const std::string name = fmt::format("s{}", symbols_.size());
-    graph_.symbols[name] = {low, high};
-    return symbols_.emplace(sizes, SymInt::symbol(name)).first->second;
+  // In forward(), without self; beyond it for what is no parameter by itself.
+  std::size_t position_of(const std::string& name) const {
+    const auto& parameters = forward_of(archive_).parameters;
+    std::size_t i = 1;
+    while (i < parameters.size() && parameters[i].name != name) ++i;
+    return i - 1;
   }
 
   // What names no parameter may name an attribute.
@@ -263,7 +251,7 @@ class Binder {
   Graph& graph_;
   std::vector<std::map<std::string, Tensor>> tensors_;
   std::vector<std::set<std::string>> used_;
-  std::map<std::vector<std::int64_t>, SymInt> symbols_;
+  SampleTypes types_;
   BoundInputs bound_;
 };
 
@@ -279,11 +267,12 @@ std::vector<std::string> input_names(const Archive& archive) {
   return names;
 }
 
-BoundInputs bind_inputs(const Archive& archive, std::span<const NamedTensors> samples, Graph& graph) {
+BoundInputs bind_inputs(const Archive& archive, std::span<const NamedTensors> samples, std::span<const Input> shapes,
+                        Graph& graph) {
   if (samples.empty())
     throw InvalidArgument("a TorchScript file holds no shapes", archive.where(),
                           "give at least one sample of its inputs");
-  return Binder(archive, samples, graph).run();
+  return Binder(archive, samples, shapes, graph).run();
 }
 
 }  // namespace aitune::torchscript

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compiler/graph/graph.h"
+#include "compiler/import/input_shapes.h"
 #include "compiler/import/torchscript/archive.h"
 #include "format/tensor_files.h"
 
@@ -23,8 +24,9 @@ struct BoundInputs {
 /// Adds the graph's inputs and symbols. A tensor parameter takes the tensor of its name, or of its position; a list, a
 /// tuple or a dict takes "name.0", "name.1", "name.key"; a number takes a tensor of one element, the same in all
 /// samples, and becomes a constant; what has a default may be missing. A name that is an attribute of the model
-/// ("_state", "encoder.cache") takes its place: state comes in like that. Sizes that differ between samples become
-/// symbols, equal ones where they move together. Throws InvalidArgument for samples that do not fit.
-BoundInputs bind_inputs(const Archive& archive, std::span<const NamedTensors> samples, Graph& graph);
+/// ("_state", "encoder.cache") takes its place: state comes in like that. Sizes that differ between samples, or have a
+/// range in `shapes`, become symbols (SampleTypes). Throws InvalidArgument for samples that do not fit.
+BoundInputs bind_inputs(const Archive& archive, std::span<const NamedTensors> samples, std::span<const Input> shapes,
+                        Graph& graph);
 
 }  // namespace aitune::torchscript

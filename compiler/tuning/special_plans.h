@@ -1,0 +1,38 @@
+#pragma once
+// Plans for single shapes beside the general one: which shapes, and whether they are worth it.
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "compiler/graph/graph.h"
+#include "compiler/passes/pipeline.h"
+#include "compiler/tuning/candidate.h"
+
+namespace aitune {
+
+/// Sizes that are worth a plan of their own.
+struct CommonShape {
+  SymValues sizes;
+  std::vector<std::size_t> samples;  ///< which have these sizes
+  bool preferred = false;            ///< it is the user's opt shape
+  bool operator==(const CommonShape&) const = default;
+};
+
+/// The preferred sizes, where there are any, then the sizes of samples, most frequent first, as far as they are a tenth
+/// of the samples: at most `limit`. Nothing for samples without symbols.
+std::vector<CommonShape> common_shapes(std::span<const SymValues> samples, const SymValues& preferred,
+                                       std::size_t limit);
+
+/// A sample like the given one in which every input has the sizes that the graph gives it at `sizes`: its elements,
+/// repeated along the dimensions that grow. Outputs are the reference's. Throws what the reference throws.
+RecordedSample resize_sample(const Graph& graph, const RecordedSample& sample, const SymValues& sizes);
+
+/// Builds a plan for each of the shapes from `program` (as imported, functional) like the general plan, and keeps those
+/// that give the reference's outputs and save settings.special_plan_gain of the general plan's time. Their constants
+/// become the general plan's. What was tried goes into `report`.
+std::vector<BuiltPlan> tune_special_plans(const Graph& program, const LowerOptions& lowering, Candidate& general,
+                                          std::span<const CommonShape> shapes, std::span<const RecordedSample> samples,
+                                          TuneReport& report);
+
+}  // namespace aitune
