@@ -26,8 +26,8 @@ class Instance {
 
   const Program& program() const { return *program_; }
 
-  /// Shapes of the outputs for inputs of these dtypes and shapes (their data is not looked at). The result lives until
-  /// the next call. Throws InvalidArgument with what was expected and what came.
+  /// Shapes of the outputs for inputs of these dtypes and shapes (their data is not looked at): the largest possible
+  /// where data decide a size. The result lives until the next call. Throws InvalidArgument with what was expected and what came.
   std::span<const Shape> output_shapes(std::span<const TensorRef> inputs);
 
   /// Runs the plan from the caller's memory into the caller's memory. Inputs may be strided (they are copied then);
@@ -35,7 +35,10 @@ class Instance {
   /// other. Throws InvalidArgument before anything ran; outputs are unspecified after any other error.
   void run(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs,
            const StepObserver* observer = nullptr);
-  /// The same, with fresh tensors for the outputs.
+  /// The shapes that the outputs of the last run() really have, until the next call. They differ from output_shapes
+  /// where data decide a size; the elements stand row-major in this shape at the beginning of the memory given.
+  std::span<const Shape> result_shapes() const { return bindings_.front()->results(); }
+  /// The same, with fresh tensors for the outputs, in the shapes that they really have.
   std::vector<Tensor> run(std::span<const Tensor> inputs, const StepObserver* observer = nullptr);
 
   /// The same, with `probe` around every step: for experiments on a plan, such as tuning's.
@@ -57,6 +60,7 @@ class Instance {
   BoundPlan& bind(std::span<const TensorRef> inputs);
   BoundPlan& prepare(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs);
   std::vector<Tensor> outputs_for(std::span<const TensorRef> inputs);
+  void cut_to_results(std::vector<Tensor>& outputs) const;
   BoundPlan& add_binding(std::span<const TensorRef> inputs);
   void check_output(const BoundPlan& bound, std::size_t index, const TensorRef& output) const;
   void check_overlap(const BoundPlan& bound, std::span<const TensorRef> inputs,

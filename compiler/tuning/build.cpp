@@ -1,5 +1,6 @@
 #include "compiler/tuning/build.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "base/error.h"
@@ -29,6 +30,21 @@ void add_block_outputs(const Block& block, PlanBuilder& plan) {
 
 }  // namespace
 
+namespace {
+
+/// Sizes to time candidates at. Nothing can be timed on none at all, and lowering may have made sizes that the samples
+/// said nothing of.
+SymValues opt_shape_of(const Graph& lowered, const SymValues& given) {
+  SymValues sizes = given;
+  for (const auto& [name, range] : lowered.symbols) {
+    std::int64_t& size = sizes[name];
+    size = std::max<std::int64_t>(size, 1);
+  }
+  return sizes;
+}
+
+}  // namespace
+
 BuildResult build(const Graph& lowered, const BuildOptions& options) {
   const Engines engines(options.settings.engine);
   EngineOptions engine_options;
@@ -39,7 +55,7 @@ BuildResult build(const Graph& lowered, const BuildOptions& options) {
   engine_options.num_threads = options.settings.num_threads;
   engine_options.optimization_level = options.settings.optimization_level;
   engine_options.onednn = options.settings.onednn;
-  engine_options.opt_shape = options.opt_shape;
+  engine_options.opt_shape = opt_shape_of(lowered, options.opt_shape);
   engine_options.timings = options.timings;
   engine_options.similar = options.similar;
   engine_options.reuse_tactics = options.reuse_tactics;
@@ -49,13 +65,15 @@ BuildResult build(const Graph& lowered, const BuildOptions& options) {
   partition_options.min_block_size = options.settings.min_block_size;
   partition_options.torch_executed_ops = options.settings.torch_executed_ops;
   partition_options.require_full_compilation = options.settings.require_full_compilation;
+  partition_options.fallback_data_dependent_ops = options.settings.fallback_data_dependent_ops;
   const Partition parts = partition(lowered, engines.list, engine_options, partition_options);
 
   BuildResult result;
   result.fallbacks = parts.fallbacks;
   CpuTarget needed = options.target;
   needed.amx_bf16 = false;  // until an engine chooses a kernel that uses it
-  PlanBuilder plan(lowered, needed, std::string(precision_name(options.precision)), options.opt_shape);
+  PlanBuilder plan(lowered, needed, std::string(precision_name(options.precision)), engine_options.opt_shape,
+                   options.settings.max_data_dependent_size);
   for (const Block& block : parts.blocks) {
     plan.begin_block(std::string(block.engine->name()), block.fallback_reason);
     try {

@@ -69,9 +69,9 @@ constexpr Field bool_field(std::string_view name, std::string_view meaning) {
           [](const CompilationSettings& s) { return Json(s.*member); }};
 }
 
-const std::array<Field, 12>& fields() {
+const std::array<Field, 14>& fields() {
   using S = CompilationSettings;
-  static const std::array<Field, 12> table = {{
+  static const std::array<Field, 14> table = {{
       {{"enabled_precisions", "list of fp32, bf16, fp16", "precisions that kernels may use; fp32 always may be"},
        [](S& s, std::string_view v) { s.enabled_precisions = parse_precisions(v); },
        [](const S& s) {
@@ -116,6 +116,14 @@ const std::array<Field, 12>& fields() {
        [](S& s, std::string_view v) { s.max_relative_error = parse_number<double>(v, 0.0, 1.0); },
        [](const S& s) { return Json(s.max_relative_error); }},
       bool_field<&S::portable>("portable", "keep the program itself in the file, so that PyTorch opens it"),
+      bool_field<&S::fallback_data_dependent_ops>("fallback_data_dependent_ops",
+                                                  "operators with results whose size data decide stay on the reference engine"),
+      {{"max_data_dependent_size", "integer >= 1",
+        "largest size that data may decide where neither operator nor model limits it"},
+       [](S& s, std::string_view v) {
+         s.max_data_dependent_size = parse_number<std::int64_t>(v, 1, std::int64_t{1} << 40);
+       },
+       [](const S& s) { return Json(s.max_data_dependent_size); }},
   }};
   return table;
 }

@@ -30,6 +30,9 @@ struct CompilationSettings {
   bool onednn = true;             ///< oneDNN may be called where it is installed and faster; the plan then needs it
   double max_relative_error = 0;  ///< accepted error against the reference; 0: 1e-4 in fp32, 2e-2 in bf16
   bool portable = true;           ///< the file also holds the program itself
+  bool fallback_data_dependent_ops = false;  ///< operators whose result has a size that data decide stay on the fallback
+  /// What a size that data decide is taken to be at most, where neither its operator nor the model says: for memory.
+  std::int64_t max_data_dependent_size = 1 << 20;
 
   /// Sets a field from text ("enabled_precisions", "fp32,bf16"). Throws InvalidArgument naming the field, its type and
   /// the allowed values; an unknown field gets the list of all.
