@@ -162,7 +162,7 @@ Json SizeNodes::symbol(const SymInt& size, const std::string& name) {
       const std::string made = unique_.make("sym_size_int");
       nodes_.push_back({{"target", "torch.ops.aten.sym_size.int"},
                         {"inputs",
-                         {{{"name", "self"}, {"arg", {{"as_tensor", {{"name", names_.at(input)}}}}}, {"kind", 1}},
+                         {{{"name", "self"}, {"arg", {{"as_tensor", {{"name", names_.at(value)}}}}}, {"kind", 1}},
                           {{"name", "dim"}, {"arg", {{"as_int", d}}}, {"kind", 1}}}},
                         {"outputs", Json::array({{{"as_sym_int", {{"as_name", made}}}}})},
                         {"metadata", Json::object()}});
