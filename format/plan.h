@@ -25,17 +25,24 @@ struct PlanExpr {
   auto operator<=>(const PlanExpr&) const = default;
 };
 
-/// A symbol and where its value comes from: the first input dimension that is exactly this symbol.
+/// A symbol and where its value comes from: the first input dimension that is exactly this symbol, or a result of a
+/// step, whose size data decide: then it is known when that step has run.
 struct PlanSymbol {
   std::string name;
   SymRange range;
-  std::uint32_t input = 0, dim = 0;
+  std::uint32_t input = 0, dim = 0;  ///< dim: of the input, or of the result
+  bool data = false;                 ///< the size is that of result `result` of step `step`, a reference step
+  std::uint32_t step = 0, result = 0;
+  ExprId at_most = 0;  ///< data: what memory was planned for; depends on the shapes of inputs alone
 };
 
 struct PlanTensor {  ///< an input or output of the program: contiguous, row-major
   std::string name;
   DType dtype = DType::f32;
   std::vector<ExprId> shape;
+  /// Of an output with a size that data decide: the shape for which the caller brings memory. Empty otherwise.
+  std::vector<ExprId> largest = {};
+  const std::vector<ExprId>& memory_shape() const { return largest.empty() ? shape : largest; }
 };
 
 enum class BufferSpace : std::uint8_t { input, output, constant, arena };
@@ -102,6 +109,8 @@ struct PlanStep {
   std::vector<std::uint32_t> results;  ///< views
   // onednn
   std::vector<std::byte> payload;
+  // fill
+  bool every_run = false;  ///< what lies between the filled bytes moves with sizes that data decide
 };
 
 /// What a function of the code segment does with its arguments, so that every call of it can be checked without knowing

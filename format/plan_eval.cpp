@@ -43,21 +43,30 @@ std::int64_t evaluate_operation(PlanExpr::Op op, std::int64_t lhs, std::int64_t 
   throw InternalError("evaluate_operation was given an expression without operands");
 }
 
+namespace {
+
+std::int64_t evaluate_one(const PlanExpr& e, std::span<const std::int64_t> symbols,
+                          std::span<const std::int64_t> values) {
+  switch (e.op) {
+    case PlanExpr::Op::constant:
+      return e.value;
+    case PlanExpr::Op::symbol:
+      return symbols[static_cast<std::size_t>(e.value)];
+    default:
+      return evaluate_operation(e.op, values[e.lhs], values[e.rhs]);
+  }
+}
+
+}  // namespace
+
 void evaluate_exprs(std::span<const PlanExpr> exprs, std::span<const std::int64_t> symbols,
                     std::span<std::int64_t> values) {
-  for (std::size_t i = 0; i < exprs.size(); ++i) {
-    const PlanExpr& e = exprs[i];
-    switch (e.op) {
-      case PlanExpr::Op::constant:
-        values[i] = e.value;
-        break;
-      case PlanExpr::Op::symbol:
-        values[i] = symbols[static_cast<std::size_t>(e.value)];
-        break;
-      default:
-        values[i] = evaluate_operation(e.op, values[e.lhs], values[e.rhs]);
-    }
-  }
+  for (std::size_t i = 0; i < exprs.size(); ++i) values[i] = evaluate_one(exprs[i], symbols, values);
+}
+
+void evaluate_some(std::span<const PlanExpr> exprs, std::span<const ExprId> ids, std::span<const std::int64_t> symbols,
+                   std::span<std::int64_t> values) {
+  for (const ExprId id : ids) values[id] = evaluate_one(exprs[id], symbols, values);
 }
 
 std::vector<std::optional<std::int64_t>> constant_values(std::span<const PlanExpr> exprs) {

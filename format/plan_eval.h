@@ -19,6 +19,10 @@ std::int64_t evaluate_operation(PlanExpr::Op op, std::int64_t lhs, std::int64_t 
 void evaluate_exprs(std::span<const PlanExpr> exprs, std::span<const std::int64_t> symbols,
                     std::span<std::int64_t> values);
 
+/// The same for these expressions alone; what they refer to is in `values` already or stands before them in `ids`.
+void evaluate_some(std::span<const PlanExpr> exprs, std::span<const ExprId> ids, std::span<const std::int64_t> symbols,
+                   std::span<std::int64_t> values);
+
 /// Values of those expressions that no symbol takes part in.
 std::vector<std::optional<std::int64_t>> constant_values(std::span<const PlanExpr> exprs);
 

@@ -15,11 +15,16 @@ const PlanKernel* find_kernel(const Plan& plan, std::uint64_t entry) {
 }
 
 void check_call(const PlanKernel& kernel, const KernelArguments& call, std::string_view what) {
+  std::vector<std::int64_t> values(kernel.exprs.size());
+  check_call(kernel, call, what, values);
+}
+
+void check_call(const PlanKernel& kernel, const KernelArguments& call, std::string_view what,
+                std::span<std::int64_t> values) {
   const auto refuse = [&](const std::string& why) { throw Corrupt(fmt::format("{} {}", what, why)); };
   if (call.params.size() != kernel.params || call.buffer_bytes.size() != kernel.buffers)
     refuse(fmt::format("calls its kernel with {} buffers and {} parameters; it takes {} and {}",
                        call.buffer_bytes.size(), call.params.size(), kernel.buffers, kernel.params));
-  std::vector<std::int64_t> values(kernel.exprs.size());
   evaluate_exprs(kernel.exprs, call.params, values);
   if (values[kernel.tasks] != call.tasks)
     refuse(fmt::format("gives its kernel {} tasks; it divides its work into {}", call.tasks, values[kernel.tasks]));

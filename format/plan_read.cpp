@@ -35,8 +35,12 @@ std::vector<Result> read_all(const Vector* items, const Read& read) {
 }
 
 // Bytes that stand for enumerations are copied as they are: verify_plan checks them before anything looks at them.
-PlanSymbol read_symbol(const fbs::Symbol& s) { return {text(s.name()), {s.min(), s.max()}, s.input(), s.dim()}; }
-PlanTensor read_tensor(const fbs::Tensor& t) { return {text(t.name()), static_cast<DType>(t.dtype()), ids(t.shape())}; }
+PlanSymbol read_symbol(const fbs::Symbol& s) {
+  return {text(s.name()), {s.min(), s.max()}, s.input(), s.dim(), s.data(), s.step(), s.result(), s.at_most()};
+}
+PlanTensor read_tensor(const fbs::Tensor& t) {
+  return {text(t.name()), static_cast<DType>(t.dtype()), ids(t.shape()), ids(t.largest())};
+}
 PlanView read_view(const fbs::View& v) { return {v.buffer(), static_cast<DType>(v.dtype()), ids(v.shape())}; }
 PlanSource read_source(const fbs::Source& s) {
   return {text(s.node()), text(s.op()), text(s.module_path()), text(s.code())};
@@ -87,6 +91,7 @@ PlanStep read_step(const fbs::Step& s) {
     const auto* first = reinterpret_cast<const std::byte*>(p->data());
     step.payload.assign(first, first + p->size());
   }
+  step.every_run = s.every_run();
   return step;
 }
 

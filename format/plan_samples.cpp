@@ -147,4 +147,53 @@ BuiltPlan reference_plan() {
   return built;
 }
 
+BuiltPlan data_plan() {
+  BuiltPlan built;
+  Plan& plan = built.plan;
+  plan.precision = "fp32";
+  plan.symbols = {{"s0", {1, 64}, 0, 0}, {"u0", {0, SymRange::kNoMax}, 0, 0, true, 0, 0, 0}};
+  const ExprId all = plan.add(SymInt::symbol("s0")), kept = plan.add(SymInt::symbol("u0"));
+  const ExprId one = plan.constant(1), zero = plan.constant(0);
+  plan.symbols[1].at_most = all;
+  plan.inputs = {{"x", DType::f32, {all}}};
+  plan.outputs = {{"y", DType::f32, {kept}, {all}}, {"z", DType::i64, {kept, one}, {all, one}}};
+  plan.arena_bytes = plan.add(SymInt::symbol("s0") * SymInt(4));
+  const auto x = add_view(plan, BufferSpace::input, 0, zero, DType::f32, {all});
+  // Buffers have room for the most that there can be.
+  const auto y = add_view(plan, BufferSpace::output, 0, zero, DType::f32, {all});
+  const auto z = add_view(plan, BufferSpace::output, 1, zero, DType::i64, {all, one});
+  const auto h = add_view(plan, BufferSpace::arena, 0, zero, DType::f32, {all});
+  plan.views[y].shape = plan.views[h].shape = {kept};
+  plan.views[z].shape = {kept, one};
+  plan.views.push_back({plan.views[z].buffer, DType::i64, {kept}});
+  const auto flat = static_cast<std::uint32_t>(plan.views.size() - 1);
+  plan.sources = {{"nonzero", "aten.nonzero.default", "", "model.py:3 in forward: nonzero(x)"}};
+  plan.blocks = {{"reference", "data decide the size of its result", {z, h}}, {"cpu", "", {y}}};
+  const auto tensor = [](std::uint32_t view) {
+    PlanArg arg;
+    arg.kind = PlanArg::Kind::tensor;
+    arg.tensor = view;
+    return arg;
+  };
+  PlanArg dim;
+  dim.kind = PlanArg::Kind::integer;
+  dim.integer = zero;
+  PlanStep find, take;
+  find.kind = take.kind = StepKind::reference;
+  find.name = find.op = "aten.nonzero.default";
+  find.sources = {0};
+  find.args = {tensor(x)};
+  find.results = {z};
+  take.name = take.op = "aten.index_select.default";
+  take.args = {tensor(x), dim, tensor(flat)};
+  take.results = {h};
+  plan.steps = {find, take};
+  const auto twice = append(built.code, std::as_bytes(std::span(kTwice)));
+  plan.steps.push_back(kernel("twice", 1, {buffer_of(plan, h), buffer_of(plan, y)}, twice, kept));
+  plan.steps[2].params = {kept};
+  plan.kernels = {twice_kernel(twice)};
+  plan.guards = {{all, kept, false, "s0 >= u0"}};
+  return built;
+}
+
 }  // namespace aitune::samples

@@ -15,6 +15,10 @@ BuiltPlan fixed_kernel_plan(std::int64_t rows);
 /// by a fill step.
 BuiltPlan reference_plan();
 
+/// y[u0] = 2 * x[z], z[u0,1] = nonzero(x[s0]), s0 in [1,64]: data decide u0. Two steps of the reference engine, and a
+/// kernel on what they leave.
+BuiltPlan data_plan();
+
 /// A view over a whole fresh buffer.
 std::uint32_t add_view(Plan& plan, BufferSpace space, std::uint32_t index, ExprId offset, DType dtype,
                        std::vector<ExprId> shape);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "format/digest.h"
+#include "format/plan_data.h"
 #include "format/plan_eval.h"
 #include "format/plan_header.h"
 #include "format/plan_samples.h"
@@ -158,7 +159,8 @@ void resign(std::vector<std::byte>& bytes) {
 }
 
 TEST(PlanFile, DamagedDescriptionsWithGoodChecksumsNeverCrash) {
-  for (const auto& good : {serialize_plan(samples::kernel_plan()), serialize_plan(samples::reference_plan())}) {
+  for (const auto& good : {serialize_plan(samples::kernel_plan()), serialize_plan(samples::reference_plan()),
+                           serialize_plan(samples::data_plan())}) {
     const auto header = read_plan_header(good, "test");
     for (std::size_t i = 0; i < header.description.size; ++i) {
       for (const int value : {0x00, 0x01, 0x7f, 0x80, 0xff}) {
@@ -296,6 +298,62 @@ TEST(PlanMeaning, ReferenceStepsAreChecked) {
               }),
               HasSubstr("nested deeper"));
   EXPECT_THAT(spoiled([](auto&, auto& p) { p.steps[1].params[1] = p.constant(12); }), HasSubstr("leaves its buffer"));
+}
+
+class DataPlanMeaning : public ::testing::TestWithParam<BadPlan> {};
+
+TEST_P(DataPlanMeaning, IsRefused) {
+  auto built = samples::data_plan();
+  GetParam().spoil(built);
+  EXPECT_THAT(refusal(built), HasSubstr(GetParam().message));
+}
+
+ExprId found(BuiltPlan& b) { return b.plan.add(SymInt::symbol("u0")); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Plan, DataPlanMeaning,
+    ::testing::Values(
+        BadPlan{"the step of symbol u0: 3 does not exist", [](auto& b) { b.plan.symbols[1].step = 3; }},
+        BadPlan{"comes from step 2, which is no operator", [](auto& b) { b.plan.symbols[1].step = 2; }},
+        BadPlan{"the result of symbol u0: 1 does not exist", [](auto& b) { b.plan.symbols[1].result = 1; }},
+        BadPlan{"dimension 2 does not exist", [](auto& b) { b.plan.symbols[1].dim = 2; }},
+        BadPlan{"is not the size that it is taken from", [](auto& b) { b.plan.symbols[1].dim = 1; }},
+        BadPlan{"the limit of a symbol is expression 999", [](auto& b) { b.plan.symbols[1].at_most = 999; }},
+        BadPlan{"the limit of a symbol depends on a size that step 0 finds out only then",
+                [](auto& b) { b.plan.symbols[1].at_most = found(b); }},
+        BadPlan{"the arena's size depends on a size", [](auto& b) { b.plan.arena_bytes = found(b); }},
+        BadPlan{"buffer 3 depends on a size", [](auto& b) { b.plan.buffers[3].bytes = found(b); }},
+        BadPlan{"buffer 3 depends on a size", [](auto& b) { b.plan.buffers[3].offset = found(b); }},
+        BadPlan{"output 'y' depends on a size", [](auto& b) { b.plan.outputs[0].largest = {}; }},
+        BadPlan{"output 'y' depends on a size", [](auto& b) { b.plan.outputs[0].largest = {found(b)}; }},
+        BadPlan{"output 'y' has two ranks", [](auto& b) { b.plan.outputs[0].largest.clear(), b.plan.outputs[0].largest = {0, 0}; }},
+        BadPlan{"input 'x' has a shape that data decide", [](auto& b) { b.plan.inputs[0].largest = b.plan.inputs[0].shape; }},
+        BadPlan{"step 0 (aten.index_select.default) depends on a size that step 1 finds out only then",
+                [](auto& b) {
+                  std::swap(b.plan.steps[0], b.plan.steps[1]);
+                  b.plan.symbols[1].step = 1;
+                }},
+        BadPlan{"step 0 (twice) depends on a size that step 1 finds out only then",
+                [](auto& b) {
+                  std::rotate(b.plan.steps.begin(), b.plan.steps.begin() + 2, b.plan.steps.end());
+                  b.plan.symbols[1].step = 1;
+                }}));
+
+TEST(PlanFile, SizesThatDataDecideComeBack) {
+  const auto built = samples::data_plan();
+  const auto bytes = serialize_plan(built);
+  const Plan plan = read_plan(bytes, "test").plan;
+  EXPECT_TRUE(plan.symbols[1].data);
+  EXPECT_FALSE(plan.symbols[0].data);
+  EXPECT_EQ(plan.symbols[1].at_most, built.plan.symbols[1].at_most);
+  EXPECT_EQ(plan.outputs[1].largest, built.plan.outputs[1].largest);
+  const auto known = known_after(plan);
+  const auto definitions = plan_definitions(plan, known);
+  ASSERT_EQ(definitions.size(), 1u);
+  EXPECT_EQ(definitions[0].step, 0u);
+  EXPECT_EQ(definitions[0].guards, std::vector<std::uint32_t>{0});
+  EXPECT_EQ(step_needs(plan, plan.steps[0], known), 0u);
+  EXPECT_EQ(step_needs(plan, plan.steps[2], known), 1u);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "format/bytes.h"
 #include "format/onednn_payload.h"
 #include "format/plan.h"
+#include "format/plan_data.h"
 #include "format/plan_eval.h"
 #include "format/plan_kernel.h"
 
@@ -32,11 +33,18 @@ class Verifier {
     check(plan_.shared_constants == 0 || own_constants_ == 0,
           "the plan has {} bytes of constants of its own, and shares another's", own_constants_);
     check_exprs(plan_.exprs, plan_.symbols.size());
+    for (const PlanSymbol& s : plan_.symbols)
+      if (s.data) check_index(s.step, plan_.steps.size(), "the step of symbol " + s.name + ":");
+    known_ = known_after(plan_);
     constant_ = constant_values(plan_.exprs);
     check_symbols();
-    for (const auto& t : plan_.inputs) check_tensor(t, "input");
+    for (const auto& t : plan_.inputs) {
+      check_tensor(t, "input");
+      check(t.largest.empty(), "input '{}' has a shape that data decide", t.name);
+    }
     for (const auto& t : plan_.outputs) check_tensor(t, "output");
     check_expr(plan_.arena_bytes, "the arena's size");
+    check_known(plan_.arena_bytes, 0, "the arena's size");
     for (std::size_t i = 0; i < plan_.buffers.size(); ++i) check_buffer(i);
     for (std::size_t i = 0; i < plan_.views.size(); ++i) check_view(i);
     for (std::size_t i = 0; i < plan_.blocks.size(); ++i) {
@@ -99,6 +107,10 @@ class Verifier {
       check(!s.name.empty() && names.insert(s.name).second, "symbol {} has no name of its own: '{}'", i, s.name);
       check(s.range.min >= 0 && s.range.min <= s.range.max, "symbol {} has the range [{}, {}]", s.name, s.range.min,
             s.range.max);
+      if (s.data) {
+        check_data_symbol(s, i);
+        continue;
+      }
       check_index(s.input, plan_.inputs.size(), "input");
       const auto& shape = plan_.inputs[s.input].shape;
       check_index(s.dim, shape.size(), "dimension");
@@ -109,10 +121,34 @@ class Verifier {
     }
   }
 
+  /// A step finds the size out, and memory was planned before.
+  void check_data_symbol(const PlanSymbol& s, std::size_t index) const {
+    const PlanStep& step = plan_.steps[s.step];
+    check(step.kind == StepKind::reference, "symbol {} comes from step {}, which is no operator", s.name, s.step);
+    check_index(s.result, step.results.size(), "the result of symbol " + s.name + ":");
+    check_index(step.results[s.result], plan_.views.size(), "view");
+    const auto& shape = plan_.views[step.results[s.result]].shape;
+    check_index(s.dim, shape.size(), "dimension");
+    check_expr(shape[s.dim], "a result's size");
+    const PlanExpr& size = plan_.exprs[shape[s.dim]];
+    check(size.op == PlanExpr::Op::symbol && static_cast<std::uint64_t>(size.value) == index,
+          "symbol {} is not the size that it is taken from", s.name);
+    check_expr(s.at_most, "the limit of a symbol");
+    check_known(s.at_most, 0, "the limit of a symbol");
+  }
+
+  /// The expression has its value when so many steps have run.
+  void check_known(ExprId id, std::uint32_t when, std::string_view what) const {
+    check(known_[id] <= when, "{} depends on a size that step {} finds out only then", what, known_[id] - 1);
+  }
+
   void check_tensor(const PlanTensor& tensor, std::string_view kind) const {
     const auto what = fmt::format("{} '{}'", kind, tensor.name);
     check_dtype(tensor.dtype, what);
     check_shape(tensor.shape, what);
+    check_shape(tensor.largest, what);
+    check(tensor.largest.empty() || tensor.largest.size() == tensor.shape.size(), "{} has two ranks", what);
+    for (const ExprId id : tensor.memory_shape()) check_known(id, 0, what);
   }
 
   void check_buffer(std::size_t i) const {
@@ -121,6 +157,8 @@ class Verifier {
     check(b.space <= BufferSpace::arena, "{} is in the unknown space {}", what, static_cast<unsigned>(b.space));
     check_expr(b.offset, what);
     check_expr(b.bytes, what);
+    check_known(b.offset, 0, what);
+    check_known(b.bytes, 0, what);
     const auto offset = constant_[b.offset], bytes = constant_[b.bytes];
     check(offset.value_or(0) >= 0 && bytes.value_or(0) >= 0, "{} has a negative offset or size", what);
     switch (b.space) {
@@ -170,6 +208,18 @@ class Verifier {
     check_indices(s.buffers, plan_.buffers.size(), what + ": buffer");
     check_indices(s.results, plan_.views.size(), what + ": view");
     for (const ExprId id : s.params) check_expr(id, what + ": parameter");
+    check_expr(s.tasks, what + ": number of tasks");
+    check_kind(s, what);
+    const auto now = static_cast<std::uint32_t>(i);
+    const std::uint32_t needs = step_needs(plan_, s, known_);
+    check(needs <= now, "{} depends on a size that step {} finds out only then", what, needs - 1);
+    for (const auto r : s.results) {
+      const std::uint32_t size = view_known(plan_.views[r], known_);
+      check(size <= now + 1, "{} has a result whose size step {} finds out only then", what, size - 1);
+    }
+  }
+
+  void check_kind(const PlanStep& s, const std::string& what) const {
     switch (s.kind) {
       case StepKind::cpu_kernel:
         return check_cpu_kernel(s, what);
@@ -290,6 +340,7 @@ class Verifier {
   const std::size_t code_size_, own_constants_, constants_size_;
   const std::string where_;
   std::vector<std::optional<std::int64_t>> constant_;
+  std::vector<std::uint32_t> known_;  // when the value of each expression is known: plan_data.h
 };
 
 }  // namespace

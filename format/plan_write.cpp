@@ -30,11 +30,13 @@ auto write_all(Builder& b, const Items& items, const Make& make) {
 }
 
 Offset<fbs::Symbol> write_symbol(Builder& b, const PlanSymbol& s) {
-  return fbs::CreateSymbol(b, b.CreateSharedString(s.name), s.range.min, s.range.max, s.input, s.dim);
+  return fbs::CreateSymbol(b, b.CreateSharedString(s.name), s.range.min, s.range.max, s.input, s.dim, s.data,
+                           s.step, s.result, s.at_most);
 }
 
 Offset<fbs::Tensor> write_tensor(Builder& b, const PlanTensor& t) {
-  return fbs::CreateTensor(b, b.CreateSharedString(t.name), static_cast<std::uint8_t>(t.dtype), write_ids(b, t.shape));
+  return fbs::CreateTensor(b, b.CreateSharedString(t.name), static_cast<std::uint8_t>(t.dtype), write_ids(b, t.shape),
+                           write_ids(b, t.largest));
 }
 
 Offset<fbs::View> write_view(Builder& b, const PlanView& v) {
@@ -57,7 +59,7 @@ Offset<fbs::Step> write_step(Builder& b, const PlanStep& s) {
   const auto results = write_ids(b, s.results);
   const auto payload = b.CreateVector(reinterpret_cast<const std::uint8_t*>(s.payload.data()), s.payload.size());
   return fbs::CreateStep(b, static_cast<std::uint8_t>(s.kind), name, sources, s.block, buffers, params, s.entry,
-                         s.tasks, s.serial, op, args, results, payload);
+                         s.tasks, s.serial, op, args, results, payload, s.every_run);
 }
 
 Offset<fbs::Source> write_source(Builder& b, const PlanSource& s) {

@@ -1,5 +1,6 @@
 #include "runtime/bound_plan.h"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
@@ -43,6 +44,11 @@ BoundPlan::BoundPlan(const Program& program, PlanShapes shapes) : program_(progr
   const std::int64_t arena = shapes_.values[plan.arena_bytes];
   if (arena < 0) throw Corrupt(fmt::format("the plan's arena has {} bytes", arena), program.where());
   arena_bytes_ = static_cast<std::size_t>(arena);
+  if (has_data_symbols(plan)) {
+    known_ = known_after(plan);
+    definitions_ = plan_definitions(plan, known_);
+  }
+  results_ = shapes_.outputs;
   check_buffers();
   check_views();
   inputs_.resize(plan.inputs.size());
@@ -95,18 +101,30 @@ void BoundPlan::check_buffers() const {
 
 void BoundPlan::check_views() const {
   const Plan& plan = program_.plan();
-  for (std::size_t i = 0; i < plan.views.size(); ++i) {
-    const PlanView& view = plan.views[i];
-    const PlanBuffer& buffer = plan.buffers[view.buffer];
-    const Tensor tensor = make_view(view, shapes_.values);
-    const auto element = dtype_size(view.dtype);
-    if (static_cast<std::size_t>(tensor.numel()) > value(buffer.bytes) / element ||
-        value(buffer.offset) % std::min<std::size_t>(element, 8) != 0) {
-      throw Corrupt(fmt::format("view {} of the plan, {}, does not fit its buffer ({} bytes at {})", i,
-                                describe(view.dtype, tensor.shape()), value(buffer.bytes), value(buffer.offset)),
-                    program_.where());
-    }
+  for (std::uint32_t i = 0; i < plan.views.size(); ++i)
+    if (known_.empty() || view_known(plan.views[i], known_) == 0) check_view(i);
+}
+
+void BoundPlan::check_view(std::uint32_t index) const {
+  const PlanView& view = program_.plan().views[index];
+  const PlanBuffer& buffer = program_.plan().buffers[view.buffer];
+  const auto element = dtype_size(view.dtype);
+  std::int64_t count = 1;
+  for (const ExprId id : view.shape) {
+    const std::int64_t size = shapes_.values[id];
+    // Sizes beside a zero count as well: none may be out of all bounds.
+    if (size < 0 || __builtin_mul_overflow(count, std::max<std::int64_t>(size, 1), &count)) count = -1;
+    if (count < 0) break;
   }
+  const bool empty = std::ranges::any_of(view.shape, [&](ExprId id) { return shapes_.values[id] == 0; });
+  if (count >= 0 && (empty || static_cast<std::size_t>(count) <= value(buffer.bytes) / element) &&
+      value(buffer.offset) % std::min<std::size_t>(element, 8) == 0)
+    return;
+  Shape shape;
+  for (const ExprId id : view.shape) shape.push_back(shapes_.values[id]);
+  throw Corrupt(fmt::format("view {} of the plan, {}, does not fit its buffer ({} bytes at {})", index,
+                            describe(view.dtype, shape), value(buffer.bytes), value(buffer.offset)),
+                program_.where());
 }
 
 void BoundPlan::check_fill(const PlanStep& step) const {
@@ -157,7 +175,9 @@ void BoundPlan::prepare(const PlanStep& step) {
   Step bound;
   bound.kind = step.kind;
   const std::size_t first_slot = slots_.size();
+  const std::size_t first_param = params_.size();
   for (const auto buffer : step.buffers) add_slot(buffer);
+  const bool is_late = !known_.empty() && step_needs(plan, step, known_) != 0;
   bound.buffers = {slots_.data() + first_slot, step.buffers.size()};
   if (step.kind == StepKind::cpu_kernel) {
     bound.kernel.function = program_.code().entry(step.entry);
@@ -165,12 +185,12 @@ void BoundPlan::prepare(const PlanStep& step) {
     bound.kernel.tasks = shapes_.values[step.tasks];
     bound.kernel.serial = step.serial;
     for (const ExprId id : step.params) params_.push_back(shapes_.values[id]);
-    check_kernel(step, std::span(params_).last(step.params.size()));
+    if (!is_late) check_kernel(step, std::span(params_).last(step.params.size()));
   } else if (step.kind == StepKind::fill) {
-    check_fill(step);
+    if (!is_late) check_fill(step);
     bound.fill = {first_slot, value(step.params[0]), value(step.params[1]),
                   static_cast<std::uint32_t>(shapes_.values[step.params[2]]),
-                  plan.buffers[step.buffers[0]].space == BufferSpace::arena};
+                  plan.buffers[step.buffers[0]].space == BufferSpace::arena && !step.every_run && !is_late};
   } else if (step.kind == StepKind::onednn) {
     bound.onednn = std::make_unique<cpu::BoundOneDnn>(program_.onednn(steps_.size()), slots_.data() + first_slot,
                                                       program_.pool().threads());
@@ -181,7 +201,120 @@ void BoundPlan::prepare(const PlanStep& step) {
       place_of(b).tensors.emplace_back(tensor, value(b.offset));
     }
   }
+  const bool reports = bound.reference && bound.reference->reports_extents();
+  const bool late_results = !known_.empty() && std::ranges::any_of(step.results, [&](std::uint32_t view) {
+    return view_known(plan.views[view], known_) != 0;
+  });
+  if (is_late || reports || late_results) {
+    bound.late = std::make_unique<Late>();
+    bound.late->refresh = is_late || late_results;
+    bound.late->first_param = first_param;
+    prepare_late(bound, steps_.size());
+  }
   steps_.push_back(std::move(bound));
+}
+
+void BoundPlan::prepare_late(Step& step, std::size_t index) {
+  const Plan& plan = program_.plan();
+  const PlanStep& planned = plan.steps[index];
+  Late& late = *step.late;
+  for (const PlanDefinition& definition : definitions_)
+    if (definition.step == index) late.definition = &definition;
+  if (late.definition) {
+    late.found.resize(late.definition->symbols.size());
+    if (!step.reference || !step.reference->reports_extents())
+      throw Corrupt(fmt::format("step {} ({}) is to find sizes out, and its operator finds out none", index, planned.name),
+                    program_.where());
+  }
+  if (step.reference && step.reference->reports_extents())
+    for (const auto view : planned.results) {
+      const PlanBuffer& buffer = plan.buffers[plan.views[view].buffer];
+      if (value(buffer.offset) % std::min<std::size_t>(dtype_size(plan.views[view].dtype), 8) != 0)
+        throw Corrupt(fmt::format("view {} of the plan lies at {}", view, value(buffer.offset)), program_.where());
+      late.result_bytes.push_back(value(buffer.bytes));
+    }
+  if (step.kind != StepKind::cpu_kernel) return;
+  late.contract = find_kernel(plan, planned.entry);
+  if (!late.contract) throw InternalError("read_plan did not miss the kernel of step " + planned.name, program_.where());
+  late.contract_values.resize(late.contract->exprs.size());
+  for (const auto buffer : planned.buffers) late.buffer_bytes.push_back(shapes_.values[plan.buffers[buffer].bytes]);
+}
+
+/// Before the step runs: what depends on sizes that data have decided meanwhile. Nothing is trusted that was not
+/// checked with these very sizes.
+void BoundPlan::refresh(Step& step, std::size_t index) {
+  const Plan& plan = program_.plan();
+  const PlanStep& planned = plan.steps[index];
+  Late& late = *step.late;
+  switch (step.kind) {
+    case StepKind::cpu_kernel: {
+      const std::span params(params_.data() + late.first_param, planned.params.size());
+      for (std::size_t i = 0; i < params.size(); ++i) params[i] = shapes_.values[planned.params[i]];
+      step.kernel.tasks = shapes_.values[planned.tasks];
+      try {
+        check_call(*late.contract, {params, step.kernel.tasks, late.buffer_bytes}, planned.name, late.contract_values);
+      } catch (const Corrupt& e) {
+        throw Corrupt(e.problem(), program_.where());
+      }
+      return;
+    }
+    case StepKind::fill:
+      check_fill(planned);
+      step.fill.offset = value(planned.params[0]);
+      step.fill.bytes = value(planned.params[1]);
+      step.fill.pattern = static_cast<std::uint32_t>(shapes_.values[planned.params[2]]);
+      return;
+    case StepKind::reference:
+      for (const auto& [tensor, view] : step.reference->tensors()) {
+        const bool of_result = std::ranges::find(planned.results, view) != planned.results.end();
+        if (!of_result || !step.reference->reports_extents()) check_view(view);
+      }
+      return step.reference->rebind(plan, planned, shapes_.values);
+    case StepKind::onednn:
+      return;  // its sizes are constants
+  }
+}
+
+/// After a step that reports extents: they become known, and must be those that the plan says.
+void BoundPlan::take_found_sizes(Step& step, std::size_t index) {
+  const Plan& plan = program_.plan();
+  const PlanStep& planned = plan.steps[index];
+  Late& late = *step.late;
+  const std::vector<Tensor>& results = step.reference->results();
+  if (late.definition) {
+    for (std::size_t i = 0; i < late.found.size(); ++i) {
+      const PlanSymbol& s = plan.symbols[late.definition->symbols[i]];
+      const Tensor& result = results[s.result];
+      if (s.dim >= result.shape().size())
+        throw Corrupt(fmt::format("symbol {} is dimension {} of {}", s.name, s.dim,
+                                  describe(result.dtype(), result.shape())));
+      late.found[i] = result.size(s.dim);
+    }
+    bind_found_sizes(plan, *late.definition, late.found, shapes_);
+  }
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const auto& stated = plan.views[planned.results[i]].shape;
+    const Shape& shape = results[i].shape();
+    bool same = stated.size() == shape.size();
+    for (std::size_t d = 0; same && d < shape.size(); ++d) same = shape[d] == shapes_.values[stated[d]];
+    if (!same)
+      throw Corrupt(fmt::format("result {} is {}, and the plan has another shape for it", i,
+                                describe(results[i].dtype(), shape)));
+  }
+}
+
+/// The shapes that outputs have now. Whoever reads them trusts that their memory is as large.
+void BoundPlan::find_results() {
+  const Plan& plan = program_.plan();
+  for (std::size_t o = 0; o < plan.outputs.size(); ++o) {
+    const PlanTensor& output = plan.outputs[o];
+    if (output.largest.empty()) continue;
+    for (std::size_t d = 0; d < output.shape.size(); ++d) results_[o][d] = shapes_.values[output.shape[d]];
+    if (static_cast<std::size_t>(element_count(results_[o])) > shapes_.output_bytes[o] / dtype_size(output.dtype))
+      throw Corrupt(fmt::format("output '{}' is {}, more than the plan has memory for", output.name,
+                                describe(output.dtype, results_[o])),
+                    program_.where());
+  }
 }
 
 void BoundPlan::point(Place& place, std::byte* base) {
@@ -196,12 +329,26 @@ void BoundPlan::set_arena(std::byte* arena) { point(arena_, arena); }
 Tensor BoundPlan::view(std::uint32_t index) {
   const PlanView& view = program_.plan().views[index];
   const PlanBuffer& b = program_.plan().buffers[view.buffer];
+  check_view(index);
   Tensor tensor = make_view(view, shapes_.values);
   tensor.rebase(place_of(b).base + value(b.offset));
   return tensor;
 }
 
 void BoundPlan::run_step(Step& step, std::size_t index) {
+  if (!step.late) return execute(step, index);
+  if (step.late->refresh) refresh(step, index);
+  if (!step.late->result_bytes.empty()) step.reference->prepare_results(step.late->result_bytes);
+  execute(step, index);
+  if (step.late->result_bytes.empty()) return;
+  try {
+    take_found_sizes(step, index);
+  } catch (const Error& e) {
+    rethrow_in_step(program_.plan(), index, e);
+  }
+}
+
+void BoundPlan::execute(Step& step, std::size_t index) {
   switch (step.kind) {
     case StepKind::cpu_kernel:
       return cpu::run_kernel(step.kernel, program_.pool());
@@ -235,6 +382,7 @@ void BoundPlan::run(const StepObserver* observer, bool filled) {
     run_step(steps_[i], i);
     (*observer)(i, Clock::now() - start);
   }
+  find_results();
 }
 
 void BoundPlan::run(StepProbe& probe) {
@@ -244,6 +392,7 @@ void BoundPlan::run(StepProbe& probe) {
     run_step(steps_[i], i);
     probe.after(i, buffers);
   }
+  find_results();
 }
 
 }  // namespace aitune

@@ -54,12 +54,25 @@ class BoundPlan {
   void run(StepProbe& probe);
   /// The view's tensor in the memory now set. It owns nothing.
   Tensor view(std::uint32_t index);
+  /// Shapes of the outputs of the last run; they differ from shapes().outputs where data decide a size.
+  std::span<const Shape> results() const { return results_; }
 
  private:
   struct Fill {
     std::size_t slot = 0, offset = 0, bytes = 0;
     std::uint32_t pattern = 0;
     bool in_arena = false;
+  };
+  /// What a step needs that depends on sizes which data decide, or finds them out.
+  struct Late {
+    bool refresh = false;                        ///< something must be evaluated before it runs
+    const PlanDefinition* definition = nullptr;  ///< what it finds out
+    std::vector<std::int64_t> found;
+    std::vector<std::size_t> result_bytes;   ///< of reference steps that report extents: room for each result
+    const PlanKernel* contract = nullptr;    ///< cpu_kernel: what each run is held to
+    std::vector<std::int64_t> buffer_bytes;  ///< of its buffers
+    std::vector<std::int64_t> contract_values;
+    std::size_t first_param = 0;
   };
   struct Step {
     StepKind kind = StepKind::cpu_kernel;
@@ -68,6 +81,7 @@ class BoundPlan {
     Fill fill;
     std::unique_ptr<ReferenceCall> reference;
     std::unique_ptr<cpu::BoundOneDnn> onednn;
+    std::unique_ptr<Late> late;
   };
   /// What must follow when a piece of memory moves: slots of kernels and tensors of reference calls.
   struct Place {
@@ -78,6 +92,7 @@ class BoundPlan {
 
   void check_buffers() const;
   void check_views() const;
+  void check_view(std::uint32_t index) const;
   void check_fill(const PlanStep& step) const;
   void check_kernel(const PlanStep& step, std::span<const std::int64_t> params) const;
   void prepare(const PlanStep& step);
@@ -86,9 +101,17 @@ class BoundPlan {
   Place& place_of(const PlanBuffer& buffer);
   void point(Place& place, std::byte* base);
   void run_step(Step& step, std::size_t index);
+  void execute(Step& step, std::size_t index);
+  void prepare_late(Step& step, std::size_t index);
+  void refresh(Step& step, std::size_t index);
+  void take_found_sizes(Step& step, std::size_t index);
+  void find_results();
 
   const Program& program_;
   PlanShapes shapes_;
+  std::vector<std::uint32_t> known_;  // of plans with sizes that data decide: plan_data.h
+  std::vector<PlanDefinition> definitions_;
+  std::vector<Shape> results_;
   std::size_t arena_bytes_ = 0;
   std::vector<Step> steps_;
   std::vector<void*> slots_;          // buffer arrays of all kernels, one after another

@@ -204,7 +204,23 @@ aitune_status aitune_run(const aitune_module* module, const aitune_tensor* input
     const aitune::InstancePool::Lease lease(module->pool);
     aitune::read_tensors(inputs, input_count, lease->inputs);
     aitune::read_tensors(outputs, output_count, lease->outputs);
+    for (const aitune::PlanTensor& output : module->pool.program().plan().outputs)
+      require(output.largest.empty(), "data decide the shape of an output: call aitune_run_shapes");
     lease->instance.run(lease->inputs, lease->outputs);
+  });
+}
+
+aitune_status aitune_run_shapes(const aitune_module* module, const aitune_tensor* inputs, size_t input_count,
+                                const aitune_tensor* outputs, size_t output_count, int64_t* const* shapes) {
+  return guarded([&] {
+    require(module && (shapes || output_count == 0), "module or shapes is null");
+    const aitune::InstancePool::Lease lease(module->pool);
+    aitune::read_tensors(inputs, input_count, lease->inputs);
+    aitune::read_tensors(outputs, output_count, lease->outputs);
+    lease->instance.run(lease->inputs, lease->outputs);
+    const auto results = lease->instance.result_shapes();
+    for (std::size_t i = 0; i < results.size(); ++i)
+      if (shapes[i]) std::copy(results[i].begin(), results[i].end(), shapes[i]);
   });
 }
 

@@ -153,15 +153,30 @@ void Instance::run(std::span<const TensorRef> inputs, std::span<const TensorRef>
 std::vector<Tensor> Instance::outputs_for(std::span<const TensorRef> inputs) {
   const auto shapes = output_shapes(inputs);
   std::vector<Tensor> outputs;
-  outputs.reserve(shapes.size());
-  for (std::size_t i = 0; i < shapes.size(); ++i) outputs.emplace_back(program_->plan().outputs[i].dtype, shapes[i]);
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const PlanTensor& output = program_->plan().outputs[i];
+    // Memory for the largest size is rarely used whole: it is not touched.
+    outputs.push_back(output.largest.empty() ? Tensor(output.dtype, shapes[i])
+                                             : Tensor::uninitialised(output.dtype, shapes[i]));
+  }
   return outputs;
+}
+
+void Instance::cut_to_results(std::vector<Tensor>& outputs) const {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (program_->plan().outputs[i].largest.empty()) continue;
+    const Shape& shape = result_shapes()[i];
+    Tensor& whole = outputs[i];
+    Tensor cut(whole.dtype(), shape, contiguous_strides(shape), whole.owner(), whole.data());
+    whole = cut.byte_size() < whole.byte_size() / 2 ? cut.clone() : cut;
+  }
 }
 
 std::vector<Tensor> Instance::run(std::span<const Tensor> inputs, const StepObserver* observer) {
   const auto input_refs = refer_to(inputs);
   auto outputs = outputs_for(input_refs);
   run(input_refs, refer_to(outputs), observer);
+  cut_to_results(outputs);
   return outputs;
 }
 
@@ -170,6 +185,7 @@ std::vector<Tensor> Instance::run(std::span<const Tensor> inputs, StepProbe& pro
   auto outputs = outputs_for(input_refs);
   filled_ = nullptr;
   prepare(input_refs, refer_to(outputs)).run(probe);
+  cut_to_results(outputs);
   return outputs;
 }
 

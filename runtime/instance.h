@@ -29,8 +29,8 @@ class Instance {
   /// What runs inputs of these dtypes and shapes: the program or one of its special plans. Throws as output_shapes.
   const Program& program_for(std::span<const Tensor> inputs);
 
-  /// Shapes of the outputs for inputs of these dtypes and shapes (their data is not looked at). The result lives until
-  /// the next call. Throws InvalidArgument with what was expected and what came.
+  /// Shapes of the outputs for inputs of these dtypes and shapes (their data is not looked at): the largest possible
+  /// where data decide a size. The result lives until the next call. Throws InvalidArgument with what was expected and what came.
   std::span<const Shape> output_shapes(std::span<const TensorRef> inputs);
 
   /// Runs the plan from the caller's memory into the caller's memory. Inputs may be strided (they are copied then);
@@ -38,7 +38,10 @@ class Instance {
   /// other. Throws InvalidArgument before anything ran; outputs are unspecified after any other error.
   void run(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs,
            const StepObserver* observer = nullptr);
-  /// The same, with fresh tensors for the outputs.
+  /// The shapes that the outputs of the last run() really have, until the next call. They differ from output_shapes
+  /// where data decide a size; the elements stand row-major in this shape at the beginning of the memory given.
+  std::span<const Shape> result_shapes() const { return bindings_.front()->results(); }
+  /// The same, with fresh tensors for the outputs, in the shapes that they really have.
   std::vector<Tensor> run(std::span<const Tensor> inputs, const StepObserver* observer = nullptr);
 
   /// The same, with `probe` around every step: for experiments on a plan, such as tuning's.
@@ -61,6 +64,7 @@ class Instance {
   BoundPlan& prepare(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs);
   std::vector<Tensor> outputs_for(std::span<const TensorRef> inputs);
   std::unique_ptr<BoundPlan> make_binding(std::span<const TensorRef> inputs) const;
+  void cut_to_results(std::vector<Tensor>& outputs) const;
   BoundPlan& add_binding(std::span<const TensorRef> inputs);
   void check_output(const BoundPlan& bound, std::size_t index, const TensorRef& output) const;
   void check_overlap(const BoundPlan& bound, std::span<const TensorRef> inputs,

@@ -215,5 +215,70 @@ TEST(Instance, ManyInstancesOfOneProgramAtOnce) {
   }
 }
 
+Tensor numbers(const std::vector<float>& values) { return Tensor::of<float>(DType::f32, values); }
+
+TEST(Instance, FindsOutSizesThatDataDecide) {
+  Instance instance(Program::from_built(samples::data_plan(), threads(2)));
+  for (const std::vector<float>& x : std::vector<std::vector<float>>{
+           {0, 3, 0, -1, 5}, {0, 0, 0, 0, 0}, {1, 2, 3, 4, 5}, {0}, {7}, {0, 0, 0, 0, 9}}) {
+    std::vector<float> y;
+    std::vector<std::int64_t> z;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      if (x[i] != 0) y.push_back(2 * x[i]), z.push_back(static_cast<std::int64_t>(i));
+    const Tensor input = numbers(x);
+    const auto count = static_cast<std::int64_t>(y.size());
+    EXPECT_EQ(instance.output_shapes(std::vector<TensorRef>{TensorRef(input)})[0], input.shape());
+    const auto outputs = instance.run(std::span(&input, 1));
+    ASSERT_EQ(outputs[0].shape(), Shape{count});
+    ASSERT_EQ(outputs[1].shape(), (Shape{count, 1}));
+    EXPECT_TRUE(std::equal(y.begin(), y.end(), outputs[0].as<float>()));
+    EXPECT_TRUE(std::equal(z.begin(), z.end(), outputs[1].as<std::int64_t>()));
+    instance.run_blocks(std::span(&input, 1), [&](std::size_t, const std::vector<Tensor>& values) {
+      for (const Tensor& value : values) EXPECT_EQ(value.size(0), count);
+    });
+  }
+}
+
+/// Whatever the plan says, nothing is written where no memory is.
+TEST(Instance, HoldsSizesThatDataDecideToWhatIsPlanned) {
+  const auto refusal_of = [](const std::function<void(Plan&)>& spoil) -> std::string {
+    auto built = samples::data_plan();
+    spoil(built.plan);
+    const Tensor x = numbers({1, 2, 3, 4, 5, 6, 7, 8});
+    try {
+      Instance(Program::from_built(built, threads(1))).run(std::span(&x, 1));
+      return "accepted";
+    } catch (const Error& e) {
+      EXPECT_NE(e.code(), ErrorCode::internal) << e.what();
+      return e.what();
+    }
+  };
+  EXPECT_EQ(refusal_of([](Plan&) {}), "accepted");
+  EXPECT_THAT(refusal_of([](Plan& p) { p.symbols[1].range.max = 7; }), HasSubstr("u0 is 8, and the plan is for 0 to 7"));
+  EXPECT_THAT(refusal_of([](Plan& p) { p.symbols[1].at_most = p.constant(5); }), HasSubstr("0 to 5"));
+  EXPECT_THAT(refusal_of([](Plan& p) { p.symbols[1].range.min = 9; }), HasSubstr("u0 is 8"));
+  // Memory for fewer than there are: of the result, of what is taken, of what the kernel reads and writes.
+  EXPECT_THAT(refusal_of([](Plan& p) { p.buffers[2].bytes = p.constant(56); }), HasSubstr("there is room for 7"));
+  EXPECT_THAT(refusal_of([](Plan& p) { p.buffers[3].bytes = p.constant(28); }), HasSubstr("does not fit its buffer"));
+  EXPECT_THAT(refusal_of([](Plan& p) { p.buffers[1].bytes = p.constant(28); }), HasSubstr("touches bytes 0 to 32"));
+  EXPECT_THAT(refusal_of([&](Plan& p) { p.steps[2].params = {p.add(SymInt::symbol("u0") * SymInt(2))}; }),
+              HasSubstr("divides its work into 16"));
+  // A result of another shape than the plan says.
+  EXPECT_THAT(refusal_of([](Plan& p) { p.views[2].shape[1] = p.constant(2); }), HasSubstr("another shape"));
+  EXPECT_THAT(refusal_of([](Plan& p) { p.views[2].shape.pop_back(); }), HasSubstr("another shape"));
+  EXPECT_THAT(refusal_of([](Plan& p) { p.guards.push_back({p.constant(3), p.add(SymInt::symbol("u0")), false, "3 >= u0"}); }),
+              HasSubstr("the model needs 3 >= u0 (u0 is decided by data in aten.nonzero.default, 8)"));
+  // An output that claims more than its memory.
+  EXPECT_THAT(refusal_of([&](Plan& p) { p.outputs[0].shape = {p.add(SymInt::symbol("u0") * SymInt(3))}; }),
+              HasSubstr("more than the plan has memory for"));
+  EXPECT_THAT(refusal_of([&](Plan& p) { p.outputs[0].shape = {p.add(SymInt::symbol("u0") - SymInt(9))}; }), HasSubstr("negative"));
+  // An operator that finds nothing out.
+  EXPECT_THAT(refusal_of([](Plan& p) {
+                p.steps[0].op = "aten.relu.default";
+                p.steps[0].args.resize(1);
+              }),
+              HasSubstr("finds out none"));
+}
+
 }  // namespace
 }  // namespace aitune

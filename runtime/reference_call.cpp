@@ -26,11 +26,44 @@ Tensor make_view(const PlanView& view, std::span<const std::int64_t> values) {
 }
 
 ReferenceCall::ReferenceCall(const Plan& plan, const PlanStep& step, std::span<const std::int64_t> values)
-    : op_(known_op(step)) {
+    : op_(known_op(step)), reports_extents_(reference::reports_extents(op_)) {
   for (const PlanArg& arg : step.args) args_.push_back(make_arg(plan, arg, values));
   for (const auto view : step.results) results_.push_back(make_view(plan.views[view], values));
   for (std::size_t i = 0; i < args_.size(); ++i) collect_tensors(args_[i], step.args[i]);
   for (std::size_t i = 0; i < results_.size(); ++i) tensors_.push_back({&results_[i], step.results[i]});
+}
+
+void ReferenceCall::prepare_results(std::span<const std::size_t> bytes) {
+  for (std::size_t i = 0; i < results_.size(); ++i) {
+    const DType dtype = results_[i].dtype();
+    const auto count = static_cast<std::int64_t>(bytes[i] / dtype_size(dtype));
+    results_[i] = Tensor::borrow(dtype, {count}, results_[i].data());
+  }
+}
+
+namespace {
+
+void reshape(Tensor& tensor, const PlanView& view, std::span<const std::int64_t> values) {
+  Tensor shaped = make_view(view, values);
+  shaped.rebase(tensor.data());
+  tensor = std::move(shaped);
+}
+
+}  // namespace
+
+void ReferenceCall::rebind(const Plan& plan, const PlanStep& step, std::span<const std::int64_t> values) {
+  for (std::size_t i = 0; i < args_.size(); ++i) rebind(args_[i], plan, step.args[i], values);
+  if (reports_extents_) return;
+  for (std::size_t i = 0; i < results_.size(); ++i) reshape(results_[i], plan.views[step.results[i]], values);
+}
+
+void ReferenceCall::rebind(reference::OpArg& arg, const Plan& plan, const PlanArg& from,
+                           std::span<const std::int64_t> values) {
+  if (auto* number = std::get_if<std::int64_t>(&arg)) *number = values[from.integer];
+  if (auto* tensor = std::get_if<Tensor>(&arg)) reshape(*tensor, plan.views[from.tensor], values);
+  if (auto* list = std::get_if<reference::OpArgList>(&arg)) {
+    for (std::size_t i = 0; i < list->size(); ++i) rebind((*list)[i], plan, from.list[i], values);
+  }
 }
 
 reference::OpArg ReferenceCall::make_arg(const Plan& plan, const PlanArg& arg, std::span<const std::int64_t> values) {

@@ -1,5 +1,6 @@
 #include "runtime/shapes.h"
 
+#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
@@ -50,28 +51,44 @@ std::string range_text(const PlanSymbol& s) {
       fmt::format("input {} '{}'", index, input.name));
 }
 
-void check_guards(const Plan& plan, const PlanShapes& shapes) {
-  for (const PlanGuard& guard : plan.guards) {
-    const std::int64_t lhs = shapes.values[guard.lhs], rhs = shapes.values[guard.rhs];
-    if (guard.equal ? lhs == rhs : lhs >= rhs) continue;
-    std::set<std::size_t> used;
-    expr_text(plan, guard.lhs, kPrintDepth, used);
-    expr_text(plan, guard.rhs, kPrintDepth, used);
-    std::vector<std::string> sizes;
-    for (const auto symbol : used) {
-      const PlanSymbol& s = plan.symbols[symbol];
-      sizes.push_back(fmt::format("{} is dimension {} of input '{}', {}", s.name, s.dim, plan.inputs[s.input].name,
-                                  shapes.symbols[symbol]));
-    }
-    throw InvalidArgument(fmt::format("the model needs {} ({})", guard.text, fmt::join(sizes, "; ")), "input sizes",
-                          "Give inputs whose sizes agree");
-  }
+std::string origin_text(const Plan& plan, const PlanSymbol& s, std::int64_t value) {
+  if (s.data) return fmt::format("{} is decided by data in {}, {}", s.name, plan.steps[s.step].name, value);
+  return fmt::format("{} is dimension {} of input '{}', {}", s.name, s.dim, plan.inputs[s.input].name, value);
+}
+
+void check_guard(const Plan& plan, const PlanGuard& guard, const PlanShapes& shapes) {
+  const std::int64_t lhs = shapes.values[guard.lhs], rhs = shapes.values[guard.rhs];
+  if (guard.equal ? lhs == rhs : lhs >= rhs) return;
+  std::set<std::size_t> used;
+  expr_text(plan, guard.lhs, kPrintDepth, used);
+  expr_text(plan, guard.rhs, kPrintDepth, used);
+  std::vector<std::string> sizes;
+  for (const auto symbol : used) sizes.push_back(origin_text(plan, plan.symbols[symbol], shapes.symbols[symbol]));
+  throw InvalidArgument(fmt::format("the model needs {} ({})", guard.text, fmt::join(sizes, "; ")), "input sizes",
+                        "Give inputs whose sizes agree");
+}
+
+/// Evaluates what the shapes of the inputs tell, and checks those guards.
+void evaluate_known(const Plan& plan, PlanShapes& shapes) {
+  shapes.values.resize(plan.exprs.size());
+  if (!has_data_symbols(plan)) return evaluate_exprs(plan.exprs, shapes.symbols, shapes.values);
+  const auto known = known_after(plan);
+  std::vector<ExprId> now;
+  for (ExprId id = 0; id < known.size(); ++id)
+    if (known[id] == 0) now.push_back(id);
+  evaluate_some(plan.exprs, now, shapes.symbols, shapes.values);
+}
+
+void check_known_guards(const Plan& plan, const PlanShapes& shapes) {
+  const auto known = has_data_symbols(plan) ? known_after(plan) : std::vector<std::uint32_t>(plan.exprs.size());
+  for (const PlanGuard& guard : plan.guards)
+    if (known[guard.lhs] == 0 && known[guard.rhs] == 0) check_guard(plan, guard, shapes);
 }
 
 Shape evaluated_shape(const PlanTensor& tensor, const std::vector<std::int64_t>& values) {
   Shape shape;
   shape.reserve(tensor.shape.size());
-  for (const ExprId id : tensor.shape) shape.push_back(values[id]);
+  for (const ExprId id : tensor.memory_shape()) shape.push_back(values[id]);
   return shape;
 }
 
@@ -110,15 +127,18 @@ PlanShapes bind_shapes(const Plan& plan, std::span<const TensorRef> inputs) {
   }
   PlanShapes shapes;
   for (const PlanSymbol& s : plan.symbols) {
+    if (s.data) {
+      shapes.symbols.push_back(0);
+      continue;
+    }
     const std::int64_t value = inputs[s.input].shape[s.dim];
     if (value < s.range.min || value > s.range.max) {
       mismatch(plan, s.input, inputs[s.input], fmt::format("dimension {} is out of range", s.dim));
     }
     shapes.symbols.push_back(value);
   }
-  shapes.values.resize(plan.exprs.size());
   try {
-    evaluate_exprs(plan.exprs, shapes.symbols, shapes.values);
+    evaluate_known(plan, shapes);
   } catch (const Corrupt& e) {
     throw InvalidArgument(fmt::format("these input sizes cannot be computed with: {}", e.problem()));
   }
@@ -131,12 +151,31 @@ PlanShapes bind_shapes(const Plan& plan, std::span<const TensorRef> inputs) {
     }
     shapes.input_bytes.push_back(byte_size(shapes.inputs[i], inputs[i].dtype));
   }
-  check_guards(plan, shapes);
+  check_known_guards(plan, shapes);
   for (const PlanTensor& output : plan.outputs) {
     shapes.outputs.push_back(evaluated_shape(output, shapes.values));
     shapes.output_bytes.push_back(byte_size(shapes.outputs.back(), output.dtype));
   }
   return shapes;
+}
+
+void bind_found_sizes(const Plan& plan, const PlanDefinition& definition, std::span<const std::int64_t> found,
+                      PlanShapes& shapes) {
+  for (std::size_t i = 0; i < definition.symbols.size(); ++i) {
+    const PlanSymbol& s = plan.symbols[definition.symbols[i]];
+    const std::int64_t most = std::min(s.range.max, shapes.values[s.at_most]);
+    if (found[i] < s.range.min || found[i] > most)
+      throw InvalidArgument(fmt::format("data decide that {} is {}, and the plan is for {} to {}", s.name, found[i],
+                                        s.range.min, most),
+                            {}, "Tune with a larger max_data_dependent_size, or limit the size in the model");
+    shapes.symbols[definition.symbols[i]] = found[i];
+  }
+  try {
+    evaluate_some(plan.exprs, definition.exprs, shapes.symbols, shapes.values);
+  } catch (const Corrupt& e) {
+    throw InvalidArgument(fmt::format("the sizes that data decide cannot be computed with: {}", e.problem()));
+  }
+  for (const std::uint32_t guard : definition.guards) check_guard(plan, plan.guards[guard], shapes);
 }
 
 }  // namespace aitune

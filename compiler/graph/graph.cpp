@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "base/error.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune {
@@ -91,6 +92,7 @@ Node* Graph::add_node(const OpInfo& op, ArgList args, std::vector<TensorType> ty
 Node* Graph::add_node_inferred(const OpInfo& op, ArgList args, std::string name_hint,
                                std::optional<NodeList::iterator> position) {
   std::vector<TensorType> types = infer_types(op, args);
+  name_data_size(*this, op, args, types);
   return add_node(op, std::move(args), std::move(types), std::move(name_hint), position);
 }
 
@@ -130,6 +132,7 @@ bool Graph::is_output(const Value* v) const { return std::find(outputs.begin(), 
 Graph Graph::clone() const {
   Graph copy;
   copy.symbols = symbols;
+  copy.bounds = bounds;
   copy.output_names = output_names;
   copy.in_spec = in_spec;
   copy.out_spec = out_spec;

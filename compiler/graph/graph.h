@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -134,6 +135,9 @@ class Graph {
   std::vector<Value*> weights;            ///< parameters, buffers and lifted constants
   /// How the user's call maps to `inputs` and back: pytree spec texts of the exported program, kept verbatim.
   std::string in_spec, out_spec;
+  /// Of symbols that data decide (compiler/ops/data_sizes.h): what they never exceed, in other symbols. One without
+  /// entry has no limit but its range.
+  std::map<std::string, SymInt, std::less<>> bounds;
 
   const NodeList& nodes() const { return nodes_; }
   NodeList& nodes() { return nodes_; }
@@ -143,7 +147,8 @@ class Graph {
   /// Appends (or inserts before `position`) a node with one output of each type; output names are made unique.
   Node* add_node(const OpInfo& op, ArgList args, std::vector<TensorType> types, std::string name_hint = {},
                  std::optional<NodeList::iterator> position = std::nullopt);
-  /// As add_node, but with the types inferred by the operator's shape rule.
+  /// As add_node, but with the types inferred by the operator's shape rule. A size that data decide becomes a new
+  /// symbol.
   Node* add_node_inferred(const OpInfo& op, ArgList args, std::string name_hint = {},
                           std::optional<NodeList::iterator> position = std::nullopt);
   NodeList::iterator iterator_of(const Node* node);  ///< constant time
@@ -182,6 +187,8 @@ void verify(const Graph& graph, std::string_view after = {});
 ///     %v: f32[s0,4,8], %i: i64[s0,4,8] = aten.max.dim(%y, 3, False)
 ///     return %y as "features", %v
 ///   }
+/// A size that data decide is a symbol that no input has, defined by the node in whose results it stands first; what it
+/// never exceeds follows its range: `u0 in [0,inf] <= (4*s0)`.
 /// A pytree spec is a line `in_spec "…"` or `out_spec "…"` before the weights. A symbol without upper bound: `in
 /// [1,inf]`.
 std::string print(const Graph& graph);

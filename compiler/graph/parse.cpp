@@ -7,6 +7,7 @@
 #include "compiler/graph/graph.h"
 #include "compiler/graph/scanner.h"
 #include "compiler/graph/text.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune {
@@ -68,6 +69,11 @@ class Parser {
     range.max = max == "inf" ? SymRange::kNoMax : integer(max);
     scan_.expect("]");
     if (!graph_.symbols.emplace(name, range).second) scan_.fail(fmt::format("a second range for {}", name));
+    if (!scan_.take("<=")) return;
+    scan_.expect("(");
+    const std::size_t position = scan_.position();
+    graph_.bounds[name] = size(scan_.expression(), position);
+    scan_.expect(")");
   }
 
   std::int64_t integer(std::string_view text) const {
@@ -246,7 +252,10 @@ class Parser {
     bool all_given = true;
     for (const Result& result : results) all_given &= result.type.has_value();
     std::vector<TensorType> types;
-    if (!all_given) types = located(position, [&] { return infer_types(op, call.args); });
+    if (!all_given) {
+      types = located(position, [&] { return infer_types(op, call.args); });
+      located(position, [&] { name_data_size(graph_, op, call.args, types); });
+    }
     if (!all_given && types.size() != results.size())
       scan_.fail_at(position, fmt::format("{} gives {} results, not {}", op.name, types.size(), results.size()));
     types.resize(results.size());

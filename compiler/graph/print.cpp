@@ -49,11 +49,13 @@ std::string declarations(const std::vector<Value*>& values) {
   return text;
 }
 
-std::string symbol_text(const SymRanges& symbols) {
+std::string symbol_text(const Graph& graph) {
   std::string text;
-  for (const auto& [name, range] : symbols) {
+  for (const auto& [name, range] : graph.symbols) {
     const std::string max = range.max == SymRange::kNoMax ? "inf" : std::to_string(range.max);
     text += fmt::format("{} {} in [{},{}]", text.empty() ? " where" : ",", name, range.min, max);
+    if (const auto bound = graph.bounds.find(name); bound != graph.bounds.end())
+      text += fmt::format(" <= ({})", bound->second.str());
   }
   return text;
 }
@@ -125,7 +127,7 @@ std::string print(const Node& node) {
 }
 
 std::string print(const Graph& graph) {
-  std::string text = fmt::format("graph({}){} {{\n", declarations(graph.inputs), symbol_text(graph.symbols));
+  std::string text = fmt::format("graph({}){} {{\n", declarations(graph.inputs), symbol_text(graph));
   if (!graph.in_spec.empty()) text += fmt::format("  in_spec {}\n", quote(graph.in_spec));
   if (!graph.out_spec.empty()) text += fmt::format("  out_spec {}\n", quote(graph.out_spec));
   for (const Value* weight : graph.weights)

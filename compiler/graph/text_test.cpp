@@ -204,5 +204,27 @@ TEST(Text, RandomGraphsReadBackAndVerify) {
   }
 }
 
+TEST(Text, SizesThatDataDecide) {
+  constexpr std::string_view text = R"(graph(%x: f32[s0,4], %n: i64[]) where s0 in [1,16], u0 in [0,inf] <= (4*s0), u1 in [0,9] {
+  %p: i64[u0,2] = aten.nonzero.default(%x)
+  %k: u8[u1,0] = aten.item.default(%n)
+  %z: f32[u1,u0] = aten.zeros.default([u1, u0], None, None, None, None)
+  return %p, %z
+}
+)";
+  const Graph graph = parse_graph(text);
+  EXPECT_EQ(print(graph), text);
+  EXPECT_EQ(print(graph.clone()), text);
+  // Types may be left out: a new symbol gets its range and its bound.
+  const Graph inferred = parse_graph(R"(graph(%x: f32[s0,4]) where s0 in [1,16] {
+    %p = aten.nonzero.default(%x)
+    %m = aten.gt.Scalar(%x, 0)
+    %q = aten.masked_select.default(%x, %m)
+    return %p
+  })");
+  EXPECT_THAT(print(inferred), HasSubstr("where s0 in [1,16], u0 in [0,inf] <= (4*s0) {\n  %p: i64[u0,2] ="));
+  EXPECT_THAT(parse_error("graph(%x: f32[1]) where u0 in [0,inf] <= 3 { return %x }"), HasSubstr("expected ("));
+}
+
 }  // namespace
 }  // namespace aitune

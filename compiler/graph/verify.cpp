@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 
 #include "base/error.h"
 #include "compiler/graph/graph.h"
 #include "compiler/graph/text.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune {
@@ -66,6 +68,8 @@ class Verifier {
   std::vector<std::string> violations() {
     for (const auto& [name, range] : graph_.symbols) symbol(name, range);
     for (const Value* value : graph_.inputs) input(value);
+    for (const auto& [name, bound] : graph_.bounds) this->bound(name, bound);
+    for (const auto& [name, range] : graph_.symbols) has_data_symbols_ |= !given_.contains(name);
     for (const Value* value : graph_.weights) weight(value);
     for (const auto& node : graph_.nodes()) this->node(*node);
     results();
@@ -86,6 +90,43 @@ class Verifier {
     if (!is_name(name) || is_reserved_word(name)) report("symbols", fmt::format("\"{}\" cannot be a symbol", name));
     if (range.min > range.max)
       report("symbols", fmt::format("{} has the empty range [{},{}]", name, range.min, range.max));
+  }
+
+  void bound(const std::string& name, const SymInt& bound) {
+    const std::string where = "the bound of " + name;
+    if (!graph_.symbols.contains(name)) report(where, "there is no such symbol");
+    if (given_.contains(name)) report(where, "it is the size of an input");
+    std::vector<std::string> used;
+    bound.collect_symbols(used);
+    for (const std::string& other : used) {
+      if (!graph_.symbols.contains(other)) report(where, fmt::format("the symbol {} has no range", other));
+      if (other == name) report(where, "it is bounded by itself");
+    }
+  }
+
+  // Sizes that data decide are known behind the node that defines them.
+  void known_so_far(const Node& node) {
+    if (!has_data_symbols_) return;
+    const std::vector<std::string> used = symbols_of(node);
+    for (const std::string& name : std::set<std::string>(used.begin(), used.end()))
+      if (graph_.symbols.contains(name) && !given_.contains(name))
+        report(node, fmt::format("the symbol {} is used before a node defines it", name));
+  }
+
+  // What data decide is a symbol of its own, and nothing else may be.
+  void data_sizes(const Node& node, std::vector<TensorType>& inferred) {
+    const auto place = data_size_place(inferred);
+    if (!place || place->output >= node.outputs.size() ||
+        node.outputs[place->output]->type.shape.size() <= place->dim)
+      return;
+    const SymInt& stated = node.outputs[place->output]->type.shape[place->dim];
+    std::vector<std::string> names;
+    stated.collect_symbols(names);
+    if (names.size() != 1 || !(stated == SymInt::symbol(names[0])))
+      return report(node, fmt::format("the size {} is decided by data and must be a symbol", stated.str()));
+    if (!given_.insert(names[0]).second) report(node, fmt::format("the symbol {} is defined already", names[0]));
+    for (TensorType& type : inferred)
+      for (SymInt& size : type.shape) size = size.substitute({{data_size().str(), stated}});
   }
 
   void define(const Value* value, std::string_view where) {
@@ -110,6 +151,11 @@ class Verifier {
     if (value == nullptr) return report("inputs", "a null value");
     const std::string where = "input %" + value->name;
     if (value->kind != ValueKind::input) report(where, "a value of another kind");
+    for (const SymInt& size : value->type.shape) {
+      std::vector<std::string> names;
+      size.collect_symbols(names);
+      given_.insert(names.begin(), names.end());
+    }
     define(value, where);
   }
 
@@ -174,6 +220,8 @@ class Verifier {
     } catch (const Error& error) {
       return report(node, error.what());
     }
+    if (may_have_data_size(*node.op)) data_sizes(node, inferred);
+    known_so_far(node);
     if (inferred.size() != node.outputs.size())
       return report(node, fmt::format("{} results, the operator gives {}", node.outputs.size(), inferred.size()));
     for (std::size_t i = 0; i < inferred.size(); ++i)
@@ -203,6 +251,8 @@ class Verifier {
 
   const Graph& graph_;
   std::unordered_set<std::string> names_;
+  std::unordered_set<std::string> given_;  // symbols of inputs, and those that nodes so far have defined
+  bool has_data_symbols_ = false;
   std::unordered_set<const Value*> defined_;
   std::vector<std::string> violations_;
 };

@@ -105,5 +105,56 @@ TEST_F(Verify, ListsAtMostTenViolations) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 10);
 }
 
+struct VerifyDataSizes : testing::Test {
+  std::string problem(std::string_view text) {
+    const Graph graph = parse_graph(text);
+    try {
+      verify(graph);
+    } catch (const InternalError& error) {
+      return error.what();
+    }
+    return "sound";
+  }
+};
+
+TEST_F(VerifyDataSizes, ANodeDefinesThem) {
+  EXPECT_EQ(problem(R"(graph(%x: f32[s0]) where s0 in [1,16], u0 in [0,inf] <= (s0) {
+    %p: i64[u0,1] = aten.nonzero.default(%x)
+    %z: f32[u0,2] = aten.zeros.default([u0, 2])
+    return %p, %z
+  })"),
+            "sound");
+  EXPECT_THAT(problem(R"(graph(%x: f32[s0]) where s0 in [1,16], u0 in [0,inf] {
+    %z: f32[u0,2] = aten.zeros.default([u0, 2])
+    %p: i64[u0,1] = aten.nonzero.default(%x)
+    return %p, %z
+  })"),
+              HasSubstr("the symbol u0 is used before a node defines it"));
+  EXPECT_THAT(problem(R"(graph(%x: f32[s0]) where s0 in [1,16], u0 in [0,inf] {
+    %p: i64[u0,1] = aten.nonzero.default(%x)
+    %q: i64[u0,1] = aten.nonzero.default(%x)
+    return %p, %q
+  })"),
+              HasSubstr("the symbol u0 is defined already"));
+  EXPECT_THAT(problem(R"(graph(%x: f32[s0]) where s0 in [1,16] {
+    %p: i64[s0,1] = aten.nonzero.default(%x)
+    return %p
+  })"),
+              HasSubstr("the symbol s0 is defined already"));
+  EXPECT_THAT(problem(R"(graph(%x: f32[s0]) where s0 in [1,16], u0 in [0,inf] {
+    %p: i64[2*u0,1] = aten.nonzero.default(%x)
+    return %p
+  })"),
+              HasSubstr("is decided by data and must be a symbol"));
+}
+
+TEST_F(VerifyDataSizes, BoundsAreOfThem) {
+  EXPECT_THAT(problem("graph(%x: f32[s0]) where s0 in [1,16] <= (3) { return %x }"), HasSubstr("the size of an input"));
+  EXPECT_THAT(problem("graph(%x: f32[s0]) where s0 in [1,16], u0 in [0,inf] <= (q) { return %x }"),
+              HasSubstr("the symbol q has no range"));
+  EXPECT_THAT(problem("graph(%x: f32[s0]) where s0 in [1,16], u0 in [0,inf] <= (u0 + 1) { return %x }"),
+              HasSubstr("bounded by itself"));
+}
+
 }  // namespace
 }  // namespace aitune

@@ -294,7 +294,8 @@ SymInt task_count(const GemmKernel& kernel, const GemmTile& tile) {
   const std::vector<SymInt> m = row_extents(form, tile);
   SymInt tiles = ceil_div(m.back(), tile.mr);
   for (std::size_t d = 0; d + 1 < m.size(); ++d) tiles *= m[d];
-  const SymInt blocks = tile.m_block == 0 ? SymInt(1) : ceil_div(tiles, tile.m_block);
+  // One block of all tiles, or none where there are no rows.
+  const SymInt blocks = tile.m_block == 0 ? min(SymInt(1), tiles) : ceil_div(tiles, tile.m_block);
   return product(form.batch) * blocks * ceil_div(form.n, std::int64_t{tile.nr} * tile.lanes);
 }
 

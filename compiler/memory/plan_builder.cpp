@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "base/error.h"
 #include "compiler/memory/arena.h"
@@ -32,21 +33,57 @@ std::optional<std::pair<std::uint32_t, std::uint32_t>> find_binding(const Graph&
 
 }  // namespace
 
-PlanBuilder::PlanBuilder(const Graph& model, const CpuTarget& target, std::string precision, SymValues hints)
-    : model_(model), hints_(std::move(hints)) {
+/// Symbols that nodes define, and symbols that anything uses.
+struct GraphSymbols {
+  std::set<std::string> defined, used;
+  explicit GraphSymbols(const Graph& model) {
+    for (const auto& node : model.nodes()) {
+      if (const auto symbol = data_symbol(*node)) defined.insert(symbol->name);
+      for (std::string& name : symbols_of(*node)) used.insert(std::move(name));
+    }
+    for (const Value* input : model.inputs)
+      for (const SymInt& size : input->type.shape) {
+        std::vector<std::string> names;
+        size.collect_symbols(names);
+        used.insert(names.begin(), names.end());
+      }
+  }
+};
+
+void PlanBuilder::add_symbols() {
+  Plan& plan = built_.plan;
+  const GraphSymbols known(model_);
+  std::vector<std::string> by_data;
+  for (const auto& [name, range] : model_.symbols) {
+    if (const auto binding = find_binding(model_, name)) {
+      plan.symbols.push_back({name, range, binding->first, binding->second});
+    } else if (known.defined.contains(name)) {
+      by_data.push_back(name);
+    } else if (known.used.contains(name)) {
+      throw Unsupported("no input dimension gives the value of symbol " + name, "graph inputs",
+                        "Export the model with every dynamic dimension as a dimension of an input");
+    }
+  }
+  for (const std::string& name : by_data) {
+    PlanSymbol symbol{name, model_.symbols.at(name)};
+    symbol.data = true;
+    symbol.at_most = plan.add(memory_of(SymInt::symbol(name)));
+    plan.symbols.push_back(std::move(symbol));
+  }
+}
+
+PlanBuilder::PlanBuilder(const Graph& model, const CpuTarget& target, std::string precision, SymValues hints,
+                         std::int64_t largest_data_size)
+    : model_(model), hints_(std::move(hints)), largest_data_size_(largest_data_size) {
   Plan& plan = built_.plan;
   plan.target = target;
   plan.precision = std::move(precision);
-  for (const auto& [name, range] : model.symbols) {
-    const auto binding = find_binding(model, name);
-    if (!binding)
-      throw Unsupported("no input dimension gives the value of symbol " + name, "graph inputs",
-                        "Export the model with every dynamic dimension as a dimension of an input");
-    plan.symbols.push_back({name, range, binding->first, binding->second});
-  }
+  add_symbols();
   const auto add_tensor = [&](std::vector<PlanTensor>& list, const std::string& name, const TensorType& type) {
     PlanTensor tensor{name, type.dtype, {}};
     for (const auto& size : type.shape) tensor.shape.push_back(plan.add(size));
+    if (const SymShape most = largest(type.shape); most != type.shape)
+      for (const auto& size : most) tensor.largest.push_back(plan.add(size));
     list.push_back(std::move(tensor));
   };
   for (const Value* input : model.inputs) add_tensor(plan.inputs, input->name, input->type);
@@ -58,10 +95,21 @@ PlanBuilder::PlanBuilder(const Graph& model, const CpuTarget& target, std::strin
   output_buffers_.resize(model.outputs.size());
 }
 
+SymShape PlanBuilder::largest(const SymShape& shape) const {
+  SymShape result;
+  for (const SymInt& size : shape) result.push_back(memory_of(size));
+  return result;
+}
+
+SymInt PlanBuilder::memory_of(const TensorType& type) const {
+  return product(largest(type.shape)) * static_cast<std::int64_t>(dtype_size(type.dtype));
+}
+
 std::uint32_t PlanBuilder::add_arena(const SymInt& bytes) {
   const auto id = static_cast<std::uint32_t>(built_.plan.buffers.size());
-  built_.plan.buffers.push_back({BufferSpace::arena, 0, built_.plan.constant(0), built_.plan.add(bytes)});
-  arenas_[id] = {bytes, std::nullopt};
+  const SymInt memory = memory_of(bytes);
+  built_.plan.buffers.push_back({BufferSpace::arena, 0, built_.plan.constant(0), built_.plan.add(memory)});
+  arenas_[id] = {memory, !(memory == bytes), std::nullopt};
   return id;
 }
 
@@ -83,25 +131,20 @@ std::uint32_t PlanBuilder::add_constant(std::span<const std::byte> bytes) {
   return constants_[key] = id;
 }
 
+std::uint32_t PlanBuilder::add_outside_buffer(BufferSpace space, std::uint32_t index, const SymInt& bytes) {
+  built_.plan.buffers.push_back({space, index, built_.plan.constant(0), built_.plan.add(bytes)});
+  return static_cast<std::uint32_t>(built_.plan.buffers.size() - 1);
+}
+
 std::uint32_t PlanBuilder::input_buffer(std::uint32_t index) {
   auto& slot = input_buffers_.at(index);
-  if (!slot) {
-    const TensorType& type = model_.inputs[index]->type;
-    slot = static_cast<std::uint32_t>(built_.plan.buffers.size());
-    const SymInt bytes = product(type.shape) * static_cast<std::int64_t>(dtype_size(type.dtype));
-    built_.plan.buffers.push_back({BufferSpace::input, index, built_.plan.constant(0), built_.plan.add(bytes)});
-  }
+  if (!slot) slot = add_outside_buffer(BufferSpace::input, index, memory_of(model_.inputs[index]->type));
   return *slot;
 }
 
 std::uint32_t PlanBuilder::output_buffer(std::uint32_t index) {
   auto& slot = output_buffers_.at(index);
-  if (!slot) {
-    const TensorType& type = model_.outputs[index]->type;
-    slot = static_cast<std::uint32_t>(built_.plan.buffers.size());
-    const SymInt bytes = product(type.shape) * static_cast<std::int64_t>(dtype_size(type.dtype));
-    built_.plan.buffers.push_back({BufferSpace::output, index, built_.plan.constant(0), built_.plan.add(bytes)});
-  }
+  if (!slot) slot = add_outside_buffer(BufferSpace::output, index, memory_of(model_.outputs[index]->type));
   return *slot;
 }
 
@@ -193,6 +236,15 @@ void PlanBuilder::rollback(const Mark& mark) {
   if (!plan.blocks.empty()) plan.blocks.back().outputs.clear();
 }
 
+void PlanBuilder::define_symbol(const Node& node) {
+  const auto found = data_symbol(node);
+  if (!found) return;
+  PlanSymbol& symbol = *std::ranges::find(built_.plan.symbols, found->name, &PlanSymbol::name);
+  symbol.step = static_cast<std::uint32_t>(built_.plan.steps.size() - 1);
+  symbol.result = static_cast<std::uint32_t>(found->place.output);
+  symbol.dim = static_cast<std::uint32_t>(found->place.dim);
+}
+
 void PlanBuilder::add_copies_to_outputs() {
   for (std::uint32_t i = 0; i < model_.outputs.size(); ++i) {
     const Value& value = *model_.outputs[i];
@@ -235,12 +287,14 @@ void PlanBuilder::place_arenas() {
     SymInt unit;
     std::vector<std::uint32_t> buffers;
     std::vector<ArenaRequest> requests;
+    bool data_sized = false;
   };
   std::map<std::string, Group> groups;
   for (const auto& [id, life] : lives) {
     const auto& [multiple, unit] = content(arenas_[id].bytes);
     Group& group = groups[arenas_[id].zero_key.value_or("") + "|" + unit.str()];
     group.unit = unit;
+    group.data_sized |= arenas_[id].data_sized;
     group.buffers.push_back(id);
     group.requests.push_back({multiple, life.first, life.last});
   }
@@ -258,6 +312,7 @@ void PlanBuilder::place_arenas() {
       PlanStep fill;
       fill.kind = StepKind::fill;
       fill.name = "zero_halo";
+      fill.every_run = group.data_sized;
       fill.buffers = {static_cast<std::uint32_t>(plan.buffers.size())};
       fill.params = {plan.constant(0), plan.add(group.unit * size), plan.constant(0)};
       plan.buffers.push_back({BufferSpace::arena, 0, plan.add(base), plan.add(group.unit * size)});
@@ -267,6 +322,8 @@ void PlanBuilder::place_arenas() {
   plan.arena_bytes = plan.add(total);
   plan.steps.insert(plan.steps.begin(), fills.begin(), fills.end());
   for (ProductStep& product : products_) product.step += fills.size();
+  for (PlanSymbol& symbol : plan.symbols)
+    if (symbol.data) symbol.step += static_cast<std::uint32_t>(fills.size());
 }
 
 void PlanBuilder::add_guards() {

@@ -11,6 +11,7 @@
 #include "base/symint.h"
 #include "base/tensor.h"
 #include "compiler/graph/graph.h"
+#include "compiler/ops/data_sizes.h"
 #include "format/plan.h"
 
 namespace aitune {
@@ -32,7 +33,9 @@ class PlanBuilder {
  public:
   /// Inputs, outputs and symbols are those of the whole model's graph; `hints` are the symbol values (opt shape) at
   /// which arena sizes are compared.
-  PlanBuilder(const Graph& model, const CpuTarget& target, std::string precision, SymValues hints);
+  /// Sizes that data decide count as `largest_data_size` where nothing else bounds them.
+  PlanBuilder(const Graph& model, const CpuTarget& target, std::string precision, SymValues hints,
+              std::int64_t largest_data_size = std::int64_t{1} << 20);
 
   /// Arena memory that steps share as their lifetimes allow.
   std::uint32_t add_arena(const SymInt& bytes);
@@ -62,6 +65,8 @@ class PlanBuilder {
   ExprId expr(const SymInt& value) { return built_.plan.add(value); }
   /// Adds a step to the current block.
   void add_step(PlanStep step);
+  /// Says that the step added last finds out the symbol that `node` defines, if it defines one.
+  void define_symbol(const Node& node);
   /// Notes that the step added last is a product; `product.step` is filled in.
   void add_product(ProductStep product);
   PlanBlock& block() { return built_.plan.blocks.back(); }
@@ -84,15 +89,22 @@ class PlanBuilder {
 
  private:
   struct Arena {
-    SymInt bytes;
+    SymInt bytes;              // for the largest sizes that data may decide
+    bool data_sized = false;   // data decide how much of it is used
     std::optional<std::string> zero_key;
   };
+  SymInt memory_of(const SymInt& bytes) const { return upper_bound(bytes, model_, largest_data_size_); }
+  SymInt memory_of(const TensorType& type) const;
+  SymShape largest(const SymShape& shape) const;
+  std::uint32_t add_outside_buffer(BufferSpace space, std::uint32_t index, const SymInt& bytes);
+  void add_symbols();
   void add_guards();
   void place_arenas();
   void add_copies_to_outputs();
 
   const Graph& model_;
   SymValues hints_;
+  std::int64_t largest_data_size_;
   BuiltPlan built_;
   std::vector<ProductStep> products_;
   std::map<std::uint32_t, Arena> arenas_;           // buffer id -> what it needs

@@ -83,6 +83,7 @@ const RuleTable& rules() {
     add_creation_rules(t);
     add_recurrent_rules(t);
     add_distance_rules(t);
+    add_data_rules(t);
     return t;
   }();
   return table;

@@ -87,6 +87,7 @@ void add_index_rules(RuleTable& table);
 void add_creation_rules(RuleTable& table);
 void add_recurrent_rules(RuleTable& table);
 void add_distance_rules(RuleTable& table);
+void add_data_rules(RuleTable& table);
 
 // --- dtypes (infer_types.cpp) ---
 
@@ -102,6 +103,8 @@ class Promotion {
  private:
   std::optional<DType> dimensioned_, zero_dim_, number_;
 };
+/// Whether a tensor of this type, as an index, says which positions to keep.
+inline bool is_mask(DType t) { return t == DType::b8 || t == DType::u8; }
 /// f32 for integers and bool, the type itself otherwise.
 DType floating(DType t);
 

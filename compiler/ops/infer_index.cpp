@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/infer.h"
 
 namespace aitune::infer {
@@ -11,6 +12,24 @@ namespace {
 
 void require_index(const Call& call, DType t) {
   if (t != DType::i64 && t != DType::i32) call.fail("indices must be i64 or i32, not " + std::string(dtype_name(t)));
+}
+
+bool is_mask_arg(const Arg& arg) { return arg.is_value() && is_mask(arg.value()->type.dtype); }
+
+/// x[mask]: the dimensions of the mask become one, of the positions that it keeps.
+SymShape masked_shape(const Call& call, std::size_t at) {
+  SymShape shape = call.shape("self");
+  const ArgList& indices = call["indices"].list();
+  const SymShape& mask = indices[at].value()->type.shape;
+  if (std::ranges::count_if(indices, &Arg::is_value) != 1)
+    throw Unsupported("indexing with a mask beside other indices", call.op().name,
+                      "Index with the mask first, then with the rest");
+  call.require(!mask.empty() && at + mask.size() <= shape.size(), "the mask does not fit the tensor");
+  for (std::size_t i = 0; i < mask.size(); ++i) unify(call, mask[i], shape[at + i]);
+  const auto first = shape.begin() + static_cast<std::ptrdiff_t>(at);
+  shape.erase(first, first + static_cast<std::ptrdiff_t>(mask.size()));
+  shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(at), data_size());
+  return shape;
 }
 
 /// NumPy's rule: the index dimensions replace the indexed ones where those are adjacent, and come first otherwise.
@@ -27,9 +46,6 @@ SymShape indexed_shape(const Call& call) {
       rest.push_back(self[i]);
       continue;
     }
-    if (index->type.dtype == DType::b8 || index->type.dtype == DType::u8)
-      throw Unsupported("indexing with a mask gives a size that depends on data", call.op().name,
-                        "Use torch.where instead of a boolean index");
     require_index(call, index->type.dtype);
     index_shape = broadcast(call, index_shape, index->type.shape);
     if (count++ == 0) first = i;
@@ -41,7 +57,13 @@ SymShape indexed_shape(const Call& call) {
   return rest;
 }
 
-Types index(const Call& call) { return {{call.tensor("self").dtype, indexed_shape(call)}}; }
+Types index(const Call& call) {
+  const ArgList& indices = call["indices"].list();
+  const auto mask = std::ranges::find_if(indices, is_mask_arg);
+  const SymShape shape =
+      mask == indices.end() ? indexed_shape(call) : masked_shape(call, static_cast<std::size_t>(mask - indices.begin()));
+  return {{call.tensor("self").dtype, shape}};
+}
 
 /// x[mask] = values, with values that do not depend on how many positions the mask keeps.
 void check_mask_put(const Call& call, std::size_t at) {

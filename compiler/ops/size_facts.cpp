@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <set>
 
 #include "base/error.h"
 #include "compiler/graph/text.h"
+#include "compiler/ops/data_sizes.h"
 
 namespace aitune {
 namespace {
@@ -36,7 +38,9 @@ class Collector {
  private:
   void look_at(const Node& node) {
     std::vector<SizeFact> taken;
-    const auto types = infer_types(*node.op, node.args, &taken);
+    auto types = infer_types(*node.op, node.args, &taken);
+    const auto place = data_size_place(types);
+    if (place && place->output < node.outputs.size()) name_size(node.outputs[place->output]->type.shape.at(place->dim), types, taken);
     // Passes may know a size by another expression than the shape rule.
     for (std::size_t i = 0; i < types.size() && i < node.outputs.size(); ++i) {
       const SymShape &stated = node.outputs[i]->type.shape, &inferred = types[i].shape;
@@ -44,6 +48,14 @@ class Collector {
         if (!(stated[d] == inferred[d])) taken.push_back({stated[d], inferred[d], true});
     }
     for (const SizeFact& fact : taken) add(fact, &node);
+  }
+
+  /// What data decide has a name in the graph.
+  static void name_size(const SymInt& stated, std::vector<TensorType>& types, std::vector<SizeFact>& taken) {
+    const std::map<std::string, SymInt, std::less<>> map = {{data_size().str(), stated}};
+    for (TensorType& type : types)
+      for (SymInt& size : type.shape) size = size.substitute(map);
+    for (SizeFact& fact : taken) fact = {fact.lhs.substitute(map), fact.rhs.substitute(map), fact.equal};
   }
 
   void add(const SizeFact& fact, const Node* node) {

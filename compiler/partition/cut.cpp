@@ -5,6 +5,8 @@
 #include <set>
 #include <unordered_map>
 
+#include "compiler/ops/data_sizes.h"
+
 namespace aitune {
 namespace {
 
@@ -26,12 +28,17 @@ std::vector<std::size_t> levels_for(const std::vector<std::vector<std::size_t>>&
 std::vector<std::size_t> cut_levels(const Graph& graph, const std::vector<std::size_t>& engine_of,
                                     std::size_t engine_count) {
   std::unordered_map<const Node*, std::size_t> index;
+  std::unordered_map<std::string, std::size_t> definers;  // of the sizes that data decide
   std::vector<std::vector<std::size_t>> producers;
   for (const auto& node : graph.nodes()) {
     auto& own = producers.emplace_back();
     for (const Value* operand : node->operands()) {
       if (operand->producer != nullptr) own.push_back(index.at(operand->producer));
     }
+    if (!definers.empty())
+      for (const std::string& name : symbols_of(*node))
+        if (const auto it = definers.find(name); it != definers.end()) own.push_back(it->second);
+    if (const auto symbol = data_symbol(*node)) definers.emplace(symbol->name, index.size());
     index.emplace(node.get(), index.size());
   }
   constexpr std::size_t kMaxOrders = 24;

@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 #include "compiler/partition/cut.h"
 
@@ -53,7 +54,8 @@ class Chooser {
  public:
   Chooser(std::span<const CompileEngine* const> engines, const EngineOptions& engine_options,
           const PartitionOptions& options)
-      : engines_(engines), engine_options_(engine_options), executed_(executed_ops(options)) {}
+      : engines_(engines), engine_options_(engine_options), executed_(executed_ops(options)),
+        fallback_data_dependent_(options.fallback_data_dependent_ops) {}
 
   /// The listed operators that are none of the graph's.
   std::vector<std::string> unused(const Graph& graph) const {
@@ -78,6 +80,10 @@ class Chooser {
         choice.reason = "listed in torch_executed_ops";
         continue;
       }
+      if (!fallback && fallback_data_dependent_ && data_symbol(node)) {
+        choice.reason = "fallback_data_dependent_ops is set, and data decide the size of its result";
+        continue;
+      }
       const Support support = engine.supports(node, engine_options_);
       if (support.supported) return choice;
       if (!choice.reason.empty()) choice.reason += "; ";
@@ -91,6 +97,7 @@ class Chooser {
   std::span<const CompileEngine* const> engines_;
   const EngineOptions& engine_options_;
   std::set<std::string> executed_;
+  bool fallback_data_dependent_;
 };
 
 class FallbackList {
@@ -160,6 +167,7 @@ class BlockBuilder {
     block_.name = std::move(name);
     block_.engine = engine;
     block_.graph.symbols = whole.symbols;
+    block_.graph.bounds = whole.bounds;
   }
 
   void add(const Node& node, const std::string& reason) {

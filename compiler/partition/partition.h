@@ -19,6 +19,7 @@ struct PartitionOptions {
   std::set<std::string, std::less<>> torch_executed_ops;  ///< operators that go to the fallback, "aten.gelu.default" or
                                                           ///< "torch.ops.aten.gelu.default"; ".default" may be left out
   bool require_full_compilation = false;                  ///< a node on the fallback is an error
+  bool fallback_data_dependent_ops = false;  ///< nodes with a result whose size data decide go to the fallback
 };
 
 /// A run of nodes that one engine executes. Values outside of it are named by the whole graph's values; those stay

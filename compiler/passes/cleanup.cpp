@@ -9,6 +9,7 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 #include "compiler/passes/rewrite.h"
 
@@ -79,14 +80,17 @@ bool is_deterministic(const Node& node) {
 void eliminate_dead_code(Graph& graph, const PassContext&) {
   std::unordered_set<const Value*> used(graph.outputs.begin(), graph.outputs.end());
   std::vector<const Node*> dead;
+  std::unordered_set<std::string> sizes;  // symbols that live nodes use
   for (const auto& owned : std::views::reverse(graph.nodes())) {
     const Node& node = *owned;
-    const bool live = std::any_of(node.outputs.begin(), node.outputs.end(),
-                                  [&](const Value* output) { return used.contains(output); });
+    bool live = std::any_of(node.outputs.begin(), node.outputs.end(),
+                            [&](const Value* output) { return used.contains(output); });
+    if (const auto symbol = data_symbol(node)) live = live || sizes.contains(symbol->name);
     if (!live) {
       dead.push_back(&node);
       continue;
     }
+    for (std::string& name : symbols_of(node)) sizes.insert(std::move(name));
     for (const Value* operand : node.operands()) used.insert(operand);
   }
   erase_nodes(graph, dead);
@@ -102,6 +106,9 @@ void eliminate_common_subexpressions(Graph& graph, const PassContext&) {
     for (const Arg& arg : node.args) append_key(key, arg);
     const auto [it, fresh] = seen.try_emplace(std::move(key), node.outputs);
     if (fresh || it->second.size() != node.outputs.size()) return std::nullopt;
+    // The same data decide the same size.
+    if (const auto gone = data_symbol(node))
+      replace_symbol(graph, gone->name, SymInt::symbol(data_symbol(*it->second[0]->producer)->name));
     return it->second;
   });
 }

@@ -12,6 +12,7 @@ const DecomposeRules& decompose_rules() {
     add_elementwise_rules(all);
     add_index_rules(all);
     add_reduction_rules(all);
+    add_data_rules(all);
     return all;
   }();
   return rules;

@@ -24,6 +24,7 @@ void add_layer_rules(DecomposeRules& rules);        ///< decompose_layers.cpp
 void add_elementwise_rules(DecomposeRules& rules);  ///< decompose_elementwise.cpp
 void add_index_rules(DecomposeRules& rules);        ///< decompose_index.cpp
 void add_reduction_rules(DecomposeRules& rules);    ///< decompose_reduction.cpp
+void add_data_rules(DecomposeRules& rules);         ///< decompose_data.cpp
 
 // Rules for what the rules of decompose_network.cpp leave of an operator.
 /// Adaptive average pooling with windows of different sizes: a product with the matrix of means along each dim.

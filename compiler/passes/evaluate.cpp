@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 #include "compiler/ops/size_facts.h"
 #include "engines/reference/run/op_call.h"
@@ -175,6 +176,11 @@ std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor> oper
   const OpArgList args = ArgConverter(operands, symbols).convert(node.args);
   std::vector<Tensor> outputs;
   outputs.reserve(node.outputs.size());
+  if (data_symbol(node)) {
+    for (const Value* output : node.outputs) outputs.emplace_back(output->type.dtype, Shape{0});
+    reference::run_op({node.op->id, args, outputs, true});
+    return outputs;
+  }
   for (const Value* output : node.outputs) {
     outputs.emplace_back(output->type.dtype, concrete_shape(output->type.shape, symbols));
   }
@@ -182,9 +188,36 @@ std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor> oper
   return outputs;
 }
 
-std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs, const NodeObserver& observer) {
-  const SymValues symbols = bind_symbols(graph, inputs);
-  check_size_facts(size_facts(graph), symbols);
+namespace {
+
+/// What a size turned out to be, within its range.
+void bind_data_symbol(const Graph& graph, const DataSymbol& symbol, std::span<const Tensor> results, SymValues& values) {
+  values[symbol.name] = results[symbol.place.output].size(symbol.place.dim);
+  check_ranges(graph, {{symbol.name, values[symbol.name]}});
+}
+
+bool is_known(const SizeFact& fact, const SymValues& values) {
+  std::vector<std::string> names;
+  fact.lhs.collect_symbols(names);
+  fact.rhs.collect_symbols(names);
+  return std::ranges::all_of(names, [&](const std::string& name) { return values.contains(name); });
+}
+
+/// Takes those facts out of `facts` that can be checked, and checks them.
+void check_known_facts(std::vector<SizeFact>& facts, const SymValues& values) {
+  const auto unknown = std::stable_partition(facts.begin(), facts.end(),
+                                             [&](const SizeFact& fact) { return !is_known(fact, values); });
+  check_size_facts({unknown, facts.end()}, values);
+  facts.erase(unknown, facts.end());
+}
+
+}  // namespace
+
+std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs, const NodeObserver& observer,
+                             SymValues* sizes) {
+  SymValues symbols = bind_symbols(graph, inputs);
+  std::vector<SizeFact> facts = size_facts(graph);
+  check_known_facts(facts, symbols);
   std::unordered_map<const Value*, Tensor> live;
   for (std::size_t i = 0; i < inputs.size(); ++i) live.emplace(graph.inputs[i], inputs[i]);
   for (const Value* weight : graph.weights) live.emplace(weight, weight->data);
@@ -201,6 +234,10 @@ std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs,
     std::vector<Tensor> results;
     try {
       results = evaluate_node(*node, operands, symbols);
+      if (const auto symbol = data_symbol(*node)) {
+        bind_data_symbol(graph, *symbol, results, symbols);
+        check_known_facts(facts, symbols);
+      }
     } catch (const Error& error) {
       throw Error(error.code(), error.problem(), fmt::format("%{} = {}", node->output()->name, node->op_name()),
                   error.fix());
@@ -213,6 +250,7 @@ std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs,
     for (const Value* value : node->operands()) release(value);
     for (const Value* value : node->outputs) release(value);
   }
+  if (sizes != nullptr) *sizes = symbols;
   std::vector<Tensor> outputs;
   for (const Value* value : graph.outputs) outputs.push_back(live.at(value));
   return outputs;

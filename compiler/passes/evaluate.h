@@ -15,7 +15,7 @@ namespace aitune {
 /// range.
 SymValues bind_symbols(const Graph& graph, std::span<const Tensor> inputs);
 
-/// Runs one node. `operands` stand as in Node::operands(); they may be strided. Outputs are contiguous; they may share
+/// Runs one node; sizes that data decide become what they turn out to be. `operands` stand as in Node::operands(); they may be strided. Outputs are contiguous; they may share
 /// bytes with operands (views). Throws Unsupported where the reference engine has no kernel.
 std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor> operands, const SymValues& symbols = {});
 
@@ -25,7 +25,9 @@ using NodeObserver = std::function<void(const Node& node, std::span<const Tensor
 /// Runs the whole graph, whose operators write to nothing (functionalise), on inputs in call order; returns the outputs
 /// in order. Intermediates are freed after their last
 /// use. Errors as bind_symbols and evaluate_node, with the node's printed name in front. Thread-safe.
-std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs, const NodeObserver& observer = {});
+/// `sizes`, if given, gets the values of all symbols, those that data decided too.
+std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs, const NodeObserver& observer = {},
+                             SymValues* sizes = nullptr);
 
 /// The evaluator that constant folding uses: evaluate_node.
 NodeEvaluator reference_evaluator();

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/passes/batched_products.h"
 #include "compiler/passes/canonical_movement.h"
 #include "compiler/passes/cleanup.h"
@@ -69,12 +70,31 @@ void check_names(const std::set<std::string, std::less<>>& disabled) {
   }
 }
 
+/// Sizes that data decide may change their names, when two turn out to be the same.
+TensorType without_data_sizes(const TensorType& type, const SymRanges& given) {
+  TensorType result = type;
+  for (SymInt& size : result.shape) {
+    std::vector<std::string> names;
+    size.collect_symbols(names);
+    const bool known = std::ranges::all_of(names, [&](const std::string& name) { return given.contains(name); });
+    if (!known) size = data_size();
+  }
+  return result;
+}
+
 /// Inputs and outputs belong to the caller: count, order and types stay.
 struct Interface {
   std::vector<TensorType> inputs, outputs;
   explicit Interface(const Graph& graph) {
     for (const Value* value : graph.inputs) inputs.push_back(value->type);
-    for (const Value* value : graph.outputs) outputs.push_back(value->type);
+    SymRanges given;
+    for (const TensorType& type : inputs)
+      for (const SymInt& size : type.shape) {
+        std::vector<std::string> names;
+        size.collect_symbols(names);
+        for (const std::string& name : names) given[name];
+      }
+    for (const Value* value : graph.outputs) outputs.push_back(without_data_sizes(value->type, given));
   }
   bool operator==(const Interface&) const = default;
 };

@@ -33,6 +33,15 @@ Node* Inserter::call_node(std::string_view op, ArgList args, std::vector<std::pa
   return node;
 }
 
+Node* Inserter::call_typed(std::string_view op, ArgList args, std::vector<TensorType> types) {
+  const OpInfo* info = find_op(op);
+  if (info == nullptr) throw InternalError(fmt::format("lowering emits {}, which is not in the list of operators", op));
+  Node* node = graph_.add_node(*info, std::move(args), std::move(types), hint_, position_);
+  node->source = source_;
+  made_.insert(made_.end(), node->outputs.begin(), node->outputs.end());
+  return node;
+}
+
 Value* Inserter::call(std::string_view op, ArgList args, std::vector<std::pair<std::string, Arg>> keyword) {
   return call_node(op, std::move(args), std::move(keyword))->output();
 }

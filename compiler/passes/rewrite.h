@@ -26,6 +26,8 @@ class Inserter {
   Value* call(std::string_view op, ArgList args, std::vector<std::pair<std::string, Arg>> keyword = {});
   /// The same, giving the node.
   Node* call_node(std::string_view op, ArgList args, std::vector<std::pair<std::string, Arg>> keyword = {});
+  /// The same with these types, for results whose size a symbol of the graph says already.
+  Node* call_typed(std::string_view op, ArgList args, std::vector<TensorType> types);
   /// A new constant.
   Value* constant(Tensor data, std::string_view hint = "const");
   /// A 0-dim constant.

@@ -29,7 +29,18 @@ void add_block_outputs(const Block& block, PlanBuilder& plan) {
     plan.block().outputs.push_back(plan.add_view(plan.buffer_of(*value), value->type.dtype, value->type.shape));
 }
 
-EngineOptions engine_options_of(const BuildOptions& options) {
+/// Sizes to time candidates at. Nothing can be timed on none at all, and lowering may have made sizes that the samples
+/// said nothing of.
+SymValues opt_shape_of(const Graph& lowered, const SymValues& given) {
+  SymValues sizes = given;
+  for (const auto& [name, range] : lowered.symbols) {
+    std::int64_t& size = sizes[name];
+    size = std::max<std::int64_t>(size, 1);
+  }
+  return sizes;
+}
+
+EngineOptions engine_options_of(const Graph& lowered, const BuildOptions& options) {
   EngineOptions engine_options;
   engine_options.target = options.target;
   engine_options.precision = options.precision;
@@ -38,7 +49,7 @@ EngineOptions engine_options_of(const BuildOptions& options) {
   engine_options.num_threads = options.settings.num_threads;
   engine_options.optimization_level = options.settings.optimization_level;
   engine_options.onednn = options.settings.onednn;
-  engine_options.opt_shape = options.opt_shape;
+  engine_options.opt_shape = opt_shape_of(lowered, options.opt_shape);
   engine_options.timings = options.timings;
   engine_options.similar = options.similar;
   engine_options.reuse_tactics = options.reuse_tactics;
@@ -51,6 +62,7 @@ PartitionOptions partition_options_of(const CompilationSettings& settings) {
   options.min_block_size = settings.min_block_size;
   options.torch_executed_ops = settings.torch_executed_ops;
   options.require_full_compilation = settings.require_full_compilation;
+  options.fallback_data_dependent_ops = settings.fallback_data_dependent_ops;
   return options;
 }
 
@@ -82,11 +94,11 @@ BuildResult build(const Graph& lowered, const BuildOptions& options) {
 void look_at_partition(const Graph& lowered, const BuildOptions& options,
                        const std::function<void(const Partition&)>& look) {
   const Engines engines(options.settings.engine);
-  look(partition(lowered, engines.list, engine_options_of(options), partition_options_of(options.settings)));
+  look(partition(lowered, engines.list, engine_options_of(lowered, options), partition_options_of(options.settings)));
 }
 
 BuildResult build(const Graph& lowered, const BuildOptions& options, std::span<const CompileEngine* const> engines) {
-  const EngineOptions engine_options = engine_options_of(options);
+  const EngineOptions engine_options = engine_options_of(lowered, options);
   const CompileEngine& fallback = *engines.back();
   const Partition parts = partition(lowered, engines, engine_options, partition_options_of(options.settings));
 
@@ -98,7 +110,8 @@ BuildResult build(const Graph& lowered, const BuildOptions& options, std::span<c
     result.warnings.emplace_back("min_block_size is disregarded: require_full_compilation is set");
   CpuTarget needed = options.target;
   needed.amx_bf16 = false;  // until an engine chooses a kernel that uses it
-  PlanBuilder plan(lowered, needed, std::string(precision_name(options.precision)), options.opt_shape);
+  PlanBuilder plan(lowered, needed, std::string(precision_name(options.precision)), engine_options.opt_shape,
+                   options.settings.max_data_dependent_size);
   for (const Block& block : parts.blocks) {
     plan.begin_block(std::string(block.engine->name()), block.fallback_reason);
     const PlanBuilder::Mark before = plan.mark();

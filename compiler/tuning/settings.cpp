@@ -69,9 +69,9 @@ constexpr Field bool_field(std::string_view name, std::string_view meaning) {
           [](const CompilationSettings& s) { return Json(s.*member); }};
 }
 
-const std::array<Field, 15>& fields() {
+const std::array<Field, 17>& fields() {
   using S = CompilationSettings;
-  static const std::array<Field, 15> table = {{
+  static const std::array<Field, 17> table = {{
       {{"enabled_precisions", "list of fp32, bf16, fp16", "precisions that kernels may use; fp32 always may be"},
        [](S& s, std::string_view v) { s.enabled_precisions = parse_precisions(v); },
        [](const S& s) {
@@ -131,6 +131,14 @@ const std::array<Field, 15>& fields() {
            s.dryrun = v == "True" || v == "1" ? "true" : v;
        },
        [](const S& s) { return s.dryrun.empty() || s.dryrun == "true" ? Json(!s.dryrun.empty()) : Json(s.dryrun); }},
+      bool_field<&S::fallback_data_dependent_ops>("fallback_data_dependent_ops",
+                                                  "operators with results whose size data decide stay on the reference engine"),
+      {{"max_data_dependent_size", "integer >= 1",
+        "largest size that data may decide where neither operator nor model limits it"},
+       [](S& s, std::string_view v) {
+         s.max_data_dependent_size = parse_number<std::int64_t>(v, 1, std::int64_t{1} << 40);
+       },
+       [](const S& s) { return Json(s.max_data_dependent_size); }},
   }};
   return table;
 }

@@ -48,13 +48,14 @@ std::vector<DType> precisions_to_try(const CompilationSettings& settings, const 
   return list;
 }
 
+/// `opt_shape` gets the sizes of the first sample, also those that its data decided.
 std::vector<RecordedSample> record(const Graph& graph, std::span<const std::vector<Tensor>> samples, Progress& progress,
-                                   double& baseline_ms) {
+                                   double& baseline_ms, SymValues& opt_shape) {
   std::vector<RecordedSample> recorded;
   for (const auto& inputs : samples) {
     progress.step(fmt::format("reference outputs of sample {}", recorded.size()), recorded.size(), samples.size());
     const auto start = Clock::now();
-    auto outputs = evaluate(graph, inputs);
+    auto outputs = evaluate(graph, inputs, {}, recorded.empty() ? &opt_shape : nullptr);
     if (recorded.empty()) baseline_ms = seconds_since(start) * 1e3;
     for (auto& output : outputs) output = output.contiguous();
     recorded.push_back({inputs, std::move(outputs)});
@@ -300,7 +301,8 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   lower(lowered, lower_options);
 
   progress.stage("record");
-  tuned.samples = record(program, samples, progress, report.baseline_milliseconds);
+  BuildOptions options;
+  tuned.samples = record(program, samples, progress, report.baseline_milliseconds, options.opt_shape);
 
   const auto shapes = common_shapes_of(program, tuned.samples, preferred, settings.max_special_plans, progress);
 
@@ -312,11 +314,9 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   TimingCache timings = use_cache ? TimingCache::load(cache_path, &cache_warning) : TimingCache();
   if (!cache_warning.empty()) progress.warn(cache_warning);
 
-  BuildOptions options;
   options.settings = settings;
   options.target = host_cpu();
   options.target.avx512_vnni = false;  // no kernel of ours uses it: the plan must not ask for it
-  options.opt_shape = bind_symbols(imported, samples.front());
   for (const auto& [name, size] : preferred) options.opt_shape[name] = size;
   options.timings = &timings;
   options.progress = &progress;

@@ -108,7 +108,7 @@ AITUNE_API aitune_status aitune_input_info(const aitune_module* module, size_t i
 AITUNE_API aitune_status aitune_output_info(const aitune_module* module, size_t index, aitune_tensor_info* info);
 
 /* The shape of output `index` for inputs of these shapes (their data is not looked at): writes as many sizes to `shape`
- * as the output's rank, which aitune_output_info gives. */
+ * as the output's rank, which aitune_output_info gives. Where data decide a size it is the largest possible. */
 AITUNE_API aitune_status aitune_output_shape(const aitune_module* module, const aitune_tensor* inputs,
                                              size_t input_count, size_t index, int64_t* shape);
 
@@ -117,6 +117,13 @@ AITUNE_API aitune_status aitune_output_shape(const aitune_module* module, const 
  * the outputs' contents are unspecified. */
 AITUNE_API aitune_status aitune_run(const aitune_module* module, const aitune_tensor* inputs, size_t input_count,
                                     const aitune_tensor* outputs, size_t output_count);
+
+/* The same for models with outputs whose size data decide, such as the boxes that were found; aitune_run refuses those.
+ * Each output comes with memory for the shape that aitune_output_shape gives. The shape that it really has is written
+ * to shapes[i], as many sizes as its rank (shapes[i] may be NULL); the elements stand row-major in that shape at the
+ * beginning of the memory. */
+AITUNE_API aitune_status aitune_run_shapes(const aitune_module* module, const aitune_tensor* inputs, size_t input_count,
+                                           const aitune_tensor* outputs, size_t output_count, int64_t* const* shapes);
 
 /* Compares everything in the file with the checksums in it, reading all of it. */
 AITUNE_API aitune_status aitune_verify_file(const char* path);

@@ -116,6 +116,13 @@ class Tensor {
   TensorView view() { return {dtype_, shape_, data_.get(), {}}; }
 
  private:
+  friend class Module;
+  /// The shape with which a run has left it, of as many elements as before or fewer.
+  void become(std::vector<std::int64_t> shape) {
+    shape_ = std::move(shape);
+    bytes_ = element_size(dtype_);
+    for (const std::int64_t size : shape_) bytes_ *= static_cast<std::size_t>(size);
+  }
   static constexpr std::align_val_t kAlignment{64};
   struct Delete {
     void operator()(std::byte* memory) const { ::operator delete(memory, kAlignment); }
@@ -176,7 +183,7 @@ class Module {
     return std::nullopt;
   }
 
-  /// Runs the model into fresh tensors.
+  /// Runs the model into fresh tensors, in the shapes that the outputs have.
   std::vector<Tensor> run(std::span<const TensorView> inputs) const {
     const auto raw = raw_tensors(inputs);
     std::vector<Tensor> outputs;
@@ -191,19 +198,31 @@ class Module {
       raw_outputs.push_back(
           {t.dtype(), static_cast<std::int32_t>(t.shape().size()), t.shape().data(), nullptr, t.data()});
     }
-    check(aitune_run(module_.get(), raw.data(), raw.size(), raw_outputs.data(), raw_outputs.size()));
+    auto shapes = run_shapes(raw, raw_outputs);
+    for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i].become(std::move(shapes[i]));
     return outputs;
   }
   std::vector<Tensor> run(std::initializer_list<TensorView> inputs) const {
     return run(std::span(inputs.begin(), inputs.size()));
   }
-  /// Runs the model into memory of the caller. Allocates small arrays only; the C function allocates nothing.
-  void run_into(std::span<const TensorView> inputs, std::span<const TensorView> outputs) const {
-    const auto raw = raw_tensors(inputs), raw_outputs = raw_tensors(outputs);
-    check(aitune_run(module_.get(), raw.data(), raw.size(), raw_outputs.data(), raw_outputs.size()));
+  /// Runs the model into memory of the caller, and returns the shapes that the outputs have: those of `outputs`, or
+  /// smaller ones where data decide a size (the memory is for the largest then, and the elements stand at its
+  /// beginning). Allocates small arrays only; the C functions allocate nothing.
+  std::vector<std::vector<std::int64_t>> run_into(std::span<const TensorView> inputs,
+                                                  std::span<const TensorView> outputs) const {
+    return run_shapes(raw_tensors(inputs), raw_tensors(outputs));
   }
 
  private:
+  std::vector<std::vector<std::int64_t>> run_shapes(const std::vector<aitune_tensor>& inputs,
+                                                    const std::vector<aitune_tensor>& outputs) const {
+    std::vector<std::vector<std::int64_t>> shapes;
+    std::vector<std::int64_t*> raw;
+    for (const aitune_tensor& output : outputs) shapes.emplace_back(output.shape, output.shape + output.rank);
+    for (auto& shape : shapes) raw.push_back(shape.data());
+    check(aitune_run_shapes(module_.get(), inputs.data(), inputs.size(), outputs.data(), outputs.size(), raw.data()));
+    return shapes;
+  }
   struct Free {
     void operator()(aitune_module* module) const { aitune_free(module); }
   };

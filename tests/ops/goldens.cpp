@@ -48,7 +48,8 @@ Arg read_arg(GoldenCall& call, const std::vector<Tensor>& tensors, const Json& j
 GoldenCall read_call(const Json& j, const std::vector<Tensor>& tensors) {
   GoldenCall call;
   call.text = j.dump();
-  call.op = find_op("aten." + j.at("op").get<std::string>());
+  const auto name = j.at("op").get<std::string>();
+  call.op = find_op(name.starts_with("torchvision.") ? name : "aten." + name);
   if (call.op == nullptr) throw std::runtime_error("goldens call an operator that is not in the list: " + call.text);
   ArgList positional;
   for (const Json& a : j.at("args")) positional.push_back(read_arg(call, tensors, a));

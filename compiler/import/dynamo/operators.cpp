@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "compiler/import/dynamo/arguments.h"
@@ -11,6 +12,7 @@
 #include "compiler/import/dynamo/source_location.h"
 #include "compiler/import/dynamo/symbolic.h"
 #include "compiler/import/dynamo/targets.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune::dynamo {
@@ -114,6 +116,43 @@ void check_same_elements(const JsonView& node, const OpInfo& op, const ArgList& 
       "write the view with sizes of its input");
 }
 
+// The program's own name for a size that data decide: what it declares of the result where that size stands.
+std::string declared_symbol(const std::optional<SymInt>& size) {
+  std::vector<std::string> names;
+  if (size) size->collect_symbols(names);
+  return names.size() == 1 && *size == SymInt::symbol(names[0]) ? names[0] : "data";
+}
+
+void name_result_size(const std::vector<std::optional<JsonView>>& names, const Scope& scope, const OpInfo& op,
+                      const ArgList& args, std::vector<TensorType>& types, Graph& graph) {
+  const auto place = data_size_place(types);
+  if (!place) return;
+  std::optional<SymInt> declared;
+  if (place->output < names.size() && names[place->output]) {
+    const SymShape shape = scope.declared_type(*names[place->output]).shape;
+    if (place->dim < shape.size()) declared = shape[place->dim];
+  }
+  name_data_size(graph, op, args, types, declared_symbol(declared));
+}
+
+// x.item(): a size of the program from then on.
+void add_number(const JsonView& node, const OpInfo& op, Scope& scope, Graph& graph) {
+  ArgList args = bind_arguments(op, {}, read_arguments(node, scope));
+  const auto outputs = node.at("outputs").items();
+  if (outputs.size() != 1) node.corrupt(fmt::format("{} has {} results here and gives 1", op.name, outputs.size()));
+  const auto [kind, value] = outputs[0].tagged();
+  if (kind == "as_sym_bool" || kind == "as_sym_float")
+    throw Unsupported("a number that is no integer becomes part of the program",
+                      op.name, "Compute with the tensor itself instead of its item()");
+  if (kind != "as_sym_int") outputs[0].corrupt(fmt::format("\"{}\" as the value of a tensor", printable(kind)));
+  const JsonView name = value.at("as_name");
+  std::vector<TensorType> types = infer_types(op, args);
+  name_data_size(graph, op, args, types, declared_symbol(scope.declared_size(name.string())));
+  Node* added = graph.add_node(op, std::move(args), std::move(types), name.string().substr(0, kMaxName));
+  added->source = read_source(node);
+  scope.define_size(name, SymInt::symbol(data_symbol(*added)->name));
+}
+
 void add_operator(const JsonView& node, const OpInfo& exported, Scope& scope, Graph& graph) {
   const OpInfo* op = &exported;
   NamedArgs args = read_arguments(node, scope);
@@ -130,6 +169,7 @@ void add_operator(const JsonView& node, const OpInfo& exported, Scope& scope, Gr
   const auto names = output_names(node);
   if (names.size() != types.size())
     node.corrupt(fmt::format("{} has {} results here and gives {}", op->name, names.size(), types.size()));
+  if (may_have_data_size(*op)) name_result_size(names, scope, *op, bound, types, graph);
   const std::string hint = names.empty() || !names[0] ? "unused" : names[0]->string().substr(0, kMaxName);
   Node* added = graph.add_node(*op, std::move(bound), std::move(types), hint);
   added->source = read_source(node);
@@ -167,7 +207,10 @@ void import_operator(const JsonView& node, Scope& scope, Graph& graph, Problems&
     return fmt::format("{}: {}{}", op.name, error.problem(), code.empty() ? "" : " (" + code + ")");
   };
   try {
-    add_operator(node, op, scope, graph);
+    if (op.id == OpId::aten_item_default || op.id == OpId::aten__local_scalar_dense_default)
+      add_number(node, op, scope, graph);
+    else
+      add_operator(node, op, scope, graph);
   } catch (const InvalidArgument& error) {
     throw Corrupt(message(error), node.place(), std::string(kReport));
   } catch (const Unsupported& error) {
@@ -176,7 +219,35 @@ void import_operator(const JsonView& node, Scope& scope, Graph& graph, Problems&
   }
 }
 
-void drop_node(const JsonView& node, Scope& scope) {
+// An assertion that a size which data decide is no larger than sizes of the inputs bounds its memory. Others are dropped:
+// what they say of ranges stands in the program's constraints, and what operators need of sizes their rules check.
+void note_assertion(const JsonView& node, const Scope& scope, Graph& graph) {
+  if (node.at("target").string() != "torch.ops.aten._assert_scalar.default") return;
+  const auto inputs = node.at("inputs").items();
+  if (inputs.empty()) return;
+  const auto [kind, value] = inputs[0].at("arg").tagged();
+  if (kind != "as_sym_bool") return;
+  const auto name = value.find("as_name");
+  const SizeFact* fact = name ? scope.fact(name->string()) : nullptr;
+  if (fact == nullptr) return;
+  std::vector<std::string> smaller, larger;
+  fact->rhs.collect_symbols(smaller);
+  fact->lhs.collect_symbols(larger);
+  if (smaller.size() != 1 || larger.empty() || !(fact->rhs == SymInt::symbol(smaller[0]))) return;
+  std::set<std::string> given;
+  for (const Value* input : graph.inputs)
+    for (const SymInt& size : input->type.shape) {
+      std::vector<std::string> names;
+      size.collect_symbols(names);
+      given.insert(names.begin(), names.end());
+    }
+  const auto is_given = [&](const std::string& symbol) { return given.contains(symbol); };
+  if (graph.symbols.contains(smaller[0]) && !is_given(smaller[0]) && std::ranges::all_of(larger, is_given))
+    graph.bounds.try_emplace(smaller[0], fact->lhs);
+}
+
+void drop_node(const JsonView& node, Scope& scope, Graph& graph) {
+  note_assertion(node, scope, graph);
   for (const JsonView& output : node.at("outputs").items()) {
     const auto [kind, value] = output.tagged();
     if (kind != "as_none") scope.define_opaque(value.at(kind == "as_tensor" ? "name" : "as_name"));
@@ -195,7 +266,7 @@ void import_nodes(Scope& scope, Graph& graph, Problems& problems) {
         fold_symbolic_node(node, scope);
         break;
       case TargetKind::dropped:
-        drop_node(node, scope);
+        drop_node(node, scope, graph);
         break;
       case TargetKind::region:
         inline_region(node, scope, graph, problems);

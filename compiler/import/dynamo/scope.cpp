@@ -23,6 +23,16 @@ void Scope::define_size(const JsonView& name, SymInt size) {
 
 void Scope::define_opaque(const JsonView& name) { claim(name); }
 
+void Scope::define_fact(const JsonView& name, SizeFact fact) {
+  claim(name);
+  facts_.emplace(name.string(), std::move(fact));
+}
+
+const SizeFact* Scope::fact(const std::string& name) const {
+  const auto it = facts_.find(name);
+  return it == facts_.end() ? nullptr : &it->second;
+}
+
 Value* Scope::tensor(const JsonView& name) const {
   const auto it = tensors_.find(name.string());
   if (it != tensors_.end()) return it->second;

@@ -7,6 +7,7 @@
 
 #include "compiler/graph/graph.h"
 #include "compiler/import/dynamo/json.h"
+#include "compiler/ops/schema.h"
 
 namespace aitune::dynamo {
 
@@ -20,6 +21,10 @@ class Scope {
   void define_size(const JsonView& name, SymInt size);
   /// A symbolic bool or float: known to exist, of no use to us.
   void define_opaque(const JsonView& name);
+  /// A symbolic bool that compares sizes.
+  void define_fact(const JsonView& name, SizeFact fact);
+  /// What a symbolic bool says; nullptr where that is not known.
+  const SizeFact* fact(const std::string& name) const;
 
   Value* tensor(const JsonView& name) const;
   /// Unsupported for symbolic bools and floats.
@@ -37,6 +42,7 @@ class Scope {
   JsonView graph_;
   std::unordered_map<std::string, Value*> tensors_;
   std::unordered_map<std::string, SymInt> sizes_;
+  std::unordered_map<std::string, SizeFact> facts_;
   std::unordered_set<std::string> names_;
 };
 

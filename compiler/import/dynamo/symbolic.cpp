@@ -62,6 +62,21 @@ std::optional<SymInt> compute(const JsonView& node, const Scope& scope) {
   return it->second((*operands)[0], (*operands)[1]);
 }
 
+// What a comparison of two sizes says.
+std::optional<SizeFact> comparison(const JsonView& node, const Scope& scope) {
+  using Maker = SizeFact (*)(const SymInt&, const SymInt&);
+  static const std::map<std::string_view, Maker> makers = {
+      {"_operator.ge", [](const SymInt& a, const SymInt& b) { return SizeFact{a, b, false}; }},
+      {"_operator.le", [](const SymInt& a, const SymInt& b) { return SizeFact{b, a, false}; }},
+      {"_operator.gt", [](const SymInt& a, const SymInt& b) { return SizeFact{a, b + 1, false}; }},
+      {"_operator.lt", [](const SymInt& a, const SymInt& b) { return SizeFact{b, a + 1, false}; }},
+      {"_operator.eq", [](const SymInt& a, const SymInt& b) { return SizeFact{a, b, true}; }}};
+  const auto maker = makers.find(node.at("target").string());
+  if (maker == makers.end() || node.at("inputs").items().size() != 2) return std::nullopt;
+  const auto operands = size_operands(node, scope);
+  return operands ? std::optional(maker->second((*operands)[0], (*operands)[1])) : std::nullopt;
+}
+
 // What is computed here counts: it follows from the shapes. The file's own word is taken where nothing is computed.
 SymInt result_of(const JsonView& node, const JsonView& name, const Scope& scope) {
   const auto declared = scope.declared_size(name.string());
@@ -80,7 +95,12 @@ void fold_symbolic_node(const JsonView& node, Scope& scope) {
   for (const JsonView& output : node.at("outputs").items()) {
     const auto [kind, value] = output.tagged();
     if (kind == "as_sym_bool" || kind == "as_sym_float") {
-      if (const auto name = value.find("as_name")) scope.define_opaque(*name);
+      const auto name = value.find("as_name");
+      if (!name) continue;
+      if (auto fact = kind == "as_sym_bool" ? comparison(node, scope) : std::nullopt)
+        scope.define_fact(*name, *std::move(fact));
+      else
+        scope.define_opaque(*name);
       continue;
     }
     if (kind != "as_sym_int")

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "base/error.h"
+#include "compiler/ops/data_sizes.h"
 
 namespace aitune::dynamo {
 namespace {
@@ -37,6 +39,11 @@ std::set<std::string> symbols_in_use(const Graph& graph) {
   return symbols;
 }
 
+/// Whether the symbol is the value of a tensor, not the extent of one.
+bool is_number(const Node& definer) {
+  return definer.op->id == OpId::aten_item_default || definer.op->id == OpId::aten__local_scalar_dense_default;
+}
+
 bool is_input_dimension(const Graph& graph, const SymInt& symbol) {
   for (const Value* input : graph.inputs)
     for (const SymInt& size : input->type.shape)
@@ -62,16 +69,33 @@ SymRange read_range(const JsonView& constraint) {
 
 }  // namespace
 
+void reserve_input_symbols(Graph& graph) {
+  std::set<std::string> symbols;
+  for (const Value* input : graph.inputs)
+    for (const SymInt& size : input->type.shape) collect(size, symbols);
+  for (const std::string& name : symbols) graph.symbols[name] = {};
+}
+
 void import_symbols(const JsonView& root, Graph& graph) {
+  std::map<std::string, const Node*> by_data;
+  for (const auto& node : graph.nodes())
+    if (const auto symbol = data_symbol(*node)) by_data[symbol->name] = node.get();
   const auto constraints = root.find("range_constraints");
   for (const std::string& name : symbols_in_use(graph)) {
-    if (!is_input_dimension(graph, SymInt::symbol(name)))
-      root.unsupported(fmt::format("the size {} is not the size of an input dimension: it depends on data, or on a "
-                                   "dimension that is a formula of it",
+    const auto definer = by_data.find(name);
+    if (definer == by_data.end() && !is_input_dimension(graph, SymInt::symbol(name)))
+      root.unsupported(fmt::format("the size {} is not the size of an input dimension: it depends on a dimension that is "
+                                   "a formula of it",
                                    printable(name)),
                        "make that dimension static, or pass a dimension of that size as an input");
     const auto constraint = constraints ? constraints->find(name) : std::nullopt;
-    graph.symbols[name] = constraint ? read_range(*constraint) : SymRange{};
+    SymRange range = constraint ? read_range(*constraint) : SymRange{};
+    // torch.export takes 2 for the smallest result of some operators, so as not to look at smaller ones; eager PyTorch
+    // gives those, too. What the operator itself can give is the range, up to a limit of the model. Numbers of the
+    // program are what the model says that they are.
+    if (definer != by_data.end() && !is_number(*definer->second))
+      range.min = std::min(range.max, graph.symbols[name].min);
+    graph.symbols[name] = range;
   }
 }
 

@@ -6,6 +6,9 @@
 
 namespace aitune::dynamo {
 
+/// Keeps the names of the inputs' symbols from becoming those of sizes that data decide.
+void reserve_input_symbols(Graph& graph);
+
 /// Sets graph.symbols to the symbols in use with the ranges of the program's range_constraints. Unsupported when one is
 /// not the size of an input dimension by itself, so that no caller's shapes could tell its value.
 void import_symbols(const JsonView& root, Graph& graph);

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "compiler/ops/data_sizes.h"
 
 namespace aitune::fx {
 namespace {
@@ -52,6 +53,7 @@ void check_size(const BoundCall& call, const TensorType& result) {
 PyValue Writer::append(BoundCall call) {
   if (graph_.nodes().size() >= kMaxNodes) throw Unsupported("the model has more operators than aitune reads");
   std::vector<TensorType> types = infer_types(*call.op, call.args);
+  name_data_size(graph_, *call.op, call.args, types);
   if (!types.empty()) check_same_elements(call, types.front());
   for (const TensorType& type : types) check_size(call, type);
   Node* const node = graph_.add_node(*call.op, std::move(call.args), std::move(types), hint_);

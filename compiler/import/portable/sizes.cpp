@@ -151,13 +151,18 @@ Json SizeNodes::atom(const SymInt::Atom& atom) {
 }
 
 Json SizeNodes::symbol(const SymInt& size, const std::string& name) {
-  for (const Value* input : graph_.inputs) {
-    for (std::size_t d = 0; d < input->type.shape.size(); ++d) {
-      if (!(input->type.shape[d] == size)) continue;
+  // Inputs first, then what nodes so far have made: data may decide a size.
+  std::vector<const Value*> values(graph_.inputs.begin(), graph_.inputs.end());
+  for (const auto& node : graph_.nodes())
+    for (const Value* output : node->outputs)
+      if (names_.contains(output)) values.push_back(output);
+  for (const Value* value : values) {
+    for (std::size_t d = 0; d < value->type.shape.size(); ++d) {
+      if (!(value->type.shape[d] == size)) continue;
       const std::string made = unique_.make("sym_size_int");
       nodes_.push_back({{"target", "torch.ops.aten.sym_size.int"},
                         {"inputs",
-                         {{{"name", "self"}, {"arg", {{"as_tensor", {{"name", names_.at(input)}}}}}, {"kind", 1}},
+                         {{{"name", "self"}, {"arg", {{"as_tensor", {{"name", names_.at(value)}}}}}, {"kind", 1}},
                           {{"name", "dim"}, {"arg", {{"as_int", d}}}, {"kind", 1}}}},
                         {"outputs", Json::array({{{"as_sym_int", {{"as_name", made}}}}})},
                         {"metadata", Json::object()}});
@@ -165,7 +170,7 @@ Json SizeNodes::symbol(const SymInt& size, const std::string& name) {
       return {{"as_name", made}};
     }
   }
-  throw Unsupported(fmt::format("the size {} is not the size of an input dimension", name));
+  throw Unsupported(fmt::format("the size {} is the size of no tensor", name));
 }
 
 Json SizeNodes::call(const std::string& target, Json a, Json b, const SymInt& value) {

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune::torchscript {
@@ -246,6 +247,7 @@ Val add_node(Evaluator& evaluator, const OpInfo& op, const Vals& args, const Key
     if (const SchemaArg* expected = find_arg(op, name)) named.emplace_back(name, make_arg(evaluator, *expected, value));
   ArgList bound = bind_arguments(op, std::move(positional), std::move(named));
   std::vector<TensorType> types = infer_types(op, bound);
+  name_data_size(evaluator.graph(), op, bound, types);
   if (!types.empty()) check_same_elements(evaluator, op, bound, types[0]);
   Node* node = evaluator.graph().add_node(op, std::move(bound), std::move(types));
   node->source = evaluator.location();

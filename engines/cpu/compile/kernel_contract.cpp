@@ -42,6 +42,11 @@ class Formulas {
     return sum;
   }
   ExprId add(const SymInt& formula) { return plan_.add(formula); }
+  ExprId add_product(const SymInt& a, const SymInt& b) {
+    if (b.is(1)) return add(a);
+    const ExprId lhs = add(a), rhs = add(b);
+    return plan_.add(PlanExpr{PlanExpr::Op::mul, 0, lhs, rhs});
+  }
   std::vector<PlanExpr> take() { return std::move(plan_.exprs); }
 
  private:
@@ -94,6 +99,12 @@ class Formulas {
 /// The first and the last element that an affine walk reaches, from its start.
 struct Reach {
   SymInt low = 0, high = 0;
+  SymInt any = 1;  ///< 0 where a loop has no iterations, so that nothing is reached
+
+  void loop(const SymInt& extent, const SymInt& stride) {
+    walk(extent, stride);
+    any *= min(SymInt(1), extent);
+  }
 
   void walk(const SymInt& extent, const SymInt& stride) {
     const SymInt far = (extent + SymInt(-1)) * stride;
@@ -118,7 +129,7 @@ class Contract {
   void add(std::int32_t buffer, DType dtype, const SymInt& offset, std::span<const SymInt> extents,
            std::span<const SymInt> strides, bool written) {
     Reach reach;
-    for (std::size_t d = 0; d < extents.size(); ++d) reach.walk(formulas_(extents[d]), formulas_(strides[d]));
+    for (std::size_t d = 0; d < extents.size(); ++d) reach.loop(formulas_(extents[d]), formulas_(strides[d]));
     add(buffer, dtype, formulas_(offset), reach, written);
   }
 
@@ -129,7 +140,7 @@ class Contract {
 
   void add(const Access& access, std::span<const SymInt> extents, bool written) {
     Reach reach;
-    for (std::size_t d = 0; d < extents.size(); ++d) reach.walk(formulas_(extents[d]), formulas_(access.strides[d]));
+    for (std::size_t d = 0; d < extents.size(); ++d) reach.loop(formulas_(extents[d]), formulas_(access.strides[d]));
     if (access.indirect >= 0) reach.walk(formulas_(access.indirect_extent), formulas_(access.indirect_stride));
     add(access.buffer, access.dtype, formulas_(access.offset), reach, written);
   }
@@ -143,8 +154,9 @@ class Contract {
  private:
   void add(std::int32_t buffer, DType dtype, const SymInt& offset, const Reach& reach, bool written) {
     const auto size = static_cast<std::int64_t>(dtype_size(dtype));
-    const PlanKernel::Access access{static_cast<std::uint32_t>(buffer), formulas_.add((offset + reach.low) * size),
-                                    formulas_.add((offset + reach.high + SymInt(1)) * size), written};
+    const PlanKernel::Access access{static_cast<std::uint32_t>(buffer),
+                                    formulas_.add_product((offset + reach.low) * size, reach.any),
+                                    formulas_.add_product((offset + reach.high + SymInt(1)) * size, reach.any), written};
     if (std::ranges::find(kernel_.accesses, access) == kernel_.accesses.end()) kernel_.accesses.push_back(access);
   }
 

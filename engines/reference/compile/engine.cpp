@@ -31,6 +31,7 @@ class StepWriter {
     for (const Arg& arg : node.args) step.args.push_back(argument(arg, step));
     for (const Value* result : node.outputs) step.results.push_back(view(*result, step));
     plan_.add_step(std::move(step));
+    plan_.define_symbol(node);
   }
 
  private:

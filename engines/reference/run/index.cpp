@@ -242,19 +242,51 @@ class Indexed {
   std::vector<std::int64_t> sizes_, index_steps_;
 };
 
-void index(const Call& call) {
-  const Tensor& self = call.self();
-  Indexed(call, self).for_each([&](std::int64_t i, std::int64_t offset) { copy_item(call.out(), i, self, offset); });
-}
-
 /// The one index, if it is a mask; nullptr otherwise.
 const Tensor* mask_of(const OpArgList& indices, std::size_t* at) {
   for (std::size_t i = 0; i < indices.size(); ++i)
-    if (const Tensor* index = indices[i].tensor_or_null(); index != nullptr && index->dtype() == DType::b8) {
+    if (const Tensor* index = indices[i].tensor_or_null(); index != nullptr && (index->dtype() == DType::b8 || index->dtype() == DType::u8)) {
       *at = i;
       return index;
     }
   return nullptr;
+}
+
+/// x[mask]: one dimension, of the kept positions, for those of the mask. Only where the result may take its own shape.
+void index_by_mask(const Call& call, const Tensor& mask, std::size_t at) {
+  if (!call.allocates()) call.unsupported("indexing with a mask");
+  const Tensor& self = call.self();
+  const std::size_t masked = mask.shape().size();
+  call.require(at + masked <= self.shape().size(), "the mask has more dimensions than the tensor");
+  Walk walk{mask.shape(), {Shape(self.strides().begin() + static_cast<std::ptrdiff_t>(at),
+                                 self.strides().begin() + static_cast<std::ptrdiff_t>(at + masked))}};
+  walk.shape.push_back(1);
+  walk.strides[0].push_back(0);
+  const Contiguous<std::int64_t> keep(mask);
+  std::vector<std::int64_t> kept;  // offsets into self
+  std::int64_t position = 0;
+  for_each_row(walk, [&](std::span<const std::int64_t> offsets) {
+    if (keep[position++] != 0) kept.push_back(offsets[0]);
+  });
+  Shape shape = self.shape(), strides = self.strides();
+  for (Shape* s : {&shape, &strides}) {
+    const auto first = s->begin() + static_cast<std::ptrdiff_t>(at);
+    s->erase(first, first + static_cast<std::ptrdiff_t>(masked));
+  }
+  Shape result = shape;
+  result.insert(result.begin() + static_cast<std::ptrdiff_t>(at), static_cast<std::int64_t>(kept.size()));
+  const Tensor& out = call.sized_out(0, result);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    Tensor to = select(out, at, static_cast<std::int64_t>(i));
+    copy_elements(to, view(self, shape, strides, kept[i]));
+  }
+}
+
+void index(const Call& call) {
+  std::size_t at = 0;
+  if (const Tensor* mask = mask_of(call["indices"].list(), &at)) return index_by_mask(call, *mask, at);
+  const Tensor& self = call.self();
+  Indexed(call, self).for_each([&](std::int64_t i, std::int64_t offset) { copy_item(call.out(), i, self, offset); });
 }
 
 /// The values broadcast over every position, and those of the mask are taken.

@@ -39,6 +39,11 @@ class Call {
   std::vector<std::size_t> dims(std::string_view name, std::size_t rank) const;
 
   Tensor& out(std::size_t i = 0) const;
+  /// Output `i`, given this shape now: for operators that report extents. Throws InvalidArgument if it has no room for
+  /// so many elements.
+  Tensor& sized_out(std::size_t i, Shape shape) const;
+  /// Whether sized_out makes the outputs.
+  bool allocates() const { return call_.allocate; }
   std::size_t out_count() const { return call_.outputs.size(); }
 
   /// Throws InvalidArgument with the operator's name.
@@ -64,9 +69,16 @@ class KernelTable {
     for (const OpId id : ids) kernels_[static_cast<std::size_t>(id)] = kernel;
   }
   Kernel find(OpId id) const { return kernels_[static_cast<std::size_t>(id)]; }
+  /// The same for kernels that give each of their outputs its shape (Call::sized_out).
+  void add_sized(std::initializer_list<OpId> ids, Kernel kernel) {
+    add(ids, kernel);
+    for (const OpId id : ids) sized_[static_cast<std::size_t>(id)] = true;
+  }
+  bool is_sized(OpId id) const { return sized_[static_cast<std::size_t>(id)]; }
 
  private:
   std::vector<Kernel> kernels_;
+  std::vector<bool> sized_ = std::vector<bool>(static_cast<std::size_t>(OpId::count));
 };
 
 // One function a family.
@@ -91,5 +103,7 @@ void add_creation_kernels(KernelTable& table);
 void add_recurrent_kernels(KernelTable& table);
 void add_sampling_kernels(KernelTable& table);
 void add_distance_kernels(KernelTable& table);
+void add_data_kernels(KernelTable& table);
+void add_detection_kernels(KernelTable& table);
 
 }  // namespace aitune::reference

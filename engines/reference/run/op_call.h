@@ -35,15 +35,20 @@ struct OpArg : std::variant<NoneArg, bool, std::int64_t, double, std::string, DT
 
 /// The call. `args` stand in schema order with defaults filled in. `outputs` are allocated by the caller: contiguous,
 /// of the dtype and shape that the operator's shape rule gives; kernels only fill them. Inputs may be strided.
+/// Operators whose results have a size that data decide (reports_extents) give every output its shape when they run:
+/// they make it where `allocate` is set; else it comes as memory for so many elements and is left with its real shape.
 struct OpCall {
   OpId op;
   std::span<const OpArg> args;
   std::span<Tensor> outputs;
+  bool allocate = false;
 };
 
 /// Runs the operator. Throws Unsupported if there is no kernel for the op or dtype (naming both).
 void run_op(const OpCall& call);
 /// Whether run_op knows the operator at all.
 bool has_kernel(OpId op);
+/// Whether the operator itself finds out the shapes of its outputs.
+bool reports_extents(OpId op);
 
 }  // namespace aitune::reference

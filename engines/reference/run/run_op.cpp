@@ -72,6 +72,8 @@ const KernelTable& kernels() {
     add_recurrent_kernels(t);
     add_sampling_kernels(t);
     add_distance_kernels(t);
+    add_data_kernels(t);
+    add_detection_kernels(t);
     return t;
   }();
   return table;
@@ -128,6 +130,16 @@ Tensor& Call::out(std::size_t i) const {
   return call_.outputs[i];
 }
 
+Tensor& Call::sized_out(std::size_t i, Shape shape) const {
+  Tensor& result = out(i);
+  if (call_.allocate) return result = Tensor(result.dtype(), std::move(shape));
+  const std::int64_t count = element_count(shape), room = result.numel();
+  if (count > room)
+    fail("its result has " + std::to_string(count) + " elements, and there is room for " + std::to_string(room));
+  Shape strides = contiguous_strides(shape);
+  return result = Tensor(result.dtype(), std::move(shape), std::move(strides), result.owner(), result.data());
+}
+
 void Call::fail(std::string message) const {
   throw InvalidArgument(std::move(message), std::string(op_name(call_.op)));
 }
@@ -155,6 +167,8 @@ void run_op(const OpCall& call) {
     throw InvalidArgument(error.problem(), std::string(op_name(call.op)), error.fix());
   }
 }
+
+bool reports_extents(OpId op) { return op < OpId::count && kernels().is_sized(op); }
 
 bool has_kernel(OpId op) { return op < OpId::count && kernels().find(op) != nullptr; }
 

@@ -1,0 +1,203 @@
+"""Models with sizes that data decide: exported, tuned once, then run on inputs that keep nothing, something and all."""
+
+import pytest
+import support
+import torch
+from torch.export import Dim
+
+torchvision = pytest.importorskip("torchvision")
+
+ROWS = Dim("rows", min=1, max=64)
+
+
+class Nonzero(torch.nn.Module):
+    def forward(self, x):
+        return torch.nonzero(x > 0)
+
+
+class MaskedRows(torch.nn.Module):
+    """A mask keeps rows; a linear layer and a sum see what is left."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Linear(6, 8)
+        self.second = torch.nn.Linear(8, 3)
+
+    def forward(self, x):
+        rows = torch.relu(self.first(x))[x[:, 0] > 0]
+        out = torch.tanh(self.second(rows))
+        return out, out.sum(0)
+
+
+class MaskedSelect(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(1, 4)
+
+    def forward(self, x):
+        chosen = torch.masked_select(x, x > 0) * 2 + 1
+        return chosen, self.linear(chosen[:, None]).sum(0)
+
+
+class TwoMasks(torch.nn.Module):
+    """One mask twice, and a second one on what is left."""
+
+    def forward(self, x):
+        keep = x[:, 0] > 0
+        a, b = x[keep], (x * 2)[keep]
+        c = a + b
+        return c, c[c[:, 1] > 0] * 3
+
+
+class WholeMask(torch.nn.Module):
+    def forward(self, x):
+        return x[x > 0].exp(), x[:, x[0] > 0]
+
+
+class Unique(torch.nn.Module):
+    def forward(self, x):
+        whole = torch.round(x * 2).to(torch.int64)
+        values, inverse, counts = torch.unique(whole, return_inverse=True, return_counts=True)
+        rows = torch.unique(torch.sign(x[:, :2]), dim=0)
+        return values, inverse, counts * 2, rows, torch.unique_consecutive(whole)
+
+
+class SizeFromNumber(torch.nn.Module):
+    def forward(self, x, n):
+        k = n.item()
+        torch._check(k >= 0)
+        torch._check(k <= x.shape[0])
+        return x[:k] * 2, torch.zeros(k, 3) + 1
+
+
+class Repeat(torch.nn.Module):
+    def forward(self, x):
+        counts = (x[:, 0] * 3).clamp(0, 4).to(torch.int64)
+        return torch.repeat_interleave(x, counts, dim=0) + 1, torch.bincount(counts)
+
+
+class Detection(torch.nn.Module):
+    """A small head: boxes and scores of every cell, the best by top-k, non-maximum suppression, a threshold."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = torch.nn.Conv2d(3, 8, 3, padding=1, stride=2)
+        self.boxes = torch.nn.Conv2d(8, 4, 1)
+        self.scores = torch.nn.Conv2d(8, 1, 1)
+        self.classes = torch.nn.Linear(8, 5)
+
+    def forward(self, image, threshold):
+        x = torch.relu(self.features(image))
+        near = self.boxes(x).flatten(2)[0].T
+        scores = torch.sigmoid(self.scores(x).flatten() * 4)
+        scores, index = scores.topk(40)
+        centre = torch.stack([index % 16, index // 16], 1).float()
+        size = near[index].abs() * 2 + 1
+        boxes = torch.cat([centre - size[:, :2], centre + size[:, 2:]], 1)
+        keep = torchvision.ops.nms(boxes, scores, 0.3)
+        boxes, scores = boxes[keep], scores[keep]
+        sure = scores > threshold
+        boxes, scores = boxes[sure], scores[sure]
+        batch = torch.cat([torch.zeros_like(boxes[:, :1]), boxes], 1)
+        pooled = torchvision.ops.roi_align(x, batch, (2, 2), sampling_ratio=2)
+        return boxes, scores, torch.softmax(self.classes(pooled.mean((2, 3))), -1)
+
+
+class Static(torch.nn.Module):
+    def forward(self, x):
+        return torch.nonzero_static(x > 0, size=20)
+
+
+def rows(n, generator, shift=0.0):
+    return torch.randn(n, 6, generator=generator) + shift
+
+
+def mixed(generator, dynamic):
+    """What keeps something, nothing, all; other sizes where they may vary."""
+    count = [9, 1, 40, 17] if dynamic else [9, 9, 9, 9]
+    shifts = [0.0, -10.0, 10.0, 0.3]
+    return [(rows(n, generator, s),) for n, s in zip(count, shifts, strict=True)]
+
+
+def check(model, samples, tmp_path, dynamic_shapes=None, settings=(), compiled=True):
+    support.export(model, samples[0], tmp_path / "model.pt2", dynamic_shapes)
+    inputs = [support.write_inputs(tmp_path / f"in{i}.npz", sample) for i, sample in enumerate(samples)]
+    tuned = support.must("tune", tmp_path / "model.pt2", "-i", inputs[0], "-o", tmp_path / "model.ait", *support.FAST,
+                         *settings, "--json").json()
+    if compiled:
+        assert tuned["compiled_share"] > 0, tuned
+    for sample, file in zip(samples, inputs, strict=True):
+        support.must("run", tmp_path / "model.ait", "-i", file, "-o", tmp_path / "out.npz")
+        with torch.no_grad():
+            expected = support.tensors_of(model(*sample))
+        support.check_same(support.read_outputs(tmp_path / "out.npz"), expected, support.FP32_BOUND, str(sample[0].shape))
+    support.must("verify", tmp_path / "model.ait")
+    return tuned
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("make", [Nonzero, MaskedRows, MaskedSelect, TwoMasks, WholeMask, Unique, Static])
+def test_extents_follow_the_data(make, dynamic, tmp_path, generator):
+    check(make(), mixed(generator, dynamic), tmp_path, {"x": {0: ROWS}} if dynamic else None,
+          compiled=make not in (Unique,))
+
+
+def test_all_on_the_reference_engine(tmp_path, generator):
+    check(MaskedRows(), mixed(generator, True), tmp_path, {"x": {0: ROWS}}, ["--set", "engine=reference"], False)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_a_number_as_a_size(dynamic, tmp_path, generator):
+    sizes = [(9, 4), (9, 0), (9, 9), (9, 1)] if not dynamic else [(9, 4), (3, 0), (40, 40), (1, 1)]
+    samples = [(rows(n, generator), torch.tensor(k)) for n, k in sizes]
+    check(SizeFromNumber(), samples, tmp_path, {"x": {0: ROWS}, "n": None} if dynamic else None)
+
+
+def test_a_number_beyond_its_limit_is_refused(tmp_path, generator):
+    check(SizeFromNumber(), [(rows(9, generator), torch.tensor(4))], tmp_path)
+    for bad in (10, -1, 2**40):
+        file = support.write_inputs(tmp_path / "bad.npz", (rows(9, generator), torch.tensor(bad)))
+        result = support.aitune("run", tmp_path / "model.ait", "-i", file)
+        assert result.status != 0 and "item" in result.err, str(result)
+
+
+def test_sizes_without_a_bound(tmp_path, generator):
+    samples = [(torch.rand(9, 6, generator=generator) * s,) for s in (1.0, 0.0, 3.0)]
+    check(Repeat(), samples, tmp_path)
+    check(Repeat(), samples[1:], tmp_path, settings=["--set", "max_data_dependent_size=36"])
+    many = support.write_inputs(tmp_path / "many.npz", [torch.full((9, 6), 3.0)])
+    support.must("run", tmp_path / "model.ait", "-i", many)
+    check(Repeat(), samples[1:2], tmp_path, settings=["--set", "max_data_dependent_size=8"])
+    result = support.aitune("run", tmp_path / "model.ait", "-i", many)
+    assert result.status != 0 and "repeat_interleave" in result.err, str(result)
+
+
+def test_detection(tmp_path, generator):
+    model = Detection()
+    samples = [(torch.rand(1, 3, 32, 32, generator=generator), torch.tensor(t)) for t in (0.5, 2.0, 0.0, 0.6)]
+    check(model, samples, tmp_path)
+
+
+def test_fallback_is_as_asked(tmp_path, generator):
+    """fallback_data_dependent_ops moves those operators to the fallback, and then counts as any fallback does."""
+    model, samples = MaskedRows(), mixed(generator, False)
+    tuned = check(model, samples, tmp_path, settings=["--set", "fallback_data_dependent_ops=true"])
+    assert any("fallback_data_dependent_ops" in line for line in tuned["fallbacks"]), tuned
+    file = support.write_inputs(tmp_path / "in.npz", samples[0])
+    result = support.aitune("tune", tmp_path / "model.pt2", "-i", file, "-o", tmp_path / "no.ait", *support.FAST, "--set",
+                            "require_full_compilation=true")
+    assert result.status != 0 and "aten.nonzero.default" in result.err, str(result)
+
+
+@pytest.mark.parametrize("make", [MaskedRows, MaskedSelect, Nonzero])
+def test_torchscript(make, tmp_path, generator):
+    model, samples = make().eval(), mixed(generator, False)
+    torch.jit.script(model).save(tmp_path / "model.pt")
+    file = support.write_inputs(tmp_path / "in0.npz", samples[0])
+    support.must("tune", tmp_path / "model.pt", "-i", file, "-o", tmp_path / "model.ait", *support.FAST)
+    for sample in samples:
+        file = support.write_inputs(tmp_path / "in.npz", sample)
+        support.must("run", tmp_path / "model.ait", "-i", file, "-o", tmp_path / "out.npz")
+        with torch.no_grad():
+            expected = support.tensors_of(model(*sample))
+        support.check_same(support.read_outputs(tmp_path / "out.npz"), expected, support.FP32_BOUND, "script")
