@@ -326,15 +326,16 @@ INSTANTIATE_TEST_SUITE_P(
         BadPlan{"buffer 3 depends on a size", [](auto& b) { b.plan.buffers[3].offset = found(b); }},
         BadPlan{"output 'y' depends on a size", [](auto& b) { b.plan.outputs[0].largest = {}; }},
         BadPlan{"output 'y' depends on a size", [](auto& b) { b.plan.outputs[0].largest = {found(b)}; }},
-        BadPlan{"output 'y' has two ranks", [](auto& b) { b.plan.outputs[0].largest.clear(), b.plan.outputs[0].largest = {0, 0}; }},
-        BadPlan{"input 'x' has a shape that data decide", [](auto& b) { b.plan.inputs[0].largest = b.plan.inputs[0].shape; }},
+        BadPlan{"output 'y' has two ranks",
+                [](auto& b) { b.plan.outputs[0].largest.clear(), b.plan.outputs[0].largest = {0, 0}; }},
+        BadPlan{"input 'x' has a shape that data decide",
+                [](auto& b) { b.plan.inputs[0].largest = b.plan.inputs[0].shape; }},
         BadPlan{"step 0 (aten.index_select.default) depends on a size that step 1 finds out only then",
                 [](auto& b) {
                   std::swap(b.plan.steps[0], b.plan.steps[1]);
                   b.plan.symbols[1].step = 1;
                 }},
-        BadPlan{"step 0 (twice) depends on a size that step 1 finds out only then",
-                [](auto& b) {
+        BadPlan{"step 0 (twice) depends on a size that step 1 finds out only then", [](auto& b) {
                   std::rotate(b.plan.steps.begin(), b.plan.steps.begin() + 2, b.plan.steps.end());
                   b.plan.symbols[1].step = 1;
                 }}));

@@ -223,8 +223,9 @@ void BoundPlan::prepare_late(Step& step, std::size_t index) {
   if (late.definition) {
     late.found.resize(late.definition->symbols.size());
     if (!step.reference || !step.reference->reports_extents())
-      throw Corrupt(fmt::format("step {} ({}) is to find sizes out, and its operator finds out none", index, planned.name),
-                    program_.where());
+      throw Corrupt(
+          fmt::format("step {} ({}) is to find sizes out, and its operator finds out none", index, planned.name),
+          program_.where());
   }
   if (step.reference && step.reference->reports_extents())
     for (const auto view : planned.results) {
@@ -235,7 +236,8 @@ void BoundPlan::prepare_late(Step& step, std::size_t index) {
     }
   if (step.kind != StepKind::cpu_kernel) return;
   late.contract = find_kernel(plan, planned.entry);
-  if (!late.contract) throw InternalError("read_plan did not miss the kernel of step " + planned.name, program_.where());
+  if (!late.contract)
+    throw InternalError("read_plan did not miss the kernel of step " + planned.name, program_.where());
   late.contract_values.resize(late.contract->exprs.size());
   for (const auto buffer : planned.buffers) late.buffer_bytes.push_back(shapes_.values[plan.buffers[buffer].bytes]);
 }
@@ -286,8 +288,8 @@ void BoundPlan::take_found_sizes(Step& step, std::size_t index) {
       const PlanSymbol& s = plan.symbols[late.definition->symbols[i]];
       const Tensor& result = results[s.result];
       if (s.dim >= result.shape().size())
-        throw Corrupt(fmt::format("symbol {} is dimension {} of {}", s.name, s.dim,
-                                  describe(result.dtype(), result.shape())));
+        throw Corrupt(
+            fmt::format("symbol {} is dimension {} of {}", s.name, s.dim, describe(result.dtype(), result.shape())));
       late.found[i] = result.size(s.dim);
     }
     bind_found_sizes(plan, *late.definition, late.found, shapes_);

@@ -30,7 +30,8 @@ class Instance {
   const Program& program_for(std::span<const Tensor> inputs);
 
   /// Shapes of the outputs for inputs of these dtypes and shapes (their data is not looked at): the largest possible
-  /// where data decide a size. The result lives until the next call. Throws InvalidArgument with what was expected and what came.
+  /// where data decide a size. The result lives until the next call. Throws InvalidArgument with what was expected and
+  /// what came.
   std::span<const Shape> output_shapes(std::span<const TensorRef> inputs);
 
   /// Runs the plan from the caller's memory into the caller's memory. Inputs may be strided (they are copied then);

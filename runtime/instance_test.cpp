@@ -219,8 +219,8 @@ Tensor numbers(const std::vector<float>& values) { return Tensor::of<float>(DTyp
 
 TEST(Instance, FindsOutSizesThatDataDecide) {
   Instance instance(Program::from_built(samples::data_plan(), threads(2)));
-  for (const std::vector<float>& x : std::vector<std::vector<float>>{
-           {0, 3, 0, -1, 5}, {0, 0, 0, 0, 0}, {1, 2, 3, 4, 5}, {0}, {7}, {0, 0, 0, 0, 9}}) {
+  for (const std::vector<float>& x :
+       std::vector<std::vector<float>>{{0, 3, 0, -1, 5}, {0, 0, 0, 0, 0}, {1, 2, 3, 4, 5}, {0}, {7}, {0, 0, 0, 0, 9}}) {
     std::vector<float> y;
     std::vector<std::int64_t> z;
     for (std::size_t i = 0; i < x.size(); ++i)
@@ -254,7 +254,8 @@ TEST(Instance, HoldsSizesThatDataDecideToWhatIsPlanned) {
     }
   };
   EXPECT_EQ(refusal_of([](Plan&) {}), "accepted");
-  EXPECT_THAT(refusal_of([](Plan& p) { p.symbols[1].range.max = 7; }), HasSubstr("u0 is 8, and the plan is for 0 to 7"));
+  EXPECT_THAT(refusal_of([](Plan& p) { p.symbols[1].range.max = 7; }),
+              HasSubstr("u0 is 8, and the plan is for 0 to 7"));
   EXPECT_THAT(refusal_of([](Plan& p) { p.symbols[1].at_most = p.constant(5); }), HasSubstr("0 to 5"));
   EXPECT_THAT(refusal_of([](Plan& p) { p.symbols[1].range.min = 9; }), HasSubstr("u0 is 8"));
   // Memory for fewer than there are: of the result, of what is taken, of what the kernel reads and writes.
@@ -266,12 +267,14 @@ TEST(Instance, HoldsSizesThatDataDecideToWhatIsPlanned) {
   // A result of another shape than the plan says.
   EXPECT_THAT(refusal_of([](Plan& p) { p.views[2].shape[1] = p.constant(2); }), HasSubstr("another shape"));
   EXPECT_THAT(refusal_of([](Plan& p) { p.views[2].shape.pop_back(); }), HasSubstr("another shape"));
-  EXPECT_THAT(refusal_of([](Plan& p) { p.guards.push_back({p.constant(3), p.add(SymInt::symbol("u0")), false, "3 >= u0"}); }),
-              HasSubstr("the model needs 3 >= u0 (u0 is decided by data in aten.nonzero.default, 8)"));
+  EXPECT_THAT(
+      refusal_of([](Plan& p) { p.guards.push_back({p.constant(3), p.add(SymInt::symbol("u0")), false, "3 >= u0"}); }),
+      HasSubstr("the model needs 3 >= u0 (u0 is decided by data in aten.nonzero.default, 8)"));
   // An output that claims more than its memory.
   EXPECT_THAT(refusal_of([&](Plan& p) { p.outputs[0].shape = {p.add(SymInt::symbol("u0") * SymInt(3))}; }),
               HasSubstr("more than the plan has memory for"));
-  EXPECT_THAT(refusal_of([&](Plan& p) { p.outputs[0].shape = {p.add(SymInt::symbol("u0") - SymInt(9))}; }), HasSubstr("negative"));
+  EXPECT_THAT(refusal_of([&](Plan& p) { p.outputs[0].shape = {p.add(SymInt::symbol("u0") - SymInt(9))}; }),
+              HasSubstr("negative"));
   // An operator that finds nothing out.
   EXPECT_THAT(refusal_of([](Plan& p) {
                 p.steps[0].op = "aten.relu.default";

@@ -165,9 +165,9 @@ void bind_found_sizes(const Plan& plan, const PlanDefinition& definition, std::s
     const PlanSymbol& s = plan.symbols[definition.symbols[i]];
     const std::int64_t most = std::min(s.range.max, shapes.values[s.at_most]);
     if (found[i] < s.range.min || found[i] > most)
-      throw InvalidArgument(fmt::format("data decide that {} is {}, and the plan is for {} to {}", s.name, found[i],
-                                        s.range.min, most),
-                            {}, "Tune with a larger max_data_dependent_size, or limit the size in the model");
+      throw InvalidArgument(
+          fmt::format("data decide that {} is {}, and the plan is for {} to {}", s.name, found[i], s.range.min, most),
+          {}, "Tune with a larger max_data_dependent_size, or limit the size in the model");
     shapes.symbols[definition.symbols[i]] = found[i];
   }
   try {

@@ -205,7 +205,8 @@ TEST(Text, RandomGraphsReadBackAndVerify) {
 }
 
 TEST(Text, SizesThatDataDecide) {
-  constexpr std::string_view text = R"(graph(%x: f32[s0,4], %n: i64[]) where s0 in [1,16], u0 in [0,inf] <= (4*s0), u1 in [0,9] {
+  constexpr std::string_view text =
+      R"(graph(%x: f32[s0,4], %n: i64[]) where s0 in [1,16], u0 in [0,inf] <= (4*s0), u1 in [0,9] {
   %p: i64[u0,2] = aten.nonzero.default(%x)
   %k: u8[u1,0] = aten.item.default(%n)
   %z: f32[u1,u0] = aten.zeros.default([u1, u0], None, None, None, None)

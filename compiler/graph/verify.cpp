@@ -116,8 +116,7 @@ class Verifier {
   // What data decide is a symbol of its own, and nothing else may be.
   void data_sizes(const Node& node, std::vector<TensorType>& inferred) {
     const auto place = data_size_place(inferred);
-    if (!place || place->output >= node.outputs.size() ||
-        node.outputs[place->output]->type.shape.size() <= place->dim)
+    if (!place || place->output >= node.outputs.size() || node.outputs[place->output]->type.shape.size() <= place->dim)
       return;
     const SymInt& stated = node.outputs[place->output]->type.shape[place->dim];
     std::vector<std::string> names;

@@ -89,8 +89,8 @@ class PlanBuilder {
 
  private:
   struct Arena {
-    SymInt bytes;              // for the largest sizes that data may decide
-    bool data_sized = false;   // data decide how much of it is used
+    SymInt bytes;             // for the largest sizes that data may decide
+    bool data_sized = false;  // data decide how much of it is used
     std::optional<std::string> zero_key;
   };
   SymInt memory_of(const SymInt& bytes) const { return upper_bound(bytes, model_, largest_data_size_); }

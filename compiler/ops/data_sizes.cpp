@@ -121,9 +121,9 @@ class Bounder {
   static constexpr int kMaxDepth = 32;
 
   [[noreturn]] static void fail(const SymInt& size) {
-    throw Unsupported(fmt::format("the memory for {} cannot be planned: it depends on data in a way that has no bound",
-                                  size.str()),
-                      "sizes that data decide", "Limit the size in the model: torch._check(size <= LIMIT)");
+    throw Unsupported(
+        fmt::format("the memory for {} cannot be planned: it depends on data in a way that has no bound", size.str()),
+        "sizes that data decide", "Limit the size in the model: torch._check(size <= LIMIT)");
   }
 
   static SymInt of(const SymInt::Atom& atom) {
@@ -230,8 +230,7 @@ std::optional<DataSymbol> data_symbol(const Node& node) {
   std::vector<std::string> names;
   stated.collect_symbols(names);
   if (names.size() != 1 || !(stated == SymInt::symbol(names[0])))
-    throw InternalError(fmt::format("the size {} is decided by data and must be a symbol", stated.str()),
-                        print(node));
+    throw InternalError(fmt::format("the size {} is decided by data and must be a symbol", stated.str()), print(node));
   return DataSymbol{names[0], *place};
 }
 

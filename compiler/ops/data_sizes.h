@@ -31,7 +31,8 @@ std::optional<SymInt> data_size_bound(const OpInfo& op, const ArgList& args);
 std::int64_t data_size_minimum(const OpInfo& op, const ArgList& args);
 
 /// Replaces data_size() in the types of a new node by a symbol of `graph`, with its range and bound. The symbol is
-/// called `wanted`, or "u0" for lack of a wish, with a number behind it if that is taken. Nothing happens to types without such a size.
+/// called `wanted`, or "u0" for lack of a wish, with a number behind it if that is taken. Nothing happens to types
+/// without such a size.
 void name_data_size(Graph& graph, const OpInfo& op, const ArgList& args, std::vector<TensorType>& types,
                     const std::string& wanted = {});
 

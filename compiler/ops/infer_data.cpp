@@ -105,8 +105,8 @@ Types deform_conv2d(const Call& call) {
   unify(call, offset[0], input.shape[0]);
   const auto size = [&](std::size_t d, std::string_view axis) {
     const std::string a(axis);
-    const SymInt out = window_size(input.shape[d], SymInt(2) * call.sym("pad_" + a), call.sym("dilation_" + a), weight[d],
-                                   call.sym("stride_" + a));
+    const SymInt out = window_size(input.shape[d], SymInt(2) * call.sym("pad_" + a), call.sym("dilation_" + a),
+                                   weight[d], call.sym("stride_" + a));
     return unify(call, out, offset[d]);
   };
   unify(call, offset[1], SymInt(2) * call.sym("offset_groups") * weight[2] * weight[3]);
@@ -121,7 +121,8 @@ void add_data_rules(RuleTable& table) {
   table.add({aten_nonzero_static_default}, nonzero_static);
   table.add({aten_masked_select_default}, masked_select);
   table.add({aten__unique_default, aten__unique2_default}, unique);
-  table.add({aten_unique_dim_default, aten_unique_consecutive_default, aten_unique_dim_consecutive_default}, unique_dim);
+  table.add({aten_unique_dim_default, aten_unique_consecutive_default, aten_unique_dim_consecutive_default},
+            unique_dim);
   table.add({aten_repeat_interleave_Tensor, aten_repeat_interleave_self_Tensor}, repeat_interleave);
   table.add({aten_bincount_default}, bincount);
   table.add({aten_item_default, aten__local_scalar_dense_default}, item);

@@ -60,8 +60,8 @@ SymShape indexed_shape(const Call& call) {
 Types index(const Call& call) {
   const ArgList& indices = call["indices"].list();
   const auto mask = std::ranges::find_if(indices, is_mask_arg);
-  const SymShape shape =
-      mask == indices.end() ? indexed_shape(call) : masked_shape(call, static_cast<std::size_t>(mask - indices.begin()));
+  const SymShape shape = mask == indices.end() ? indexed_shape(call)
+                                               : masked_shape(call, static_cast<std::size_t>(mask - indices.begin()));
   return {{call.tensor("self").dtype, shape}};
 }
 

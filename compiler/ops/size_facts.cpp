@@ -40,7 +40,8 @@ class Collector {
     std::vector<SizeFact> taken;
     auto types = infer_types(*node.op, node.args, &taken);
     const auto place = data_size_place(types);
-    if (place && place->output < node.outputs.size()) name_size(node.outputs[place->output]->type.shape.at(place->dim), types, taken);
+    if (place && place->output < node.outputs.size())
+      name_size(node.outputs[place->output]->type.shape.at(place->dim), types, taken);
     // Passes may know a size by another expression than the shape rule.
     for (std::size_t i = 0; i < types.size() && i < node.outputs.size(); ++i) {
       const SymShape &stated = node.outputs[i]->type.shape, &inferred = types[i].shape;

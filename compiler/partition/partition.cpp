@@ -54,7 +54,9 @@ class Chooser {
  public:
   Chooser(std::span<const CompileEngine* const> engines, const EngineOptions& engine_options,
           const PartitionOptions& options)
-      : engines_(engines), engine_options_(engine_options), executed_(executed_ops(options)),
+      : engines_(engines),
+        engine_options_(engine_options),
+        executed_(executed_ops(options)),
         fallback_data_dependent_(options.fallback_data_dependent_ops) {}
 
   /// The listed operators that are none of the graph's.

@@ -1,5 +1,5 @@
-// Selections whose size data decide: the positions that a mask keeps, then a gather that compiled engines take. The size
-// keeps its symbol, which the node of the positions now defines.
+// Selections whose size data decide: the positions that a mask keeps, then a gather that compiled engines take. The
+// size keeps its symbol, which the node of the positions now defines.
 
 #include <algorithm>
 
@@ -63,8 +63,9 @@ Replacement repeat_interleave(Inserter& insert, Node& node) {
   if (repeats->type.shape != SymShape{self->type.shape[d]})
     repeats = insert.expand(insert.view(repeats, {1}), {self->type.shape[d]});
   const SymInt size = node.output()->type.shape[d];
-  Value* positions = insert.call_typed("aten.repeat_interleave.Tensor", {repeats, argument(node, "output_size")},
-                                       {{repeats->type.dtype, {size}}})
+  Value* positions = insert
+                         .call_typed("aten.repeat_interleave.Tensor", {repeats, argument(node, "output_size")},
+                                     {{repeats->type.dtype, {size}}})
                          ->output();
   return {{insert.call("aten.index_select.default", {self, SymInt(dim), positions})}};
 }

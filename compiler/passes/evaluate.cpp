@@ -191,7 +191,8 @@ std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor> oper
 namespace {
 
 /// What a size turned out to be, within its range.
-void bind_data_symbol(const Graph& graph, const DataSymbol& symbol, std::span<const Tensor> results, SymValues& values) {
+void bind_data_symbol(const Graph& graph, const DataSymbol& symbol, std::span<const Tensor> results,
+                      SymValues& values) {
   values[symbol.name] = results[symbol.place.output].size(symbol.place.dim);
   check_ranges(graph, {{symbol.name, values[symbol.name]}});
 }
@@ -205,8 +206,8 @@ bool is_known(const SizeFact& fact, const SymValues& values) {
 
 /// Takes those facts out of `facts` that can be checked, and checks them.
 void check_known_facts(std::vector<SizeFact>& facts, const SymValues& values) {
-  const auto unknown = std::stable_partition(facts.begin(), facts.end(),
-                                             [&](const SizeFact& fact) { return !is_known(fact, values); });
+  const auto unknown =
+      std::stable_partition(facts.begin(), facts.end(), [&](const SizeFact& fact) { return !is_known(fact, values); });
   check_size_facts({unknown, facts.end()}, values);
   facts.erase(unknown, facts.end());
 }

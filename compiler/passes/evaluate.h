@@ -15,8 +15,9 @@ namespace aitune {
 /// range.
 SymValues bind_symbols(const Graph& graph, std::span<const Tensor> inputs);
 
-/// Runs one node; sizes that data decide become what they turn out to be. `operands` stand as in Node::operands(); they may be strided. Outputs are contiguous; they may share
-/// bytes with operands (views). Throws Unsupported where the reference engine has no kernel.
+/// Runs one node; sizes that data decide become what they turn out to be. `operands` stand as in Node::operands(); they
+/// may be strided. Outputs are contiguous; they may share bytes with operands (views). Throws Unsupported where the
+/// reference engine has no kernel.
 std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor> operands, const SymValues& symbols = {});
 
 /// Called with each node after it ran, in graph order.

@@ -131,8 +131,8 @@ const std::array<Field, 17>& fields() {
            s.dryrun = v == "True" || v == "1" ? "true" : v;
        },
        [](const S& s) { return s.dryrun.empty() || s.dryrun == "true" ? Json(!s.dryrun.empty()) : Json(s.dryrun); }},
-      bool_field<&S::fallback_data_dependent_ops>("fallback_data_dependent_ops",
-                                                  "operators with results whose size data decide stay on the reference engine"),
+      bool_field<&S::fallback_data_dependent_ops>(
+          "fallback_data_dependent_ops", "operators with results whose size data decide stay on the reference engine"),
       {{"max_data_dependent_size", "integer >= 1",
         "largest size that data may decide where neither operator nor model limits it"},
        [](S& s, std::string_view v) {

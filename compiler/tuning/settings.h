@@ -36,7 +36,8 @@ struct CompilationSettings {
   /// Everything but building plans: what would become of the model is reported, as text, and nothing can be saved.
   /// Empty: off; "true": on; any other text: on, and the report is also written to the file of that path.
   std::string dryrun;
-  bool fallback_data_dependent_ops = false;  ///< operators whose result has a size that data decide stay on the fallback
+  bool fallback_data_dependent_ops =
+      false;  ///< operators whose result has a size that data decide stay on the fallback
   /// What a size that data decide is taken to be at most, where neither its operator nor the model says: for memory.
   std::int64_t max_data_dependent_size = 1 << 20;
 

@@ -142,8 +142,8 @@ void add_number(const JsonView& node, const OpInfo& op, Scope& scope, Graph& gra
   if (outputs.size() != 1) node.corrupt(fmt::format("{} has {} results here and gives 1", op.name, outputs.size()));
   const auto [kind, value] = outputs[0].tagged();
   if (kind == "as_sym_bool" || kind == "as_sym_float")
-    throw Unsupported("a number that is no integer becomes part of the program",
-                      op.name, "Compute with the tensor itself instead of its item()");
+    throw Unsupported("a number that is no integer becomes part of the program", op.name,
+                      "Compute with the tensor itself instead of its item()");
   if (kind != "as_sym_int") outputs[0].corrupt(fmt::format("\"{}\" as the value of a tensor", printable(kind)));
   const JsonView name = value.at("as_name");
   std::vector<TensorType> types = infer_types(op, args);
@@ -219,8 +219,9 @@ void import_operator(const JsonView& node, Scope& scope, Graph& graph, Problems&
   }
 }
 
-// An assertion that a size which data decide is no larger than sizes of the inputs bounds its memory. Others are dropped:
-// what they say of ranges stands in the program's constraints, and what operators need of sizes their rules check.
+// An assertion that a size which data decide is no larger than sizes of the inputs bounds its memory. Others are
+// dropped: what they say of ranges stands in the program's constraints, and what operators need of sizes their rules
+// check.
 void note_assertion(const JsonView& node, const Scope& scope, Graph& graph) {
   if (node.at("target").string() != "torch.ops.aten._assert_scalar.default") return;
   const auto inputs = node.at("inputs").items();

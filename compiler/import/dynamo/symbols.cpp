@@ -84,10 +84,11 @@ void import_symbols(const JsonView& root, Graph& graph) {
   for (const std::string& name : symbols_in_use(graph)) {
     const auto definer = by_data.find(name);
     if (definer == by_data.end() && !is_input_dimension(graph, SymInt::symbol(name)))
-      root.unsupported(fmt::format("the size {} is not the size of an input dimension: it depends on a dimension that is "
-                                   "a formula of it",
-                                   printable(name)),
-                       "make that dimension static, or pass a dimension of that size as an input");
+      root.unsupported(
+          fmt::format("the size {} is not the size of an input dimension: it depends on a dimension that is "
+                      "a formula of it",
+                      printable(name)),
+          "make that dimension static, or pass a dimension of that size as an input");
     const auto constraint = constraints ? constraints->find(name) : std::nullopt;
     SymRange range = constraint ? read_range(*constraint) : SymRange{};
     // torch.export takes 2 for the smallest result of some operators, so as not to look at smaller ones; eager PyTorch

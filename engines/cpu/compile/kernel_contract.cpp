@@ -154,9 +154,9 @@ class Contract {
  private:
   void add(std::int32_t buffer, DType dtype, const SymInt& offset, const Reach& reach, bool written) {
     const auto size = static_cast<std::int64_t>(dtype_size(dtype));
-    const PlanKernel::Access access{static_cast<std::uint32_t>(buffer),
-                                    formulas_.add_product((offset + reach.low) * size, reach.any),
-                                    formulas_.add_product((offset + reach.high + SymInt(1)) * size, reach.any), written};
+    const PlanKernel::Access access{
+        static_cast<std::uint32_t>(buffer), formulas_.add_product((offset + reach.low) * size, reach.any),
+        formulas_.add_product((offset + reach.high + SymInt(1)) * size, reach.any), written};
     if (std::ranges::find(kernel_.accesses, access) == kernel_.accesses.end()) kernel_.accesses.push_back(access);
   }
 

@@ -78,7 +78,8 @@ void masked_select(const Call& call) {
   mask = view(mask, shape, broadcast_strides(mask, shape));
   const auto positions = nonzero_positions(mask);
   const Tensor& out = call.sized_out(0, {static_cast<std::int64_t>(positions.size())});
-  for (std::size_t i = 0; i < positions.size(); ++i) copy_element(self, positions[i], out, static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < positions.size(); ++i)
+    copy_element(self, positions[i], out, static_cast<std::int64_t>(i));
 }
 
 /// Groups of equal rows of an [n, width] matrix, in the order of their first rows, after sorting if that is asked for.
@@ -113,9 +114,8 @@ Groups group_rows(const C* rows, std::int64_t n, std::int64_t width, bool sorted
 
 Groups groups_of(const Tensor& rows, std::int64_t n, std::int64_t width, bool sorted) {
   Groups groups;
-  visit_compute(compute_of(rows.dtype()), [&]<typename C>(C) {
-    groups = group_rows(Contiguous<C>(rows).data(), n, width, sorted);
-  });
+  visit_compute(compute_of(rows.dtype()),
+                [&]<typename C>(C) { groups = group_rows(Contiguous<C>(rows).data(), n, width, sorted); });
   return groups;
 }
 
@@ -219,7 +219,8 @@ void bincount(const Call& call) {
   visit_compute(weights != nullptr ? Compute::f64 : Compute::i64, [&]<typename C>(C) {
     const Contiguous<C> added(weights);
     std::vector<C> sums(static_cast<std::size_t>(size), C{});
-    for (std::int64_t i = 0; i < self.numel(); ++i) sums[static_cast<std::size_t>(values[i])] += added ? added[i] : C{1};
+    for (std::int64_t i = 0; i < self.numel(); ++i)
+      sums[static_cast<std::size_t>(values[i])] += added ? added[i] : C{1};
     store<C>(out.dtype(), out.data(), 1, size, sums.data());
   });
 }

@@ -14,7 +14,8 @@ namespace {
 void nms(const Call& call) {
   const Tensor& dets = call.tensor("dets");
   const std::int64_t n = dets.size(0);
-  call.require(dets.dim() == 2 && dets.size(1) == 4 && call.tensor("scores").numel() == n, "boxes are [n, 4], scores [n]");
+  call.require(dets.dim() == 2 && dets.size(1) == 4 && call.tensor("scores").numel() == n,
+               "boxes are [n, 4], scores [n]");
   const double threshold = call.number("iou_threshold");
   std::vector<std::int64_t> kept;
   visit_floating(dets.dtype(), [&]<typename C>(C) {
@@ -125,7 +126,8 @@ void roi_align(const Call& call) {
             for (std::int64_t i = 0; i < grid_h; ++i)
               for (std::int64_t j = 0; j < grid_w; ++j)
                 sum += sample_clamped(
-                    plane, top + static_cast<C>(y) * bin_h + (static_cast<C>(i) + C{0.5}) * bin_h / static_cast<C>(grid_h),
+                    plane,
+                    top + static_cast<C>(y) * bin_h + (static_cast<C>(i) + C{0.5}) * bin_h / static_cast<C>(grid_h),
                     left + static_cast<C>(x) * bin_w + (static_cast<C>(j) + C{0.5}) * bin_w / static_cast<C>(grid_w));
             result.data()[o++] = sum / count;
           }

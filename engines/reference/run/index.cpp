@@ -245,7 +245,8 @@ class Indexed {
 /// The one index, if it is a mask; nullptr otherwise.
 const Tensor* mask_of(const OpArgList& indices, std::size_t* at) {
   for (std::size_t i = 0; i < indices.size(); ++i)
-    if (const Tensor* index = indices[i].tensor_or_null(); index != nullptr && (index->dtype() == DType::b8 || index->dtype() == DType::u8)) {
+    if (const Tensor* index = indices[i].tensor_or_null();
+        index != nullptr && (index->dtype() == DType::b8 || index->dtype() == DType::u8)) {
       *at = i;
       return index;
     }
@@ -258,8 +259,9 @@ void index_by_mask(const Call& call, const Tensor& mask, std::size_t at) {
   const Tensor& self = call.self();
   const std::size_t masked = mask.shape().size();
   call.require(at + masked <= self.shape().size(), "the mask has more dimensions than the tensor");
-  Walk walk{mask.shape(), {Shape(self.strides().begin() + static_cast<std::ptrdiff_t>(at),
-                                 self.strides().begin() + static_cast<std::ptrdiff_t>(at + masked))}};
+  Walk walk{mask.shape(),
+            {Shape(self.strides().begin() + static_cast<std::ptrdiff_t>(at),
+                   self.strides().begin() + static_cast<std::ptrdiff_t>(at + masked))}};
   walk.shape.push_back(1);
   walk.strides[0].push_back(0);
   const Contiguous<std::int64_t> keep(mask);
