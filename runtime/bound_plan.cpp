@@ -268,8 +268,10 @@ void BoundPlan::refresh(Step& step, std::size_t index) {
       return;
     case StepKind::reference:
       for (const auto& [tensor, view] : step.reference->tensors()) {
-        const bool of_result = std::ranges::find(planned.results, view) != planned.results.end();
-        if (!of_result || !step.reference->reports_extents()) check_view(view);
+        // Results of operators that report extents get memory without a shape; one view may be operand and result.
+        const auto& results = step.reference->results();
+        const bool is_result = std::ranges::any_of(results, [&](const Tensor& result) { return &result == tensor; });
+        if (!is_result || !step.reference->reports_extents()) check_view(view);
       }
       return step.reference->rebind(plan, planned, shapes_.values);
     case StepKind::onednn:

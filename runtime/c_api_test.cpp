@@ -149,5 +149,56 @@ TEST(RuntimeC, TheExampleRunsLinkedAgainstTheRuntimeAlone) {
   EXPECT_EQ(aitune_verify_file(path.c_str()), AITUNE_NOT_FOUND);
 }
 
+TEST(RuntimeCpp, OutputsHaveTheSizeThatDataDecide) {
+  const auto file = samples::archive_of({samples::data_plan()});
+  const runtime::Module model(file, threads(1));
+  EXPECT_EQ(model.output(0).min_shape[0], 0);
+  std::vector<float> x = {0, 3, 0, -1, 5};
+  const auto outputs = model.run({runtime::view<float>({5}, x)});
+  EXPECT_THAT(outputs[0].shape(), ::testing::ElementsAre(3));
+  EXPECT_THAT(outputs[1].shape(), ::testing::ElementsAre(3, 1));
+  EXPECT_THAT(outputs[0].as<float>(), ::testing::ElementsAre(6, -2, 10));
+  EXPECT_THAT(outputs[1].as<std::int64_t>(), ::testing::ElementsAre(1, 3, 4));
+  x.assign(5, 0);
+  EXPECT_THAT(model.run({runtime::view<float>({5}, x)})[1].shape(), ::testing::ElementsAre(0, 1));
+
+  std::vector<float> y(5);
+  std::vector<std::int64_t> z(5);
+  x = {0, 0, 7, 0, 0};
+  const runtime::TensorView in = runtime::view<float>({5}, x);
+  const runtime::TensorView out[] = {runtime::view<float>({5}, y), runtime::view<std::int64_t>({5, 1}, z)};
+  EXPECT_THAT(model.run_into({&in, 1}, out)[1], ::testing::ElementsAre(1, 1));
+  EXPECT_EQ(y[0], 14.f);
+  EXPECT_EQ(z[0], 2);
+}
+
+TEST(RuntimeC, OutputsOfSizesThatDataDecideNeedTheirShapes) {
+  const auto file = samples::archive_of({samples::data_plan()});
+  aitune_module* model = nullptr;
+  ASSERT_EQ(aitune_load_from_memory(file.data(), file.size(), nullptr, &model), AITUNE_OK);
+  float x[4] = {1, 0, 0, 2}, y[4] = {};
+  std::int64_t z[4] = {};
+  const std::int64_t size[] = {4}, pairs[] = {4, 1};
+  const aitune_tensor in = {AITUNE_F32, 1, size, nullptr, x};
+  const aitune_tensor out[] = {{AITUNE_F32, 1, size, nullptr, y}, {AITUNE_I64, 2, pairs, nullptr, z}};
+  std::int64_t largest[2] = {};
+  ASSERT_EQ(aitune_output_shape(model, &in, 1, 1, largest), AITUNE_OK);
+  EXPECT_EQ(largest[0], 4);
+  EXPECT_EQ(aitune_run(model, &in, 1, out, 2), AITUNE_INVALID_ARGUMENT);
+  EXPECT_THAT(aitune_last_error(), HasSubstr("aitune_run_shapes"));
+  std::int64_t found[2] = {};
+  std::int64_t* const shapes[] = {nullptr, found};
+  EXPECT_EQ(aitune_run_shapes(model, &in, 1, out, 2, nullptr), AITUNE_INVALID_ARGUMENT);
+  ASSERT_EQ(aitune_run_shapes(model, &in, 1, out, 2, shapes), AITUNE_OK);
+  EXPECT_THAT(found, ::testing::ElementsAre(2, 1));
+  EXPECT_EQ(y[1], 4.f);
+  EXPECT_EQ(z[1], 3);
+  // Memory for fewer than there may be is refused before anything runs.
+  const std::int64_t fewer[] = {2};
+  const aitune_tensor small[] = {{AITUNE_F32, 1, fewer, nullptr, y}, out[1]};
+  EXPECT_EQ(aitune_run_shapes(model, &in, 1, small, 2, shapes), AITUNE_INVALID_ARGUMENT);
+  aitune_free(model);
+}
+
 }  // namespace
 }  // namespace aitune

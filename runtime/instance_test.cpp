@@ -275,6 +275,14 @@ TEST(Instance, HoldsSizesThatDataDecideToWhatIsPlanned) {
               HasSubstr("more than the plan has memory for"));
   EXPECT_THAT(refusal_of([&](Plan& p) { p.outputs[0].shape = {p.add(SymInt::symbol("u0") - SymInt(9))}; }),
               HasSubstr("negative"));
+  // A view that is operand and result of an operator that reports extents: what it reads is checked all the same.
+  EXPECT_THAT(refusal_of([](Plan& p) {
+                PlanStep again = p.steps[0];
+                p.views.push_back({p.views[2].buffer, DType::i64, {p.add(SymInt::symbol("u0") * SymInt(100))}});
+                again.args[0].tensor = again.results[0] = static_cast<std::uint32_t>(p.views.size() - 1);
+                p.steps.insert(p.steps.begin() + 1, again);
+              }),
+              HasSubstr("does not fit its buffer"));
   // An operator that finds nothing out.
   EXPECT_THAT(refusal_of([](Plan& p) {
                 p.steps[0].op = "aten.relu.default";

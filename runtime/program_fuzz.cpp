@@ -40,7 +40,7 @@ std::vector<Tensor> inputs_for(const Plan& plan) {
   if (values[plan.arena_bytes] > kMaxBytes) return {};
   for (const PlanTensor& output : plan.outputs) {
     std::int64_t bytes = 1;
-    for (const ExprId id : output.shape)
+    for (const ExprId id : output.memory_shape())
       if (values[id] > kMaxSize || (bytes *= std::max<std::int64_t>(1, values[id])) > kMaxBytes) return {};
   }
   return inputs;

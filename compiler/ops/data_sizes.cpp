@@ -15,7 +15,9 @@ namespace {
 using infer::Call;
 using Bound = std::optional<SymInt> (*)(const Call&);
 
-std::optional<SymInt> elements(const Call& call) { return product(call.shape("self")); }
+std::optional<SymInt> elements(const Call& call) {
+  return product(call.shape(call.has("self") ? "self" : "condition"));
+}
 std::optional<SymInt> elements_of_both(const Call& call) {
   return product(infer::broadcast(call, call.shape("self"), call.shape("mask")));
 }
@@ -39,6 +41,8 @@ const std::map<OpId, Bound>& bounds() {
   using enum OpId;
   static const std::map<OpId, Bound> table = {{aten_nonzero_default, elements},
                                               {aten_argwhere_default, elements},
+                                              {aten_nonzero_numpy_default, elements},
+                                              {aten_where_default, elements},
                                               {aten_masked_select_default, elements_of_both},
                                               {aten_index_Tensor, kept},
                                               {aten__unique_default, elements},
@@ -214,9 +218,15 @@ std::int64_t data_size_minimum(const OpInfo& op, const ArgList& args) {
 void name_data_size(Graph& graph, const OpInfo& op, const ArgList& args, std::vector<TensorType>& types,
                     const std::string& wanted) {
   if (!may_have_data_size(op) || !data_size_place(types)) return;
+  constexpr int kShort = 16;  // then the graph counts on: there may be very many
   std::string name = wanted;
-  for (int i = 0; name.empty() || graph.symbols.contains(name); ++i)
-    name = wanted.empty() ? fmt::format("u{}", i) : fmt::format("{}_{}", wanted, i + 1);
+  for (int i = 0; name.empty() || graph.symbols.contains(name); ++i) {
+    const bool counted = i < kShort;
+    if (wanted.empty())
+      name = counted ? fmt::format("u{}", i) : graph.unique_name("u");
+    else
+      name = counted ? fmt::format("{}_{}", wanted, i + 1) : graph.unique_name(wanted);
+  }
   graph.symbols[name] = {data_size_minimum(op, args), SymRange::kNoMax};
   if (const auto bound = data_size_bound(op, args)) graph.bounds[name] = *bound;
   for (TensorType& type : types) substitute(type, {{"?", SymInt::symbol(name)}});

@@ -1,5 +1,7 @@
 // Operators whose results have a size that data decide, and those that go with them: see data_sizes.h.
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/infer.h"
@@ -10,6 +12,12 @@ namespace {
 Types nonzero(const Call& call) {
   const auto rank = static_cast<std::int64_t>(call.shape("self").size());
   return {{DType::i64, {data_size(), rank}}};
+}
+
+/// The columns of nonzero's result, each a tensor.
+Types nonzero_columns(const Call& call) {
+  const std::size_t rank = call.shape(call.has("self") ? "self" : "condition").size();
+  return Types(std::max<std::size_t>(rank, 1), {DType::i64, {data_size()}});
 }
 
 Types nonzero_static(const Call& call) {
@@ -118,6 +126,7 @@ Types deform_conv2d(const Call& call) {
 void add_data_rules(RuleTable& table) {
   using enum OpId;
   table.add({aten_nonzero_default, aten_argwhere_default}, nonzero);
+  table.add({aten_nonzero_numpy_default, aten_where_default}, nonzero_columns);
   table.add({aten_nonzero_static_default}, nonzero_static);
   table.add({aten_masked_select_default}, masked_select);
   table.add({aten__unique_default, aten__unique2_default}, unique);

@@ -65,7 +65,7 @@ Types index(const Call& call) {
   return {{call.tensor("self").dtype, shape}};
 }
 
-/// x[mask] = values, with values that do not depend on how many positions the mask keeps.
+/// x[mask] = values, with values that do not depend on how many positions the mask keeps, or one for each.
 void check_mask_put(const Call& call, std::size_t at) {
   const SymShape& self = call.shape("self");
   const ArgList& indices = call["indices"].list();
@@ -76,10 +76,11 @@ void check_mask_put(const Call& call, std::size_t at) {
   SymShape values = call.shape("values");
   const bool one = values.size() == rest.size() + 1 && values[0].is(1);
   const bool alone = std::ranges::count_if(indices, &Arg::is_value) == 1;
-  if (!alone || (values.size() > rest.size() && !one))
-    throw Unsupported("writing as many values as a mask keeps needs a size that depends on data", call.op().name,
-                      "Write one value for all positions of the mask, or use torch.where");
-  if (one) values.erase(values.begin());
+  const bool each = at == 0 && values.size() == rest.size() + 1;
+  if (!alone || (values.size() > rest.size() && !one && !each))
+    throw Unsupported("writing as many values as a mask keeps, beside other indices or along a later dimension",
+                      call.op().name, "Write one value for all positions of the mask, or use torch.where");
+  if (one || each) values.erase(values.begin());
   call.require(broadcast(call, rest, values) == rest, "the values have more elements than the masked positions");
 }
 

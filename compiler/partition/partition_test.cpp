@@ -202,5 +202,37 @@ TEST(CutLevels, RandomGraphs) {
   }
 }
 
+constexpr const char* kDataText = R"(graph(%x: f32[s0]) where s0 in [1,16] {
+  %p: i64[u0,1] = aten.nonzero.default(%x)
+  %z: f32[u0,2] = aten.zeros.default([u0, 2])
+  %y: f32[u0,2] = aten.relu.default(%z)
+  return %y
+})";
+
+TEST(Partition, WhatUsesASizeRunsBehindTheNodeThatDataTellIt) {
+  const Graph graph = parse_graph(kDataText);
+  const FakeEngine cpu = without("aten.nonzero.default");
+  const CompileEngine* engines[] = {&cpu, &all()};
+  const Partition parts = partition(graph, engines, {});
+  ASSERT_EQ(parts.blocks.size(), 2U);
+  EXPECT_THAT(ops(parts.blocks[0]), ElementsAre("aten.nonzero.default"));
+  EXPECT_THAT(ops(parts.blocks[1]), ElementsAre("aten.zeros.default", "aten.relu.default"));
+}
+
+TEST(Partition, FallbackOfOperatorsWhoseSizeDataDecide) {
+  const Graph graph = parse_graph(kDataText);
+  const FakeEngine cpu("cpu", [](const Node&) { return true; });
+  const CompileEngine* engines[] = {&cpu, &all()};
+  EXPECT_TRUE(partition(graph, engines, {}).fallbacks.empty());
+  PartitionOptions options;
+  options.fallback_data_dependent_ops = true;
+  const Partition parts = partition(graph, engines, {}, options);
+  ASSERT_EQ(parts.fallbacks.size(), 1U);
+  EXPECT_EQ(parts.fallbacks[0].op, "aten.nonzero.default");
+  EXPECT_THAT(parts.fallbacks[0].reason, HasSubstr("fallback_data_dependent_ops is set"));
+  options.require_full_compilation = true;
+  EXPECT_THROW(partition(graph, engines, {}, options), Unsupported);
+}
+
 }  // namespace
 }  // namespace aitune

@@ -25,6 +25,8 @@ void add_elementwise_rules(DecomposeRules& rules);  ///< decompose_elementwise.c
 void add_index_rules(DecomposeRules& rules);        ///< decompose_index.cpp
 void add_reduction_rules(DecomposeRules& rules);    ///< decompose_reduction.cpp
 void add_data_rules(DecomposeRules& rules);         ///< decompose_data.cpp
+/// x[mask] = values with a value for each position that the mask keeps (decompose_data.cpp).
+Replacement put_by_mask(Inserter& insert, Node& node);
 
 // Rules for what the rules of decompose_network.cpp leave of an operator.
 /// Adaptive average pooling with windows of different sizes: a product with the matrix of means along each dim.

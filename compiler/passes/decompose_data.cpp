@@ -53,6 +53,19 @@ Replacement argwhere(Inserter& insert, Node& node) {
   return {{insert.call_typed("aten.nonzero.default", {node.args.at(0)}, {node.output()->type})->output()}};
 }
 
+Replacement nonzero_columns(Inserter& insert, Node& node) {
+  Value* self = node.args.at(0).value();
+  const std::size_t rank = node.outputs.size();
+  if (self->type.shape.empty()) self = insert.view(self, {1});
+  const SymInt size = node.output()->type.shape[0];
+  const SymShape shape = {size, static_cast<std::int64_t>(rank)};
+  Value* rows = insert.call_typed("aten.nonzero.default", {self}, {{DType::i64, shape}})->output();
+  std::vector<Value*> columns;
+  for (std::size_t d = 0; d < rank; ++d)
+    columns.push_back(insert.call("aten.select.int", {rows, SymInt(1), SymInt(static_cast<std::int64_t>(d))}));
+  return columns;
+}
+
 /// Which element each result repeats, then a selection.
 Replacement repeat_interleave(Inserter& insert, Node& node) {
   Value *self = node.args.at(0).value(), *repeats = node.args.at(1).value();
@@ -72,10 +85,28 @@ Replacement repeat_interleave(Inserter& insert, Node& node) {
 
 }  // namespace
 
+/// x[mask] = values, a value for each kept position. Where the values are known by the same mask, equal nodes become
+/// one and with them the sizes; else the runtime checks that there are as many.
+Replacement put_by_mask(Inserter& insert, Node& node) {
+  const ArgList& indices = node.args.at(1).list();
+  if (indices.size() != 1 || !indices[0].is_value() || indices[0].value()->type.dtype != DType::b8) return std::nullopt;
+  Value *self = node.args.at(0).value(), *mask = indices[0].value(), *values = node.args.at(2).value();
+  SymShape shape = self->type.shape;
+  shape.erase(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(mask->type.shape.size()));
+  shape.insert(shape.begin(), product(mask->type.shape));
+  Value* rows = insert.call("aten.nonzero.default", {insert.view(mask, {shape[0]})});
+  Value* positions = insert.view(rows, {rows->type.shape[0]});
+  Value* put = insert.call("aten.index_put.default",
+                           {insert.view(self, shape), ArgList{positions}, values, argument(node, "accumulate")});
+  return {{insert.view(put, self->type.shape)}};
+}
+
 void add_data_rules(DecomposeRules& rules) {
   rules["aten.index.Tensor"] = index_by_mask;
   rules["aten.masked_select.default"] = masked_select;
   rules["aten.argwhere.default"] = argwhere;
+  rules["aten.nonzero_numpy.default"] = nonzero_columns;
+  rules["aten.where.default"] = nonzero_columns;
   rules["aten.repeat_interleave.self_Tensor"] = repeat_interleave;
 }
 

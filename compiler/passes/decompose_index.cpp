@@ -72,6 +72,7 @@ Replacement index_put_mask(Inserter& insert, Node& node) {
   SymShape mask_shape = mask->type.shape;
   mask_shape.insert(mask_shape.end(), rest, SymInt(1));
   SymShape values_shape = values->type.shape;
+  if (values_shape.size() > rest && !values_shape[0].is(1)) return put_by_mask(insert, node);
   if (values_shape.size() > rest)  // the dimension of the kept positions, of size 1
     values_shape.erase(values_shape.begin(), values_shape.end() - static_cast<std::ptrdiff_t>(rest));
   Value* chosen = insert.cast(insert.view(values, values_shape), self->type.dtype);

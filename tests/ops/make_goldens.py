@@ -2029,6 +2029,22 @@ def nonzero(name):
     yield C(torch.ones(2, 2))
 
 
+@cases("nonzero_numpy where")
+def nonzero_columns(name):
+    yield C(R(3, 4, dtype=b8))
+    yield C(R(7))
+    yield C(torch.tensor(True))
+    yield C(torch.zeros(2, 3, 2, dtype=b8))
+
+
+@cases("index_put index_put_")
+def index_put_each(name):
+    mask = torch.tensor([True, False, True, True])
+    yield C(R(4, 3), [mask], R(3, 3))
+    yield C(R(2, 2), [mask.reshape(2, 2)], R(3), True)
+    yield C(R(4, dtype=i64), [~mask & mask], R(0, dtype=i64))
+
+
 @cases("nonzero_static")
 def nonzero_static(name):
     for size in (0, 3, 40):

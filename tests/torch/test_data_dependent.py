@@ -103,6 +103,62 @@ class Detection(torch.nn.Module):
         return boxes, scores, torch.softmax(self.classes(pooled.mean((2, 3))), -1)
 
 
+class Positions(torch.nn.Module):
+    """Positions as tuples, and sums by them."""
+
+    def forward(self, x):
+        a, b = torch.where(x > 0)
+        c, d = torch.nonzero(x < 0, as_tuple=True)
+        return x[a, b], c + d, x.sum() + torch.zeros(64).index_add(0, a, x[a, b]).sum()
+
+
+class WriteBack(torch.nn.Module):
+    """What a mask keeps is computed apart and written back."""
+
+    def forward(self, x):
+        keep = x[:, 0] > 0
+        y = x.clone()
+        y[keep] = torch.tanh(x[keep]) * 2
+        z = x.clone()
+        z[x > 1] = x[x > 1] - 1
+        return y, z
+
+
+class RowsOfAll(torch.nn.Module):
+    """Normalisations, products, joins and sorts of rows that data decide."""
+
+    def forward(self, x):
+        r = x[x[:, 0] > 0]
+        return (torch.softmax(r, 1), torch.nn.functional.layer_norm(r, (6,)), r @ r.T, r.T @ r, torch.cat([r, r[:, :2]], 1),
+                torch.cat([x, r], 0), r.cumsum(0), torch.sort(r, 0)[0], r.reshape(-1, 2, 3).sum(1),
+                r * torch.arange(r.shape[0])[:, None])
+
+
+class Regions(torch.nn.Module):
+    """Convolutions and pooling with padding on as many images as are kept: halos move with the size."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Conv2d(1, 8, 3, padding=1)
+        self.second = torch.nn.Conv2d(8, 4, 3, padding=1)
+        self.out = torch.nn.Linear(16, 5)
+
+    def forward(self, x):
+        images = torch.nn.functional.pad(x, (0, 3)).reshape(-1, 1, 3, 3)[x[:, 0] > 0]
+        y = self.second(torch.relu(self.first(images)))
+        return self.out(torch.nn.functional.max_pool2d(y, 3, 2, 1).flatten(1))
+
+
+class CountedRows(torch.nn.Module):
+    """How many are kept is a number of the program, and a size."""
+
+    def forward(self, x):
+        n = (x[:, 0] > 0).sum().item()
+        torch._check(n >= 0)
+        torch._check(n <= x.shape[0])
+        return torch.sort(x[:, 1], descending=True)[0][:n] * 2, x.narrow(0, 0, n) * n
+
+
 class Static(torch.nn.Module):
     def forward(self, x):
         return torch.nonzero_static(x > 0, size=20)
@@ -136,7 +192,8 @@ def check(model, samples, tmp_path, dynamic_shapes=None, settings=(), compiled=T
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
-@pytest.mark.parametrize("make", [Nonzero, MaskedRows, MaskedSelect, TwoMasks, WholeMask, Unique, Static])
+@pytest.mark.parametrize("make", [Nonzero, MaskedRows, MaskedSelect, TwoMasks, WholeMask, Unique, Static, Positions, WriteBack,
+                                  RowsOfAll, Regions, CountedRows])
 def test_extents_follow_the_data(make, dynamic, tmp_path, generator):
     check(make(), mixed(generator, dynamic), tmp_path, {"x": {0: ROWS}} if dynamic else None,
           compiled=make not in (Unique,))
@@ -189,15 +246,33 @@ def test_fallback_is_as_asked(tmp_path, generator):
     assert result.status != 0 and "aten.nonzero.default" in result.err, str(result)
 
 
+class CountedSlice(torch.nn.Module):
+    def forward(self, x):
+        n = int((x[:, 0] > 0).sum())
+        return x[:n] * 2, torch.zeros(n, 2) + 1
+
+
 @pytest.mark.parametrize("make", [MaskedRows, MaskedSelect, Nonzero])
+def test_fx(make, tmp_path, generator):
+    model, samples = make().eval(), mixed(generator, False)
+    torch.save(torch.fx.symbolic_trace(model), tmp_path / "model.pt")
+    run_form("fx", model, samples, tmp_path)
+
+
+@pytest.mark.parametrize("make", [MaskedRows, MaskedSelect, Nonzero, CountedSlice])
 def test_torchscript(make, tmp_path, generator):
     model, samples = make().eval(), mixed(generator, False)
     torch.jit.script(model).save(tmp_path / "model.pt")
+    run_form("ts", model, samples, tmp_path)
+
+
+def run_form(form, model, samples, tmp_path):
     file = support.write_inputs(tmp_path / "in0.npz", samples[0])
-    support.must("tune", tmp_path / "model.pt", "-i", file, "-o", tmp_path / "model.ait", *support.FAST)
+    support.must("tune", tmp_path / "model.pt", "-i", file, "-o", tmp_path / "model.ait", "--ir", form,
+                 *support.FAST)
     for sample in samples:
         file = support.write_inputs(tmp_path / "in.npz", sample)
         support.must("run", tmp_path / "model.ait", "-i", file, "-o", tmp_path / "out.npz")
         with torch.no_grad():
             expected = support.tensors_of(model(*sample))
-        support.check_same(support.read_outputs(tmp_path / "out.npz"), expected, support.FP32_BOUND, "script")
+        support.check_same(support.read_outputs(tmp_path / "out.npz"), expected, support.FP32_BOUND, form)

@@ -263,5 +263,19 @@ TEST(Import, PicklesThatCallSomethingAreRefused) {
   }
 }
 
+TEST(ImportPt2, SizesThatDataDecideAreDefinedByNodes) {
+  const Graph graph = import_pt2(fixture("data_sizes")).graph;
+  verify(graph, "import");
+  const std::string text = print(graph);
+  // The number's limit is what the model asserts; the mask's that of its operator. The same mask again has a name of
+  // its own until lowering finds out.
+  EXPECT_THAT(text, testing::ContainsRegex("u0 in \\[0,16\\] <= \\((s[0-9]+)\\)"));
+  EXPECT_THAT(text, testing::ContainsRegex("u1 in \\[0,16\\] <= \\((s[0-9]+)\\), u1_1 in"));
+  EXPECT_THAT(text, HasSubstr(": u8[u0,0] = aten.item.default(%n)"));
+  EXPECT_THAT(text, HasSubstr(": f32[u1,3] = aten.index.Tensor(%x, [%"));
+  EXPECT_THAT(text, testing::ContainsRegex(": i64\\[u[0-9]+,1\\] = aten.nonzero.default"));
+  EXPECT_EQ(text.find("_assert"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace aitune

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "compiler/graph/text.h"
 #include "compiler/import/dynamo/arguments.h"
 #include "compiler/import/dynamo/regions.h"
 #include "compiler/import/dynamo/source_location.h"
@@ -120,7 +121,8 @@ void check_same_elements(const JsonView& node, const OpInfo& op, const ArgList& 
 std::string declared_symbol(const std::optional<SymInt>& size) {
   std::vector<std::string> names;
   if (size) size->collect_symbols(names);
-  return names.size() == 1 && *size == SymInt::symbol(names[0]) ? names[0] : "data";
+  const bool symbol = names.size() == 1 && *size == SymInt::symbol(names[0]);
+  return symbol && is_name(names[0]) && !is_reserved_word(names[0]) ? names[0] : "data";
 }
 
 void name_result_size(const std::vector<std::optional<JsonView>>& names, const Scope& scope, const OpInfo& op,

@@ -78,8 +78,15 @@ void reserve_input_symbols(Graph& graph) {
 
 void import_symbols(const JsonView& root, Graph& graph) {
   std::map<std::string, const Node*> by_data;
-  for (const auto& node : graph.nodes())
-    if (const auto symbol = data_symbol(*node)) by_data[symbol->name] = node.get();
+  std::set<std::string> used;
+  for (const auto& node : graph.nodes()) {
+    if (const auto symbol = data_symbol(*node)) {
+      if (used.contains(symbol->name))
+        root.corrupt(fmt::format("the size {} is used before data decide it", printable(symbol->name)));
+      by_data[symbol->name] = node.get();
+    }
+    for (std::string& name : symbols_of(*node)) used.insert(std::move(name));
+  }
   const auto constraints = root.find("range_constraints");
   for (const std::string& name : symbols_in_use(graph)) {
     const auto definer = by_data.find(name);

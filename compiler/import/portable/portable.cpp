@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "compiler/import/pickle/torch_pickle.h"
 #include "compiler/import/portable/sizes.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune {
@@ -173,6 +174,17 @@ class ProgramWriter {
                         {"kind", expected.keyword_only ? 2 : 1}});
     }
     Json outputs = Json::array();
+    const bool is_number =
+        node.op->id == OpId::aten_item_default || node.op->id == OpId::aten__local_scalar_dense_default;
+    if (is_number) {
+      const std::string name = unique_.make(node.output()->name);
+      sizes_.define(name, SymInt::symbol(data_symbol(node)->name));
+      nodes_.push_back({{"target", "torch.ops." + std::string(node.op_name())},
+                        {"inputs", inputs},
+                        {"outputs", Json::array({{{"as_sym_int", {{"as_name", name}}}}})},
+                        {"metadata", metadata(node.source)}});
+      return;
+    }
     for (const Value* output : node.outputs) {
       const std::string name = unique_.make(output->name);
       names_[output] = name;

@@ -150,6 +150,11 @@ Json SizeNodes::atom(const SymInt::Atom& atom) {
   return made_.emplace(value.str(), made).first->second;
 }
 
+void SizeNodes::define(const std::string& name, const SymInt& size) {
+  values_[name] = size_json(size, graph_.symbols);
+  made_[size.str()] = {{"as_name", name}};
+}
+
 Json SizeNodes::symbol(const SymInt& size, const std::string& name) {
   // Inputs first, then what nodes so far have made: data may decide a size.
   std::vector<const Value*> values(graph_.inputs.begin(), graph_.inputs.end());

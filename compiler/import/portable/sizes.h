@@ -33,6 +33,8 @@ class SizeNodes {
 
   /// {"as_int": 3} or {"as_name": "mul_1"}. Unsupported for a symbol that no input dimension has by itself.
   Json argument(const SymInt& size);
+  /// `size` is what the node `name` gives.
+  void define(const std::string& name, const SymInt& size);
   /// The program's sym_int_values.
   const Json& values() const { return values_; }
 

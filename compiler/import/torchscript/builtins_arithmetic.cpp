@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "compiler/import/torchscript/builtins.h"
+#include "compiler/import/torchscript/operators.h"
 
 namespace aitune::torchscript {
 namespace {
@@ -379,9 +380,13 @@ Result absolute(Call& call) {
 std::optional<Val> inner_number(Call& call) {
   if (call.size() != 1) return std::nullopt;
   if (call[0].get<Unknown>() != nullptr) return call[0];
-  if (call[0].get<Value*>() != nullptr) {
-    auto known = call.evaluator.known_number(call[0]);
-    return known ? std::move(known) : Val(Unknown{"it depends on the data of a tensor"});
+  if (const auto* tensor = call[0].get<Value*>()) {
+    if (auto known = call.evaluator.known_number(call[0])) return known;
+    // A whole number may become a size.
+    const DType type = (*tensor)->type.dtype;
+    if (!is_floating(type) && !is_complex(type) && type != DType::b8)
+      return call_operator(call.evaluator, "item", {call[0]}, {});
+    return Val(Unknown{"it depends on the data of a tensor"});
   }
   return call.evaluator.known_number(call[0]);
 }

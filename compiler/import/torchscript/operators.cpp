@@ -231,6 +231,8 @@ void check_same_elements(Evaluator& evaluator, const OpInfo& op, const ArgList& 
 }
 
 Val results_of(const OpInfo& op, const Node& node) {
+  if (op.id == OpId::aten_item_default || op.id == OpId::aten__local_scalar_dense_default)
+    return SymInt::symbol(data_symbol(node)->name);
   Vals values;
   for (Value* output : node.outputs) values.emplace_back(output);
   if (op.variadic_results) return make_list(std::move(values));

@@ -21,6 +21,11 @@ std::vector<std::int64_t> nonzero_positions(const Tensor& t) {
       if (set) positions.push_back(i);
     }
   };
+  if (dtype_size(t.dtype()) == 1) {  // masks: no copy in another type
+    const Tensor whole = t.contiguous();
+    collect(whole.as<std::uint8_t>(), 1);
+    return positions;
+  }
   if (is_complex(t.dtype())) {
     const Tensor whole = t.contiguous();
     if (t.dtype() == DType::c64)
@@ -49,9 +54,24 @@ void nonzero(const Call& call) {
   for (std::size_t i = 0; i < positions.size(); ++i) write_indices(positions[i], shape, out + i * shape.size());
 }
 
+/// The same, a tensor for each dimension.
+void nonzero_columns(const Call& call) {
+  const Tensor& self = call.tensor(call.has("self") ? "self" : "condition");
+  const Shape shape = self.dim() == 0 ? Shape{1} : self.shape();
+  const auto positions = nonzero_positions(self);
+  call.require(call.out_count() == shape.size(), "there must be a result for each dimension");
+  for (std::size_t d = 0; d < shape.size(); ++d) call.sized_out(d, {static_cast<std::int64_t>(positions.size())});
+  std::vector<std::int64_t> indices(shape.size());
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    write_indices(positions[i], shape, indices.data());
+    for (std::size_t d = 0; d < shape.size(); ++d) call.out(d).as<std::int64_t>()[i] = indices[d];
+  }
+}
+
 void nonzero_static(const Call& call) {
   const Shape& shape = call.self().shape();
   const auto positions = nonzero_positions(call.self());
+  call.require(call.out().dim() == 2 && call.out().size(1) == call.self().dim(), "the result has another shape");
   auto* out = call.out().as<std::int64_t>();
   std::fill_n(out, call.out().numel(), call.integer("fill_value"));
   const auto rows = static_cast<std::size_t>(call.out().size(0));
@@ -73,6 +93,7 @@ void masked_select(const Call& call) {
       return i < missing ? 1 : t.shape()[i - missing];
     };
     shape[i] = size(self) == 1 ? size(mask) : size(self);
+    call.require(size(mask) == shape[i] || size(mask) == 1, "the mask does not broadcast to the tensor");
   }
   self = view(self, shape, broadcast_strides(self, shape)).contiguous();
   mask = view(mask, shape, broadcast_strides(mask, shape));
@@ -238,6 +259,7 @@ void item(const Call& call) {
 void add_data_kernels(KernelTable& table) {
   using enum OpId;
   table.add_sized({aten_nonzero_default, aten_argwhere_default}, nonzero);
+  table.add_sized({aten_nonzero_numpy_default, aten_where_default}, nonzero_columns);
   table.add({aten_nonzero_static_default}, nonzero_static);
   table.add_sized({aten_masked_select_default}, masked_select);
   table.add_sized({aten__unique_default, aten__unique2_default}, unique<true>);

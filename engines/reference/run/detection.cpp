@@ -13,9 +13,9 @@ namespace {
 /// Boxes from the best score on, without those that overlap a better one too much.
 void nms(const Call& call) {
   const Tensor& dets = call.tensor("dets");
-  const std::int64_t n = dets.size(0);
-  call.require(dets.dim() == 2 && dets.size(1) == 4 && call.tensor("scores").numel() == n,
+  call.require(dets.dim() == 2 && dets.size(1) == 4 && call.tensor("scores").numel() == dets.size(0),
                "boxes are [n, 4], scores [n]");
+  const std::int64_t n = dets.size(0);
   const double threshold = call.number("iou_threshold");
   std::vector<std::int64_t> kept;
   visit_floating(dets.dtype(), [&]<typename C>(C) {
@@ -90,19 +90,24 @@ C sample_zeros(const Plane<C>& p, C y, C x) {
          fy * fx * at(y0 + 1, x0 + 1);
 }
 
-/// How many samples a bin takes along an axis; regions out of all bounds take no more than any image has pixels.
+constexpr std::int64_t kMostSamples = 1 << 12;  // along an axis of a bin
+
+/// How many samples a bin takes along an axis; regions out of all bounds take no more than an image has pixels.
 std::int64_t grid_size(std::int64_t ratio, double bin) {
-  constexpr double kMost = 1 << 15;
   if (ratio > 0) return ratio;
-  return std::isnan(bin) ? 0 : static_cast<std::int64_t>(std::clamp(std::ceil(bin), 0.0, kMost));
+  constexpr double most = kMostSamples;
+  return std::isnan(bin) ? 0 : static_cast<std::int64_t>(std::clamp(std::ceil(bin), 0.0, most));
 }
 
 void roi_align(const Call& call) {
   const Tensor &input = call.tensor("input"), &rois = call.tensor("rois");
+  call.require(input.dim() == 4 && rois.dim() == 2 && rois.size(1) == 5, "images are [n, c, h, w], regions [n, 5]");
   const std::int64_t batch = input.size(0), channels = input.size(1), height = input.size(2), width = input.size(3);
   const std::int64_t rows = call.integer("pooled_height"), columns = call.integer("pooled_width");
   const std::int64_t ratio = call.integer("sampling_ratio");
   const bool aligned = call.boolean("aligned");
+  call.require(call.out().shape() == Shape{rois.size(0), channels, rows, columns}, "the result has another shape");
+  call.require(ratio <= kMostSamples && (height > 0 && width > 0), "there are too many samples, or no pixels");
   visit_floating(input.dtype(), [&]<typename C>(C) {
     const Contiguous<C> images(input), regions(rois);
     Result<C> result(call.out());
@@ -150,6 +155,8 @@ struct Deformed {
 
 void deform_conv2d(const Call& call) {
   const Tensor &input = call.tensor("input"), &weight = call.tensor("weight");
+  call.require(input.dim() == 4 && weight.dim() == 4 && call.out().dim() == 4 && call.out().size(0) == input.size(0),
+               "tensors are [n, c, h, w]");
   const Deformed g(call);
   const bool use_mask = call.boolean("use_mask");
   const std::int64_t channels = input.size(1), height = input.size(2), width = input.size(3);

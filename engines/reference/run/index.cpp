@@ -258,7 +258,9 @@ void index_by_mask(const Call& call, const Tensor& mask, std::size_t at) {
   if (!call.allocates()) call.unsupported("indexing with a mask");
   const Tensor& self = call.self();
   const std::size_t masked = mask.shape().size();
-  call.require(at + masked <= self.shape().size(), "the mask has more dimensions than the tensor");
+  call.require(at + masked <= self.shape().size() && std::equal(mask.shape().begin(), mask.shape().end(),
+                                                                self.shape().begin() + static_cast<std::ptrdiff_t>(at)),
+               "the mask has another shape than the tensor");
   Walk walk{mask.shape(),
             {Shape(self.strides().begin() + static_cast<std::ptrdiff_t>(at),
                    self.strides().begin() + static_cast<std::ptrdiff_t>(at + masked))}};
@@ -291,6 +293,26 @@ void index(const Call& call) {
   Indexed(call, self).for_each([&](std::int64_t i, std::int64_t offset) { copy_item(call.out(), i, self, offset); });
 }
 
+/// Values for the kept positions, in their order, each written where its position is.
+void spread_values(const Call& call, const Tensor& mask, Tensor& spread) {
+  const Tensor& values = call.tensor("values");
+  call.require(
+      mask.dim() <= spread.dim() && std::equal(mask.shape().begin(), mask.shape().end(), spread.shape().begin()),
+      "the mask has another shape than the tensor");
+  Shape rest(spread.shape().begin() + mask.dim(), spread.shape().end());
+  rest.insert(rest.begin(), mask.numel());
+  Tensor rows = view(spread, rest, contiguous_strides(rest));
+  const Contiguous<std::int64_t> keep(mask);
+  std::int64_t next = 0;
+  for (std::int64_t i = 0; i < mask.numel(); ++i) {
+    if (keep[i] == 0) continue;
+    call.require(next < values.size(0), "the mask keeps more positions than there are values");
+    Tensor to = select(rows, 0, i);
+    copy_elements(to, select(values, 0, next++));
+  }
+  call.require(next == values.size(0), "there are more values than positions that the mask keeps");
+}
+
 /// The values broadcast over every position, and those of the mask are taken.
 void put_masked(const Call& call, const Tensor& mask, std::size_t at) {
   Tensor& out = call.out();
@@ -300,13 +322,17 @@ void put_masked(const Call& call, const Tensor& mask, std::size_t at) {
   mask_shape.insert(mask_shape.end(), rest, 1);
   mask_strides.insert(mask_strides.end(), rest, 0);
   Shape value_shape = values.shape(), value_strides = values.strides();
-  if (value_shape.size() > rest) {
-    call.require(value_shape.size() == rest + 1 && value_shape[0] == 1, "values for each position of a mask");
-    value_shape.erase(value_shape.begin());
-    value_strides.erase(value_strides.begin());
-  }
   Tensor spread(out.dtype(), out.shape());
-  copy_elements(spread, view(values, value_shape, value_strides));
+  if (value_shape.size() > rest && value_shape[0] != 1) {
+    call.require(at == 0 && value_shape.size() == rest + 1, "the values do not fit the mask");
+    spread_values(call, mask, spread);
+  } else {
+    if (value_shape.size() > rest) {
+      value_shape.erase(value_shape.begin());
+      value_strides.erase(value_strides.begin());
+    }
+    copy_elements(spread, view(values, value_shape, value_strides));
+  }
   Tensor keep(DType::i64, out.shape());
   copy_elements(keep, view(mask, mask_shape, mask_strides));
   const auto* kept = keep.as<std::int64_t>();

@@ -1,7 +1,8 @@
 """Makes the small programs that the importer's tests read: python make_testdata.py [NAME ...]
 
 Run it with each PyTorch whose layout is to be tested; the file is named after that version: small_2_15.pt2.
-All programs are also made by the newest one: mutates.pt2, unknown_ops.pt2, symbols.pt2, constants.pt2.
+All programs are also made by the newest one: mutates.pt2, unknown_ops.pt2, symbols.pt2,
+data_sizes.pt2, constants.pt2.
 """
 
 import pathlib
@@ -69,6 +70,17 @@ class Constants(nn.Module):
         return torch.nn.functional.gelu(y.to(torch.float32), approximate="tanh"), x[None].expand(2, 3, 4), x.mean()
 
 
+class DataSizes(nn.Module):
+    """Sizes that data decide: of a mask, twice, of positions, and a number with a limit."""
+
+    def forward(self, x, n):
+        k = n.item()
+        torch._check(k >= 0)
+        torch._check(k <= x.shape[0])
+        keep = x[:, 0] > 0
+        return x[keep] + (x * 2)[keep], torch.nonzero(keep), x[:k]
+
+
 def save(name, model, inputs, shapes=None):
     torch.manual_seed(0)
     program = torch.export.export(model.eval(), inputs, dynamic_shapes=shapes, strict=False)
@@ -93,6 +105,7 @@ def main():
             "mutates": (Mutates(), (torch.randn(2, 3),)),
             "unknown_ops": (UnknownOps(), (torch.rand(2, 3),)),
             "symbols": (Symbols(), pair, ({0: batch, 1: length}, {0: 2 * batch, 1: length})),
+            "data_sizes": (DataSizes(), (torch.randn(5, 3), torch.tensor(2)), ({0: batch}, None)),
             "constants": (Constants(), (torch.randn(3, 4), torch.rand(3, 4) > 0.5)),
         }
     for name in sys.argv[1:] or programs:
