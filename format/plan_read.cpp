@@ -87,6 +87,7 @@ PlanStep read_step(const fbs::Step& s) {
     const auto* first = reinterpret_cast<const std::byte*>(p->data());
     step.payload.assign(first, first + p->size());
   }
+  step.ranges = ids(s.ranges());
   return step;
 }
 

@@ -12,6 +12,10 @@ BuiltPlan kernel_plan();
 /// by a fill step.
 BuiltPlan reference_plan();
 
+/// y[4] = x[4] doubled n[] times, by a loop of at most 10 trips; z[4] = y if the bool c[] is true, -y otherwise. Steps
+/// of the reference engine inside of a loop and of a branch.
+BuiltPlan control_plan();
+
 /// A view over a whole fresh buffer.
 std::uint32_t add_view(Plan& plan, BufferSpace space, std::uint32_t index, ExprId offset, DType dtype,
                        std::vector<ExprId> shape);

@@ -1,8 +1,13 @@
 #include "compiler/tuning/build.h"
 
+#include <algorithm>
+#include <deque>
+#include <map>
 #include <memory>
+#include <set>
 
 #include "base/error.h"
+#include "compiler/graph/regions.h"
 #include "engines/cpu/compile/engine.h"
 #include "engines/reference/compile/engine.h"
 
@@ -22,15 +27,159 @@ struct Engines {
   const CompileEngine& fallback() const { return *list.back(); }
 };
 
-void add_block_outputs(const Block& block, PlanBuilder& plan) {
-  for (const Value* value : block.outputs)
-    plan.block().outputs.push_back(plan.add_view(plan.buffer_of(*value), value->type.dtype, value->type.shape));
-}
+/// Builds a graph, and the graphs inside of it, into one plan.
+class Builder {
+ public:
+  Builder(const BuildOptions& options, const EngineOptions& engine_options, PlanBuilder& plan, BuildResult& result)
+      : options_(options),
+        engine_options_(engine_options),
+        engines_(options.settings.engine),
+        plan_(plan),
+        result_(result) {
+    partition_options_.min_block_size = options.settings.min_block_size;
+    partition_options_.torch_executed_ops = options.settings.torch_executed_ops;
+    partition_options_.require_full_compilation = options.settings.require_full_compilation;
+  }
+
+  void build(const Graph& graph) {
+    // The plan knows places by values, regions' among them: all of them live as long as it is built.
+    const Partition& parts = parts_.emplace_back(partition(graph, engines_.list, engine_options_, partition_options_));
+    for (const Fallback& fallback : parts.fallbacks) add(fallback);
+    for (const Block& block : parts.blocks) {
+      const std::uint32_t index =
+          plan_.begin_block(block.is_control() ? "control" : std::string(block.engine->name()), block.fallback_reason);
+      if (block.is_control())
+        control(block);
+      else
+        compile(block);
+      for (const Value* value : block.outputs)
+        plan_.block(index).outputs.push_back(
+            plan_.add_view(plan_.buffer_of(*value), value->type.dtype, value->type.shape));
+    }
+  }
+
+ private:
+  void add(const Fallback& fallback) {
+    for (Fallback& known : result_.fallbacks)
+      if (known.op == fallback.op && known.reason == fallback.reason) {
+        known.count += fallback.count;
+        return;
+      }
+    result_.fallbacks.push_back(fallback);
+  }
+
+  void compile(const Block& block) {
+    try {
+      block.engine->compile(block, engine_options_, plan_);
+    } catch (const Unsupported& error) {
+      if (options_.settings.pass_through_build_failures || block.engine == &engines_.fallback()) throw;
+      result_.warnings.push_back(block.name + " goes to the reference engine: " + error.what());
+      plan_.block().engine = engines_.fallback().name();
+      plan_.block().why = error.what();
+      engines_.fallback().compile(block, engine_options_, plan_);
+    }
+  }
+
+  void control(const Block& block) {
+    const Node& node = *block.graph.nodes().front();
+    std::map<const Value*, const Value*> outer;  // by the block's own values
+    for (std::size_t i = 0; i < block.inputs.size(); ++i) outer[block.graph.inputs[i]] = block.inputs[i];
+    const auto buffer = [&](const Value* value) {
+      const auto found = outer.find(value);
+      return plan_.buffer_of(found == outer.end() ? *value : *found->second);
+    };
+    std::vector<std::uint32_t> operands, results;
+    for (const Value* operand : region_operands(node)) operands.push_back(buffer(operand));
+    for (const Value* output : node.outputs) {
+      const auto leaves = std::ranges::find(block.graph.outputs, output);
+      results.push_back(
+          leaves == block.graph.outputs.end()
+              ? new_buffer(output->type)
+              : plan_.buffer_of(*block.outputs[static_cast<std::size_t>(leaves - block.graph.outputs.begin())]));
+    }
+    PlanStep step;
+    step.kind = is_if(node) ? StepKind::branch : StepKind::loop;
+    step.name = is_if(node) ? "if" : "loop";
+    step.sources = {plan_.add_source(node)};
+    if (is_if(node))
+      branch(node, std::move(step), buffer(node.args[0].value()), operands, results);
+    else
+      loop(node, std::move(step), operands, results);
+  }
+
+  void branch(const Node& node, PlanStep step, std::uint32_t condition, const std::vector<std::uint32_t>& operands,
+              const std::vector<std::uint32_t>& results) {
+    step.buffers = {condition};
+    const std::size_t control = plan_.open_control(std::move(step));
+    region(*node.regions[0], operands, results);
+    const std::size_t middle = plan_.step_count();
+    region(*node.regions[1], operands, results);
+    plan_.close_control(control, middle);
+  }
+
+  /// The results' buffers hold the carried values. A trip computes its own into buffers aside, since it reads the old
+  /// ones until its end.
+  void loop(const Node& node, PlanStep step, std::vector<std::uint32_t> operands,
+            const std::vector<std::uint32_t>& carried) {
+    for (std::size_t i = 0; i < carried.size(); ++i) {
+      plan_.add_copy(operands[i], carried[i], node.outputs[i]->type);
+      operands[i] = carried[i];
+    }
+    const Graph &condition = *node.regions[0], &body = *node.regions[1];
+    const std::uint32_t flag = new_buffer(condition.outputs[0]->type);
+    step.buffers = {flag};
+    step.buffers.insert(step.buffers.end(), carried.begin(), carried.end());
+    if (!node.args[2].is_none()) step.params = {plan_.expr(node.args[2].sym())};
+    const std::size_t control = plan_.open_control(std::move(step));
+    region(condition, operands, {flag});
+    const std::size_t middle = plan_.step_count();
+    std::vector<std::uint32_t> next;
+    for (std::size_t i = 0; i < carried.size(); ++i)
+      next.push_back(body.outputs[i] == body.inputs[i] ? carried[i] : new_buffer(body.outputs[i]->type));
+    region(body, operands, next);
+    for (std::size_t i = 0; i < carried.size(); ++i)
+      if (next[i] != carried[i]) plan_.add_copy(next[i], carried[i], body.outputs[i]->type);
+    plan_.close_control(control, middle);
+  }
+
+  /// Builds a region that reads and writes these buffers.
+  void region(const Graph& graph, const std::vector<std::uint32_t>& operands,
+              const std::vector<std::uint32_t>& results) {
+    for (std::size_t i = 0; i < operands.size(); ++i) plan_.place(*graph.inputs[i], operands[i]);
+    std::set<const Value*> placed;
+    const auto written_here = [&](std::size_t i) {
+      const Value* value = graph.outputs[i];
+      return value->kind == ValueKind::node && placed.insert(value).second;
+    };
+    std::vector<std::size_t> copies;
+    for (std::size_t i = 0; i < results.size(); ++i)
+      if (written_here(i))
+        plan_.place(*graph.outputs[i], results[i]);
+      else
+        copies.push_back(i);
+    build(graph);
+    if (!copies.empty()) plan_.begin_block("control", "");
+    for (const std::size_t i : copies)
+      if (const std::uint32_t from = plan_.buffer_of(*graph.outputs[i]); from != results[i])
+        plan_.add_copy(from, results[i], graph.outputs[i]->type);
+  }
+
+  std::uint32_t new_buffer(const TensorType& type) {
+    return plan_.add_arena(product(type.shape) * static_cast<std::int64_t>(dtype_size(type.dtype)));
+  }
+
+  const BuildOptions& options_;
+  const EngineOptions& engine_options_;
+  PartitionOptions partition_options_;
+  const Engines engines_;
+  PlanBuilder& plan_;
+  BuildResult& result_;
+  std::deque<Partition> parts_;
+};
 
 }  // namespace
 
 BuildResult build(const Graph& lowered, const BuildOptions& options) {
-  const Engines engines(options.settings.engine);
   EngineOptions engine_options;
   engine_options.target = options.target;
   engine_options.precision = options.precision;
@@ -45,30 +194,12 @@ BuildResult build(const Graph& lowered, const BuildOptions& options) {
   engine_options.reuse_tactics = options.reuse_tactics;
   engine_options.progress = options.progress;
 
-  PartitionOptions partition_options;
-  partition_options.min_block_size = options.settings.min_block_size;
-  partition_options.torch_executed_ops = options.settings.torch_executed_ops;
-  partition_options.require_full_compilation = options.settings.require_full_compilation;
-  const Partition parts = partition(lowered, engines.list, engine_options, partition_options);
-
   BuildResult result;
-  result.fallbacks = parts.fallbacks;
   CpuTarget needed = options.target;
   needed.amx_bf16 = false;  // until an engine chooses a kernel that uses it
   PlanBuilder plan(lowered, needed, std::string(precision_name(options.precision)), options.opt_shape);
-  for (const Block& block : parts.blocks) {
-    plan.begin_block(std::string(block.engine->name()), block.fallback_reason);
-    try {
-      block.engine->compile(block, engine_options, plan);
-    } catch (const Unsupported& error) {
-      if (options.settings.pass_through_build_failures || block.engine == &engines.fallback()) throw;
-      result.warnings.push_back(block.name + " goes to the reference engine: " + error.what());
-      plan.block().engine = engines.fallback().name();
-      plan.block().why = error.what();
-      engines.fallback().compile(block, engine_options, plan);
-    }
-    add_block_outputs(block, plan);
-  }
+  Builder builder(options, engine_options, plan, result);
+  builder.build(lowered);
   result.plan = plan.finish();
   result.products = plan.take_products();
   result.plan.plan.num_threads = static_cast<std::uint32_t>(options.settings.num_threads);

@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
   for (const char* target : {"plan_fuzz", "program_fuzz"}) {
     put(target, "kernels.plan", serialize_plan(samples::kernel_plan()));
     put(target, "reference.plan", serialize_plan(samples::reference_plan()));
+    put(target, "control.plan", serialize_plan(samples::control_plan()));
   }
   put("onednn_payload_fuzz", "two_parts", write_onednn_payload(payload()));
   return 0;
