@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr const char* kIf = R"(graph(%p: b8[], %x: f32[s0,3]) where s0 in [1,16] {
+constexpr const char* kIf = R"(graph(%p: bool[], %x: f32[s0,3]) where s0 in [1,16] {
   %y: f32[s0,3], %z: f32[s0,3] = higher_order.cond.default(%p, [%x]) # block.1
   region(%a: f32[s0,3]) {
     weight %w: f32[3] "w" = [1.0, 2.0, 3.0]
@@ -30,7 +30,7 @@ constexpr const char* kLoop = R"(graph(%x: f32[4], %n: i64[]) {
   weight %zero: i64[] "zero" = [0]
   %i: i64[], %y: f32[4] = higher_order.while_loop.default([%zero, %x], [%n], None)
   region(%i: i64[], %v: f32[4], %limit: i64[]) {
-    %go: b8[] = aten.lt.Tensor(%i, %limit)
+    %go: bool[] = aten.lt.Tensor(%i, %limit)
     return %go
   }
   region(%i: i64[], %v: f32[4], %limit: i64[]) {
@@ -75,7 +75,7 @@ TEST(Regions, PrintAndParse) {
 }
 
 TEST(Regions, TypesOfResultsMayBeLeftOut) {
-  const Graph graph = parse_graph(R"(graph(%p: b8[1], %x: f32[2]) {
+  const Graph graph = parse_graph(R"(graph(%p: bool[1], %x: f32[2]) {
     %y = higher_order.cond(%p, [%x])
     region(%a: f32[2]) {
       %r = aten.relu(%a)
@@ -99,10 +99,10 @@ TEST(Regions, ACloneIsWholeAndApart) {
 
 TEST(Regions, NestAsDeepAsTheLimit) {
   const auto nested = [](int depth) {
-    std::string text = "graph(%p: b8[]) {\n";
-    for (int i = 0; i < depth; ++i) text += "%y = higher_order.cond(%p, [%p])\nregion(%p: b8[]) {\n";
+    std::string text = "graph(%p: bool[]) {\n";
+    for (int i = 0; i < depth; ++i) text += "%y = higher_order.cond(%p, [%p])\nregion(%p: bool[]) {\n";
     for (int i = 0; i < depth; ++i)
-      text += std::string("return ") + (i == 0 ? "%p" : "%y") + "\n}\nregion(%p: b8[]) { return %p }\n";
+      text += std::string("return ") + (i == 0 ? "%p" : "%y") + "\n}\nregion(%p: bool[]) { return %p }\n";
     return text + "return %y\n}";
   };
   EXPECT_EQ(refusal(nested(kMaxRegionDepth)), "accepted");
@@ -112,13 +112,18 @@ TEST(Regions, NestAsDeepAsTheLimit) {
 }
 
 TEST(Regions, MalformedTextIsRefused) {
-  EXPECT_THAT(refusal("graph(%p: b8[]) { %y = higher_order.cond(%p, []) return %y }"), HasSubstr("0 regions, not 2"));
-  EXPECT_THAT(refusal("graph(%p: b8[]) { %y = aten.relu(%p) region() { return %p } return %y }"),
+  EXPECT_THAT(refusal("graph(%p: bool[]) { %y = higher_order.cond(%p, []) return %y }"), HasSubstr("0 regions, not 2"));
+  EXPECT_THAT(refusal("graph(%p: bool[]) { %y = aten.relu(%p) region() { return %p } return %y }"),
               HasSubstr("unknown operator region"));
   EXPECT_THAT(
-      refusal("graph(%p: b8[]) { %y = higher_order.cond(%p, []) region() { return %p } region() { } return %y }"),
+      refusal("graph(%p: bool[]) { %y = higher_order.cond(%p, []) region() { return %p } region() { } return %y }"),
       HasSubstr("%p is not defined"));
-  EXPECT_THAT(refusal("graph(%p: b8[]) { %y = higher_order.cond(%p, []) region() {"), HasSubstr("expected"));
+  EXPECT_THAT(refusal("graph(%p: bool[]) { %y = higher_order.cond(%p, []) region() {"), HasSubstr("expected"));
+}
+
+void drop_result(Graph& region) {
+  region.outputs.pop_back();
+  region.output_names.pop_back();
 }
 
 struct BadGraph {
@@ -142,7 +147,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadGraph{kIf, [](Graph& g) { control(g).regions[0] = nullptr; }, "it has not two regions"},
         BadGraph{kIf, [](Graph& g) { g.inputs[0]->type.dtype = DType::f32; }, "not one bool"},
         BadGraph{kIf, [](Graph& g) { g.inputs[0]->type.shape = {2}; }, "not one bool"},
-        BadGraph{kIf, [](Graph& g) { control(g).regions[0]->outputs.pop_back(); }, "2 are needed"},
+        BadGraph{kIf, [](Graph& g) { drop_result(*control(g).regions[0]); }, "2 are needed"},
         BadGraph{kIf, [](Graph& g) { control(g).regions[1]->outputs[0]->type.dtype = DType::f64; }, "f64[s0,3]"},
         BadGraph{kIf, [](Graph& g) { control(g).regions[1]->inputs.clear(); }, "in its region"},
         BadGraph{kIf, [](Graph& g) { control(g).regions[0]->symbols["s0"].max = 99; }, "knows the symbol s0 otherwise"},
@@ -153,14 +158,14 @@ INSTANTIATE_TEST_SUITE_P(
                    inner.args[0] = g.inputs[1];  // of the graph around it
                  },
                  "%x is used before it is defined"},
-        BadGraph{kLoop, [](Graph& g) { control(g).regions[0]->outputs.clear(); }, "its condition has not one result"},
+        BadGraph{kLoop, [](Graph& g) { drop_result(*control(g).regions[0]); }, "its condition has not one result"},
         BadGraph{kLoop, [](Graph& g) { control(g).regions[0]->outputs[0] = control(g).regions[0]->inputs[0]; },
                  "not one bool"},
         BadGraph{kLoop, [](Graph& g) { control(g).regions[1]->outputs[1]->type.shape = {5}; }, "f32[5]"},
-        BadGraph{kLoop, [](Graph& g) { control(g).regions[1]->outputs.pop_back(); }, "2 are needed"}));
+        BadGraph{kLoop, [](Graph& g) { drop_result(*control(g).regions[1]); }, "2 are needed"}));
 
 TEST(Regions, AreClosedTogether) {
-  Graph outer = parse_graph("graph(%p: b8[], %x: f32[2], %y: f32[2]) { weight %w: f32[2] = splat(2) return %x }");
+  Graph outer = parse_graph("graph(%p: bool[], %x: f32[2], %y: f32[2]) { weight %w: f32[2] = splat(2) return %x }");
   Value *x = outer.inputs[1], *y = outer.inputs[2], *w = outer.weights[0];
   Regions regions;
   for (Value* other : {w, y}) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -25,24 +26,49 @@ class Loop {
     enter(body_);
   }
 
-  /// Whether the condition reads something that the body changes.
+  /// Whether the condition may say something else on a later trip than on the one before.
   bool can_change() const {
-    std::unordered_set<const Value*> reached = {condition_.outputs.at(0)};
-    for (auto it = condition_.nodes().rbegin(); it != condition_.nodes().rend(); ++it) {
-      const Node& node = **it;
-      const bool needed = std::ranges::any_of(node.outputs, [&](const Value* v) { return reached.contains(v); });
-      if (needed)
-        for (const Value* operand : node.operands()) reached.insert(operand);
-    }
-    for (std::size_t i = 0; i < carried_; ++i)
-      if (reached.contains(condition_.inputs[i]) && !is_kept(i)) return true;
-    return false;
+    const std::set<std::size_t> settled = settled_values();
+    const auto read = inputs_behind(condition_, condition_.outputs.at(0));
+    return std::ranges::any_of(read, [&](std::size_t i) { return i < carried_ && !settled.contains(i); });
   }
 
   bool counts_to_a_bound() const { return bounds(condition_.outputs.at(0), 0); }
 
  private:
   enum class Way : std::uint8_t { up, down };
+
+  /// Which inputs of the region a value of it depends on.
+  static std::set<std::size_t> inputs_behind(const Graph& region, const Value* value) {
+    std::unordered_set<const Value*> reached = {value};
+    for (auto it = region.nodes().rbegin(); it != region.nodes().rend(); ++it) {
+      const Node& node = **it;
+      if (std::ranges::any_of(node.outputs, [&](const Value* v) { return reached.contains(v); }))
+        for (const Value* operand : node.operands()) reached.insert(operand);
+    }
+    std::set<std::size_t> inputs;
+    for (std::size_t i = 0; i < region.inputs.size(); ++i)
+      if (reached.contains(region.inputs[i])) inputs.insert(i);
+    return inputs;
+  }
+
+  /// Carried values that are the same on every trip but for the first few: they are handed on, or made of such.
+  std::set<std::size_t> settled_values() const {
+    std::set<std::size_t> settled;
+    for (bool grows = true; grows;) {
+      grows = false;
+      for (std::size_t i = 0; i < carried_; ++i) {
+        if (settled.contains(i)) continue;
+        const auto behind = inputs_behind(body_, body_.outputs[i]);
+        if (!is_kept(i) &&
+            std::ranges::any_of(behind, [&](std::size_t k) { return k < carried_ && !settled.contains(k); }))
+          continue;
+        settled.insert(i);
+        grows = true;
+      }
+    }
+    return settled;
+  }
 
   void enter(const Graph& graph) {
     for (const auto& node : graph.nodes()) {
@@ -159,7 +185,7 @@ void look_at(Node& node, const PassContext& context) {
   if (known == 0.0) return;
   if (!loop.can_change())
     throw Unsupported(
-        "a loop that cannot end once it has begun: its condition depends on nothing that the loop changes",
+        "a loop that cannot end once it has begun: its condition depends on nothing that changes from trip to trip",
         describe_node(node), "Let the loop change what its condition reads, or write an if");
   if (loop.counts_to_a_bound() || !node.args[2].is_none()) return;
   node.args[2] = SymInt(kMaxTrips);

@@ -13,7 +13,7 @@ namespace {
 
 using namespace testing_passes;
 
-constexpr const char* kIf = R"(graph(%p: b8[], %x: f32[s0,3], %u: f32[2]) where s0 in [1,16] {
+constexpr const char* kIf = R"(graph(%p: bool[], %x: f32[s0,3], %u: f32[2]) where s0 in [1,16] {
   weight %w: f32[3] "w" = [1, 2, 3]
   %y, %z, %unread = higher_order.cond(%p, [%x, %w, %u])
   region(%a: f32[s0,3], %w: f32[3], %u: f32[2]) {
@@ -84,7 +84,7 @@ TEST(EvaluateRegions, ALimitOfTripsIsKept) {
   graph.nodes().front()->args[2] = SymInt(3);
   const Tensor x = numbers({1, 1, 1, 1});
   EXPECT_THAT(run(graph, {x, Tensor::scalar(DType::i64, 3)}), ElementsAre(8, 8, 8, 8));
-  EXPECT_THROW(run(graph, {x, Tensor::scalar(DType::i64, 4)}), InvalidArgument);
+  EXPECT_THROW(run(graph, {x, Tensor::scalar(DType::i64, 4)}), Error);
 }
 
 TEST(SimplifyRegions, WeightsMoveInsideAndWhatIsUnreadGoes) {
@@ -108,7 +108,7 @@ TEST(SimplifyRegions, AConstantConditionLeavesOneBranch) {
   for (const bool flag : {true, false}) {
     std::string text = kIf;
     text.replace(text.find("cond(%p"), 7, "cond(%c");
-    text.insert(text.find("  %y, %z"), std::string("  weight %c: b8[] = splat(") + (flag ? "1)\n" : "0)\n"));
+    text.insert(text.find("  %y, %z"), std::string("  weight %c: bool[] = splat(") + (flag ? "1)\n" : "0)\n"));
     const Graph graph = check_pass(text, {simplify_regions}, {{"s0", 2}});
     EXPECT_EQ(control(graph), nullptr);
     EXPECT_THAT(ops_of(graph), Contains(flag ? "aten.add.Tensor" : "aten.neg.default"));
@@ -119,7 +119,7 @@ TEST(SimplifyRegions, ALoopThatDoesNotBeginIsWhatItCarries) {
   const Graph graph = check_pass(R"(graph(%x: f32[4]) {
     %y = higher_order.while_loop([%x], [])
     region(%v: f32[4]) {
-      weight %never: b8[] = splat(0)
+      weight %never: bool[] = splat(0)
       return %never
     }
     region(%v: f32[4]) {
@@ -133,7 +133,7 @@ TEST(SimplifyRegions, ALoopThatDoesNotBeginIsWhatItCarries) {
 }
 
 TEST(LowerRegions, PassesReachInside) {
-  const Graph graph = check_lowering(R"(graph(%p: b8[], %x: f32[2,8]) {
+  const Graph graph = check_lowering(R"(graph(%p: bool[], %x: f32[2,8]) {
     weight %w: f32[8,8] = random(1)
     weight %b: f32[8] = random(2)
     %y = higher_order.cond(%p, [%x, %w, %b])
@@ -141,9 +141,9 @@ TEST(LowerRegions, PassesReachInside) {
       %t = aten.t(%w)
       %m = aten.matmul(%a, %t)
       %s = aten.add.Tensor(%m, %b)
-      %q = aten.relu_(%s)
+      %q = aten.relu(%s)
       %dead = aten.exp(%q)
-      return %s
+      return %q
     }
     region(%a: f32[2,8], %w: f32[8,8], %b: f32[8]) {
       %c = aten.clone(%a)
@@ -155,7 +155,6 @@ TEST(LowerRegions, PassesReachInside) {
   EXPECT_EQ(region_operands(node).size(), 1U);
   const auto ops = ops_of(*node.regions[0]);
   EXPECT_THAT(ops, Not(Contains("aten.exp.default")));
-  EXPECT_THAT(ops, Not(Contains("aten.relu_.default")));
   EXPECT_THAT(ops, Not(Contains("aten.t.default")));  // of a constant
 }
 
@@ -188,7 +187,7 @@ std::string refusal(std::string_view text, PassFunction pass) {
 }
 
 TEST(FunctionaliseRegions, WritesInsideOfARegion) {
-  check_pass(R"(graph(%p: b8[], %x: f32[4]) {
+  Graph graph = parse_graph(R"(graph(%p: bool[], %x: f32[4]) {
     %y = higher_order.cond(%p, [%x])
     region(%a: f32[4]) {
       %c = aten.clone(%a)
@@ -200,12 +199,17 @@ TEST(FunctionaliseRegions, WritesInsideOfARegion) {
       return %a
     }
     return %y
-  })",
-             {functionalise, simplify_regions});
+  })");
+  const LowerOptions options = default_options();
+  functionalise(graph, PassContext{options});
+  verify(graph, "functionalise");
+  const Tensor x = numbers({1, 2, 3, 4});
+  EXPECT_THAT(run(graph, {Tensor::scalar(DType::b8, true), x}), ElementsAre(-1, -2, 3, 4));
+  EXPECT_THAT(run(graph, {Tensor::scalar(DType::b8, false), x}), ElementsAre(1, 2, 3, 4));
 }
 
 TEST(FunctionaliseRegions, WritesToWhatLiesOutsideAreRefused) {
-  EXPECT_THAT(refusal(R"(graph(%p: b8[], %x: f32[4]) {
+  EXPECT_THAT(refusal(R"(graph(%p: bool[], %x: f32[4]) {
     %y = higher_order.cond(%p, [%x])
     region(%a: f32[4]) {
       %w = aten.neg_(%a)
@@ -221,7 +225,7 @@ TEST(FunctionaliseRegions, WritesToWhatLiesOutsideAreRefused) {
 }
 
 TEST(FunctionaliseRegions, AResultMayBeTheOperand) {
-  EXPECT_THAT(refusal(R"(graph(%p: b8[], %x: f32[4]) {
+  EXPECT_THAT(refusal(R"(graph(%p: bool[], %x: f32[4]) {
     %c = aten.clone(%x)
     %y = higher_order.cond(%p, [%c])
     region(%a: f32[4]) {

@@ -157,7 +157,7 @@ TEST(Settings, AreSetFromTextAndNameWhatIsWrong) {
 
 // ---- branches and loops
 
-constexpr const char* kControl = R"(graph(%x: f32[s0,16], %n: i64[], %p: b8[]) where s0 in [1,8] {
+constexpr const char* kControl = R"(graph(%x: f32[s0,16], %n: i64[], %p: bool[]) where s0 in [1,8] {
   weight %w: f32[16,16] "w" = random(1)
   weight %b: f32[16] "b" = random(2)
   weight %zero: i64[] "zero" = [0]

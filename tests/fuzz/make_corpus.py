@@ -234,7 +234,7 @@ def tuning_seeds():
 
 
 def archive_seeds():
-    for file in ("small_2_5", "small_2_8", "constants", "symbols"):
+    for file in ("small_2_5", "small_2_8", "constants", "symbols", "control"):
         put("pt2_fuzz", file, (ROOT.parents[1] / f"compiler/import/dynamo/testdata/{file}.pt2").read_bytes())
 
 

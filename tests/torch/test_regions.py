@@ -412,7 +412,7 @@ class Appends(nn.Module):
 @pytest.mark.parametrize("kind,words", [
     (DifferentSizes, ["y", "f32[1,6] in one branch and f32[2,6] in the other", "test_regions.py:"]),
     (DifferentTypes, ["f32[2,6] in one branch and i64[2,6] in the other", "test_regions.py:"]),
-    (Growing, ["x is f32[2,6] before the loop and f32[4,6] after a trip", "test_regions.py:"]),
+    (Growing, ["is f32[2,6] before the loop and f32[4,6] after a trip", "test_regions.py:"]),
     (Endless, ["cannot end once it has begun", "while_loop", "test_regions.py:"]),
     (Appends, ["a list is changed inside of an if or a loop", "test_regions.py:"]),
 ])

@@ -256,9 +256,12 @@ class ProgramWriter {
       inputs.push_back({{"name", ""}, {"arg", std::move(argument)}, {"kind", 1}});
     };
     if (!loop) add({{"as_tensor", tensor(node.args[0])}});
+    // Modules of the program get these names: "graph" alone is one of torch.fx's.
+    static constexpr std::string_view kGraphNames[2][2] = {{"true_graph", "false_graph"}, {"cond_graph", "body_graph"}};
     for (std::size_t i = 0; i < node.regions.size(); ++i)
       add({{"as_graph",
-            {{"name", unique_.make("graph")}, {"graph", region(*node.regions[i], weights, loop && i == 0)}}}});
+            {{"name", unique_.make(kGraphNames[loop][i])},
+             {"graph", region(*node.regions[i], weights, loop && i == 0)}}}});
     if (loop) add({{"as_tensors", carried}});
     add({{"as_tensors", operands}});
     Json results = Json::array();
@@ -267,7 +270,8 @@ class ProgramWriter {
                             {"inputs", inputs},
                             {"outputs", results},
                             {"metadata", metadata(node.source)},
-                            {"is_hop_single_tensor_return", false}});
+                            {"is_hop_single_tensor_return", false},
+                            {"name", unique_.make(loop ? "while_loop" : "cond")}});
   }
 
   Json region(const Graph& graph, const std::vector<const Value*>& weights, bool single) {

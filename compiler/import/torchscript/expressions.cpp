@@ -303,6 +303,10 @@ bool Evaluator::is_instance(const Val& value, const Expr& type) {
   }
   const auto dotted = dotted_name(type);
   if (!dotted) unsupported("isinstance of what is no type");
+  if (const auto* unknown = value.get<Unknown>(); unknown != nullptr && unknown->value != nullptr) {
+    const DType dtype = unknown->value->type.dtype;
+    return *dotted == "number" || *dotted == (dtype == DType::b8 ? "bool" : dtype == DType::f64 ? "float" : "int");
+  }
   if (*dotted == "Tensor") return value.is_tensor();
   if (*dotted == "int") return value.get<SymInt>() != nullptr;
   if (*dotted == "float") return value.get<double>() != nullptr;
