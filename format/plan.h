@@ -90,6 +90,11 @@ enum class StepKind : std::uint8_t {
   fill = 2,        ///< buffer[0] is set to a 32-bit pattern: params = {byte offset, bytes, pattern}. Halos: no other
                    ///< step changes those bytes, so it runs once for a sequence of runs with the same shapes
   onednn = 3,      ///< a primitive of oneDNN: `payload`, buffers in the payload's order
+  copy = 4,        ///< buffers {from, to}, params {bytes}: the first bytes of one become those of the other
+  branch = 5,      ///< buffers {condition, …}: runs the first of its ranges if the condition's byte is not 0, else the
+                   ///< second
+  loop = 6,        ///< buffers {condition, …}, params {limit} or none: runs its first range, and while the condition's
+                   ///< byte is not 0 then, the second and the first again; more than `limit` trips are an error
 };
 
 struct PlanStep {
@@ -111,7 +116,14 @@ struct PlanStep {
   std::vector<std::byte> payload;
   // fill
   bool every_run = false;  ///< what lies between the filled bytes moves with sizes that data decide
+  // branch, loop: how many steps belong to each of the two ranges. They follow the step, one range after the other, and
+  // are run by it alone. Steps of a range may have ranges in it, kMaxPlanDepth deep.
+  std::vector<std::uint32_t> ranges;
 };
+
+/// How deep steps with ranges may lie in each other.
+inline constexpr std::size_t kMaxPlanDepth = 32;
+inline bool is_control(StepKind kind) { return kind == StepKind::branch || kind == StepKind::loop; }
 
 /// What a function of the code segment does with its arguments, so that every call of it can be checked without knowing
 /// the code. Expressions are over the call's parameters: symbol i is params[i].

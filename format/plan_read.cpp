@@ -92,6 +92,7 @@ PlanStep read_step(const fbs::Step& s) {
     step.payload.assign(first, first + p->size());
   }
   step.every_run = s.every_run();
+  step.ranges = ids(s.ranges());
   return step;
 }
 

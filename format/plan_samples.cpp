@@ -196,4 +196,97 @@ BuiltPlan data_plan() {
   return built;
 }
 
+namespace {
+
+PlanStep reference(const Plan& plan, std::string op, std::uint32_t block, std::vector<std::uint32_t> operands,
+                   std::uint32_t result) {
+  PlanStep step;
+  step.kind = StepKind::reference;
+  step.name = step.op = std::move(op);
+  step.block = block;
+  for (const auto view : operands) {
+    step.args.emplace_back().kind = PlanArg::Kind::tensor;
+    step.args.back().tensor = view;
+    step.buffers.push_back(buffer_of(plan, view));
+  }
+  step.results = {result};
+  step.buffers.push_back(buffer_of(plan, result));
+  return step;
+}
+
+PlanStep copy(Plan& plan, std::uint32_t block, std::uint32_t from, std::uint32_t to, std::int64_t bytes) {
+  PlanStep step;
+  step.kind = StepKind::copy;
+  step.name = "copy";
+  step.block = block;
+  step.buffers = {buffer_of(plan, from), buffer_of(plan, to)};
+  step.params = {plan.constant(bytes)};
+  return step;
+}
+
+PlanArg number(double value) {
+  PlanArg arg;
+  arg.kind = PlanArg::Kind::number;
+  arg.number = value;
+  return arg;
+}
+
+}  // namespace
+
+BuiltPlan control_plan() {
+  BuiltPlan built;
+  Plan& plan = built.plan;
+  plan.precision = "fp32";
+  const ExprId zero = plan.constant(0), four = plan.constant(4);
+  plan.inputs = {{"x", DType::f32, {four}}, {"n", DType::i64, {}}, {"c", DType::b8, {}}};
+  plan.outputs = {{"y", DType::f32, {four}}, {"z", DType::f32, {four}}};
+  plan.arena_bytes = plan.constant(256);
+  const auto x = add_view(plan, BufferSpace::input, 0, zero, DType::f32, {four});
+  const auto n = add_view(plan, BufferSpace::input, 1, zero, DType::i64, {});
+  const auto c = add_view(plan, BufferSpace::input, 2, zero, DType::b8, {});
+  const auto y = add_view(plan, BufferSpace::output, 0, zero, DType::f32, {four});
+  const auto z = add_view(plan, BufferSpace::output, 1, zero, DType::f32, {four});
+  const auto trip = add_view(plan, BufferSpace::arena, 0, zero, DType::i64, {});
+  const auto go = add_view(plan, BufferSpace::arena, 0, plan.constant(64), DType::b8, {});
+  const auto next = add_view(plan, BufferSpace::arena, 0, plan.constant(128), DType::i64, {});
+  const auto twice = add_view(plan, BufferSpace::arena, 0, plan.constant(192), DType::f32, {four});
+  plan.sources = {{"y", "higher_order.while_loop.default", "", "model.py:3 in forward: for i in range(n)"}};
+  plan.blocks = {
+      {"reference", "", {}}, {"control", "", {y}}, {"reference", "", {}}, {"control", "", {z}}, {"reference", "", {}}};
+
+  PlanStep start = reference(plan, "aten.mul.Scalar", 0, {n}, trip);  // 0
+  start.args.push_back(number(0));
+  plan.steps.push_back(std::move(start));
+  plan.steps.push_back(copy(plan, 1, x, y, 16));
+  PlanStep loop;
+  loop.kind = StepKind::loop;
+  loop.name = "loop";
+  loop.block = 1;
+  loop.sources = {0};
+  loop.buffers = {buffer_of(plan, go), buffer_of(plan, trip), buffer_of(plan, y)};
+  loop.params = {plan.constant(10)};
+  loop.ranges = {1, 4};
+  plan.steps.push_back(std::move(loop));
+  plan.steps.push_back(reference(plan, "aten.lt.Tensor", 2, {trip, n}, go));
+  PlanStep add = reference(plan, "aten.add.Scalar", 2, {trip}, next);
+  add.args.push_back(number(1));
+  add.args.push_back(number(1));
+  plan.steps.push_back(std::move(add));
+  PlanStep doubled = reference(plan, "aten.mul.Scalar", 2, {y}, twice);
+  doubled.args.push_back(number(2));
+  plan.steps.push_back(std::move(doubled));
+  plan.steps.push_back(copy(plan, 2, next, trip, 8));
+  plan.steps.push_back(copy(plan, 2, twice, y, 16));
+  PlanStep branch;
+  branch.kind = StepKind::branch;
+  branch.name = "if";
+  branch.block = 3;
+  branch.buffers = {buffer_of(plan, c)};
+  branch.ranges = {1, 1};
+  plan.steps.push_back(std::move(branch));
+  plan.steps.push_back(copy(plan, 4, y, z, 16));
+  plan.steps.push_back(reference(plan, "aten.neg.default", 4, {y}, z));
+  return built;
+}
+
 }  // namespace aitune::samples

@@ -18,6 +18,9 @@ BuiltPlan reference_plan();
 /// y[u0] = 2 * x[z], z[u0,1] = nonzero(x[s0]), s0 in [1,64]: data decide u0. Two steps of the reference engine, and a
 /// kernel on what they leave.
 BuiltPlan data_plan();
+/// y[4] = x[4] doubled n[] times, by a loop of at most 10 trips; z[4] = y if the bool c[] is true, -y otherwise. Steps
+/// of the reference engine inside of a loop and of a branch.
+BuiltPlan control_plan();
 
 /// A view over a whole fresh buffer.
 std::uint32_t add_view(Plan& plan, BufferSpace space, std::uint32_t index, ExprId offset, DType dtype,

@@ -357,5 +357,53 @@ TEST(PlanFile, SizesThatDataDecideComeBack) {
   EXPECT_EQ(step_needs(plan, plan.steps[2], known), 1u);
 }
 
+TEST(PlanMeaning, RangesOfStepsAreChecked) {
+  constexpr std::size_t kLoop = 2, kBranch = 8;
+  const auto spoiled = [](const std::function<void(Plan&)>& spoil) {
+    auto built = samples::control_plan();
+    spoil(built.plan);
+    return refusal(built);
+  };
+  EXPECT_EQ(spoiled([](Plan&) {}), "");
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[kLoop].ranges = {}; }), HasSubstr("has 0 ranges of steps"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[kLoop].ranges = {1, 1, 1}; }), HasSubstr("has 3 ranges of steps"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[0].ranges = {1, 1}; }), HasSubstr("has 2 ranges of steps"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[kBranch].ranges = {1, 2}; }),
+              HasSubstr("has ranges of 1 and 2 steps where 2 follow"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[kLoop].ranges = {0xffffffff, 2}; }), HasSubstr("where 8 follow"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[kLoop].ranges = {2, 0xffffffff}; }), HasSubstr("where 8 follow"));
+  // The branch would reach out of the loop's second range.
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[kLoop].ranges = {1, 6}; }),
+              HasSubstr("step 8 (if) has ranges of 1 and 1 steps where 1 follow"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[kBranch].buffers = {}; }), HasSubstr("has no condition"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.buffers[p.steps[kBranch].buffers[0]].bytes = p.constant(0); }),
+              HasSubstr("needs 1 bytes"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[kBranch].params = {p.constant(1)}; }), HasSubstr("has 1 parameters"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[kLoop].params = {p.constant(-1)}; }), HasSubstr("negative limit of trips"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[1].params = {p.constant(17)}; }), HasSubstr("leaves its buffer"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[1].params = {p.constant(-1)}; }), HasSubstr("negative size"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[1].buffers.pop_back(); }), HasSubstr("a copy with 1 buffers"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.steps[1].buffers[1] = p.steps[1].buffers[0]; }),
+              HasSubstr("writes into an input or a constant"));
+  EXPECT_THAT(spoiled([](Plan& p) {
+                PlanStep nested = p.steps[kBranch];
+                p.steps.resize(kBranch);
+                for (std::uint32_t i = 0; i < 200; ++i) {
+                  nested.ranges = {200 - i, 0};
+                  p.steps.push_back(nested);
+                }
+                p.steps.push_back(p.steps[1]);
+                p.steps.back().buffers[1] = p.views[4].buffer;
+              }),
+              HasSubstr("lies in more than 32 ranges"));
+}
+
+TEST(PlanFormat, RangesOfStepsAreKept) {
+  const auto bytes = serialize_plan(samples::control_plan());
+  const Plan plan = read_plan(bytes, "test").plan;
+  EXPECT_EQ(plan.steps[2].ranges, (std::vector<std::uint32_t>{1, 4}));
+  EXPECT_TRUE(plan.steps[1].ranges.empty());
+}
+
 }  // namespace
 }  // namespace aitune

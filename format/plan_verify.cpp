@@ -52,6 +52,7 @@ class Verifier {
     }
     for (std::size_t i = 0; i < plan_.kernels.size(); ++i) check_kernel(i);
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) check_step(i);
+    check_ranges();
     check_outputs_written();
     for (const PlanGuard& guard : plan_.guards) {
       check_expr(guard.lhs, "a guard");
@@ -209,6 +210,8 @@ class Verifier {
     check_indices(s.results, plan_.views.size(), what + ": view");
     for (const ExprId id : s.params) check_expr(id, what + ": parameter");
     check_expr(s.tasks, what + ": number of tasks");
+    check(is_control(s.kind) ? s.ranges.size() == 2 : s.ranges.empty(), "{} has {} ranges of steps", what,
+          s.ranges.size());
     check_kind(s, what);
     const auto now = static_cast<std::uint32_t>(i);
     const std::uint32_t needs = step_needs(plan_, s, known_);
@@ -229,6 +232,11 @@ class Verifier {
         return check_fill(s, what);
       case StepKind::onednn:
         return check_onednn(s, what);
+      case StepKind::copy:
+        return check_copy(s, what);
+      case StepKind::branch:
+      case StepKind::loop:
+        return check_control(s, what);
     }
     check(false, "{} has the unknown kind {}", what, static_cast<unsigned>(s.kind));
   }
@@ -318,6 +326,50 @@ class Verifier {
       const auto room = constant_[buffer.bytes];
       check(room && fits(a.offset, a.bytes, static_cast<std::uint64_t>(*room)),
             "{} touches bytes {}+{} of a buffer that has {}", what, a.offset, a.bytes, room.value_or(0));
+    }
+  }
+
+  void check_copy(const PlanStep& s, const std::string& what) const {
+    check(s.buffers.size() == 2 && s.params.size() == 1, "{} is a copy with {} buffers and {} parameters, not 2 and 1",
+          what, s.buffers.size(), s.params.size());
+    check(writable(plan_.buffers[s.buffers[1]].space), "{} writes into an input or a constant", what);
+    check(known_[s.params[0]] == 0, "{} depends on a size that data decide", what);
+    const auto bytes = constant_[s.params[0]];
+    check(bytes.value_or(0) >= 0, "{} has a negative size", what);
+    for (const auto b : s.buffers) {
+      const auto room = constant_[plan_.buffers[b].bytes];
+      check(!bytes || !room || *bytes <= *room, "{} leaves its buffer", what);
+    }
+  }
+
+  void check_control(const PlanStep& s, const std::string& what) const {
+    check(!s.buffers.empty(), "{} has no condition", what);
+    check(constant_[plan_.buffers[s.buffers[0]].bytes].value_or(0) >= 1, "{} has a condition without a byte", what);
+    check(s.params.size() <= (s.kind == StepKind::loop ? 1u : 0u), "{} has {} parameters", what, s.params.size());
+    for (const ExprId id : s.params) {
+      check_known(id, 0, what);
+      check(constant_[id].value_or(0) >= 0, "{} has a negative limit of trips", what);
+    }
+  }
+
+  /// Ranges lie in each other, within the steps, and not too deep.
+  void check_ranges() const {
+    std::vector<std::size_t> ends;  // of the ranges that the present step lies in, the innermost last
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+      while (!ends.empty() && ends.back() <= i) ends.pop_back();
+      const PlanStep& s = plan_.steps[i];
+      // Whatever comes later relies on it, and steps of a range may not run.
+      const auto defined = [&](const PlanSymbol& symbol) { return symbol.data && symbol.step == i; };
+      check(ends.empty() || std::ranges::none_of(plan_.symbols, defined), "step {} ({}) finds a size out within a range",
+            i, s.name);
+      if (!is_control(s.kind)) continue;
+      const std::size_t room = (ends.empty() ? plan_.steps.size() : ends.back()) - i - 1;
+      const std::size_t first = s.ranges[0], second = s.ranges[1];
+      check(first <= room && second <= room - first, "step {} ({}) has ranges of {} and {} steps where {} follow", i,
+            s.name, first, second, room);
+      ends.push_back(i + 1 + first + second);
+      ends.push_back(i + 1 + first);
+      check(ends.size() / 2 <= kMaxPlanDepth, "step {} ({}) lies in more than {} ranges", i, s.name, kMaxPlanDepth);
     }
   }
 

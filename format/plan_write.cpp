@@ -58,8 +58,9 @@ Offset<fbs::Step> write_step(Builder& b, const PlanStep& s) {
   const auto args = write_all(b, s.args, [&](const PlanArg& a) { return write_arg(b, a); });
   const auto results = write_ids(b, s.results);
   const auto payload = b.CreateVector(reinterpret_cast<const std::uint8_t*>(s.payload.data()), s.payload.size());
+  const auto ranges = write_ids(b, s.ranges);
   return fbs::CreateStep(b, static_cast<std::uint8_t>(s.kind), name, sources, s.block, buffers, params, s.entry,
-                         s.tasks, s.serial, op, args, results, payload, s.every_run);
+                         s.tasks, s.serial, op, args, results, payload, s.every_run, ranges);
 }
 
 Offset<fbs::Source> write_source(Builder& b, const PlanSource& s) {

@@ -136,6 +136,15 @@ void BoundPlan::check_fill(const PlanStep& step) const {
   }
 }
 
+void BoundPlan::check_copy(const PlanStep& step) const {
+  const auto bytes = shapes_.values[step.params[0]];
+  for (const auto buffer : step.buffers) {
+    const auto room = shapes_.values[program_.plan().buffers[buffer].bytes];
+    if (bytes >= 0 && bytes <= room) continue;
+    throw Corrupt(fmt::format("copy step {} needs {} bytes of {}", step.name, bytes, room), program_.where());
+  }
+}
+
 void BoundPlan::check_kernel(const PlanStep& step, std::span<const std::int64_t> params) const {
   const Plan& plan = program_.plan();
   const PlanKernel* kernel = find_kernel(plan, step.entry);
@@ -191,6 +200,12 @@ void BoundPlan::prepare(const PlanStep& step) {
     bound.fill = {first_slot, value(step.params[0]), value(step.params[1]),
                   static_cast<std::uint32_t>(shapes_.values[step.params[2]]),
                   plan.buffers[step.buffers[0]].space == BufferSpace::arena && !step.every_run && !is_late};
+  } else if (step.kind == StepKind::copy) {
+    check_copy(step);
+    bound.copied = value(step.params[0]);
+  } else if (is_control(step.kind)) {
+    bound.control = {step.ranges[0], step.ranges[1], std::nullopt};
+    if (!step.params.empty()) bound.control.limit = shapes_.values[step.params[0]];
   } else if (step.kind == StepKind::onednn) {
     bound.onednn = std::make_unique<cpu::BoundOneDnn>(program_.onednn(steps_.size()), slots_.data() + first_slot,
                                                       program_.pool().threads());
@@ -274,8 +289,11 @@ void BoundPlan::refresh(Step& step, std::size_t index) {
         if (!is_result || !step.reference->reports_extents()) check_view(view);
       }
       return step.reference->rebind(plan, planned, shapes_.values);
-    case StepKind::onednn:
-      return;  // its sizes are constants
+    case StepKind::onednn:  // its sizes are constants
+    case StepKind::copy:    // read_plan has seen that theirs are known before any step runs
+    case StepKind::branch:
+    case StepKind::loop:
+      return;
   }
 }
 
@@ -370,32 +388,70 @@ void BoundPlan::execute(Step& step, std::size_t index) {
       }
     case StepKind::onednn:
       return step.onednn->run(program_.pool());
+    case StepKind::copy:
+      std::memmove(step.buffers[1], step.buffers[0], step.copied);
+      return;
+    case StepKind::branch:
+    case StepKind::loop:
+      break;  // run_control
   }
   throw InternalError(fmt::format("step {} has a kind that read_plan should have refused", index));
 }
 
+template <typename Visit>
+void BoundPlan::run_control(std::size_t index, const Visit& visit) {
+  const Step& step = steps_[index];
+  const Control& control = step.control;
+  const std::size_t first = index + 1, second = first + control.first, end = second + control.second;
+  const auto condition = [&] { return *static_cast<const std::uint8_t*>(step.buffers[0]) != 0; };
+  if (step.kind == StepKind::branch)
+    return condition() ? run_range(first, second, visit) : run_range(second, end, visit);
+  for (std::int64_t trips = 0;; ++trips) {
+    run_range(first, second, visit);
+    if (!condition()) return;
+    if (control.limit && trips >= *control.limit) {
+      const PlanStep& planned = program_.plan().steps[index];
+      const std::string node =
+          planned.sources.empty() ? "" : ", node " + program_.plan().sources[planned.sources[0]].node;
+      throw InvalidArgument(fmt::format("a loop does not end within {} trips", *control.limit),
+                            fmt::format("step {} ({}){}", index, planned.name, node),
+                            "Give inputs for which it ends sooner");
+    }
+    run_range(second, end, visit);
+  }
+}
+
+template <typename Visit>
+void BoundPlan::run_range(std::size_t begin, std::size_t end, const Visit& visit) {
+  for (std::size_t i = begin; i < end; ++i) {
+    const Step& step = steps_[i];
+    if (is_control(step.kind)) run_control(i, visit);
+    visit(i);
+    if (is_control(step.kind)) i += step.control.first + step.control.second;
+  }
+}
+
 void BoundPlan::run(const StepObserver* observer, bool filled) {
   using Clock = std::chrono::steady_clock;
-  for (std::size_t i = 0; i < steps_.size(); ++i) {
-    if (filled && steps_[i].kind == StepKind::fill && steps_[i].fill.in_arena) continue;
-    if (!observer) {
-      run_step(steps_[i], i);
-      continue;
-    }
-    const auto start = Clock::now();
-    run_step(steps_[i], i);
-    (*observer)(i, Clock::now() - start);
-  }
+  run_range(0, steps_.size(), [&](std::size_t i) {
+    Step& step = steps_[i];
+    if (filled && step.kind == StepKind::fill && step.fill.in_arena) return;
+    const auto start = observer ? Clock::now() : Clock::time_point();
+    if (!is_control(step.kind)) run_step(step, i);
+    if (observer) (*observer)(i, Clock::now() - start);
+  });
   find_results();
 }
 
 void BoundPlan::run(StepProbe& probe) {
-  for (std::size_t i = 0; i < steps_.size(); ++i) {
-    const std::span<void*> buffers = steps_[i].kind == StepKind::reference ? std::span<void*>() : steps_[i].buffers;
+  run_range(0, steps_.size(), [&](std::size_t i) {
+    Step& step = steps_[i];
+    if (is_control(step.kind)) return;
+    const std::span<void*> buffers = step.kind == StepKind::reference ? std::span<void*>() : step.buffers;
     probe.before(i, buffers);
-    run_step(steps_[i], i);
+    run_step(step, i);
     probe.after(i, buffers);
-  }
+  });
   find_results();
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,7 +16,8 @@
 
 namespace aitune {
 
-/// Told of each step when it has run, with how long it took.
+/// Told of each step when it has run, with how long it took: as often as a loop runs it, and not at all where a branch
+/// leaves it out. Steps that run others are told of behind them, without their time.
 using StepObserver = std::function<void(std::size_t step, std::chrono::nanoseconds elapsed)>;
 
 /// Told of each step before it runs, with the addresses of its buffers in the step's order (none for reference steps);
@@ -74,11 +76,17 @@ class BoundPlan {
     std::vector<std::int64_t> contract_values;
     std::size_t first_param = 0;
   };
+  struct Control {
+    std::size_t first = 0, second = 0;  // steps in each range
+    std::optional<std::int64_t> limit;  // of a loop's trips
+  };
   struct Step {
     StepKind kind = StepKind::cpu_kernel;
     std::span<void*> buffers;  // within slots_
     cpu::KernelCall kernel;
     Fill fill;
+    std::size_t copied = 0;  // bytes
+    Control control;
     std::unique_ptr<ReferenceCall> reference;
     std::unique_ptr<cpu::BoundOneDnn> onednn;
     std::unique_ptr<Late> late;
@@ -106,6 +114,13 @@ class BoundPlan {
   void refresh(Step& step, std::size_t index);
   void take_found_sizes(Step& step, std::size_t index);
   void find_results();
+  /// Runs steps [begin, end), those with ranges as they say. `visit(index)` runs a step that has none, or is told of
+  /// one that has when its ranges have run.
+  template <typename Visit>
+  void run_range(std::size_t begin, std::size_t end, const Visit& visit);
+  template <typename Visit>
+  void run_control(std::size_t index, const Visit& visit);
+  void check_copy(const PlanStep& step) const;
 
   const Program& program_;
   PlanShapes shapes_;

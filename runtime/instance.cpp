@@ -198,8 +198,12 @@ std::size_t Instance::buffer_bytes(std::uint32_t id) const {
 
 std::vector<Tensor> Instance::run_blocks(std::span<const Tensor> inputs, const BlockObserver& observer) {
   const Plan& plan = program_for(inputs).plan();
-  std::vector<std::size_t> last_step(plan.blocks.size());
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) last_step[plan.steps[i].block] = i;
+  // Steps in ranges run any number of times: what they leave is told of by the blocks around them.
+  std::vector<std::size_t> last_step(plan.blocks.size(), plan.steps.size());
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    last_step[plan.steps[i].block] = i;
+    if (is_control(plan.steps[i].kind)) i += plan.steps[i].ranges[0] + plan.steps[i].ranges[1];
+  }
   const StepObserver after_step = [&](std::size_t step, std::chrono::nanoseconds) {
     const std::size_t block = plan.steps[step].block;
     if (last_step[block] != step) return;
@@ -221,10 +225,10 @@ std::vector<Tensor> Instance::run_until_block(std::span<const Tensor> inputs, st
 }
 
 std::vector<StepTime> Instance::profile(std::span<const Tensor> inputs) {
-  std::vector<StepTime> times;
-  times.reserve(program_for(inputs).plan().steps.size());
+  std::vector<StepTime> times(program_for(inputs).plan().steps.size());
+  for (std::size_t i = 0; i < times.size(); ++i) times[i].step = i;
   const StepObserver observer = [&](std::size_t step, std::chrono::nanoseconds elapsed) {
-    times.push_back({step, elapsed});
+    times[step].elapsed += elapsed;
   };
   run(inputs, &observer);
   return times;

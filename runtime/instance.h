@@ -12,7 +12,7 @@
 
 namespace aitune {
 
-/// How long one step of a run took.
+/// How long one step took in a run.
 struct StepTime {
   std::size_t step = 0;  ///< index into Plan::steps of the plan that ran
   std::chrono::nanoseconds elapsed{};
@@ -50,14 +50,15 @@ class Instance {
   /// Bytes of buffer `id` of the plan that ran last, at the shapes of that run.
   std::size_t buffer_bytes(std::uint32_t id) const;
 
-  /// Called after the last step of each block with copies of the block's outputs.
+  /// Called after the last step of each block with copies of the block's outputs. Blocks inside of a branch or loop are
+  /// left out: the block around them gives what they do.
   using BlockObserver = std::function<void(std::size_t block, std::vector<Tensor> outputs)>;
   /// Runs everything, and shows every block's outputs on the way; returns the program's outputs.
   std::vector<Tensor> run_blocks(std::span<const Tensor> inputs, const BlockObserver& observer);
   /// The outputs of block `block` alone, as they are when it has finished.
   std::vector<Tensor> run_until_block(std::span<const Tensor> inputs, std::size_t block);
 
-  /// One run with the time of every step, in order.
+  /// One run with the time of every step, in order: of all its trips in a loop, and none where a branch left it out.
   std::vector<StepTime> profile(std::span<const Tensor> inputs);
 
  private:

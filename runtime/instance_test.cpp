@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <random>
@@ -289,6 +291,63 @@ TEST(Instance, HoldsSizesThatDataDecideToWhatIsPlanned) {
                 p.steps[0].args.resize(1);
               }),
               HasSubstr("finds out none"));
+}
+
+std::vector<Tensor> control_inputs(std::int64_t trips, bool flag) {
+  Tensor x(DType::f32, {4});
+  for (int i = 0; i < 4; ++i) x.as<float>()[i] = static_cast<float>(i - 1);
+  return {x, Tensor::scalar(DType::i64, trips), Tensor::scalar(DType::b8, flag)};
+}
+
+void expect_control_result(Instance& instance, std::int64_t trips, bool flag) {
+  const auto outputs = instance.run(control_inputs(trips, flag));
+  for (int i = 0; i < 4; ++i) {
+    const float y = static_cast<float>(i - 1) * std::exp2(static_cast<float>(std::max<std::int64_t>(trips, 0)));
+    ASSERT_EQ(outputs[0].as<float>()[i], y) << trips << " trips";
+    ASSERT_EQ(outputs[1].as<float>()[i], flag ? y : -y) << trips << " trips";
+  }
+}
+
+TEST(ControlSteps, LoopsAndBranchesGoAsDataTell) {
+  Instance instance(Program::from_built(samples::control_plan(), threads(1)));
+  for (const std::int64_t trips : {0, 3, 10, -5, 1})
+    for (const bool flag : {true, false}) expect_control_result(instance, trips, flag);
+}
+
+TEST(ControlSteps, ALimitOfTripsEndsALoop) {
+  Instance instance(Program::from_built(samples::control_plan(), threads(1)));
+  for (const std::int64_t trips : {std::int64_t{11}, INT64_MAX}) {
+    const std::string message = refusal(instance, control_inputs(trips, true));
+    EXPECT_THAT(message, HasSubstr("does not end within 10 trips"));
+    EXPECT_THAT(message, HasSubstr("step 2 (loop), node y"));
+  }
+  expect_control_result(instance, 10, false);
+}
+
+TEST(ControlSteps, ManyThreadsRunOneProgram) {
+  const auto program = Program::from_built(samples::control_plan(), threads(2));
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 6; ++t)
+    callers.emplace_back([&, t] {
+      Instance instance(program);
+      for (int i = 0; i < 50; ++i) expect_control_result(instance, (t + i) % 11, i % 2 == 0);
+    });
+  for (auto& caller : callers) caller.join();
+}
+
+TEST(ControlSteps, AreProfiledAndTheirBlocksShown) {
+  Instance instance(Program::from_built(samples::control_plan(), threads(1)));
+  const auto times = instance.profile(control_inputs(4, false));
+  ASSERT_EQ(times.size(), 11U);
+  for (std::size_t i = 0; i < times.size(); ++i) EXPECT_EQ(times[i].step, i);
+  EXPECT_GT(times[5].elapsed.count(), 0);
+  EXPECT_EQ(times[9].elapsed.count(), 0);  // the branch that did not run
+  std::vector<std::size_t> blocks;
+  instance.run_blocks(control_inputs(4, false), [&](std::size_t block, std::vector<Tensor> outputs) {
+    blocks.push_back(block);
+    if (block == 3) EXPECT_EQ(outputs.at(0).as<float>()[3], -32);
+  });
+  EXPECT_THAT(blocks, ElementsAre(0, 1, 3));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "compiler/ops/data_sizes.h"
+#include "compiler/graph/regions.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune {
@@ -34,6 +35,9 @@ std::string short_name(const OpInfo& op) {
 SymShape constant_shape(const Tensor& data) { return {data.shape().begin(), data.shape().end()}; }
 
 }  // namespace
+
+Node::Node() = default;
+Node::~Node() = default;
 
 std::string Graph::unique_name(std::string_view hint) {
   std::string base = clean_name(hint);
@@ -151,7 +155,12 @@ Graph Graph::clone() const {
   for (const Value* value : inputs) copy.inputs.push_back(copy_value(value));
   for (const Value* value : weights) copy.weights.push_back(copy_value(value));
   for (const auto& node : nodes_) {
-    auto owned = std::make_unique<Node>(*node);
+    auto owned = std::make_unique<Node>();
+    owned->op = node->op;
+    owned->args = node->args;
+    owned->outputs = node->outputs;
+    owned->source = node->source;
+    owned->regions = clone_regions(*node);
     for_each_value(owned->args, translate);
     for (Value*& output : owned->outputs) {
       output = copy_value(output);

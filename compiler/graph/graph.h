@@ -31,6 +31,7 @@ struct TensorType {
 std::string to_string(const TensorType& type);  ///< "f32[s0,3,224,224]"
 
 class Node;
+class Graph;
 
 enum class ValueKind : std::uint8_t { input, weight, node };
 
@@ -103,10 +104,19 @@ struct SourceLocation {
 /// One call of an ATen overload. Arguments stand in schema order, every one present: importers fill in the defaults.
 class Node {
  public:
+  Node();
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
   const OpInfo* op = nullptr;
   ArgList args;
   std::vector<Value*> outputs;
   SourceLocation source;
+  /// What `if` and `loop` execute (compiler/graph/regions.h): graphs that refer to nothing outside of themselves. What
+  /// they read of the graph around them is an operand of the node and one of their inputs; symbols have one meaning in
+  /// all of them.
+  std::vector<std::unique_ptr<Graph>> regions;
 
   std::string_view op_name() const;  ///< "aten.convolution.default"
   Value* output(std::size_t i = 0) const { return outputs.at(i); }
@@ -189,6 +199,15 @@ void verify(const Graph& graph, std::string_view after = {});
 ///   }
 /// A size that data decide is a symbol that no input has, defined by the node in whose results it stands first; what it
 /// never exceeds follows its range: `u0 in [0,inf] <= (4*s0)`.
+/// The regions of a node stand behind it, and know the symbols of the graph around them:
+///     %r: f32[s0] = higher_order.cond.default(%c, [%x])
+///     region(%a: f32[s0]) {
+///       return %a
+///     }
+///     region(%b: f32[s0]) {
+///       %n: f32[s0] = aten.neg.default(%b)
+///       return %n
+///     }
 /// A pytree spec is a line `in_spec "…"` or `out_spec "…"` before the weights. A symbol without upper bound: `in
 /// [1,inf]`.
 std::string print(const Graph& graph);

@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <memory>
 #include <unordered_map>
+#include <utility>
 
 #include "base/error.h"
 #include "compiler/graph/graph.h"
+#include "compiler/graph/regions.h"
 #include "compiler/graph/scanner.h"
 #include "compiler/graph/text.h"
 #include "compiler/ops/data_sizes.h"
@@ -34,17 +37,28 @@ class Parser {
 
   Graph parse() {
     header();
-    scan_.expect("{");
-    while (!scan_.take_word("return")) statement();
-    result();
-    scan_.expect("}");
+    body();
     if (!scan_.at_end()) scan_.fail("text after the end of the graph");
     return std::move(graph_);
   }
 
  private:
+  void body() {
+    scan_.expect("{");
+    while (!scan_.take_word("return")) statement();
+    result();
+    scan_.expect("}");
+  }
+
   void header() {
     if (!scan_.take_word("graph")) scan_.fail("expected graph");
+    inputs();
+    if (!scan_.take_word("where")) return;
+    do symbol_range();
+    while (scan_.take(","));
+  }
+
+  void inputs() {
     scan_.expect("(");
     while (!scan_.take(")")) {
       const Result input = declaration();
@@ -52,9 +66,20 @@ class Parser {
       define(input, graph_.add_input(input.name, *input.type));
       if (!scan_.take(",") && !scan_.ahead(")")) scan_.fail("expected , or )");
     }
-    if (!scan_.take_word("where")) return;
-    do symbol_range();
-    while (scan_.take(","));
+  }
+
+  // The graph around a region waits until the region is read.
+  std::unique_ptr<Graph> region() {
+    if (++depth_ > kMaxRegionDepth) scan_.fail("regions too deep in each other");
+    Graph outer = std::exchange(graph_, Graph());
+    auto outer_values = std::exchange(values_, {});
+    graph_.symbols = outer.symbols;
+    inputs();
+    body();
+    auto made = std::make_unique<Graph>(std::exchange(graph_, std::move(outer)));
+    values_ = std::move(outer_values);
+    --depth_;
+    return made;
   }
 
   void symbol_range() {
@@ -205,14 +230,19 @@ class Parser {
     scan_.skip_blank();
     const std::size_t position = scan_.position();
     Call call = this->call(position);
-    std::vector<TensorType> types = result_types(results, call, position);
+    const std::string module(scan_.trailing_comment());
+    std::vector<std::unique_ptr<Graph>> regions;
+    if (call.op->has_regions())
+      while (scan_.take_word("region")) regions.push_back(region());
+    std::vector<TensorType> types = result_types(results, call, regions, position);
     Node* node = graph_.add_node(*call.op, std::move(call.args), std::move(types),
                                  results.empty() ? std::string() : results[0].name);
     // The names that add_node made up may be those of later results: out of the way first.
     if (results.size() > 1)
       for (Value* output : node->outputs) graph_.rename(output, "unnamed.result");
     for (std::size_t i = 0; i < results.size(); ++i) define(results[i], node->outputs[i]);
-    node->source.module = scan_.trailing_comment();
+    node->source.module = module;
+    node->regions = std::move(regions);
   }
 
   Call call(std::size_t position) {
@@ -245,7 +275,8 @@ class Parser {
     return {};
   }
 
-  std::vector<TensorType> result_types(const std::vector<Result>& results, const Call& call, std::size_t position) {
+  std::vector<TensorType> result_types(const std::vector<Result>& results, const Call& call,
+                                       const std::vector<std::unique_ptr<Graph>>& regions, std::size_t position) {
     const OpInfo& op = *call.op;
     if (!op.variadic_results && results.size() != op.result_count)
       scan_.fail_at(position, fmt::format("{} has {} results, not {}", op.name, op.result_count, results.size()));
@@ -253,7 +284,9 @@ class Parser {
     for (const Result& result : results) all_given &= result.type.has_value();
     std::vector<TensorType> types;
     if (!all_given) {
-      types = located(position, [&] { return infer_types(op, call.args); });
+      types = located(position, [&] {
+        return op.has_regions() ? region_result_types(op, call.args, regions) : infer_types(op, call.args);
+      });
       located(position, [&] { name_data_size(graph_, op, call.args, types); });
     }
     if (!all_given && types.size() != results.size())
@@ -321,6 +354,7 @@ class Parser {
   Graph graph_;
   std::unordered_map<std::string, Value*> values_;
   std::size_t weight_bytes_ = 0;
+  int depth_ = 0;
 };
 
 }  // namespace

@@ -126,15 +126,31 @@ std::string print(const Node& node) {
                      text_of(node.args), comment(node.source.module));
 }
 
-std::string print(const Graph& graph) {
-  std::string text = fmt::format("graph({}){} {{\n", declarations(graph.inputs), symbol_text(graph));
-  if (!graph.in_spec.empty()) text += fmt::format("  in_spec {}\n", quote(graph.in_spec));
-  if (!graph.out_spec.empty()) text += fmt::format("  out_spec {}\n", quote(graph.out_spec));
+namespace {
+
+// Everything of a graph but its first line.
+std::string body_text(const Graph& graph, const std::string& indent) {
+  std::string text;
+  const auto line = [&](const std::string& words) { text += fmt::format("{}  {}\n", indent, words); };
+  if (!graph.in_spec.empty()) line("in_spec " + quote(graph.in_spec));
+  if (!graph.out_spec.empty()) line("out_spec " + quote(graph.out_spec));
   for (const Value* weight : graph.weights)
-    text += fmt::format("  weight {} {} = {}\n", declaration(weight), quote(weight->weight_name),
-                        weight_text(weight->data));
-  for (const auto& node : graph.nodes()) text += fmt::format("  {}\n", print(*node));
-  return text + fmt::format("  return{}\n}}\n", result_text(graph));
+    line(fmt::format("weight {} {} = {}", declaration(weight), quote(weight->weight_name), weight_text(weight->data)));
+  for (const auto& node : graph.nodes()) {
+    line(print(*node));
+    for (const auto& region : node->regions) {
+      line(fmt::format("region({}) {{", declarations(region->inputs)));
+      text += body_text(*region, indent + "  ");
+    }
+  }
+  return text + fmt::format("{}  return{}\n{}}}\n", indent, result_text(graph), indent);
+}
+
+}  // namespace
+
+std::string print(const Graph& graph) {
+  return fmt::format("graph({}){} {{\n{}", declarations(graph.inputs), symbol_text(graph),
+                     body_text(graph, ""));
 }
 
 }  // namespace aitune

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "compiler/graph/graph.h"
+#include "compiler/graph/regions.h"
 #include "compiler/graph/text.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
@@ -63,7 +64,7 @@ bool agrees(const TensorType& stated, const TensorType& inferred, const SymRange
 
 class Verifier {
  public:
-  explicit Verifier(const Graph& graph) : graph_(graph) {}
+  explicit Verifier(const Graph& graph, int depth = 0) : graph_(graph), depth_(depth) {}
 
   std::vector<std::string> violations() {
     for (const auto& [name, range] : graph_.symbols) symbol(name, range);
@@ -209,7 +210,57 @@ class Verifier {
         report(node, *problem);
         fits = false;
       }
-    if (fits) types(node);
+    if (fits) node.op->has_regions() ? regions(node) : types(node);
+    if (!node.op->has_regions() && !node.regions.empty()) report(node, "an operator that has no regions");
+  }
+
+  void regions(const Node& node) {
+    if (depth_ >= kMaxRegionDepth) return report(node, "regions too deep in each other");
+    if (node.regions.size() != 2 || node.regions[0] == nullptr || node.regions[1] == nullptr)
+      return report(node, "it has not two regions");
+    const std::size_t before = violations_.size();
+    for (const auto& region : node.regions) inside(node, *region);
+    if (violations_.size() != before) return;
+    const Graph &first = *node.regions[0], &second = *node.regions[1];
+    std::vector<TensorType> operands, results;
+    for (const Value* operand : region_operands(node)) operands.push_back(operand->type);
+    for (const Value* output : node.outputs) results.push_back(output->type);
+    agree(node, "the inputs of its first region", first.inputs, operands);
+    agree(node, "the inputs of its second region", second.inputs, operands);
+    agree(node, "the results of its second region", second.outputs, results);
+    if (is_if(node)) {
+      condition(node, node.args[0].value());
+      return agree(node, "the results of its first region", first.outputs, results);
+    }
+    operands.resize(carried_count(node));
+    agree(node, "its results", node.outputs, operands);
+    if (first.outputs.size() != 1) return report(node, "its condition has not one result");
+    condition(node, first.outputs[0]);
+  }
+
+  void inside(const Node& node, const Graph& region) {
+    for (const auto& [name, range] : region.symbols) {
+      const auto outer = graph_.symbols.find(name);
+      if (outer == graph_.symbols.end() || outer->second.min != range.min || outer->second.max != range.max)
+        report(node, fmt::format("its region knows the symbol {} otherwise", name));
+    }
+    for (const std::string& violation : Verifier(region, depth_ + 1).violations())
+      report(node, "in its region: " + violation);
+  }
+
+  void agree(const Node& node, std::string_view what, const std::vector<Value*>& values,
+             const std::vector<TensorType>& types) {
+    if (values.size() != types.size())
+      return report(node, fmt::format("{} are {}, {} are needed", what, values.size(), types.size()));
+    for (std::size_t i = 0; i < types.size(); ++i)
+      if (!agrees(values[i]->type, types[i], graph_.symbols))
+        report(node, fmt::format("{}: %{} is {}, {} is needed", what, values[i]->name, to_string(values[i]->type),
+                                 to_string(types[i])));
+  }
+
+  void condition(const Node& node, const Value* value) {
+    if (value->type.dtype != DType::b8 || !(product(value->type.shape) == SymInt(1)))
+      report(node, fmt::format("its condition %{} is {}, not one bool", value->name, to_string(value->type)));
   }
 
   void types(const Node& node) {
@@ -249,6 +300,7 @@ class Verifier {
   }
 
   const Graph& graph_;
+  const int depth_;
   std::unordered_set<std::string> names_;
   std::unordered_set<std::string> given_;  // symbols of inputs, and those that nodes so far have defined
   bool has_data_symbols_ = false;

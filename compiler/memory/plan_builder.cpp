@@ -4,6 +4,8 @@
 #include <cstring>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "compiler/memory/arena.h"
 #include "compiler/ops/schema.h"
@@ -184,9 +186,11 @@ std::uint32_t PlanBuilder::begin_block(std::string engine, std::string why) {
 }
 
 std::uint32_t PlanBuilder::add_source(const Node& node) {
-  const std::string key = node.outputs.empty() ? std::string(node.op_name()) : node.output()->name;
+  const std::string name = node.outputs.empty() ? std::string(node.op_name()) : node.output()->name;
+  // Names are unique in a graph; the graphs of regions may have the same ones.
+  const std::string key = fmt::format("{}\n{}\n{}\n{}", name, node.op_name(), node.source.module, node.source.code);
   const auto [it, fresh] = sources_by_node_.try_emplace(key, static_cast<std::uint32_t>(built_.plan.sources.size()));
-  if (fresh) built_.plan.sources.push_back({key, std::string(node.op_name()), node.source.module, node.source.code});
+  if (fresh) built_.plan.sources.push_back({name, std::string(node.op_name()), node.source.module, node.source.code});
   return it->second;
 }
 
@@ -245,6 +249,26 @@ void PlanBuilder::define_symbol(const Node& node) {
   symbol.dim = static_cast<std::uint32_t>(found->place.dim);
 }
 
+void PlanBuilder::add_copy(std::uint32_t from, std::uint32_t to, const TensorType& type) {
+  PlanStep step;
+  step.kind = StepKind::copy;
+  step.name = "copy";
+  step.buffers = {from, to};
+  step.params = {built_.plan.add(memory_of(product(type.shape) * static_cast<std::int64_t>(dtype_size(type.dtype))))};
+  add_step(std::move(step));
+}
+
+std::size_t PlanBuilder::open_control(PlanStep step) {
+  step.ranges = {0, 0};
+  add_step(std::move(step));
+  return step_count() - 1;
+}
+
+void PlanBuilder::close_control(std::size_t step, std::size_t middle) {
+  built_.plan.steps.at(step).ranges = {static_cast<std::uint32_t>(middle - step - 1),
+                                       static_cast<std::uint32_t>(step_count() - middle)};
+}
+
 void PlanBuilder::add_copies_to_outputs() {
   for (std::uint32_t i = 0; i < model_.outputs.size(); ++i) {
     const Value& value = *model_.outputs[i];
@@ -280,6 +304,19 @@ void PlanBuilder::place_arenas() {
   };
   for (std::size_t s = 0; s < plan.steps.size(); ++s)
     for (const std::uint32_t b : plan.steps[s].buffers) touch(b, static_cast<std::int64_t>(s));
+
+  // A loop comes back to its first step: what it shares with the steps around it lives as long as it runs. (Branches
+  // run part of the steps in their order, so they need nothing.) Inner loops lie behind the outer ones.
+  for (std::size_t s = plan.steps.size(); s-- > 0;) {
+    const PlanStep& step = plan.steps[s];
+    if (step.kind != StepKind::loop) continue;
+    const auto before = static_cast<std::int64_t>(s);
+    const std::int64_t last = before + step.ranges[0] + step.ranges[1];
+    for (auto& [id, life] : lives) {
+      if (life.first <= before && life.last > before) life.last = std::max(life.last, last);
+      if (life.first > before && life.first <= last && life.last > last) life.first = before;
+    }
+  }
 
   // Buffers whose sizes are multiples of the same polynomial keep their relative places for every value of its symbols,
   // so each such group is planned once, in units of that polynomial. Zeroed buffers share only with their own key.

@@ -52,6 +52,9 @@ class PlanBuilder {
   /// a constant, or arena memory made here on first use.
   std::uint32_t buffer_of(const Value& value);
 
+  /// The value, of a region's graph, lies in this buffer from now on.
+  void place(const Value& value, std::uint32_t buffer) { value_buffers_[&value] = buffer; }
+
   /// What the plan's code needs of the CPU so far.
   CpuTarget& target() { return built_.plan.target; }
   /// Appends machine code and returns its offset in the code segment (64-byte aligned).
@@ -67,9 +70,17 @@ class PlanBuilder {
   void add_step(PlanStep step);
   /// Says that the step added last finds out the symbol that `node` defines, if it defines one.
   void define_symbol(const Node& node);
+  /// Adds a step that copies a value of this type from one buffer to another.
+  void add_copy(std::uint32_t from, std::uint32_t to, const TensorType& type);
+  /// Adds a step with ranges, which are empty until close_control fills them in; returns its index, until finish().
+  std::size_t open_control(PlanStep step);
+  /// Its first range are the steps up to `middle` (an index), its second the ones behind.
+  void close_control(std::size_t step, std::size_t middle);
+  std::size_t step_count() const { return built_.plan.steps.size(); }
   /// Notes that the step added last is a product; `product.step` is filled in.
   void add_product(ProductStep product);
   PlanBlock& block() { return built_.plan.blocks.back(); }
+  PlanBlock& block(std::uint32_t index) { return built_.plan.blocks.at(index); }
   const Plan& plan() const { return built_.plan; }
   const SymValues& hints() const { return hints_; }
 

@@ -140,6 +140,10 @@ bool OpInfo::is_inplace() const {
   return std::any_of(args.begin(), args.end(), [](const SchemaArg& arg) { return arg.written; });
 }
 
+bool OpInfo::has_regions() const {
+  return id == OpId::higher_order_cond_default || id == OpId::higher_order_while_loop_default;
+}
+
 const OpInfo* find_op(std::string_view name) {
   const auto id = find_op_id(name);
   return id ? &op_info(*id) : nullptr;

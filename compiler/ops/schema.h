@@ -48,7 +48,8 @@ struct OpInfo {
   bool variadic_results = false;  ///< Tensor[] results: split, chunk, unbind
   /// Index of the argument called `name`; InternalError if there is none.
   std::size_t arg_index(std::string_view name) const;
-  bool is_inplace() const;  ///< writes into an argument and returns it
+  bool is_inplace() const;   ///< writes into an argument and returns it
+  bool has_regions() const;  ///< `if` or `loop`: its nodes have regions, which say what it gives
 };
 
 /// The row for "aten.add.Tensor" (".default" may be left out), or nullptr.

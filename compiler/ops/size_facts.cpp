@@ -37,6 +37,9 @@ class Collector {
 
  private:
   void look_at(const Node& node) {
+    for (const auto& region : node.regions)
+      for (const auto& inner : region->nodes()) look_at(*inner);
+    if (node.op->has_regions()) return;
     std::vector<SizeFact> taken;
     auto types = infer_types(*node.op, node.args, &taken);
     const auto place = data_size_place(types);

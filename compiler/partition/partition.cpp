@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "compiler/graph/regions.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 #include "compiler/partition/cut.h"
@@ -28,6 +29,14 @@ std::string normalise(std::string_view name) {
 
 bool names_operator(const std::string& pattern, std::string_view op) {
   return op == pattern || (op.starts_with(pattern) && op.size() > pattern.size() && op[pattern.size()] == '.');
+}
+
+/// In the graph, or in a region of it.
+bool occurs(const std::string& pattern, const Graph& graph) {
+  return std::ranges::any_of(graph.nodes(), [&](const auto& node) {
+    return names_operator(pattern, node->op_name()) ||
+           std::ranges::any_of(node->regions, [&](const auto& region) { return occurs(pattern, *region); });
+  });
 }
 
 std::set<std::string> executed_ops(const PartitionOptions& options) {
@@ -62,10 +71,8 @@ class Chooser {
   /// The listed operators that are none of the graph's.
   std::vector<std::string> unused(const Graph& graph) const {
     std::vector<std::string> list;
-    for (const std::string& pattern : executed_) {
-      const auto named = [&](const auto& node) { return names_operator(pattern, node->op_name()); };
-      if (std::ranges::none_of(graph.nodes(), named)) list.push_back(pattern);
-    }
+    for (const std::string& pattern : executed_)
+      if (!occurs(pattern, graph)) list.push_back(pattern);
     return list;
   }
 
@@ -144,7 +151,8 @@ std::vector<std::size_t> cut_with_min_size(const Graph& graph, std::vector<Choic
   while (true) {
     std::vector<std::size_t> engine_of;
     for (const Choice& choice : choices) engine_of.push_back(choice.engine);
-    std::vector<std::size_t> levels = cut_levels(graph, engine_of, engines.size());
+    const bool control = std::ranges::find(engine_of, engines.size()) != engine_of.end();
+    std::vector<std::size_t> levels = cut_levels(graph, engine_of, engines.size() + (control ? 1 : 0));
     std::map<std::size_t, int> sizes;
     for (const std::size_t level : levels) ++sizes[level];
     bool moved = false;
@@ -153,13 +161,26 @@ std::vector<std::size_t> cut_with_min_size(const Graph& graph, std::vector<Choic
       Choice& choice = choices[i];
       const int size = sizes.at(levels[i]);
       ++i;
-      if (choice.engine + 1 == engines.size() || size >= min_size) continue;
+      if (choice.engine + 1 >= engines.size() || size >= min_size) continue;
       if (!engines.back()->supports(*node, engine_options).supported) continue;
       choice = {engines.size() - 1, fmt::format("block of {} smaller than min_block_size {}", size, min_size)};
       moved = true;
     }
     if (!moved) return levels;
   }
+}
+
+/// Levels of nodes with regions are split, so that each such node has one to itself.
+std::vector<std::size_t> with_own_levels(std::vector<std::size_t> levels, const std::vector<Choice>& choices,
+                                         std::size_t control) {
+  std::map<std::pair<std::size_t, std::size_t>, std::size_t> numbers;
+  const auto key = [&](std::size_t i) { return std::pair(levels[i], choices[i].engine == control ? i + 1 : 0); };
+  for (std::size_t i = 0; i < levels.size(); ++i) numbers[key(i)] = 0;
+  std::size_t next = 0;
+  for (auto& [level, number] : numbers) number = next++;
+  std::vector<std::size_t> result;
+  for (std::size_t i = 0; i < levels.size(); ++i) result.push_back(numbers.at(key(i)));
+  return result;
 }
 
 /// Builds the graph of one block.
@@ -177,8 +198,10 @@ class BlockBuilder {
     map(args);
     std::vector<TensorType> types;
     for (const Value* output : node.outputs) types.push_back(output->type);
-    Node* copy = block_.graph.add_node(*node.op, std::move(args), std::move(types), node.outputs[0]->name);
+    Node* copy = block_.graph.add_node(*node.op, std::move(args), std::move(types),
+                                       node.outputs.empty() ? "" : node.outputs[0]->name);
     copy->source = node.source;
+    copy->regions = clone_regions(node);
     for (std::size_t i = 0; i < node.outputs.size(); ++i) inside_[node.outputs[i]] = copy->outputs[i];
     if (block_.fallback_reason.empty()) block_.fallback_reason = reason;
   }
@@ -251,6 +274,10 @@ Partition partition(const Graph& graph, std::span<const CompileEngine* const> en
   std::vector<Choice> choices;
   FallbackList impossible;
   for (const auto& node : graph.nodes()) {
+    if (node->op->has_regions()) {
+      choices.push_back({engines.size(), ""});
+      continue;
+    }
     std::string problem;
     const auto choice = chooser.choose(*node, problem);
     if (!choice) impossible.add(*node, problem);
@@ -261,7 +288,8 @@ Partition partition(const Graph& graph, std::span<const CompileEngine* const> en
                       "docs/adding-an-operator.md says how to add one");
   }
   const int min_block_size = options.require_full_compilation ? 1 : options.min_block_size;
-  const auto levels = cut_with_min_size(graph, choices, engines, engine_options, min_block_size);
+  const auto levels = with_own_levels(cut_with_min_size(graph, choices, engines, engine_options, min_block_size),
+                                      choices, engines.size());
 
   Partition result;
   FallbackList fallbacks;
@@ -284,7 +312,9 @@ Partition partition(const Graph& graph, std::span<const CompileEngine* const> en
         op));
   const auto leaving = leaving_values(graph, levels);
   for (const auto& [level, members] : by_level) {
-    BlockBuilder builder(graph, fmt::format("block{}", result.blocks.size()), engines[choices[members[0]].engine]);
+    const std::size_t engine = choices[members[0]].engine;
+    BlockBuilder builder(graph, fmt::format("block{}", result.blocks.size()),
+                         engine < engines.size() ? engines[engine] : nullptr);
     std::vector<const Node*> own;
     for (const std::size_t i : members) {
       builder.add(*nodes[i], choices[i].reason);

@@ -25,13 +25,15 @@ struct PartitionOptions {
 /// A run of nodes that one engine executes. Values outside of it are named by the whole graph's values; those stay
 /// owned by that graph, which must outlive the block.
 struct Block {
-  std::string name;  ///< "block0", ...
-  const CompileEngine* engine = nullptr;
-  Graph graph;  ///< the block by itself; weights share their bytes with the whole graph's
+  std::string name;                       ///< "block0", ...
+  const CompileEngine* engine = nullptr;  ///< null for control flow
+  Graph graph;                            ///< the block by itself; weights share their bytes with the whole graph's
   std::vector<const Value*>
       inputs;  ///< parallel to graph.inputs: inputs of the whole graph or outputs of earlier blocks
   std::vector<const Value*> outputs;  ///< parallel to graph.outputs: values of the whole graph, each produced here
   std::string fallback_reason;        ///< why no preferred engine took it; empty on a preferred engine
+  /// An `if` or a `loop`, the only node of its block: no engine executes it, the plan does.
+  bool is_control() const { return engine == nullptr; }
 };
 
 /// An operator that no compiled engine took.
@@ -50,10 +52,11 @@ struct Partition {
 
 /// Cuts `graph` into blocks. `engines` stand in order of preference; the last one is the fallback (it is asked too).
 /// Every node goes to the first engine that supports it; neighbours with the same engine are joined as far as blocks
-/// stay convex. Nodes that no engine supports, and any fallback under require_full_compilation, throw Unsupported with
-/// all operators, counts, reasons and source lines at once. With a single engine that engine is no fallback. Graph
-/// outputs that are inputs or weights are produced by no block. Throws InvalidArgument on an unknown operator in
-/// torch_executed_ops, when engines is empty, or on min_block_size < 1.
+/// stay convex. Nodes with regions are blocks of their own; what is in the regions is not looked at. Nodes that no
+/// engine supports, and any fallback under require_full_compilation, throw Unsupported with all operators, counts,
+/// reasons and source lines at once. With a single engine that engine is no fallback. Graph outputs that are inputs or
+/// weights are produced by no block. Throws InvalidArgument on an unknown operator in torch_executed_ops, when engines
+/// is empty, or on min_block_size < 1.
 Partition partition(const Graph& graph, std::span<const CompileEngine* const> engines,
                     const EngineOptions& engine_options, const PartitionOptions& options = {});
 

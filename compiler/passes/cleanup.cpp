@@ -101,7 +101,8 @@ void eliminate_common_subexpressions(Graph& graph, const PassContext&) {
   merge_weights(graph);
   std::unordered_map<std::string, std::vector<Value*>> seen;
   rewrite(graph, [&](Inserter&, Node& node) -> Replacement {
-    if (node.op->is_inplace() || node.outputs.empty() || !is_deterministic(node)) return std::nullopt;
+    if (node.op->is_inplace() || node.op->has_regions() || node.outputs.empty() || !is_deterministic(node))
+      return std::nullopt;
     std::string key(node.op_name());
     for (const Arg& arg : node.args) append_key(key, arg);
     const auto [it, fresh] = seen.try_emplace(std::move(key), node.outputs);

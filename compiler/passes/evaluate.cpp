@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "compiler/graph/regions.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 #include "compiler/ops/size_facts.h"
@@ -161,7 +162,40 @@ SymValues bind_symbols(const Graph& graph, std::span<const Tensor> inputs) {
   return values;
 }
 
+namespace {
+
+/// `facts` are checked as soon as the sizes in them are known; `sizes` gets all of these.
+std::vector<Tensor> run_graph(const Graph& graph, std::span<const Tensor> inputs, SymValues symbols,
+                              const NodeObserver& observer, std::vector<SizeFact> facts = {},
+                              SymValues* sizes = nullptr);
+
+bool is_true(const Tensor& condition) { return *condition.contiguous().as<const std::uint8_t>() != 0; }
+
+std::vector<Tensor> run_loop(const Node& node, std::span<const Tensor> operands, const SymValues& symbols,
+                             const NodeObserver& observer) {
+  std::vector<Tensor> values(operands.begin(), operands.end());
+  const auto limit = node.args.at(2).is_none() ? std::nullopt : std::optional(node.args[2].sym().evaluate(symbols));
+  for (std::int64_t trips = 0; is_true(run_graph(*node.regions[0], values, symbols, observer).at(0)); ++trips) {
+    if (limit && trips >= *limit)
+      throw InvalidArgument(fmt::format("the loop does not end within {} trips", *limit), "",
+                            "Give inputs for which it ends sooner");
+    auto next = run_graph(*node.regions[1], values, symbols, observer);
+    std::ranges::move(next, values.begin());
+  }
+  values.resize(node.outputs.size());
+  return values;
+}
+
+std::vector<Tensor> run_regions(const Node& node, std::span<const Tensor> operands, const SymValues& symbols,
+                                const NodeObserver& observer) {
+  if (is_loop(node)) return run_loop(node, operands, symbols, observer);
+  return run_graph(*node.regions[is_true(operands[0]) ? 0 : 1], operands.subspan(1), symbols, observer);
+}
+
+}  // namespace
+
 std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor> operands, const SymValues& symbols) {
+  if (node.op->has_regions()) return run_regions(node, operands, symbols, {});
   if (node.op_name() == "aten.view.default" && operands.size() == 1) {  // shares the bytes instead of copying them
     const Tensor source = operands[0].contiguous();
     Shape shape = concrete_shape(node.output()->type.shape, symbols);
@@ -212,13 +246,8 @@ void check_known_facts(std::vector<SizeFact>& facts, const SymValues& values) {
   facts.erase(unknown, facts.end());
 }
 
-}  // namespace
-
-std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs, const NodeObserver& observer,
-                             SymValues* sizes) {
-  SymValues symbols = bind_symbols(graph, inputs);
-  std::vector<SizeFact> facts = size_facts(graph);
-  check_known_facts(facts, symbols);
+std::vector<Tensor> run_graph(const Graph& graph, std::span<const Tensor> inputs, SymValues symbols,
+                              const NodeObserver& observer, std::vector<SizeFact> facts, SymValues* sizes) {
   std::unordered_map<const Value*, Tensor> live;
   for (std::size_t i = 0; i < inputs.size(); ++i) live.emplace(graph.inputs[i], inputs[i]);
   for (const Value* weight : graph.weights) live.emplace(weight, weight->data);
@@ -234,7 +263,8 @@ std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs,
     for (const Value* value : node->operands()) operands.push_back(live.at(value));
     std::vector<Tensor> results;
     try {
-      results = evaluate_node(*node, operands, symbols);
+      results = node->op->has_regions() ? run_regions(*node, operands, symbols, observer)
+                                        : evaluate_node(*node, operands, symbols);
       if (const auto symbol = data_symbol(*node)) {
         bind_data_symbol(graph, *symbol, results, symbols);
         check_known_facts(facts, symbols);
@@ -255,6 +285,16 @@ std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs,
   std::vector<Tensor> outputs;
   for (const Value* value : graph.outputs) outputs.push_back(live.at(value));
   return outputs;
+}
+
+}  // namespace
+
+std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs, const NodeObserver& observer,
+                             SymValues* sizes) {
+  SymValues symbols = bind_symbols(graph, inputs);
+  std::vector<SizeFact> facts = size_facts(graph);
+  check_known_facts(facts, symbols);
+  return run_graph(graph, inputs, std::move(symbols), observer, std::move(facts), sizes);
 }
 
 NodeEvaluator reference_evaluator() {

@@ -20,7 +20,7 @@ SymValues bind_symbols(const Graph& graph, std::span<const Tensor> inputs);
 /// reference engine has no kernel.
 std::vector<Tensor> evaluate_node(const Node& node, std::span<const Tensor> operands, const SymValues& symbols = {});
 
-/// Called with each node after it ran, in graph order.
+/// Called with each node after it ran, in graph order; nodes of regions as often as they run.
 using NodeObserver = std::function<void(const Node& node, std::span<const Tensor> outputs)>;
 
 /// Runs the whole graph, whose operators write to nothing (functionalise), on inputs in call order; returns the outputs

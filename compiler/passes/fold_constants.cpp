@@ -19,7 +19,7 @@ bool has_symbols(const Arg& arg) {
 }
 
 bool is_foldable(const Node& node) {
-  if (node.op->is_inplace() || node.outputs.empty() || !is_deterministic(node)) return false;
+  if (node.op->is_inplace() || node.op->has_regions() || node.outputs.empty() || !is_deterministic(node)) return false;
   if (std::any_of(node.args.begin(), node.args.end(), has_symbols)) return false;
   return std::all_of(node.outputs.begin(), node.outputs.end(),
                      [](const Value* v) { return constant_shape(v->type.shape).has_value(); });

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "compiler/graph/regions.h"
 #include "compiler/ops/aliasing.h"
 #include "compiler/ops/schema.h"
 #include "compiler/passes/memory_map.h"
@@ -75,7 +76,9 @@ constexpr std::string_view kFix =
 /// Walks the nodes in order. The map knows, for every tensor of the eager program, the value of its present contents.
 class Functionaliser {
  public:
-  Functionaliser(Graph& graph, const PassContext& context) : graph_(graph), context_(context), memory_(graph) {}
+  /// `region`: the graph's inputs belong to the graph around it, which is not to see writes.
+  Functionaliser(Graph& graph, const PassContext& context, bool region)
+      : graph_(graph), context_(context), region_(region), memory_(graph) {}
 
   void run() {
     for (auto it = graph_.nodes().begin(); it != graph_.nodes().end(); ++it) {
@@ -150,6 +153,11 @@ class Functionaliser {
             fmt::format("{}: writes to {}, and weights are constant", describe_node(node), owner->weight_name));
         return false;
       }
+      if (owner->kind == ValueKind::input && region_) {
+        problems_.push_back(
+            fmt::format("{}: writes, inside of an if or a loop, into a tensor from outside", describe_node(node)));
+        return false;
+      }
       if (owner->kind == ValueKind::input) {
         context_.warn(fmt::format("{} writes into the input %{}: the caller's tensor will keep its contents",
                                   describe_node(node), owner->name));
@@ -166,6 +174,7 @@ class Functionaliser {
 
   Graph& graph_;
   const PassContext& context_;
+  const bool region_;
   MemoryMap memory_;
   std::vector<const Node*> dead_;
   std::vector<std::string> problems_;
@@ -173,6 +182,9 @@ class Functionaliser {
 
 }  // namespace
 
-void functionalise(Graph& graph, const PassContext& context) { Functionaliser(graph, context).run(); }
+void functionalise(Graph& graph, const PassContext& context) {
+  Functionaliser(graph, context, false).run();
+  for_each_region(graph, [&](Graph& region) { Functionaliser(region, context, true).run(); });
+}
 
 }  // namespace aitune

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "compiler/graph/regions.h"
 #include "compiler/ops/aliasing.h"
 #include "compiler/ops/schema.h"
 #include "compiler/passes/views.h"
@@ -34,6 +35,29 @@ bool keeps_order(OpId id) {
 Aliasing resolved(Aliasing kind, const Node& node, bool row_major) {
   if (kind != Aliasing::maybe || !row_major || !keeps_order(node.op->id) || !keeps_row_major(node)) return kind;
   return node.op->id == OpId::aten_contiguous_default ? Aliasing::same : Aliasing::view;
+}
+
+/// What the memory of a region's result may belong to: one of the region's inputs, or nothing from outside.
+const Value* root_of(const Value* value) {
+  while (value->producer != nullptr) {
+    const Alias alias = alias_of(*value->producer, value->index);
+    if (alias.kind == Aliasing::fresh) break;
+    value = alias.operand;
+  }
+  return value;
+}
+
+/// Operands whose memory a result of an `if` or a `loop` may show. A loop may hand any of them on.
+std::vector<Value*> origins(const Node& node, std::size_t output) {
+  std::vector<Value*> operands = region_operands(node);
+  if (is_loop(node)) return operands;
+  std::vector<Value*> found;
+  for (const auto& region : node.regions) {
+    const auto input = std::ranges::find(region->inputs, root_of(region->outputs.at(output)));
+    if (input != region->inputs.end())
+      found.push_back(operands.at(static_cast<std::size_t>(input - region->inputs.begin())));
+  }
+  return found;
 }
 
 }  // namespace
@@ -69,6 +93,16 @@ std::size_t MemoryMap::index_of(Value* value) {
 
 void MemoryMap::add_result(const Node& node, std::size_t output) {
   Value* value = node.outputs[output];
+  if (node.op->has_regions()) {
+    add_owner(value, false);
+    const std::size_t group = memories_.back().group;
+    for (Value* origin : origins(node, output)) {
+      const std::size_t joined = memories_[cells_[index_of(origin)].memory].group;
+      for (Memory& memory : memories_)
+        if (memory.group == joined) memory.group = group;
+    }
+    return;
+  }
   const Alias alias = alias_of(node, output);
   const std::size_t operand = alias.operand == nullptr ? kNone : index_of(alias.operand);
   const bool row_major = operand != kNone && cells_[operand].row_major;

@@ -17,6 +17,7 @@
 #include "compiler/passes/fuse.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/simplify.h"
+#include "compiler/passes/simplify_regions.h"
 
 namespace aitune {
 namespace {
@@ -35,6 +36,9 @@ constexpr auto kPasses = std::to_array<Pass>({
     // What does not depend on inputs is computed now.
     {"fold_constants", fold_constants},
     {"simplify", simplify},
+    {"fold_constants", fold_constants},
+    {"simplify_regions", simplify_regions},
+    {"eliminate_dead_code", eliminate_dead_code},
     {"fold_constants", fold_constants},
     {"fold_uniform", fold_uniform},
     {"simplify", simplify},
@@ -55,6 +59,7 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"untranspose_convolutions", untranspose_convolutions},
     {"merge_linears", merge_linears},
     {"fold_constants", fold_constants},
+    {"simplify_regions", simplify_regions},
     {"simplify", simplify},
     {"canonicalise_movement", canonicalise_movement},
     {"eliminate_common_subexpressions", eliminate_common_subexpressions},
@@ -80,6 +85,13 @@ TensorType without_data_sizes(const TensorType& type, const SymRanges& given) {
     if (!known) size = data_size();
   }
   return result;
+}
+
+/// On the graph, and on the regions inside of it.
+void run_everywhere(const Pass& pass, Graph& graph, const PassContext& context) {
+  pass.run(graph, context);
+  for (const auto& node : graph.nodes())
+    for (const auto& region : node->regions) run_everywhere(pass, *region, context);
 }
 
 /// Inputs and outputs belong to the caller: count, order and types stay.
@@ -117,7 +129,7 @@ std::vector<PassReport> lower(Graph& graph, const LowerOptions& options) {
   for (const Pass& pass : kPasses) {
     if (options.disabled.contains(pass.name)) continue;
     const auto start = std::chrono::steady_clock::now();
-    pass.run(graph, context);
+    run_everywhere(pass, graph, context);
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
     if (options.verify) verify(graph, pass.name);
     if (Interface(graph) != interface) {

@@ -4,15 +4,19 @@
 #include <chrono>
 #include <iterator>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compiler/graph/regions.h"
 #include "compiler/ops/schema.h"
+#include "compiler/passes/bound_loops.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/functionalise.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/pipeline.h"
+#include "compiler/passes/rewrite.h"
 #include "compiler/tuning/build.h"
 #include "compiler/tuning/candidate.h"
 #include "compiler/tuning/mixed_tuning.h"
@@ -48,18 +52,39 @@ std::vector<DType> precisions_to_try(const CompilationSettings& settings, const 
   return list;
 }
 
+/// Names the branches and bodies of loops that no sample has run: nothing of them is compared.
+void warn_of_untried_regions(const Graph& graph, const std::set<const Node*>& tried, Progress& progress,
+                             std::vector<std::string>& warnings) {
+  for (const auto& node : graph.nodes())
+    for (std::size_t i = 0; i < node->regions.size(); ++i) {
+      const Graph& region = *node->regions[i];
+      if (region.nodes().empty() || tried.contains(region.nodes().front().get())) {
+        warn_of_untried_regions(region, tried, progress, warnings);
+        continue;
+      }
+      const std::string_view what = is_loop(*node) ? "body" : i == 0 ? "first branch" : "second branch";
+      warnings.push_back(
+          fmt::format("no sample runs the {} of {}: it is compiled, and not compared", what, describe_node(*node)));
+      progress.warn(warnings.back());
+    }
+}
+
 /// `opt_shape` gets the sizes of the first sample, also those that its data decided.
 std::vector<RecordedSample> record(const Graph& graph, std::span<const std::vector<Tensor>> samples, Progress& progress,
-                                   double& baseline_ms, SymValues& opt_shape) {
+                                   double& baseline_ms, SymValues& opt_shape, std::vector<std::string>& warnings) {
   std::vector<RecordedSample> recorded;
+  std::set<const Node*> tried;
   for (const auto& inputs : samples) {
     progress.step(fmt::format("reference outputs of sample {}", recorded.size()), recorded.size(), samples.size());
     const auto start = Clock::now();
-    auto outputs = evaluate(graph, inputs, {}, recorded.empty() ? &opt_shape : nullptr);
+    auto outputs = evaluate(
+        graph, inputs, [&](const Node& node, std::span<const Tensor>) { tried.insert(&node); },
+        recorded.empty() ? &opt_shape : nullptr);
     if (recorded.empty()) baseline_ms = seconds_since(start) * 1e3;
     for (auto& output : outputs) output = output.contiguous();
     recorded.push_back({inputs, std::move(outputs)});
   }
+  warn_of_untried_regions(graph, tried, progress, warnings);
   return recorded;
 }
 
@@ -297,12 +322,14 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   // The interpreter writes to no tensor, so it gets the program with its writes made values.
   Graph program = imported.clone();
   functionalise(program, PassContext{lower_options});
+  bound_loops(program, PassContext{lower_options});
   Graph lowered = program.clone();
   lower(lowered, lower_options);
 
   progress.stage("record");
   BuildOptions options;
-  tuned.samples = record(program, samples, progress, report.baseline_milliseconds, options.opt_shape);
+  tuned.samples =
+      record(program, samples, progress, report.baseline_milliseconds, options.opt_shape, report.warnings);
 
   const auto shapes = common_shapes_of(program, tuned.samples, preferred, settings.max_special_plans, progress);
 

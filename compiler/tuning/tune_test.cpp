@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "base/error.h"
 #include "base/target.h"
+#include "compiler/passes/evaluate.h"
+#include "runtime/instance.h"
+#include "runtime/program.h"
 
 namespace aitune {
 namespace {
@@ -150,6 +154,83 @@ TEST(Settings, AreSetFromTextAndNameWhatIsWrong) {
                                      {"portable", "maybe"},
                                      {"nonsense", "1"}})
     EXPECT_THROW(s.set(field, value), InvalidArgument) << field << "=" << value;
+}
+
+// ---- branches and loops
+
+constexpr const char* kControl = R"(graph(%x: f32[s0,16], %n: i64[], %p: bool[]) where s0 in [1,8] {
+  weight %w: f32[16,16] "w" = random(1)
+  weight %b: f32[16] "b" = random(2)
+  weight %zero: i64[] "zero" = [0]
+  %h = aten.mul.Scalar(%x, 0.5)
+  %i, %a, %c = higher_order.while_loop([%zero, %h, %x], [%n, %w, %b])
+  region(%i: i64[], %a: f32[s0,16], %c: f32[s0,16], %n: i64[], %w: f32[16,16], %b: f32[16]) {
+    %go = aten.lt.Tensor(%i, %n)
+    return %go
+  }
+  region(%i: i64[], %a: f32[s0,16], %c: f32[s0,16], %n: i64[], %w: f32[16,16], %b: f32[16]) {
+    %next = aten.add.Scalar(%i, 1)
+    %l = aten.linear(%a, %w, %b)
+    %t = aten.tanh(%l)
+    %sum = aten.sum.default(%t)
+    %large = aten.gt.Scalar(%sum, 0)
+    %u = higher_order.cond(%large, [%t, %c])
+    region(%t: f32[s0,16], %c: f32[s0,16]) {
+      %s = aten.sub.Tensor(%t, %c)
+      return %s
+    }
+    region(%t: f32[s0,16], %c: f32[s0,16]) {
+      %e = aten.sigmoid(%c)
+      %m = aten.mul.Tensor(%e, %t)
+      return %m
+    }
+    return %next, %c, %u
+  }
+  %y = higher_order.cond(%p, [%a, %c])
+  region(%a: f32[s0,16], %c: f32[s0,16]) {
+    %s = aten.add.Tensor(%a, %c)
+    return %s
+  }
+  region(%a: f32[s0,16], %c: f32[s0,16]) {
+    return %c
+  }
+  return %y, %a, %h
+})";
+
+std::vector<Tensor> control_inputs(std::int64_t rows, std::int64_t trips, bool flag) {
+  return {random_input({rows, 16}), Tensor::scalar(DType::i64, trips), Tensor::scalar(DType::b8, flag)};
+}
+
+TEST(TuneRegions, ThePlanGivesWhatTheInterpreterGivesWhicheverWayItGoes) {
+  Graph graph = parse_graph(kControl);
+  verify(graph, "the test");
+  for (const std::string engine : {"", "reference"}) {
+    Warnings warnings;
+    CompilationSettings chosen = settings();
+    chosen.engine = engine;
+    const std::vector<std::vector<Tensor>> samples = {control_inputs(2, 3, true), control_inputs(2, 1, false)};
+    const TunedModel tuned = tune_graph(graph, samples, chosen, warnings);
+    Instance instance(Program::from_built(tuned.plan));
+    for (const std::int64_t rows : {1, 2, 5})
+      for (const std::int64_t trips : {0, 1, 2, 7, 20})
+        for (const bool flag : {true, false}) {
+          const auto inputs = control_inputs(rows, trips, flag);
+          const auto expected = evaluate(graph, inputs);
+          const auto outputs = instance.run(inputs);
+          for (std::size_t i = 0; i < outputs.size(); ++i)
+            EXPECT_LE(relative_error(outputs[i], expected[i]), 1e-4) << "output " << i << ", " << trips << " trips";
+        }
+  }
+}
+
+TEST(TuneRegions, ABranchThatNoSampleTakesIsWarnedOf) {
+  Warnings warnings;
+  tune_graph(parse_graph(kControl), std::vector{control_inputs(2, 0, true)}, settings(), warnings);
+  EXPECT_NE(std::ranges::find_if(warnings.all,
+                                 [](const std::string& w) {
+                                   return w.find("no sample runs the body of %i = higher_order.while_loop") != w.npos;
+                                 }),
+            warnings.all.end());
 }
 
 }  // namespace

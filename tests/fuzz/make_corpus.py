@@ -119,6 +119,37 @@ for i in range(torch.__range_length(1, 9, 3)):
   z = torch.add(z, torch.__derive_index(i, 1, 3))
 return torch.mul(z, n)
 """,
+    "regions": """
+c = bool(torch.gt(torch.sum(x), 0))
+_0 = uninitialized(Tensor)
+if c:
+  a, b, n = True, torch.relu(x), 1
+else:
+  a, b, n = False, _0, 2
+if a:
+  z = b
+else:
+  z = torch.neg(torch.mul(x, n))
+return z
+""",
+    "trips": """
+n = int(torch.sum(x))
+z, p = x, (x, torch.neg(x))
+_0 = torch.lt(0, n)
+i = 0
+while _0:
+  u, v, = p
+  i1 = torch.add(i, 1)
+  if torch.eq(i1, 3):
+    z1 = torch.add(z, i1)
+  else:
+    z1 = z
+  _1 = torch.__and__(torch.lt(i1, n), bool(torch.gt(torch.max(z1), 0)))
+  _0, i, z, p = _1, i1, z1, (v, u)
+for j in range(torch.__range_length(1, n, 2)):
+  z = torch.add(z, torch.__derive_index(j, 1, 2))
+return torch.cat([z, (p)[0]])
+""",
     "state": """
 s = self.state
 self.state = torch.relu(s)
@@ -203,7 +234,7 @@ def tuning_seeds():
 
 
 def archive_seeds():
-    for file in ("small_2_5", "small_2_8", "constants", "symbols", "data_sizes"):
+    for file in ("small_2_5", "small_2_8", "constants", "symbols", "data_sizes", "control"):
         put("pt2_fuzz", file, (ROOT.parents[1] / f"compiler/import/dynamo/testdata/{file}.pt2").read_bytes())
 
 

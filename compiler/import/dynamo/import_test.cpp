@@ -176,6 +176,16 @@ TEST(Import, ReadsArgumentsOfEveryKind) {
   EXPECT_THAT(text, HasSubstr("%mask: bool[3,4]"));
 }
 
+TEST(Import, ControlFlowBecomesRegions) {
+  const Graph graph = import_pt2(fixture("control")).graph;
+  verify(graph, "import");
+  const std::string text = print(graph);
+  EXPECT_THAT(text, HasSubstr("higher_order.cond.default("));
+  EXPECT_THAT(text, HasSubstr("higher_order.while_loop.default("));
+  EXPECT_THAT(text, HasSubstr("      %linear: f32[2,3] = aten.linear.default("));  // a region in a region
+  EXPECT_EQ(print(parse_graph(text)), text);
+}
+
 TEST(Import, FoldsArithmeticOnSizes) {
   const Graph graph = import_pt2(fixture("symbols")).graph;
   const SymInt b = graph.inputs.at(0)->type.shape.at(0), n = graph.inputs.at(0)->type.shape.at(1);

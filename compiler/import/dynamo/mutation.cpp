@@ -50,6 +50,9 @@ std::vector<std::string> mutated_names(const Graph& graph) {
       for (const auto* stat : {"running_mean", "running_var"})
         report(roots.of(node->args.at(node->op->arg_index(stat)).value_or_null()));
     roots.add(*node);
+    for (const auto& region : node->regions)
+      for (std::string& name : mutated_names(*region))
+        if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
   }
   return names;
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "compiler/graph/text.h"
 #include "compiler/import/dynamo/arguments.h"
+#include "compiler/import/dynamo/control_flow.h"
 #include "compiler/import/dynamo/regions.h"
 #include "compiler/import/dynamo/source_location.h"
 #include "compiler/import/dynamo/symbolic.h"
@@ -273,6 +274,9 @@ void import_nodes(Scope& scope, Graph& graph, Problems& problems) {
         break;
       case TargetKind::region:
         inline_region(node, scope, graph, problems);
+        break;
+      case TargetKind::control:
+        import_control_flow(node, scope, graph, problems);
         break;
       case TargetKind::unknown:
         define_declared(node, scope, graph);

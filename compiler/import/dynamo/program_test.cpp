@@ -138,8 +138,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"DefinedTwice", kNode + "/outputs/0/as_tensor/name", "x", ErrorCode::corrupt, "a second time"},
         Case{"UnknownOperator", kNode + "/target", "torch.ops.mine.frobnicate.default", ErrorCode::unsupported,
              "mine.frobnicate.default (1 time)\n    at model.py:7 in forward"},
-        Case{"UnknownHigherOrder", kNode + "/target", "torch.ops.higher_order.cond", ErrorCode::unsupported,
-             "higher_order.cond"},
+        Case{"UnknownHigherOrder", kNode + "/target", "torch.ops.higher_order.scan", ErrorCode::unsupported,
+             "higher_order.scan"},
+        Case{"ControlFlowWithoutGraphs", kNode + "/target", "torch.ops.higher_order.cond", ErrorCode::corrupt,
+             "without its graphs"},
+        Case{"LoopWithoutGraphs", kNode + "/target", "torch.ops.higher_order.while_loop", ErrorCode::corrupt,
+             "without its graphs"},
         Case{"DataDependentSize", kNode + "/target", "torch.ops.aten.item.default", ErrorCode::unsupported,
              "aten.item"},
         Case{"UnknownArgument", kNode + "/inputs/1/name", "another", ErrorCode::corrupt, "another"},
@@ -211,7 +215,7 @@ TEST(Program, UnknownOperatorsAndCallsAreTheSameReport) {
         program["/graph_module/graph/tensor_values/add"_json_pointer];
     return node;
   };
-  json cond = another("torch.ops.higher_order.cond", 0), custom = another("torch.ops.mine.op.default", 1);
+  json cond = another("torch.ops.higher_order.scan", 0), custom = another("torch.ops.mine.op.default", 1);
   json branch = {{"nodes", {another("torch.ops.aten.digamma.default", 2)}}};
   cond["inputs"].push_back({{"name", "true_graph"}, {"arg", {{"as_graph", {{"name", "t"}, {"graph", branch}}}}}});
   json complex = another("torch.ops.aten.add.Tensor", 3);
@@ -219,12 +223,74 @@ TEST(Program, UnknownOperatorsAndCallsAreTheSameReport) {
   nodes.insert(nodes.begin(), {complex, cond, custom});
   const std::string message = error_of(program, ErrorCode::unsupported);
   EXPECT_THAT(message, HasSubstr("4 operators are not supported"));
-  EXPECT_THAT(message, HasSubstr("higher_order.cond (1 time)\n    at model.py:7 in forward: return f(x) + w"));
+  EXPECT_THAT(message, HasSubstr("higher_order.scan (1 time)\n    at model.py:7 in forward: return f(x) + w"));
   EXPECT_THAT(message, HasSubstr("aten.digamma.default (1 time)"));
   EXPECT_THAT(message, HasSubstr("mine.op.default (1 time)"));
   EXPECT_THAT(message, HasSubstr("aten.add.Tensor: "));
   EXPECT_THAT(message, HasSubstr("take control flow out of the model"));
   EXPECT_THAT(message, HasSubstr("write custom operators with PyTorch's own ones"));
+}
+
+/// The program's first node as a cond of a bool input with two graphs that negate or keep their operand.
+json with_cond() {
+  json program = small();
+  json& graph = program["/graph_module/graph"_json_pointer];
+  json& values = graph["tensor_values"];
+  json& node = graph["nodes"][0];
+  const json x = graph["nodes"][0]["inputs"][0]["arg"];
+  json flag = values["x"];
+  flag["dtype"] = 12;
+  flag["sizes"] = flag["strides"] = json::array();
+  values["flag"] = flag;
+  graph["inputs"].push_back({{"as_tensor", {{"name", "flag"}}}});
+  program["/graph_module/signature/input_specs"_json_pointer].push_back(
+      {{"user_input", {{"arg", {{"as_tensor", {{"name", "flag"}}}}}}}});
+  const auto branch = [&](std::string_view target) {
+    json inner = {{"inputs", {{{"as_tensor", {{"name", "a"}}}}}},
+                  {"outputs", {{{"as_tensor", {{"name", "b"}}}}}},
+                  {"tensor_values", {{"a", values["x"]}, {"b", values["x"]}}},
+                  {"nodes",
+                   {{{"target", target},
+                     {"inputs", {{{"name", "self"}, {"arg", {{"as_tensor", {{"name", "a"}}}}}, {"kind", 1}}}},
+                     {"outputs", {{{"as_tensor", {{"name", "b"}}}}}},
+                     {"metadata", json::object()}}}}};
+    return json{{"as_graph", {{"name", "g"}, {"graph", inner}}}};
+  };
+  node["target"] = "torch.ops.higher_order.cond";
+  node["inputs"] = json::array();
+  for (const json& argument : {json{{"as_tensor", {{"name", "flag"}}}}, branch("torch.ops.aten.neg.default"),
+                               branch("torch.ops.aten.relu.default"), json{{"as_tensors", {x["as_tensor"]}}}})
+    node["inputs"].push_back({{"name", ""}, {"arg", argument}, {"kind", 1}});
+  return program;
+}
+
+TEST(Program, CondBecomesANodeWithRegions) {
+  const std::string text = print(import_program(with_cond(), "p"));
+  EXPECT_THAT(text, HasSubstr("higher_order.cond.default(%flag, [%x])"));
+  EXPECT_THAT(text, HasSubstr("aten.neg.default(%a)"));
+  EXPECT_THAT(text, HasSubstr("aten.relu.default(%a)"));
+}
+
+TEST(Program, CondsThatDoNotFitAreRefused) {
+  const auto changed = [](std::string_view path, json value, ErrorCode code) {
+    json program = with_cond();
+    program[json::json_pointer("/graph_module/graph/nodes/0" + std::string(path))] = std::move(value);
+    return error_of(program, code);
+  };
+  EXPECT_THAT(changed("/inputs/0/arg", {{"as_bool", true}}, ErrorCode::unsupported), HasSubstr("sizes decide"));
+  EXPECT_THAT(changed("/inputs/0/arg/as_tensor/name", "x", ErrorCode::unsupported), HasSubstr("not one bool"));
+  EXPECT_THAT(changed("/inputs/3/arg/as_tensors", json::array(), ErrorCode::corrupt),
+              HasSubstr("a graph with 1 inputs is given 0 operands"));
+  EXPECT_THAT(changed("/inputs/3/arg", {{"as_ints", {1}}}, ErrorCode::unsupported),
+              HasSubstr("an operand of control flow that is an integer"));
+  EXPECT_THAT(changed("/inputs/2/arg/as_graph/graph/outputs", json::array(), ErrorCode::unsupported),
+              HasSubstr("there are 1 results in one branch and 0 in the other"));
+  EXPECT_THAT(
+      changed("/inputs/2/arg/as_graph/graph/nodes/0/target", "torch.ops.aten.isnan.default", ErrorCode::unsupported),
+      HasSubstr("in the other"));
+  EXPECT_THAT(changed("/inputs/2/arg/as_graph/graph/outputs/0/as_tensor/name", "x", ErrorCode::corrupt),
+              HasSubstr("no tensor of that name is defined"));
+  EXPECT_THAT(changed("/outputs", json::array(), ErrorCode::corrupt), HasSubstr("gives 0 results here, its graphs 1"));
 }
 
 TEST(Program, TerminalSequencesDoNotReachMessages) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "compiler/graph/regions.h"
 #include "compiler/ops/data_sizes.h"
 
 namespace aitune::dynamo {
@@ -27,15 +28,20 @@ void collect(const ArgList& args, std::set<std::string>& symbols) {
   }
 }
 
-std::set<std::string> symbols_in_use(const Graph& graph) {
-  std::set<std::string> symbols;
+void collect(const Graph& graph, std::set<std::string>& symbols) {
   for (const Value* input : graph.inputs)
     for (const SymInt& size : input->type.shape) collect(size, symbols);
   for (const auto& node : graph.nodes()) {
     collect(node->args, symbols);
     for (const Value* output : node->outputs)
       for (const SymInt& size : output->type.shape) collect(size, symbols);
+    for (const auto& region : node->regions) collect(*region, symbols);
   }
+}
+
+std::set<std::string> symbols_in_use(const Graph& graph) {
+  std::set<std::string> symbols;
+  collect(graph, symbols);
   return symbols;
 }
 
@@ -105,6 +111,7 @@ void import_symbols(const JsonView& root, Graph& graph) {
       range.min = std::min(range.max, graph.symbols[name].min);
     graph.symbols[name] = range;
   }
+  spread_symbols(graph);
 }
 
 }  // namespace aitune::dynamo

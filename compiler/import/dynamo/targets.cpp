@@ -45,6 +45,8 @@ TargetKind target_kind(std::string_view target) {
                                                      "torch.ops.higher_order.wrap_with_autocast"};
   if (dropped.contains(target)) return TargetKind::dropped;
   if (regions.contains(target)) return TargetKind::region;
+  if (target == "torch.ops.higher_order.cond" || target == "torch.ops.higher_order.while_loop")
+    return TargetKind::control;
   if (symbolic.contains(target) || target.starts_with("_operator.")) return TargetKind::symbolic;
   return target.starts_with(kOps) && find_op(op_name_of(target)) != nullptr ? TargetKind::op : TargetKind::unknown;
 }

@@ -13,6 +13,7 @@ enum class TargetKind {
   symbolic,  ///< arithmetic on sizes: folded
   dropped,   ///< an assertion or switch without a result that matters
   region,    ///< a wrapper around a region that changes nothing here: inlined
+  control,   ///< torch.cond, torch.while_loop
   unknown,
 };
 

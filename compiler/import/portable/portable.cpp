@@ -7,8 +7,11 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <tuple>
+#include <utility>
 
 #include "base/error.h"
+#include "compiler/graph/regions.h"
 #include "compiler/import/pickle/torch_pickle.h"
 #include "compiler/import/portable/sizes.h"
 #include "compiler/ops/data_sizes.h"
@@ -59,10 +62,34 @@ Json tensor_meta(const TensorType& type, const SymRanges& symbols) {
           {"layout", 7}};
 }
 
+// Which weights are one: torch.export has all of them in the program, and regions get them as operands.
+using WeightKey = std::tuple<const std::byte*, DType, Shape, Shape, std::string>;
+WeightKey key_of(const Value& weight) {
+  const Tensor& data = weight.data;
+  return {data.data(), data.dtype(), data.shape(), data.strides(), data.numel() == 0 ? weight.weight_name : ""};
+}
+
+// The weights of the graph, then those that only regions have.
+void collect_weights(const Graph& graph, std::set<WeightKey>& known, std::vector<const Value*>& weights) {
+  for (const auto& node : graph.nodes())
+    for (const auto& region : node->regions) {
+      for (const Value* weight : region->weights)
+        if (known.insert(key_of(*weight)).second) weights.push_back(weight);
+      collect_weights(*region, known, weights);
+    }
+}
+std::vector<const Value*> all_weights(const Graph& graph) {
+  std::set<WeightKey> known;
+  std::vector<const Value*> weights(graph.weights.begin(), graph.weights.end());
+  for (const Value* weight : weights) known.insert(key_of(*weight));
+  collect_weights(graph, known, weights);
+  return weights;
+}
+
 // Whether the weights' names can all stand in one module: identifiers joined by dots, none a way through another.
-bool names_are_paths(const Graph& graph) {
+bool names_are_paths(const std::vector<const Value*>& weights) {
   std::set<std::string> names;
-  for (const Value* weight : graph.weights) {
+  for (const Value* weight : weights) {
     const std::string& name = weight->weight_name;
     const auto fine = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '.'; };
     if (name.empty() || name.front() == '.' || name.back() == '.' || name.find("..") != std::string::npos ||
@@ -77,14 +104,14 @@ bool names_are_paths(const Graph& graph) {
 
 class ProgramWriter {
  public:
-  explicit ProgramWriter(const Graph& graph) : graph_(graph), own_names_(names_are_paths(graph)) {}
+  explicit ProgramWriter(const Graph& graph)
+      : graph_(graph), weights_(all_weights(graph)), own_names_(names_are_paths(weights_)), part_(&whole_) {}
 
   Json program() {
     Json inputs = Json::array(), input_specs = Json::array();
     const auto add = [&](const Value* value) {
-      const std::string name = unique_.make(value->kind == ValueKind::weight ? "b_" + value->name : value->name);
-      names_[value] = name;
-      tensors_[name] = tensor_meta(value->type, graph_.symbols);
+      const std::string name = define(value);
+      if (value->kind == ValueKind::weight) part_->weights[key_of(*value)] = name;
       inputs.push_back({{"as_tensor", {{"name", name}}}});
       return name;
     };
@@ -95,8 +122,9 @@ class ProgramWriter {
       user_specs.push_back({{"user_input", {{"arg", {{"as_tensor", {{"name", name}}}}}}}});
     }
     std::swap(inputs, user_inputs);
-    for (const Value* weight : graph_.weights) {
+    for (const Value* weight : weights_) {
       const std::string name = add(weight);
+      state_names_[weight] = own_names_ ? weight->weight_name : "weight_" + name;
       input_specs.push_back(
           {{"buffer", {{"arg", {{"name", name}}}, {"buffer_name", weight_name(weight)}, {"persistent", true}}}});
     }
@@ -110,16 +138,7 @@ class ProgramWriter {
       output_specs.push_back({{"user_output", {{"arg", tensor}}}});
     }
     return {{"graph_module",
-             {{"graph",
-               {{"inputs", inputs},
-                {"outputs", outputs},
-                {"nodes", nodes_},
-                {"tensor_values", tensors_},
-                {"sym_int_values", sizes_.values()},
-                {"sym_bool_values", Json::object()},
-                {"is_single_tensor_return", false},
-                {"custom_obj_values", Json::object()},
-                {"sym_float_values", Json::object()}}},
+             {{"graph", graph_json(inputs, outputs, false)},
               {"signature", {{"input_specs", input_specs}, {"output_specs", output_specs}}},
               {"module_call_graph", Json::array({call_signature()})},
               {"metadata", Json::object()}}},
@@ -130,12 +149,40 @@ class ProgramWriter {
             {"torch_version", ""}};
   }
 
+  /// Of the graph and of its regions, in the order of the program.
+  const std::vector<const Value*>& weights() const { return weights_; }
   /// The name in the state dict.
-  std::string weight_name(const Value* weight) const {
-    return own_names_ ? weight->weight_name : "weight_" + names_.at(weight);
-  }
+  std::string weight_name(const Value* weight) const { return state_names_.at(weight); }
 
  private:
+  /// A graph being written: the program's, or a region's.
+  struct Part {
+    Part(const Graph& graph, const std::map<const Value*, std::string>& names, portable::Names& unique)
+        : sizes(graph, names, unique, nodes) {}
+    Json nodes = Json::array(), tensors = Json::object();
+    std::map<WeightKey, std::string> weights;  // their names in here
+    portable::SizeNodes sizes;
+  };
+
+  std::string define(const Value* value) {
+    const std::string name = unique_.make(value->kind == ValueKind::weight ? "b_" + value->name : value->name);
+    names_[value] = name;
+    part_->tensors[name] = tensor_meta(value->type, graph_.symbols);
+    return name;
+  }
+
+  Json graph_json(const Json& inputs, const Json& outputs, bool single) const {
+    return {{"inputs", inputs},
+            {"outputs", outputs},
+            {"nodes", part_->nodes},
+            {"tensor_values", part_->tensors},
+            {"sym_int_values", part_->sizes.values()},
+            {"sym_bool_values", Json::object()},
+            {"is_single_tensor_return", single},
+            {"custom_obj_values", Json::object()},
+            {"sym_float_values", Json::object()}};
+  }
+
   static Json leaf() { return {{"type", nullptr}, {"context", nullptr}, {"children_spec", Json::array()}}; }
   static Json tuple_of(std::size_t count) {
     Json children = Json::array();
@@ -165,6 +212,7 @@ class ProgramWriter {
   }
 
   void add_node(const Node& node) {
+    if (node.op->has_regions()) return add_control(node);
     Json inputs = Json::array();
     for (std::size_t i = 0; i < node.args.size(); ++i) {
       const SchemaArg& expected = node.op->args[i];
@@ -173,7 +221,6 @@ class ProgramWriter {
                         {"arg", argument(expected, node.args[i])},
                         {"kind", expected.keyword_only ? 2 : 1}});
     }
-    Json outputs = Json::array();
     const bool is_number =
         node.op->id == OpId::aten_item_default || node.op->id == OpId::aten__local_scalar_dense_default;
     if (is_number) {
@@ -185,21 +232,93 @@ class ProgramWriter {
                         {"metadata", metadata(node.source)}});
       return;
     }
-    for (const Value* output : node.outputs) {
-      const std::string name = unique_.make(output->name);
-      names_[output] = name;
-      tensors_[name] = tensor_meta(output->type, graph_.symbols);
-      outputs.push_back({{"name", name}});
-    }
+    const Json outputs = define_outputs(node);
     Json results = Json::array();
     if (node.op->variadic_results)
       results.push_back({{"as_tensors", outputs}});
     else
       for (const Json& output : outputs) results.push_back({{"as_tensor", output}});
-    nodes_.push_back({{"target", "torch.ops." + std::string(node.op_name())},
-                      {"inputs", inputs},
-                      {"outputs", results},
-                      {"metadata", metadata(node.source)}});
+    part_->nodes.push_back({{"target", "torch.ops." + std::string(node.op_name())},
+                            {"inputs", inputs},
+                            {"outputs", results},
+                            {"metadata", metadata(node.source)}});
+  }
+
+  Json define_outputs(const Node& node) {
+    Json outputs = Json::array();
+    for (const Value* output : node.outputs) outputs.push_back({{"name", define(output)}});
+    return outputs;
+  }
+
+  void add_control(const Node& node) {
+    const bool loop = is_loop(node);
+    std::set<WeightKey> known;
+    std::vector<const Value*> weights;
+    for (const auto& region : node.regions) {
+      for (const Value* weight : region->weights)
+        if (known.insert(key_of(*weight)).second) weights.push_back(weight);
+      collect_weights(*region, known, weights);
+    }
+    Json operands = Json::array(), carried = Json::array();
+    for (const Value* operand : region_operands(node))
+      (carried.size() < carried_count(node) ? carried : operands).push_back({{"name", names_.at(operand)}});
+    for (const Value* weight : weights) operands.push_back({{"name", part_->weights.at(key_of(*weight))}});
+    Json inputs = Json::array();
+    const auto add = [&](Json argument) {
+      inputs.push_back({{"name", ""}, {"arg", std::move(argument)}, {"kind", 1}});
+    };
+    if (!loop) add({{"as_tensor", tensor(node.args[0])}});
+    // Modules of the program get these names: "graph" alone is one of torch.fx's.
+    static constexpr std::string_view kGraphNames[2][2] = {{"true_graph", "false_graph"}, {"cond_graph", "body_graph"}};
+    for (std::size_t i = 0; i < node.regions.size(); ++i)
+      add({{"as_graph",
+            {{"name", unique_.make(kGraphNames[loop][i])},
+             {"graph", region(*node.regions[i], weights, loop && i == 0)}}}});
+    if (loop) add({{"as_tensors", carried}});
+    add({{"as_tensors", operands}});
+    Json results = Json::array();
+    for (const Json& output : define_outputs(node)) results.push_back({{"as_tensor", output}});
+    part_->nodes.push_back({{"target", loop ? "torch.ops.higher_order.while_loop" : "torch.ops.higher_order.cond"},
+                            {"inputs", inputs},
+                            {"outputs", results},
+                            {"metadata", metadata(node.source)},
+                            {"is_hop_single_tensor_return", false},
+                            {"name", unique_.make(loop ? "while_loop" : "cond")}});
+  }
+
+  Json region(const Graph& graph, const std::vector<const Value*>& weights, bool single) {
+    Part own(graph, names_, unique_);
+    Part* const outer = std::exchange(part_, &own);
+    Json inputs = Json::array(), outputs = Json::array();
+    for (const Value* input : graph.inputs) inputs.push_back({{"as_tensor", {{"name", define(input)}}}});
+    for (const Value* weight : weights) {
+      const std::string name = define(weight);
+      own.weights[key_of(*weight)] = name;
+      inputs.push_back({{"as_tensor", {{"name", name}}}});
+    }
+    for (const Value* weight : graph.weights) names_[weight] = own.weights.at(key_of(*weight));
+    for (const auto& node : graph.nodes()) add_node(*node);
+    std::set<const Value*> seen;
+    for (const Value* output : graph.outputs) {
+      // PyTorch wants results that share memory neither with operands nor with each other.
+      const bool fresh = output->kind == ValueKind::node && seen.insert(output).second;
+      outputs.push_back({{"as_tensor", {{"name", fresh ? names_.at(output) : add_clone(output)}}}});
+    }
+    Json made = graph_json(inputs, outputs, single);
+    part_ = outer;
+    return made;
+  }
+
+  std::string add_clone(const Value* value) {
+    const std::string name = unique_.make(value->name + "_copy");
+    part_->tensors[name] = tensor_meta(value->type, graph_.symbols);
+    part_->nodes.push_back(
+        {{"target", "torch.ops.aten.clone.default"},
+         {"inputs",
+          Json::array({{{"name", "self"}, {"arg", {{"as_tensor", {{"name", names_.at(value)}}}}}, {"kind", 1}}})},
+         {"outputs", Json::array({{{"as_tensor", {{"name", name}}}}})},
+         {"metadata", Json::object()}});
+    return name;
   }
 
   static Json metadata(const SourceLocation& source) {
@@ -221,7 +340,7 @@ class ProgramWriter {
     if (const MemoryFormat* format = std::get_if<MemoryFormat>(&arg)) return {{"as_memory_format", format_of(*format)}};
     if (expected.type == ArgType::device) return {{"as_device", cpu()}};
     if (std::holds_alternative<std::string>(arg)) return {{"as_string", arg.string()}};
-    const Json size = sizes_.argument(arg.sym());
+    const Json size = part_->sizes.argument(arg.sym());
     return size.contains("as_int") ? size : Json{{"as_sym_int", size}};
   }
 
@@ -260,16 +379,19 @@ class ProgramWriter {
     }
     bool constant = true;
     for (const Arg& item : list) constant = constant && item.sym().is_constant();
-    for (const Arg& item : list) items.push_back(constant ? Json(item.sym().constant()) : sizes_.argument(item.sym()));
+    for (const Arg& item : list)
+      items.push_back(constant ? Json(item.sym().constant()) : part_->sizes.argument(item.sym()));
     return {{constant ? "as_ints" : "as_sym_ints", items}};
   }
 
   const Graph& graph_;
+  const std::vector<const Value*> weights_;
   portable::Names unique_;
   bool own_names_;  // the model's weights keep their names
   std::map<const Value*, std::string> names_;
-  Json nodes_ = Json::array(), tensors_ = Json::object();
-  portable::SizeNodes sizes_{graph_, names_, unique_, nodes_};
+  std::map<const Value*, std::string> state_names_;
+  Part whole_{graph_, names_, unique_};
+  Part* part_;  // the graph that is being written
 };
 
 PortableEntry weight_entry(std::string name, const Tensor& data) {
@@ -296,8 +418,8 @@ std::vector<PortableEntry> portable_program(const Graph& graph, const NamedTenso
   const std::string program = writer.program().dump();
   std::vector<PortableEntry> entries;
   Json weights = Json::object();
-  for (std::size_t i = 0; i < graph.weights.size(); ++i) {
-    const Value* weight = graph.weights[i];
+  for (std::size_t i = 0; i < writer.weights().size(); ++i) {
+    const Value* weight = writer.weights()[i];
     const std::string path = fmt::format("weight_{}", i);
     entries.push_back(weight_entry("data/weights/" + path, weight->data));
     weights[writer.weight_name(weight)] = {{"path_name", path},

@@ -268,7 +268,7 @@ Val compare_numbers(Call& call, Order order, const Val& a, const Val& b) {
   if (x && y) {
     const SymInt difference = *x - *y;
     if (const auto known = difference.as_constant()) return holds(order, *known < 0 ? -1 : *known > 0);
-    if (const auto known = compare_range(order, difference.range(call.evaluator.graph().symbols))) return *known;
+    if (const auto known = compare_range(order, difference.range(call.evaluator.model().symbols))) return *known;
     return Unknown{fmt::format("it depends on the size {}", (x->is_constant() ? *y : *x).str())};
   }
   const auto u = real(a), v = real(b);
@@ -377,16 +377,12 @@ Result absolute(Call& call) {
 // ---- conversions
 
 // The number in a 0-dim or one-element tensor, for int(), float(), item().
-std::optional<Val> inner_number(Call& call) {
+std::optional<Val> inner_number(Call& call, std::optional<DType> wanted = std::nullopt) {
   if (call.size() != 1) return std::nullopt;
   if (call[0].get<Unknown>() != nullptr) return call[0];
-  if (const auto* tensor = call[0].get<Value*>()) {
-    if (auto known = call.evaluator.known_number(call[0])) return known;
-    // A whole number may become a size.
-    const DType type = (*tensor)->type.dtype;
-    if (!is_floating(type) && !is_complex(type) && type != DType::b8)
-      return call_operator(call.evaluator, "item", {call[0]}, {});
-    return Val(Unknown{"it depends on the data of a tensor"});
+  if (call[0].get<Value*>() != nullptr) {
+    auto known = call.evaluator.known_number(call[0]);
+    return known ? std::move(known) : call.evaluator.unknown_number(*call[0].get<Value*>(), wanted);
   }
   return call.evaluator.known_number(call[0]);
 }
@@ -399,7 +395,7 @@ Result to_int(Call& call) {
     if (error == std::errc() && end == text.data() + text.size()) return SymInt(value);
     call.evaluator.invalid(fmt::format("'{}' is no integer", printable(text, 40)));
   }
-  const auto value = inner_number(call);
+  const auto value = inner_number(call, DType::i64);
   if (!value || value->get<Unknown>() != nullptr) return value;
   if (const auto size = whole(*value)) return *size;
   const double number = *real(*value);
@@ -408,13 +404,19 @@ Result to_int(Call& call) {
 }
 
 Result to_float(Call& call) {
-  const auto value = inner_number(call);
+  const auto value = inner_number(call, DType::f64);
   if (!value || value->get<Unknown>() != nullptr) return value;
   const auto number = real(*value);
   return number ? Val(*number) : *value;  // a size that moves stays what it is
 }
 
-Result to_bool(Call& call) { return call.size() == 1 ? Result(call.evaluator.truth(call[0])) : std::nullopt; }
+Result to_bool(Call& call) {
+  if (call.size() != 1) return std::nullopt;
+  const Val truth = call.evaluator.truth(call[0]);
+  const auto* tensor = call[0].get<Value*>();
+  if (tensor != nullptr && truth.get<Unknown>() != nullptr) return call.evaluator.unknown_number(*tensor, DType::b8);
+  return truth;
+}
 Result item(Call& call) { return inner_number(call); }
 
 Result box(Call& call) {

@@ -208,8 +208,8 @@ Result make_tensor(Call& call) {
     data = Tensor(DType::f64, shape);
     for (std::size_t i = 0; i < flat.size(); ++i) data.as<double>()[i] = as_real(flat[i]);
   }
-  const std::string name = fmt::format("tensor_{}", call.evaluator.graph().weights.size());
-  return call.evaluator.graph().add_weight(name, name, data.dtype() == type ? data : data.to(type));
+  const std::string name = fmt::format("tensor_{}", call.evaluator.model().weights.size());
+  return call.evaluator.model().add_weight(name, name, data.dtype() == type ? data : data.to(type));
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ void Evaluator::charge(std::size_t work) {
   if (work_ > kMaxWork)
     unsupported("the model computes too much before a tensor is made: a loop seems to have no end",
                 "let loops end after a number of steps that the sizes give");
-  if (graph_.nodes().size() > kMaxNodes)
+  if (graph_->nodes().size() > kMaxNodes)
     unsupported(fmt::format("the model unrolls to more than {} operators", kMaxNodes), "let its loops run less often");
 }
 
@@ -195,17 +195,17 @@ std::optional<Val> Evaluator::run_branch(const Stmt& statement) {
   if (only_raises(statement.body)) return run_block(statement.other);
   if (only_raises(statement.other)) return run_block(statement.body);
   frame().offset = statement.offset;
-  const auto* unknown = condition.get<Unknown>();
-  unsupported(fmt::format("the condition of an if is not known when the model is tuned: {}",
-                          unknown != nullptr ? unknown->reason : "it is " + std::string(condition.kind())),
-              "decide it by torch.where, or outside of the model; where it depends on a size that moves, give samples "
-              "of one size");
+  return run_either(statement, *condition.get<Unknown>());
 }
 
 std::optional<Val> Evaluator::run_for(const Stmt& statement) {
   const Val range = evaluate(statement.value);
   frame().offset = statement.offset;
   const Vals* items = range.items();
+  if (const auto* trips = range.get<Unknown>(); trips != nullptr && trips->value != nullptr) {
+    run_loop(statement, trips);
+    return std::nullopt;
+  }
   if (items == nullptr)
     unsupported(
         fmt::format("how often a loop runs is not known when the model is tuned: it is {}", range.kind()),
@@ -225,10 +225,9 @@ std::optional<Val> Evaluator::run_while(const Stmt& statement) {
     frame().offset = statement.offset;
     const bool* known = condition.get<bool>();
     if (known == nullptr) {
-      const auto* unknown = condition.get<Unknown>();
-      unsupported(fmt::format("whether a loop goes on is not known when the model is tuned: {}",
-                              unknown != nullptr ? unknown->reason : "it is " + std::string(condition.kind())),
-                  "let it run a fixed number of times");
+      condition_value(*condition.get<Unknown>(), "whether a loop goes on", "let it run a fixed number of times");
+      run_loop(statement, nullptr);
+      return std::nullopt;
     }
     if (!*known) return std::nullopt;
     charge();
@@ -261,8 +260,14 @@ void Evaluator::set_attribute(const Expr& target, Val value) {
   const Val base = evaluate(target.items[0]);
   const auto* object = base.get<ObjectPtr>();
   if (object == nullptr) unsupported(fmt::format("an attribute of {} is set", base.kind()));
-  changed(base);
-  Slot& slot = (*object)->slots[target.text];
+  changed_.push_back(base);
+  set_slot(*object, target.text, std::move(value));
+}
+
+void Evaluator::set_slot(const ObjectPtr& object, const std::string& name, Val value) {
+  Slot& slot = object->slots[name];
+  if (!journals_.empty() && object->born <= journals_.back().born)
+    journals_.back().before.try_emplace({object, name}, slot);
   if (!slot.saved) slot.saved = slot.value;
   slot.value = std::move(value);
 }

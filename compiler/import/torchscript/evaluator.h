@@ -1,7 +1,10 @@
 #pragma once
 // Runs a model's forward() on values that are known or are nodes of the graph, which grows as it runs: everything is
-// inlined, loops are unrolled, conditions are decided.
+// inlined, loops are unrolled, conditions are decided. Where data decide, branches and bodies become regions.
 
+#include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ops.h"
 #include "compiler/graph/graph.h"
 #include "compiler/import/torchscript/archive.h"
 #include "compiler/import/torchscript/value.h"
@@ -20,7 +24,7 @@ using Keywords = std::vector<std::pair<std::string, Val>>;
 class Evaluator {
  public:
   /// Both outlive the evaluator.
-  Evaluator(const Archive& archive, Graph& graph) : archive_(archive), graph_(graph) {}
+  Evaluator(const Archive& archive, Graph& graph) : archive_(archive), model_(graph), graph_(&graph) {}
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
@@ -30,7 +34,11 @@ class Evaluator {
 
   // For the functions that the model calls (builtins.h, operators.h):
 
-  Graph& graph() { return graph_; }
+  /// The graph that grows: the model's, or a region's. Nodes in a region may use values of the graphs around it until
+  /// the region is closed.
+  Graph& graph() { return *graph_; }
+  /// The model's own, which has all weights.
+  Graph& model() { return model_; }
   const Archive& archive() const { return archive_; }
   /// Counts `work` against the limit of the whole import.
   void charge(std::size_t work = 1);
@@ -45,7 +53,13 @@ class Evaluator {
   /// Truth as Python has it; an Unknown where it is not known.
   Val truth(const Val& value) const;
   /// To be called with whatever the model changes: it may come to contain itself, and is emptied at the end.
-  void changed(const Val& container) { changed_.push_back(container); }
+  /// Unsupported where it was made outside of the branch or loop that runs.
+  void changed(const Val& container);
+  /// A number that data decide: a tensor of one element as b8, i64 or f64, whichever fits its dtype or is asked for.
+  Val unknown_number(Value* tensor, std::optional<DType> wanted = std::nullopt);
+  /// A whole number that data decide as a size, for operators that take one; anything else, and numbers inside of
+  /// branches and loops, as it is.
+  Val number_as_size(const Val& value);
   /// equal(), counted.
   std::optional<bool> same(const Val& a, const Val& b);
   /// Reads an attribute of an object, of a NamedTuple or of an enumeration.
@@ -71,7 +85,32 @@ class Evaluator {
   std::optional<Val> run_while(const Stmt& statement);
   std::optional<Val> run_with(const Stmt& statement);
   void assign(const Expr& target, Val value);
+  void set_slot(const ObjectPtr& object, const std::string& name, Val value);
   void set_attribute(const Expr& target, Val value);
+
+  // What data decide (regions.cpp, branches.cpp, loops.cpp).
+  using SlotName = std::pair<ObjectPtr, std::string>;
+  /// What a region did: its graph, and what names and attributes are after it. All is as before outside.
+  struct RegionRun {
+    std::unique_ptr<Graph> graph;
+    std::unordered_map<std::string, Val> locals;
+    std::map<SlotName, Val> slots;
+    std::optional<Val> result;  // of a return statement
+  };
+  class RegionScope;
+  class Merger;
+  class LoopBuilder;
+  RegionRun run_region(const std::function<std::optional<Val>()>& body);
+  std::optional<Val> run_either(const Stmt& statement, const Unknown& condition);
+  void run_loop(const Stmt& statement, const Unknown* trips);
+  /// The bool behind something unknown; unsupported, saying `what` is not known, if it is no number.
+  Value* condition_value(const Unknown& unknown, std::string_view what, std::string fix);
+  /// Zeros of this type, made in `graph`: what a value that was never set is.
+  Value* filler(Graph& graph, const TensorType& type);
+  /// A tensor, or a number as a 0-dim one of b8, i64 or f64; null for anything else.
+  Value* tensor_or_number(const Val& value);
+  /// A node at the end of the graph. Its regions are closed, what they read becomes operands.
+  Node* add_region_node(OpId id, Value* condition, Vals carried, std::vector<std::unique_ptr<Graph>> regions);
 
   // Expressions (expressions.cpp).
   Val evaluate(const Expr& expr);
@@ -92,7 +131,14 @@ class Evaluator {
   Value* weight(const Tensor& data, const std::string& name);
 
   const Archive& archive_;
-  Graph& graph_;
+  Graph& model_;
+  Graph* graph_;
+  struct Journal {
+    std::size_t born = 0;             // what was made later was made inside
+    std::map<SlotName, Slot> before;  // of attributes that were set
+  };
+  std::vector<Journal> journals_;  // of the regions that run, the innermost last
+  std::unordered_map<const Value*, Val> sizes_of_numbers_;
   std::vector<Frame> frames_;
   std::vector<Val> changed_;
   std::size_t work_ = 0;

@@ -247,11 +247,66 @@ TEST(TorchScript, ResultsAreTakenApart) {
   EXPECT_EQ(imported.model.graph.output_names, (std::vector<std::string>{"relu", "neg", "key"}));
 }
 
-TEST(TorchScript, DataDependentIfIsRefusedWithItsLine) {
-  const std::string message =
-      refused<Unsupported>(source("if bool(torch.gt(torch.sum(x), 0)):\n  y = x\nelse:\n  y = torch.neg(x)\nreturn y"));
-  EXPECT_THAT(message, HasSubstr("it depends on the data of a tensor"));
+// ---- what data decide
+
+TEST(TorchScript, AnIfThatDataDecideBecomesRegions) {
+  const std::string text = graph_of(
+      "if bool(torch.gt(torch.sum(x), 0)):\n  y, n = torch.relu(x), 1\nelse:\n  y, n = torch.neg(x), 2\n"
+      "return torch.add(y, n)");
+  EXPECT_THAT(text, HasSubstr("higher_order.cond.default("));
+  EXPECT_THAT(text, HasSubstr("aten.relu.default"));
+  EXPECT_THAT(text, HasSubstr("aten.neg.default"));
+}
+
+TEST(TorchScript, ValuesThatOneBranchAloneSets) {
+  const std::string text = graph_of(
+      "_0 = uninitialized(Tensor)\n_1 = bool(torch.gt(torch.sum(x), 0))\nif _1:\n  a, b = True, torch.relu(x)\n"
+      "else:\n  a, b = False, _0\nif a:\n  c = b\nelse:\n  c = torch.neg(x)\nreturn c");
+  EXPECT_THAT(text, HasSubstr("aten.full.default"));
+}
+
+TEST(TorchScript, AttributesThatABranchSetsAreMerged) {
+  const ImportedScript imported = import_source(
+      source("s = self.state\nif bool(torch.gt(torch.sum(x), 0)):\n  self.state = torch.relu(s)\nelse:\n  "
+             "pass\nreturn torch.add(x, s)"),
+      {{"state", Tensor(DType::f32, {1, 2})}});
+  const Graph& graph = imported.model.graph;
+  verify(graph, "import");
+  ASSERT_EQ(graph.outputs.size(), 2u);
+  EXPECT_TRUE(graph.outputs[1]->producer->op_name() == "higher_order.cond.default");
+}
+
+TEST(TorchScript, LoopsThatDataDecideBecomeRegions) {
+  EXPECT_THAT(graph_of("y = x\n_0 = bool(torch.gt(torch.sum(x), 1))\nwhile _0:\n  y1 = torch.div(y, 2)\n"
+                       "  _0, y = bool(torch.gt(torch.sum(y1), 1)), y1\nreturn y"),
+              HasSubstr("higher_order.while_loop.default("));
+  EXPECT_THAT(graph_of("y = x\nfor i in range(int(torch.sum(x))):\n  y = torch.add(y, i)\nreturn y"),
+              HasSubstr("higher_order.while_loop.default("));
+}
+
+TEST(TorchScript, WhatBranchesMakeDifferentlyIsRefusedWhereItIsRead) {
+  const std::string body = "if bool(torch.gt(torch.sum(x), 0)):\n  y = x\nelse:\n  y = torch.unsqueeze(x, 0)\n";
+  const std::string message = refused<Unsupported>(source(body + "return torch.relu(y)"));
+  EXPECT_THAT(message, HasSubstr("in one branch and"));
   EXPECT_THAT(message, HasSubstr("net.pt/code/__torch__.py:17"));
+  EXPECT_THAT(graph_of(body + "return torch.relu(x)"), HasSubstr("aten.relu.default(%x)"));
+  EXPECT_THAT(refused<Unsupported>(source("y = x\nwhile bool(torch.gt(torch.sum(y), 0)):\n  y = torch.cat([y, y])\n"
+                                          "return y")),
+              HasSubstr("before the loop and"));
+}
+
+TEST(TorchScript, ContainersFromOutsideDoNotChangeInARegion) {
+  EXPECT_THAT(refused<Unsupported>(source("a = [x]\nif bool(torch.gt(torch.sum(x), 0)):\n  _0 = torch.append(a, x)\n"
+                                          "else:\n  pass\nreturn torch.cat(a)")),
+              HasSubstr("a list is changed inside of an if or a loop"));
+  EXPECT_THAT(graph_of("if bool(torch.gt(torch.sum(x), 0)):\n  a = [x]\n  _0 = torch.append(a, x)\n  y = torch.cat(a)\n"
+                       "else:\n  y = torch.cat([x, x])\nreturn y"),
+              HasSubstr("higher_order.cond"));
+}
+
+TEST(TorchScript, AReturnInOneBranchAloneIsRefused) {
+  EXPECT_THAT(refused<Unsupported>(source("if bool(torch.gt(torch.sum(x), 0)):\n  return x\nelse:\n  pass\nreturn x")),
+              HasSubstr("one branch of an if that data decide returns"));
 }
 
 TEST(TorchScript, UnknownOperatorsAreNamed) {
@@ -285,6 +340,19 @@ TEST(TorchScriptHostile, EndlessLoops) {
               HasSubstr("more than 1000000 times"));
   EXPECT_THAT(refused<Unsupported>(source("y = x\nfor i in range(999999):\n  y = torch.relu(y)\nreturn y")),
               HasSubstr("more than 200000 operators"));
+}
+
+TEST(TorchScriptHostile, RegionsWithinRegions) {
+  std::string deep = "c = bool(torch.gt(torch.sum(x), 0))\n", indent;
+  for (int i = 0; i < 40; ++i) {
+    deep += indent + "while c:\n";
+    indent += "  ";
+  }
+  deep += indent + "x = torch.relu(x)\n" + indent + "c = bool(torch.gt(torch.sum(x), 0))\nreturn x";
+  EXPECT_THAT(refused<Unsupported>(source(deep)), HasSubstr("too deep in each other"));
+  std::string wide = "c = bool(torch.gt(torch.sum(x), 0))\ny = x\n";
+  for (int i = 0; i < 300; ++i) wide += "if c:\n  y = torch.relu(y)\nelse:\n  y = torch.neg(y)\n";
+  EXPECT_THAT(graph_of(wide + "return y"), HasSubstr("higher_order.cond"));
 }
 
 TEST(TorchScriptHostile, ThingsThatGrow) {

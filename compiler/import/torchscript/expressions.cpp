@@ -10,6 +10,7 @@
 #include "compiler/import/torchscript/builtins.h"
 #include "compiler/import/torchscript/evaluator.h"
 #include "compiler/import/torchscript/operators.h"
+#include "compiler/import/torchscript/unknown_numbers.h"
 
 namespace aitune::torchscript {
 namespace {
@@ -211,6 +212,7 @@ Val Evaluator::call_value(const Val& callee, Vals args, Keywords keywords) {
                            full.substr(0, dot) == "ops.prim" || full.substr(0, dot) == "ops.aten" ||
                            full.substr(0, dot) == "math" || full.substr(0, dot) == "warnings";
   if (!known_space) unsupported(fmt::format("the operator {}", printable(full)), "use operators of PyTorch itself");
+  if (std::optional<Val> result = call_on_unknown_numbers(*this, name, args, keywords)) return *std::move(result);
   if (const BuiltinFunction function = find_builtin(name)) {
     Call made{*this, name, args, keywords};
     try {
@@ -237,7 +239,12 @@ Val Evaluator::convert(const Expr& type, Val value) {
   if (!to_int && !to_float && !to_bool && type.text != "number") return value;
   if (value.is_tensor()) {
     const auto known = known_number(value);
-    if (!known) return Unknown{"it is the value of a tensor"};
+    if (!known) {
+      if (to_bool) return unknown_number(tensor(value), DType::b8);
+      return unknown_number(tensor(value), to_int     ? std::optional(DType::i64)
+                                           : to_float ? std::optional(DType::f64)
+                                                      : std::nullopt);
+    }
     value = *known;
   }
   if (to_float && value.integer()) return static_cast<double>(*value.integer());
@@ -296,6 +303,10 @@ bool Evaluator::is_instance(const Val& value, const Expr& type) {
   }
   const auto dotted = dotted_name(type);
   if (!dotted) unsupported("isinstance of what is no type");
+  if (const auto* unknown = value.get<Unknown>(); unknown != nullptr && unknown->value != nullptr) {
+    const DType dtype = unknown->value->type.dtype;
+    return *dotted == "number" || *dotted == (dtype == DType::b8 ? "bool" : dtype == DType::f64 ? "float" : "int");
+  }
   if (*dotted == "Tensor") return value.is_tensor();
   if (*dotted == "int") return value.get<SymInt>() != nullptr;
   if (*dotted == "float") return value.get<double>() != nullptr;
@@ -315,7 +326,7 @@ Value* Evaluator::weight(const Tensor& data, const std::string& name) {
   for (const auto stride : data.strides()) key += fmt::format(" {}", stride);
   if (data.data() == nullptr || data.numel() == 0) key += name;
   Value*& found = weights_[key];
-  if (found == nullptr) found = graph_.add_weight(name, name, data);
+  if (found == nullptr) found = model_.add_weight(name, name, data);
   return found;
 }
 
@@ -331,17 +342,20 @@ Value* Evaluator::tensor(const Val& value) {
     dtype = DType::b8;
   } else if (value.get<double>() != nullptr) {
     dtype = DType::f32;
+  } else if (const auto* unknown = value.get<Unknown>()) {
+    if (unknown->value != nullptr) return unknown->value;
+    unsupported(fmt::format("a tensor that is not known: {}", unknown->reason));
   } else if (value.get<SymInt>() == nullptr) {
     unsupported(fmt::format("{} where a tensor must be", value.kind()));
   }
-  const std::string name = fmt::format("scalar_{}", graph_.weights.size());
-  if (const bool* flag = number.get<bool>()) return graph_.add_weight(name, name, Tensor::scalar(dtype, *flag));
-  if (const double* real = number.get<double>()) return graph_.add_weight(name, name, Tensor::scalar(dtype, *real));
+  const std::string name = fmt::format("scalar_{}", model_.weights.size());
+  if (const bool* flag = number.get<bool>()) return model_.add_weight(name, name, Tensor::scalar(dtype, *flag));
+  if (const double* real = number.get<double>()) return model_.add_weight(name, name, Tensor::scalar(dtype, *real));
   const auto integer = number.integer();
   if (!integer)
     unsupported(fmt::format("the size {}, which moves, is used as a tensor", to_text(number)),
                 "give samples of one size, or use it as a number");
-  return graph_.add_weight(name, name, Tensor::scalar(dtype, *integer));
+  return model_.add_weight(name, name, Tensor::scalar(dtype, *integer));
 }
 
 std::optional<Val> Evaluator::known_number(const Val& value) const {
@@ -358,7 +372,7 @@ Val Evaluator::truth(const Val& value) const {
   if (const auto* real = value.get<double>()) return *real != 0;
   if (const auto* size = value.get<SymInt>()) {
     if (const auto known = size->as_constant()) return *known != 0;
-    const SymRange range = size->range(graph_.symbols);
+    const SymRange range = size->range(model_.symbols);
     if (range.min > 0 || range.max < 0) return true;
     return Unknown{fmt::format("it depends on the size {}", size->str())};
   }

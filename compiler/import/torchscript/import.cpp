@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <unordered_set>
+
 #include "base/error.h"
+#include "compiler/graph/regions.h"
 #include "compiler/import/dynamo/mutation.h"
 #include "compiler/import/torchscript/archive.h"
 #include "compiler/import/torchscript/evaluator.h"
@@ -16,6 +19,14 @@ namespace {
 
 using namespace torchscript;
 
+// Running branches and bodies leaves constants that nothing reads any more.
+void drop_unused_weights(Graph& graph) {
+  std::unordered_set<const Value*> used(graph.outputs.begin(), graph.outputs.end());
+  for (const auto& node : graph.nodes())
+    for (const Value* operand : node->operands()) used.insert(operand);
+  std::erase_if(graph.weights, [&](const Value* weight) { return !used.contains(weight); });
+}
+
 ImportedScript import_archive(const Archive& archive, std::span<const NamedTensors> samples,
                               std::span<const Input> shapes) {
   ImportedScript imported;
@@ -27,6 +38,8 @@ ImportedScript import_archive(const Archive& archive, std::span<const NamedTenso
     if (value.get<Stored>() != nullptr) value = evaluator.tensor(value);
   const Val result = evaluator.call_method(archive.model(), "forward", std::move(inputs.args));
   set_outputs(evaluator, result, graph);
+  drop_unused_weights(graph);
+  spread_symbols(graph);
   const auto written = dynamo::mutated_names(graph);
   if (!written.empty())
     throw Unsupported(

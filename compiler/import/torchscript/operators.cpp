@@ -270,11 +270,23 @@ void refuse_old_meanings(Evaluator& evaluator, std::string_view name, const Vals
                           "load the model in PyTorch 1.7 or newer and save it again");
 }
 
+/// No operator takes an unknown number; sizes that data decide they do take.
+Val with_sizes(Evaluator& evaluator, const Val& value) {
+  const auto is_unknown = [](const Val& v) { return v.get<Unknown>() != nullptr; };
+  const Vals* items = value.items();
+  if (items == nullptr || std::ranges::none_of(*items, is_unknown)) return evaluator.number_as_size(value);
+  Vals sizes;
+  for (const Val& item : *items) sizes.push_back(evaluator.number_as_size(item));
+  return make_list(std::move(sizes));
+}
+
 }  // namespace
 
 bool is_operator(std::string_view name) { return overloads().contains(name); }
 
-Val call_operator(Evaluator& evaluator, std::string_view name, const Vals& args, const Keywords& keywords) {
+Val call_operator(Evaluator& evaluator, std::string_view name, const Vals& given, const Keywords& keywords) {
+  Vals args;
+  for (const Val& arg : given) args.push_back(with_sizes(evaluator, arg));
   refuse_old_meanings(evaluator, name, args);
   const OpInfo& op = choose_overload(evaluator, name, args, keywords);
   evaluator.charge(10);

@@ -26,6 +26,10 @@ class Collector {
       return;
     }
     const Vals* items = value.items();
+    if (const auto* unknown = value.get<Unknown>()) {
+      if (unknown->value != nullptr) return add_tensor(unknown->value, name);
+      refuse("the model returns something that data decide: " + unknown->reason);
+    }
     if (items == nullptr) refuse(fmt::format("the model returns {}", value.kind()));
     const auto* tuple = value.get<TuplePtr>();
     const Class* type = tuple != nullptr ? (*tuple)->type : nullptr;

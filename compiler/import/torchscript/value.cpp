@@ -166,6 +166,35 @@ std::optional<bool> equal(const Val& a, const Val& b, std::size_t* steps) {
   return same;
 }
 
+std::size_t next_birth() {
+  thread_local std::size_t births = 0;
+  return ++births;
+}
+
+bool identical(const Val& a, const Val& b) {
+  if (a.index() != b.index()) return false;
+  if (a.is_none() || a.get<Uninitialized>() != nullptr) return true;
+  if (const auto* x = a.get<bool>()) return *x == *b.get<bool>();
+  if (const auto* x = a.get<SymInt>()) return *x == *b.get<SymInt>();
+  if (const auto* x = a.get<double>()) return *x == *b.get<double>();
+  if (const auto* x = a.get<std::string>()) return *x == *b.get<std::string>();
+  if (const auto* x = a.get<Value*>()) return *x == *b.get<Value*>();
+  if (const auto* x = a.get<Number>()) return x->dtype == b.get<Number>()->dtype && x->value == b.get<Number>()->value;
+  if (const auto* x = a.get<ListPtr>()) return *x == *b.get<ListPtr>();
+  if (const auto* x = a.get<TuplePtr>()) return *x == *b.get<TuplePtr>();
+  if (const auto* x = a.get<DictPtr>()) return *x == *b.get<DictPtr>();
+  if (const auto* x = a.get<ObjectPtr>()) return *x == *b.get<ObjectPtr>();
+  if (const auto* x = a.get<Device>()) return *x == *b.get<Device>();
+  if (const auto* x = a.get<Unknown>())
+    return x->value == b.get<Unknown>()->value && x->reason == b.get<Unknown>()->reason;
+  if (const auto* x = a.get<Stored>())
+    return x->data.data() == b.get<Stored>()->data.data() && x->name == b.get<Stored>()->name;
+  if (const auto* x = a.get<const Class*>()) return *x == *b.get<const Class*>();
+  if (const auto* x = a.get<Builtin>()) return x->name == b.get<Builtin>()->name;
+  const auto *x = a.get<Callable>(), *y = b.get<Callable>();
+  return x != nullptr && x->function == y->function && x->self == y->self;
+}
+
 std::string to_text(const Val& value) {
   Writer writer;
   writer.write(value, false);

@@ -20,9 +20,13 @@ namespace aitune::torchscript {
 struct Val;
 using Vals = std::vector<Val>;
 
+/// Numbers what the program makes, in its order: what a branch or a loop changes must have been made in there.
+std::size_t next_birth();
+
 /// A list; shared by all that refer to it, as in Python.
 struct List {
   Vals items;
+  std::size_t born = next_birth();
   bool stored = false;  ///< came from the file: changing it would be state
 };
 /// A tuple, or a NamedTuple with the names of its fields.
@@ -32,6 +36,7 @@ struct Tuple {
 };
 struct Dict {
   std::vector<std::pair<Val, Val>> items;
+  std::size_t born = next_birth();
   bool stored = false;
 };
 
@@ -55,6 +60,7 @@ struct Device {
 /// Something that only the data of tensors, or sizes that move, can tell.
 struct Unknown {
   std::string reason;
+  Value* value = nullptr;  ///< the number, where it is one: a 0-dim tensor of b8, i64 or f64
 };
 struct Uninitialized {};
 
@@ -105,6 +111,7 @@ struct Object {
   const Class* type = nullptr;
   std::string path;      ///< of a module in the model: "layer1.0.conv1"; empty for the model itself
   bool in_file = false;  ///< not made by the program
+  std::size_t born = next_birth();
   std::map<std::string, Slot, std::less<>> slots;
 };
 
@@ -114,6 +121,9 @@ TuplePtr make_tuple(Vals items, const Class* type = nullptr);
 /// Whether two values are equal, as Python sees it; nothing where only the data of tensors, or sizes that move, tell.
 /// `steps` counts the comparisons.
 std::optional<bool> equal(const Val& a, const Val& b, std::size_t* steps = nullptr);
+
+/// Whether two values are one and the same for certain: the same tensor, list or object, or equal plain values.
+bool identical(const Val& a, const Val& b);
 
 /// How Python's str() shows it; symbols stand for themselves. At most a few thousand characters.
 std::string to_text(const Val& value);

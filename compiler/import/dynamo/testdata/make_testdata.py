@@ -2,7 +2,7 @@
 
 Run it with each PyTorch whose layout is to be tested; the file is named after that version: small_2_15.pt2.
 All programs are also made by the newest one: mutates.pt2, unknown_ops.pt2, symbols.pt2,
-data_sizes.pt2, constants.pt2.
+data_sizes.pt2, control.pt2, constants.pt2.
 """
 
 import pathlib
@@ -10,6 +10,7 @@ import sys
 
 import torch
 from torch import nn
+from torch._higher_order_ops import while_loop
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -80,11 +81,29 @@ class DataSizes(nn.Module):
         keep = x[:, 0] > 0
         return x[keep] + (x * 2)[keep], torch.nonzero(keep), x[:k]
 
+class Control(nn.Module):
+    """A loop, and branches in it and before it, with weights inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x, n):
+        def going(i, x):
+            return i < n
+
+        def body(i, x):
+            return i + 1, torch.cond(x.sum() > 0, lambda x: x - 1, lambda x: self.layer(x), (x,))
+
+        y, z = torch.cond(x.max() > 1, lambda x: (x.sin(), x.clone()), lambda x: (x + 1, x.relu()), (x,))
+        return while_loop(going, body, (torch.zeros_like(n), y))[1], z
+
 
 def save(name, model, inputs, shapes=None):
     torch.manual_seed(0)
     program = torch.export.export(model.eval(), inputs, dynamic_shapes=shapes, strict=False)
-    for node in program.graph.nodes:  # small files, without the folders of whoever made them
+    graphs = [module.graph for module in program.graph_module.modules() if isinstance(module, torch.fx.GraphModule)]
+    for node in (node for graph in graphs for node in graph.nodes):  # small, without the folders of whoever made them
         for key in ("from_node", "source_fn_stack", "torch_fn"):
             node.meta.pop(key, None)
         if "stack_trace" in node.meta:
@@ -106,6 +125,7 @@ def main():
             "unknown_ops": (UnknownOps(), (torch.rand(2, 3),)),
             "symbols": (Symbols(), pair, ({0: batch, 1: length}, {0: 2 * batch, 1: length})),
             "data_sizes": (DataSizes(), (torch.randn(5, 3), torch.tensor(2)), ({0: batch}, None)),
+            "control": (Control(), (torch.randn(2, 3), torch.tensor(2))),
             "constants": (Constants(), (torch.randn(3, 4), torch.rand(3, 4) > 0.5)),
         }
     for name in sys.argv[1:] or programs:

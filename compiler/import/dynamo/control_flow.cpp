@@ -1,0 +1,129 @@
+#include "compiler/import/dynamo/control_flow.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "compiler/graph/regions.h"
+#include "compiler/import/dynamo/arguments.h"
+#include "compiler/import/dynamo/operators.h"
+#include "compiler/import/dynamo/source_location.h"
+#include "compiler/import/dynamo/targets.h"
+#include "compiler/ops/schema.h"
+
+namespace aitune::dynamo {
+namespace {
+
+constexpr std::size_t kMaxName = 120;
+
+/// The arguments of a call: its graphs, the condition of a cond, and the lists of operands.
+struct CallParts {
+  std::vector<JsonView> graphs;
+  std::optional<JsonView> condition;
+  std::vector<JsonView> lists;
+};
+
+CallParts parts_of(const JsonView& node, bool loop) {
+  CallParts parts;
+  for (const JsonView& input : node.at("inputs").items()) {
+    const JsonView argument = input.at("arg");
+    const std::string kind = argument.tagged().first;
+    if (kind == "as_graph")
+      parts.graphs.push_back(argument.tagged().second.at("graph"));
+    else if (!loop && !parts.condition)
+      parts.condition = argument;
+    else
+      parts.lists.push_back(argument);
+  }
+  const bool whole = parts.graphs.size() == 2 && parts.lists.size() <= (loop ? 2u : 1u) && (loop || parts.condition);
+  if (!whole) node.corrupt("a call of control flow without its graphs and operands");
+  return parts;
+}
+
+Value* condition_of(const JsonView& argument, const Scope& scope) {
+  const auto [kind, value] = argument.tagged();
+  if (kind != "as_tensor")
+    argument.unsupported("a condition that sizes decide", "decide it when exporting, or write it with tensors");
+  return scope.tensor(value.at("name"));
+}
+
+ArgList operands_of(const JsonView& list, const Scope& scope) {
+  const Arg read = read_argument(list, scope);
+  if (!read.is_list()) list.corrupt("operands of control flow that are no list");
+  for (const Arg& operand : read.list())
+    if (!operand.is_value())
+      list.unsupported(fmt::format("an operand of control flow that is {}", operand.kind_name()),
+                       "let loops and branches take and give tensors");
+  return read.list();
+}
+
+JsonView tensor_name(const JsonView& argument) {
+  const auto [kind, value] = argument.tagged();
+  if (kind != "as_tensor")
+    argument.unsupported(fmt::format("a branch or a loop with a value of the kind {}", printable(kind)),
+                         "let loops and branches take and give tensors");
+  return value.at("name");
+}
+
+std::unique_ptr<Graph> read_region(const JsonView& graph, const ArgList& operands, Problems& problems) {
+  auto region = std::make_unique<Graph>();
+  Scope inner(graph);
+  const auto inputs = graph.at("inputs").items();
+  if (inputs.size() != operands.size())
+    graph.corrupt(fmt::format("a graph with {} inputs is given {} operands", inputs.size(), operands.size()));
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const JsonView name = tensor_name(inputs[i]);
+    inner.define_tensor(name, region->add_input(name.string().substr(0, kMaxName), operands[i].value()->type));
+  }
+  import_nodes(inner, *region, problems);
+  for (const JsonView& output : graph.at("outputs").items()) {
+    region->outputs.push_back(inner.tensor(tensor_name(output)));
+    region->output_names.push_back(region->outputs.back()->name);
+  }
+  return region;
+}
+
+std::vector<JsonView> result_names(const JsonView& node) {
+  std::vector<JsonView> names;
+  for (const JsonView& output : node.at("outputs").items()) {
+    const auto [kind, value] = output.tagged();
+    if (kind == "as_tensors")
+      for (const JsonView& item : value.items()) names.push_back(item.at("name"));
+    else
+      names.push_back(tensor_name(output));
+  }
+  return names;
+}
+
+}  // namespace
+
+void import_control_flow(const JsonView& node, Scope& scope, Graph& graph, Problems& problems) {
+  const OpInfo& op = *find_op(op_name_of(node.at("target").string()));
+  const bool loop = op.id == OpId::higher_order_while_loop_default;
+  const CallParts parts = parts_of(node, loop);
+  std::vector<ArgList> lists;
+  for (const JsonView& list : parts.lists) lists.push_back(operands_of(list, scope));
+  lists.resize(loop ? 2 : 1);
+  ArgList operands = lists[0];
+  if (loop) operands.insert(operands.end(), lists[1].begin(), lists[1].end());
+
+  Regions regions;
+  for (const JsonView& inner : parts.graphs) regions.push_back(read_region(inner, operands, problems));
+  ArgList args;
+  if (loop)
+    args = {lists[0], lists[1], None{}};
+  else
+    args = {condition_of(*parts.condition, scope), lists[0]};
+  const auto names = result_names(node);
+  std::vector<TensorType> types = region_result_types(op, args, regions);
+  if (names.size() != types.size())
+    node.corrupt(fmt::format("{} gives {} results here, its graphs {}", op.name, names.size(), types.size()));
+  Node* added = graph.add_node(op, std::move(args), std::move(types),
+                               names.empty() ? std::string() : names[0].string().substr(0, kMaxName));
+  added->source = read_source(node);
+  added->regions = std::move(regions);
+  if (const auto problem = region_problem(*added))
+    problems.add_call(node, op.name, *problem, "give every branch, and every trip, results of the same types");
+  for (std::size_t i = 0; i < names.size(); ++i) scope.define_tensor(names[i], added->outputs[i]);
+}
+
+}  // namespace aitune::dynamo

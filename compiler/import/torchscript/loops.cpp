@@ -1,0 +1,276 @@
+// A loop whose trips data decide: its body runs until it is known what it carries from trip to trip.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "compiler/graph/regions.h"
+#include "compiler/import/torchscript/evaluator.h"
+#include "compiler/import/torchscript/operators.h"
+#include "compiler/ops/schema.h"
+
+namespace aitune::torchscript {
+namespace {
+
+constexpr int kMaxDepth = 20;  // of lists within lists
+
+void collect_assigned(const std::vector<Stmt>& block, std::set<std::string>& names) {
+  for (const Stmt& statement : block) {
+    for (const Expr& target : statement.targets)
+      if (target.kind == ExprKind::name) names.insert(target.text);
+    collect_assigned(statement.body, names);
+    collect_assigned(statement.other, names);
+  }
+}
+
+}  // namespace
+
+class Evaluator::LoopBuilder {
+ public:
+  LoopBuilder(Evaluator& evaluator, const Stmt& statement, const Unknown* trips)
+      : evaluator_(evaluator), statement_(statement), place_(evaluator.location().code) {
+    if (trips != nullptr) {
+      trips_ = trips->value;
+      Leaf counter;
+      counter.before = SymInt(0);
+      counter.carried = true;
+      leaves_.push_back(std::move(counter));
+    }
+    std::set<std::string> names;
+    collect_assigned(statement.body, names);
+    for (const std::string& name : names) {
+      const auto known = evaluator.frame().locals.find(name);
+      if (known != evaluator.frame().locals.end()) add(Carried{name, std::nullopt, known->second});
+    }
+  }
+
+  void build() {
+    RegionRun body = run_body();
+    while (!settle(body)) body = run_body();
+    for (std::size_t i = 0; i < leaves_.size(); ++i)
+      if (leaves_[i].carried) body.graph->outputs.push_back(leaves_[i].next);
+    RegionRun condition = evaluator_.run_region([&] {
+      Graph& graph = evaluator_.graph();
+      bind(graph);
+      graph.outputs.push_back(condition_of());
+      return std::nullopt;
+    });
+    Vals initial;
+    for (const Leaf& leaf : leaves_)
+      if (leaf.carried) initial.emplace_back(evaluator_.tensor_or_number(leaf.before));
+    Regions regions;
+    regions.push_back(std::move(condition.graph));
+    regions.push_back(std::move(body.graph));
+    evaluator_.frame().offset = statement_.offset;
+    const Node* node = evaluator_.add_region_node(OpId::higher_order_while_loop_default, nullptr, std::move(initial),
+                                                  std::move(regions));
+    std::size_t next = 0;
+    for (Leaf& leaf : leaves_)
+      if (leaf.carried) leaf.now = wrapped(leaf, node->outputs.at(next++));
+    assign();
+  }
+
+ private:
+  /// A tensor or a number among the values that the body changes.
+  struct Leaf {
+    Val before;            // the loop
+    bool carried = false;  // from trip to trip; else every trip sees what was before
+    Val now;               // in the region, or behind the loop
+    Value* next = nullptr;
+    bool number() const { return !before.is_tensor() && before.get<Stored>() == nullptr; }
+  };
+  /// A name, or an attribute of an object.
+  struct Carried {
+    std::string name;
+    std::optional<SlotName> slot;
+    Val before;
+    std::size_t first = 0, count = 0;  // its leaves
+  };
+
+  void add(Carried carried) {
+    carried.first = leaves_.size();
+    flatten(carried.before, [&](const Val& value) {
+      Leaf leaf;
+      leaf.before = value;
+      const auto* unknown = value.get<Unknown>();
+      leaf.carried =
+          value.is_tensor() || value.get<Stored>() != nullptr || (unknown != nullptr && unknown->value != nullptr);
+      leaves_.push_back(std::move(leaf));
+    });
+    carried.count = leaves_.size() - carried.first;
+    values_.push_back(std::move(carried));
+  }
+
+  template <typename F>
+  static void flatten(const Val& value, F&& take, int depth = 0) {
+    const Vals* items = value.items();
+    if (items == nullptr || depth >= kMaxDepth) return take(value);
+    for (const Val& item : *items) flatten(item, take, depth + 1);
+  }
+  /// The value with its leaves as they are now.
+  Val rebuilt(const Val& value, std::size_t& leaf, int depth = 0) const {
+    const Vals* items = value.items();
+    if (items == nullptr || depth >= kMaxDepth) return leaves_[leaf++].now;
+    Vals made;
+    for (const Val& item : *items) made.push_back(rebuilt(item, leaf, depth + 1));
+    if (value.get<ListPtr>() != nullptr) return make_list(std::move(made));
+    return make_tuple(std::move(made), (*value.get<TuplePtr>())->type);
+  }
+  static bool same_structure(const Val& a, const Val& b, int depth = 0) {
+    const Vals *x = a.items(), *y = b.items();
+    if (x == nullptr || y == nullptr || depth >= kMaxDepth) return x == nullptr && y == nullptr;
+    if (a.index() != b.index() || x->size() != y->size()) return false;
+    for (std::size_t i = 0; i < x->size(); ++i)
+      if (!same_structure((*x)[i], (*y)[i], depth + 1)) return false;
+    return true;
+  }
+
+  static Val wrapped(const Leaf& leaf, Value* value) {
+    if (!leaf.number()) return value;
+    return Unknown{"a loop changes it, as often as data decide", value};
+  }
+
+  /// Inputs of a region for what is carried, and the names bound to them.
+  void bind(Graph& graph) {
+    for (Leaf& leaf : leaves_) {
+      if (!leaf.carried) {
+        leaf.now = leaf.before;
+        continue;
+      }
+      const Value* initial = evaluator_.tensor_or_number(leaf.before);
+      leaf.now = wrapped(leaf, graph.add_input(initial->name, initial->type));
+    }
+    assign();
+  }
+
+  void assign() {
+    for (const Carried& carried : values_) {
+      std::size_t leaf = carried.first;
+      Val value = rebuilt(carried.before, leaf);
+      if (carried.slot)
+        evaluator_.set_slot(carried.slot->first, carried.slot->second, std::move(value));
+      else
+        evaluator_.frame().locals[carried.name] = std::move(value);
+    }
+  }
+
+  RegionRun run_body() {
+    evaluator_.charge(1 + leaves_.size());
+    return evaluator_.run_region([&]() -> std::optional<Val> {
+      Graph& graph = evaluator_.graph();
+      bind(graph);
+      if (trips_ != nullptr) {
+        const Val counter = leaves_[0].now;
+        evaluator_.assign(statement_.targets[0], counter);
+        leaves_[0].next =
+            evaluator_.tensor(call_operator(evaluator_, "add", {counter.get<Unknown>()->value, SymInt(1)}, {}));
+      }
+      if (evaluator_.run_block(statement_.body))
+        evaluator_.unsupported("a loop whose trips data decide returns from its middle",
+                               "give the result to a name, and let the condition end the loop");
+      // Values that were never set before the first trip need a graph to be made in.
+      return std::nullopt;
+    });
+  }
+
+  Value* condition_of() {
+    if (trips_ != nullptr)
+      return evaluator_.tensor(call_operator(evaluator_, "lt", {leaves_[0].now.get<Unknown>()->value, trips_}, {}));
+    const Val condition = evaluator_.truth(evaluator_.evaluate(statement_.value));
+    evaluator_.frame().offset = statement_.offset;
+    if (const auto* unknown = condition.get<Unknown>())
+      return evaluator_.condition_value(*unknown, "whether a loop goes on", "let it run a fixed number of times");
+    return evaluator_.tensor_or_number(condition);
+  }
+
+  /// Looks at what a trip made of what it was given. True if what is carried is what has to be.
+  bool settle(const RegionRun& body) {
+    bool settled = true;
+    const std::size_t known = values_.size();
+    for (const auto& [slot, value] : body.slots)
+      if (std::ranges::none_of(values_, [&](const Carried& c) { return c.slot == slot; })) {
+        add(Carried{"", slot, slot.first->slots[slot.second].value});
+        settled = false;
+      }
+    for (std::size_t v = 0; v < known; ++v) {
+      const Carried& carried = values_[v];
+      const Val& after = carried.slot ? body.slots.at(*carried.slot) : body.locals.at(carried.name);
+      if (!same_structure(carried.before, after)) {
+        settled = spoil(carried, "a trip changes how many values it holds") && settled;
+        continue;
+      }
+      std::size_t at = carried.first;
+      flatten(after, [&](const Val& value) { settled = settle(leaves_[at++], value, carried) && settled; });
+    }
+    return settled;
+  }
+
+  bool settle(Leaf& leaf, const Val& after, const Carried& carried) {
+    const auto* poisoned = leaf.before.get<Unknown>();
+    if (poisoned != nullptr && poisoned->value == nullptr) return true;
+    if (!leaf.carried) {
+      if (identical(leaf.before, after)) return true;
+      Value* made = evaluator_.tensor_or_number(after);
+      if (leaf.before.get<Uninitialized>() != nullptr && made != nullptr) {
+        Value* zeros = evaluator_.filler(evaluator_.graph(), made->type);
+        const bool number = after.is_number() || after.get<Unknown>() != nullptr;
+        leaf.before = number ? Val(Unknown{"a loop sets it", zeros}) : Val(zeros);
+        leaf.carried = true;
+        return false;
+      }
+      const Value* initial = evaluator_.tensor_or_number(leaf.before);
+      if (made == nullptr || initial == nullptr || made->type != initial->type)
+        return spoil(leaf, describe(carried, leaf.before, initial, after, made));
+      leaf.carried = true;
+      return false;
+    }
+    const Value* initial = evaluator_.tensor_or_number(leaf.before);
+    leaf.next = evaluator_.tensor_or_number(after);
+    const bool number = !after.is_tensor() && after.get<Stored>() == nullptr;
+    if (leaf.next != nullptr && leaf.next->type == initial->type && number == leaf.number()) return true;
+    return spoil(leaf, describe(carried, leaf.before, initial, after, leaf.next));
+  }
+
+  static std::string describe(const Carried& carried, const Val& before, const Value* initial, const Val& after,
+                              const Value* next) {
+    const auto text = [](const Val& value, const Value* tensor) {
+      return tensor != nullptr ? to_string(tensor->type) : std::string(value.kind());
+    };
+    return fmt::format("{} is {} before the loop and {} after a trip",
+                       carried.slot ? carried.slot->second : printable(carried.name), text(before, initial),
+                       text(after, next));
+  }
+
+  /// What cannot be carried is not known in the loop, nor behind it; whoever reads it says why.
+  bool spoil(Leaf& leaf, const std::string& why) {
+    leaf.before = Unknown{fmt::format("{}, at {}", why, place_)};
+    leaf.carried = false;
+    return false;
+  }
+  bool spoil(const Carried& carried, const std::string& why) {
+    bool fresh = false;
+    for (std::size_t i = carried.first; i < carried.first + carried.count; ++i) {
+      const auto* unknown = leaves_[i].before.get<Unknown>();
+      if (unknown != nullptr && unknown->value == nullptr) continue;
+      spoil(leaves_[i], why);
+      fresh = true;
+    }
+    return !fresh;
+  }
+
+  Evaluator& evaluator_;
+  const Stmt& statement_;
+  const std::string place_;
+  Value* trips_ = nullptr;
+  std::vector<Leaf> leaves_;  // the counter of a for loop first
+  std::vector<Carried> values_;
+};
+
+void Evaluator::run_loop(const Stmt& statement, const Unknown* trips) {
+  frame().offset = statement.offset;
+  LoopBuilder(*this, statement, trips).build();
+}
+
+}  // namespace aitune::torchscript
