@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS aitune_runtime_shared EXPORT aituneRuntime COMPONENT runtime
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_COMPONENT runtime)
-install(FILES include/aitune/runtime.h include/aitune/runtime.hpp include/aitune/version.h
+install(FILES include/aitune/custom_op.h include/aitune/runtime.h include/aitune/runtime.hpp include/aitune/version.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/aitune COMPONENT runtime)
 install(EXPORT aituneRuntime NAMESPACE aitune:: FILE aituneRuntime.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/aitune COMPONENT runtime)

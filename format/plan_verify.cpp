@@ -281,6 +281,9 @@ class Verifier {
 
   void check_reference(const PlanStep& s, const std::string& what) const {
     if (!find_op_id(s.op)) {
+      if (!s.op.starts_with("aten."))
+        throw Unsupported(fmt::format("{} is the custom operator {}, whose library is not loaded", what, s.op), where_,
+                          "Name the library: --custom-ops LIBRARY, or aitune_load_custom_ops()");
       throw Unsupported(fmt::format("{} is the operator {}, which this aitune does not know", what, s.op), where_,
                         "Install a newer aitune, or tune the model again with this one");
     }

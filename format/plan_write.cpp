@@ -1,6 +1,7 @@
 // The plan in memory to its form on disk.
 
 #include <fmt/format.h>
+#include <cmath>
 
 #include <cstring>
 
@@ -48,8 +49,12 @@ Offset<fbs::Arg> write_arg(Builder& b, const PlanArg& a) {
   const auto list = a.kind == PlanArg::Kind::list
                         ? write_all(b, a.list, [&](const PlanArg& item) { return write_arg(b, item); })
                         : Offset<flatbuffers::Vector<Offset<fbs::Arg>>>();
-  return fbs::CreateArg(b, static_cast<std::uint8_t>(a.kind), a.boolean, a.integer, a.number, string,
-                        static_cast<std::uint8_t>(a.dtype), a.tensor, list);
+  // -0 compares equal to the default and would be left out.
+  b.ForceDefaults(a.number == 0 && std::signbit(a.number));
+  const auto arg = fbs::CreateArg(b, static_cast<std::uint8_t>(a.kind), a.boolean, a.integer, a.number, string,
+                                  static_cast<std::uint8_t>(a.dtype), a.tensor, list);
+  b.ForceDefaults(false);
+  return arg;
 }
 
 Offset<fbs::Step> write_step(Builder& b, const PlanStep& s) {

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "base/custom_ops.h"
 #include "base/error.h"
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
@@ -151,6 +152,13 @@ extern "C" {
 const char* aitune_version(void) { return aitune::kVersion; }
 
 const char* aitune_last_error(void) { return aitune::last_error().c_str(); }
+
+aitune_status aitune_load_custom_ops(const char* path) {
+  return guarded([&] {
+    require(path, "path is null");
+    aitune::load_custom_ops(path);
+  });
+}
 
 aitune_status aitune_load(const char* path, const aitune_load_options* options, aitune_module** module) {
   if (module) *module = nullptr;

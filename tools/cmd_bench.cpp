@@ -176,6 +176,7 @@ void add_bench_command(CLI::App& app, Common& common) {
   command->add_flag("--steps", options->steps, "also print the time of every step");
   command->add_flag("--answer-once", options->child)->group("");
   command->add_flag("--json", common.json, "print JSON");
+  add_custom_ops_option(*command);
   command->callback([options, &common] { bench(*options, common); });
 }
 

@@ -119,6 +119,7 @@ void add_inspect_command(CLI::App& app, Common& common) {
   command->add_option("model", options->model, "the .ait file")->required();
   command->add_flag("--steps", options->steps, "list every step with its nodes");
   command->add_flag("--json", common.json, "print JSON");
+  add_custom_ops_option(*command);
   command->callback([options, &common] { inspect(*options, common); });
 }
 

@@ -69,6 +69,7 @@ void add_run_command(CLI::App& app, Common& common) {
   command->add_option("-o,--output", options->output, "where outputs go: .npz, .safetensors or .npy");
   command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
   command->add_flag("--json", common.json, "print JSON");
+  add_custom_ops_option(*command);
   command->callback([options, &common] { run(*options, common); });
 }
 

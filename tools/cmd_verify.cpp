@@ -136,6 +136,7 @@ void add_verify_command(CLI::App& app, Common& common) {
   command->add_option("model", *model, "the .ait file")->required();
   command->add_flag("--json", common.json, "print JSON");
   // What is verified may be anything: it must not take the command down with it.
+  add_custom_ops_option(*command);
   command->callback([model, &common] {
     common.status = run_apart(common.json, *model, [&](Whereabouts& w) { verify_file(*model, common, w); });
   });

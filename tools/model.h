@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "format/tensor_files.h"
@@ -35,6 +36,9 @@ class Model {
   std::shared_ptr<const Program> program_;
   Instance instance_;
 };
+
+/// Adds --custom-ops, whose libraries are loaded while the command line is read.
+void add_custom_ops_option(CLI::App& command);
 
 /// Recorded inputs (or outputs) of the file's samples.
 std::vector<NamedTensors> recorded(const std::string& path, const Manifest& manifest, bool outputs);

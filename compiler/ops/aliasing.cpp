@@ -24,8 +24,9 @@ constexpr auto kShapeOnly = std::to_array<OpId>({aten_squeeze__default, aten_squ
                                                  aten_unsqueeze__default, aten_transpose__default, aten_t__default});
 
 /// Schemas that promise a view or nothing, where PyTorch hands the operand back.
-constexpr auto kSame = std::to_array<OpId>(
-    {aten_alias_default, aten_detach_default, aten_lift_default, aten_lift_fresh_default, aten_positive_default});
+constexpr auto kSame =
+    std::to_array<OpId>({aten_alias_default, aten_detach_default, aten_lift_default, aten_lift_fresh_default,
+                         aten_positive_default, aten_resolve_conj_default, aten_resolve_neg_default});
 
 /// The operand itself if the dtype stays.
 constexpr auto kCasts =
@@ -38,12 +39,13 @@ constexpr auto kViewsOfEach =
     std::to_array<OpId>({aten_broadcast_tensors_default, aten_meshgrid_default, aten_meshgrid_indexing});
 
 constexpr auto kMaybe = std::to_array<OpId>({aten_reshape_default, aten_reshape_as_default, aten_flatten_using_ints,
-                                             aten_contiguous_default, aten_einsum_default});
+                                             aten_contiguous_default, aten_einsum_default, aten_ravel_default});
 
 /// Results in an order of their own, or in that of one operand's strides.
-constexpr auto kOtherOrder =
-    std::to_array<OpId>({aten_scaled_dot_product_attention_default, aten_matmul_default, aten_index_Tensor,
-                         aten__scaled_dot_product_flash_attention_for_cpu_default, aten_repeat_interleave_self_int});
+constexpr auto kOtherOrder = std::to_array<OpId>(
+    {aten_scaled_dot_product_attention_default, aten_matmul_default, aten_index_Tensor,
+     aten__scaled_dot_product_flash_attention_for_cpu_default, aten_repeat_interleave_self_int, aten_as_strided_default,
+     aten_empty_strided_default, aten_new_empty_strided_default, aten_empty_permuted_default});
 
 /// "-> Tensor(a)", "-> Tensor(a)[]"
 bool result_is_view(const OpInfo& op) { return op.schema.find("(a", op.schema.rfind("->")) != std::string::npos; }
@@ -78,6 +80,7 @@ const OpInfo* functional_form(const OpInfo& op) {
   if (op.id == aten___ior___Tensor) return &op_info(aten_bitwise_or_Tensor);
   // Its functional namesake raises a number to the power of a tensor.
   if (op.id == aten_pow__Scalar) return &op_info(aten_pow_Tensor_Scalar);
+  if (op.id == aten_float_power__Scalar) return &op_info(aten_float_power_Tensor_Scalar);
   if (op.id == aten_transpose__default) return &op_info(aten_transpose_int);
   const std::size_t dot = op.name.find('.', op.name.find('.') + 1);
   if (dot == std::string::npos || dot == 0 || op.name[dot - 1] != '_') return nullptr;

@@ -84,9 +84,30 @@ const RuleTable& rules() {
     add_recurrent_rules(t);
     add_distance_rules(t);
     add_data_rules(t);
+    add_order_rules(t);
+    add_spectral_rules(t);
     return t;
   }();
   return table;
+}
+
+/// What is written in place keeps its dtype, and its shape must be that of the result.
+Types written(const Call& call, Rule rule) {
+  const TensorType self = call[call.op().args.at(0).name].value()->type;
+  const Types results = rule(call);
+  const SymShape& shape = results.at(0).shape;
+  call.require(shape.size() == self.shape.size(), "the operands broadcast to more than the tensor written to");
+  for (std::size_t i = 0; i < shape.size(); ++i) unify(call, shape[i], self.shape[i]);
+  return {self};
+}
+
+Types apply(const Call& call) {
+  const OpInfo& op = call.op();
+  if (!is_listed(op.id)) return infer_custom(call);
+  if (const Rule own = rules().find(op.id)) return own(call);
+  const Rule other = rules().find(implemented_as(op.id));
+  if (other == nullptr) throw Unsupported("this operator has no shape rule", op.name, "Run it outside aitune");
+  return op.is_inplace() ? written(call, other) : other(call);
 }
 }  // namespace
 }  // namespace infer
@@ -94,9 +115,7 @@ const RuleTable& rules() {
 std::vector<TensorType> infer_types(const OpInfo& op, const ArgList& args, std::vector<SizeFact>* facts) {
   if (args.size() != op.args.size())
     throw InvalidArgument(fmt::format("{} arguments given, the schema has {}", args.size(), op.args.size()), op.name);
-  const infer::Rule rule = infer::rules().find(op.id);
-  if (rule == nullptr) throw Unsupported("this operator has no shape rule", op.name, "Run it outside aitune");
-  std::vector<TensorType> types = rule(infer::Call(op, args, facts));
+  std::vector<TensorType> types = infer::apply(infer::Call(op, args, facts));
   for (const TensorType& type : types)
     for (const SymInt& size : type.shape) {
       if (const auto v = size.as_constant(); v && *v < 0)

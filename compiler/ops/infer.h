@@ -67,7 +67,8 @@ class RuleTable {
   void add(std::initializer_list<OpId> ids, Rule rule) {
     for (const OpId id : ids) rules_[static_cast<std::size_t>(id)] = rule;
   }
-  Rule find(OpId id) const { return rules_[static_cast<std::size_t>(id)]; }
+  /// nullptr where there is none, and for custom operators.
+  Rule find(OpId id) const { return is_listed(id) ? rules_[static_cast<std::size_t>(id)] : nullptr; }
 
  private:
   std::vector<Rule> rules_;
@@ -88,6 +89,11 @@ void add_creation_rules(RuleTable& table);
 void add_recurrent_rules(RuleTable& table);
 void add_distance_rules(RuleTable& table);
 void add_data_rules(RuleTable& table);
+void add_order_rules(RuleTable& table);
+void add_spectral_rules(RuleTable& table);
+
+/// The types that a custom operator's own shape function gives (infer_custom.cpp).
+Types infer_custom(const Call& call);
 
 // --- dtypes (infer_types.cpp) ---
 
@@ -107,6 +113,9 @@ class Promotion {
 inline bool is_mask(DType t) { return t == DType::b8 || t == DType::u8; }
 /// f32 for integers and bool, the type itself otherwise.
 DType floating(DType t);
+/// c128 for f64 and c128, c64 otherwise; and back.
+DType complex_of(DType t);
+DType real_of(DType t);
 
 // --- sizes (infer_sizes.cpp) ---
 

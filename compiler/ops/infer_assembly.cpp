@@ -128,6 +128,93 @@ Types tensor_split(const Call& call) {
   return parts(call, sizes);
 }
 
+/// hsplit, vsplit and dsplit stand for a dimension.
+std::size_t named_dim(const Call& call) {
+  const std::size_t rank = call.shape("self").size();
+  switch (call.op().id) {
+    case OpId::aten_hsplit_int:
+    case OpId::aten_hsplit_array:
+      call.require(rank >= 1, "a 0-dim tensor has nothing to split");
+      return rank == 1 ? 0 : 1;
+    case OpId::aten_vsplit_int:
+    case OpId::aten_vsplit_array:
+      call.require(rank >= 2, "vsplit needs two dimensions");
+      return 0;
+    case OpId::aten_dsplit_int:
+    case OpId::aten_dsplit_array:
+      call.require(rank >= 3, "dsplit needs three dimensions");
+      return 2;
+    default:
+      call.require(rank >= 1, "a 0-dim tensor has nothing to split");
+      return call.dim("dim", rank);
+  }
+}
+
+Types with_sizes(const Call& call, std::size_t d, const SymShape& sizes) {
+  Types types;
+  for (const SymInt& size : sizes) {
+    types.push_back(call.tensor("self"));
+    types.back().shape[d] = size;
+  }
+  return types;
+}
+
+/// The pieces between positions, which count from the end where they are negative.
+Types split_at(const Call& call) {
+  const std::size_t d = named_dim(call);
+  const SymInt extent = call.shape("self")[d];
+  const Arg one = SymInt(1);
+  SymShape sizes;
+  Arg begin = SymInt(0);
+  for (const SymInt& index : call.sym_list("indices")) {
+    const Arg end = index;
+    sizes.push_back(slice_length(call, extent, begin, end, 1));
+    begin = end;
+  }
+  sizes.push_back(slice_length(call, extent, begin, None{}, 1));
+  return with_sizes(call, d, sizes);
+}
+
+Types split_evenly(const Call& call) {
+  const std::size_t d = named_dim(call);
+  const std::int64_t n = call.integer("sections");
+  call.require(n > 0 && n <= 1 << 20, "sections must be positive");
+  const auto piece = divide_exact(call.shape("self")[d], n);
+  call.require(piece.has_value(), "the dimension does not divide into sections");
+  return with_sizes(call, d, SymShape(static_cast<std::size_t>(n), *piece));
+}
+
+SymShape three_dims(SymShape shape) {
+  if (shape.empty()) shape = {1};
+  if (shape.size() == 1) shape.insert(shape.begin(), 1);
+  if (shape.size() == 2) shape.push_back(1);
+  return shape;
+}
+
+Types dstack(const Call& call) {
+  auto tensors = list_of(call);
+  for (TensorType& t : tensors) t.shape = three_dims(t.shape);
+  return joined(call, tensors, 2);
+}
+
+Types column_stack(const Call& call) {
+  auto tensors = list_of(call);
+  for (TensorType& t : tensors)
+    while (t.shape.size() < 2) t.shape.push_back(1);
+  return joined(call, tensors, 1);
+}
+
+Types block_diag(const Call& call) {
+  const auto tensors = list_of(call);
+  SymShape shape = {0, 0};
+  for (const TensorType& t : tensors) {
+    call.require(t.shape.size() <= 2, "the blocks have at most two dimensions");
+    shape[0] += t.shape.size() == 2 ? t.shape[0] : SymInt(1);
+    shape[1] += t.shape.empty() ? SymInt(1) : t.shape.back();
+  }
+  return {{common_dtype(tensors), shape}};
+}
+
 Types unbind(const Call& call) {
   const auto n = split_extent(call).as_constant();
   call.require(n.has_value(), "the number of results depends on a symbolic size");
@@ -190,6 +277,11 @@ void add_assembly_rules(RuleTable& table) {
   table.add({aten_split_sizes, aten_split_with_sizes_default, aten_unsafe_split_with_sizes_default}, split_sizes);
   table.add({aten_chunk_default, aten_unsafe_chunk_default}, chunk);
   table.add({aten_tensor_split_sections}, tensor_split);
+  table.add({aten_tensor_split_indices, aten_hsplit_array, aten_vsplit_array, aten_dsplit_array}, split_at);
+  table.add({aten_hsplit_int, aten_vsplit_int, aten_dsplit_int}, split_evenly);
+  table.add({aten_dstack_default}, dstack);
+  table.add({aten_column_stack_default}, column_stack);
+  table.add({aten_block_diag_default}, block_diag);
   table.add({aten_unbind_int}, unbind);
   table.add({aten_broadcast_tensors_default}, broadcast_tensors);
   table.add({aten_meshgrid_default, aten_meshgrid_indexing}, meshgrid);

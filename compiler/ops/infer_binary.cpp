@@ -58,6 +58,13 @@ Types float_power(const Call& call) { return {{DType::f64, collect(call).shape}}
 
 Types masked_fill(const Call& call) { return {{call.tensor("self").dtype, collect(call).shape}}; }
 
+/// heaviside: the values at zero have the dtype of the operand.
+Types heaviside(const Call& call) {
+  const TensorType& self = call.tensor("self");
+  call.require(self.dtype == call.tensor("values").dtype, "both operands have the same dtype");
+  return {{self.dtype, broadcast(call, self.shape, call.shape("values"))}};
+}
+
 Types shifted(const Call& call) { return promoted(call); }
 
 Types like_self(const Call& call) { return {call.tensor("self")}; }
@@ -116,7 +123,12 @@ void add_binary_rules(RuleTable& table) {
              aten_where_Scalar,
              aten_lerp_Scalar,
              aten_lerp_Tensor,
-             aten_addcmul_default},
+             aten_addcmul_default,
+             aten_gcd_default,
+             aten_lcm_default,
+             aten_nextafter_default,
+             aten_bitwise_left_shift_Scalar_Tensor,
+             aten_bitwise_right_shift_Scalar_Tensor},
             promoted);
   table.add({aten_bitwise_left_shift_Tensor, aten_bitwise_left_shift_Tensor_Scalar, aten_bitwise_right_shift_Tensor,
              aten_bitwise_right_shift_Tensor_Scalar, aten___lshift___Scalar, aten___rshift___Scalar},
@@ -124,8 +136,12 @@ void add_binary_rules(RuleTable& table) {
   table.add({aten_divide_Tensor, aten_true_divide_Tensor, aten_div_Tensor, aten_div_Scalar, aten_div_Tensor_mode,
              aten_div_Scalar_mode, aten_addcdiv_default},
             [](const Call& call) { return call.has("rounding_mode") ? division(call) : promoted_floating(call); });
-  table.add({aten_atan2_default, aten_copysign_Tensor, aten_xlogy_Tensor}, promoted_floating);
-  table.add({aten_float_power_Tensor_Scalar}, float_power);
+  table.add({aten_atan2_default, aten_copysign_Tensor, aten_copysign_Scalar, aten_xlogy_Tensor, aten_xlogy_Scalar_Other,
+             aten_xlogy_Scalar_Self, aten_special_xlog1py_default, aten_special_xlog1py_other_scalar,
+             aten_special_xlog1py_self_scalar, aten_ldexp_Tensor},
+            promoted_floating);
+  table.add({aten_float_power_Tensor_Scalar, aten_float_power_Tensor_Tensor, aten_float_power_Scalar}, float_power);
+  table.add({aten_heaviside_default}, heaviside);
   table.add({aten_eq_Tensor, aten_eq_Scalar, aten_ne_Tensor, aten_ne_Scalar, aten_lt_Tensor, aten_lt_Scalar,
              aten_le_Tensor, aten_le_Scalar, aten_gt_Tensor, aten_gt_Scalar, aten_ge_Tensor, aten_ge_Scalar,
              aten_less_Tensor, aten_greater_Tensor, aten_not_equal_Tensor, aten_isclose_default,

@@ -1,5 +1,6 @@
 // Operators that make a tensor out of numbers.
 
+#include <algorithm>
 #include <cmath>
 
 #include "compiler/ops/infer.h"
@@ -52,14 +53,39 @@ Types eye(const Call& call) {
   return {{call.dtype_or("dtype", DType::f32), {n, call.has("m") ? call.sym("m") : n}}};
 }
 
+Types logspace(const Call& call) { return {{call.dtype_or("dtype", DType::f32), {call.sym("steps")}}}; }
+
+Types window(const Call& call) { return {{call.dtype_or("dtype", DType::f32), {call.sym("window_length")}}}; }
+
+/// Elements of a triangle of fixed size.
+Types triangle_indices(const Call& call) {
+  const std::int64_t rows = call.integer("row"), columns = call.integer("col"), offset = call.integer("offset");
+  call.require(rows >= 0 && columns >= 0 && rows <= 1 << 20 && columns <= 1 << 20, "the sizes are out of range");
+  const bool lower = call.op().id == OpId::aten_tril_indices_default;
+  std::int64_t count = 0;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const std::int64_t below = std::clamp<std::int64_t>(i + offset + (lower ? 1 : 0), 0, columns);
+    count += lower ? below : columns - below;
+  }
+  return {{call.dtype_or("dtype", DType::i64), {2, count}}};
+}
+
 }  // namespace
 
 void add_creation_rules(RuleTable& table) {
   using enum OpId;
-  table.add({aten_full_default, aten_ones_default, aten_zeros_default, aten_empty_memory_format}, filled);
+  table.add({aten_full_default, aten_ones_default, aten_zeros_default, aten_empty_memory_format,
+             aten_empty_strided_default, aten_empty_permuted_default},
+            filled);
   table.add({aten_full_like_default, aten_ones_like_default, aten_zeros_like_default, aten_empty_like_default,
-             aten_new_empty_default, aten_new_full_default, aten_new_ones_default, aten_new_zeros_default},
+             aten_new_empty_default, aten_new_full_default, aten_new_ones_default, aten_new_zeros_default,
+             aten_new_empty_strided_default},
             like);
+  table.add({aten_logspace_default}, logspace);
+  table.add(
+      {aten_hann_window_default, aten_hann_window_periodic, aten_hamming_window_default, aten_hamming_window_periodic},
+      window);
+  table.add({aten_tril_indices_default, aten_triu_indices_default}, triangle_indices);
   table.add({aten_scalar_tensor_default}, scalar_tensor);
   table.add({aten_arange_default, aten_arange_start, aten_arange_start_step}, arange);
   table.add({aten_linspace_default}, linspace);

@@ -182,6 +182,41 @@ Types along_dim(const Call& call) {
   return {call.tensor("self")};
 }
 
+/// Positions of the flattened tensor.
+Types take(const Call& call) {
+  require_index(call, call.tensor("index").dtype);
+  return {{call.tensor("self").dtype, call.shape("index")}};
+}
+
+Types put(const Call& call) {
+  require_index(call, call.tensor("index").dtype);
+  unify(call, product(call.shape("index")), product(call.shape("source")));
+  return {call.tensor("self")};
+}
+
+/// The bags' results, then the bag of each index, the size of each bag, and where the greatest came from.
+Types embedding_bag(const Call& call) {
+  const TensorType& weight = call.tensor("weight");
+  const SymShape &indices = call.shape("indices"), &offsets = call.shape("offsets");
+  call.require(weight.shape.size() == 2 && indices.size() == 1 && offsets.size() == 1,
+               "the weight is a matrix, indices and offsets are vectors");
+  require_index(call, call.tensor("indices").dtype);
+  const std::int64_t mode = call.integer("mode");
+  const bool closed = call.boolean("include_last_offset");
+  const SymInt bags = closed ? offsets[0] - 1 : offsets[0];
+  const DType position = call.tensor("indices").dtype;
+  // PyTorch's own shapes of what only training reads.
+  const bool forward_only = call.op().id == OpId::aten__embedding_bag_forward_only_default;
+  const SymInt counted = forward_only && mode == 0 ? offsets[0] : bags;
+  return {{weight.dtype, {bags, weight.shape[1]}},
+          {position,
+           {mode == 0 && !call.given("per_sample_weights") ? SymInt(0)
+            : mode == 0                                    ? SymInt(0)
+                                                           : indices[0]}},
+          {position, {counted}},
+          {position, mode == 2 ? SymShape{bags, weight.shape[1]} : SymShape{counted}}};
+}
+
 }  // namespace
 
 void add_index_rules(RuleTable& table) {
@@ -194,10 +229,15 @@ void add_index_rules(RuleTable& table) {
   table.add({aten_embedding_default}, embedding);
   table.add({aten_one_hot_default}, one_hot);
   table.add({aten_index_add_default, aten_index_add__default, aten_index_fill_int_Scalar, aten_index_fill__int_Scalar,
-             aten_index_copy_default},
+             aten_index_copy_default, aten_index_reduce_default, aten_index_fill_int_Tensor},
             along_dim);
+  table.add({aten_take_default}, take);
+  table.add({aten_put_default}, put);
+  table.add({aten_embedding_bag_default, aten_embedding_bag_padding_idx, aten__embedding_bag_default,
+             aten__embedding_bag_forward_only_default},
+            embedding_bag);
   table.add({aten_scatter_src, aten_scatter_value, aten_scatter__src, aten_scatter__value, aten_scatter_add_default,
-             aten_scatter_add__default, aten_scatter_reduce_two},
+             aten_scatter_add__default, aten_scatter_reduce_two, aten_scatter_reduce, aten_scatter_value_reduce},
             scattered);
 }
 

@@ -248,6 +248,83 @@ Types attention_with_weights(const Call& call) {
   return {{type, shape}, {type, weights}};
 }
 
+Types inner(const Call& call) {
+  const TensorType& a = call.tensor("self");
+  const SymShape& b = call.shape("other");
+  require_same_dtype(call, "self", "other");
+  if (a.shape.empty()) return {{a.dtype, b}};
+  if (b.empty()) return {a};
+  unify(call, a.shape.back(), b.back());
+  SymShape shape(a.shape.begin(), a.shape.end() - 1);
+  shape.insert(shape.end(), b.begin(), b.end() - 1);
+  return {{a.dtype, shape}};
+}
+
+Types tensordot(const Call& call) {
+  const TensorType& a = call.tensor("self");
+  const SymShape& b = call.shape("other");
+  require_same_dtype(call, "self", "other");
+  const auto left = call.int_list("dims_self"), right = call.int_list("dims_other");
+  call.require(left.size() == right.size(), "the lists of dimensions have different lengths");
+  std::vector<bool> summed_a(a.shape.size()), summed_b(b.size());
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    const std::size_t x = call.dim(left[i], a.shape.size()), y = call.dim(right[i], b.size());
+    call.require(!a.shape.empty() && !b.empty() && !summed_a[x] && !summed_b[y], "a dimension appears twice");
+    summed_a[x] = summed_b[y] = true;
+    unify(call, a.shape[x], b[y]);
+  }
+  SymShape shape;
+  for (std::size_t d = 0; d < a.shape.size(); ++d)
+    if (!summed_a[d]) shape.push_back(a.shape[d]);
+  for (std::size_t d = 0; d < b.size(); ++d)
+    if (!summed_b[d]) shape.push_back(b[d]);
+  return {{a.dtype, shape}};
+}
+
+Types kron(const Call& call) {
+  SymShape a = call.shape("self"), b = call.shape("other");
+  while (a.size() < b.size()) a.insert(a.begin(), 1);
+  while (b.size() < a.size()) b.insert(b.begin(), 1);
+  for (std::size_t d = 0; d < a.size(); ++d) a[d] *= b[d];
+  Promotion types;
+  types.add(call.tensor("self"));
+  types.add(call.tensor("other"));
+  return {{types.result(), a}};
+}
+
+Types vecdot(const Call& call) {
+  require_same_dtype(call, "x", "y");
+  SymShape shape = broadcast(call, call.shape("x"), call.shape("y"));
+  call.require(!shape.empty(), "0-dim tensors have nothing to sum");
+  shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(call.dim("dim", shape.size())));
+  return {{call.tensor("x").dtype, shape}};
+}
+
+Types bilinear(const Call& call) {
+  const TensorType& a = call.tensor("input1");
+  const SymShape &b = call.shape("input2"), &w = call.shape("weight");
+  call.require(w.size() == 3 && !a.shape.empty() && a.shape.size() == b.size(), "an operand has the wrong rank");
+  require_same_dtype(call, "input1", "input2");
+  require_same_dtype(call, "input1", "weight");
+  SymShape shape = a.shape;
+  for (std::size_t d = 0; d + 1 < b.size(); ++d) unify(call, a.shape[d], b[d]);
+  unify(call, a.shape.back(), w[1]);
+  unify(call, b.back(), w[2]);
+  shape.back() = w[0];
+  if (call.given("bias")) broadcast_to(call, call.shape("bias"), {w[0]});
+  return {{a.dtype, shape}};
+}
+
+Types addr(const Call& call) {
+  require_rank(call, "vec1", 1);
+  require_rank(call, "vec2", 1);
+  const SymShape shape = {call.shape("vec1")[0], call.shape("vec2")[0]};
+  broadcast_to(call, call.shape("self"), shape);
+  Promotion types;
+  for (const std::string_view name : {"self", "vec1", "vec2"}) types.add(call.tensor(name));
+  return {{types.result(), shape}};
+}
+
 }  // namespace
 
 void add_linear_rules(RuleTable& table) {
@@ -267,6 +344,12 @@ void add_linear_rules(RuleTable& table) {
   table.add({aten_scaled_dot_product_attention_default}, attention);
   table.add({aten__scaled_dot_product_flash_attention_for_cpu_default}, flash_attention);
   table.add({aten__scaled_dot_product_attention_math_default}, attention_with_weights);
+  table.add({aten_inner_default}, inner);
+  table.add({aten_tensordot_default}, tensordot);
+  table.add({aten_kron_default}, kron);
+  table.add({aten_linalg_vecdot_default}, vecdot);
+  table.add({aten_bilinear_default}, bilinear);
+  table.add({aten_addr_default}, addr);
 }
 
 }  // namespace aitune::infer

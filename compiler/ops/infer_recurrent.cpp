@@ -30,12 +30,39 @@ Types one_state(const Call& call) {
   return {sequence(call, hidden), hidden};
 }
 
+/// One step: the new states have the type of the old ones.
+TensorType stepped(const Call& call, const TensorType& hidden, std::int64_t gates) {
+  const SymShape &input = call.shape("input"), &w_ih = call.shape("w_ih"), &w_hh = call.shape("w_hh");
+  call.require(input.size() >= 1 && input.size() <= 2 && input.size() == hidden.shape.size() && w_ih.size() == 2 &&
+                   w_hh.size() == 2,
+               "an operand has the wrong rank");
+  unify(call, input.back(), w_ih[1]);
+  unify(call, hidden.shape.back(), w_hh[1]);
+  unify(call, w_ih[0], hidden.shape.back() * gates);
+  unify(call, w_hh[0], hidden.shape.back() * gates);
+  if (input.size() == 2) unify(call, input[0], hidden.shape[0]);
+  for (const std::string_view name : {"b_ih", "b_hh"})
+    if (call.given(name)) unify(call, product(call.shape(name)), w_ih[0]);
+  return hidden;
+}
+
+Types lstm_cell(const Call& call) {
+  const auto states = call.tensors("hx");
+  call.require(states.size() == 2, "hx is the hidden state and the cell state");
+  return {stepped(call, states[0], 4), stepped(call, states[1], 4)};
+}
+Types gru_cell(const Call& call) { return {stepped(call, call.tensor("hx"), 3)}; }
+Types rnn_cell(const Call& call) { return {stepped(call, call.tensor("hx"), 1)}; }
+
 }  // namespace
 
 void add_recurrent_rules(RuleTable& table) {
   using enum OpId;
   table.add({aten_lstm_input}, lstm);
   table.add({aten_gru_input, aten_rnn_tanh_input, aten_rnn_relu_input}, one_state);
+  table.add({aten_lstm_cell_default}, lstm_cell);
+  table.add({aten_gru_cell_default}, gru_cell);
+  table.add({aten_rnn_tanh_cell_default, aten_rnn_relu_cell_default}, rnn_cell);
 }
 
 }  // namespace aitune::infer

@@ -146,14 +146,16 @@ void add_reduction_rules(RuleTable& table) {
              aten_std_mean_dim, aten_std_mean_correction},
             moments);
   table.add({aten_logsumexp_default}, log_sum);
-  table.add({aten_linalg_vector_norm_default, aten_norm_Scalar, aten_norm_ScalarOpt_dim}, norm);
+  table.add({aten_linalg_vector_norm_default, aten_norm_Scalar, aten_norm_ScalarOpt_dim, aten_norm_ScalarOpt_dtype,
+             aten_norm_ScalarOpt_dim_dtype},
+            norm);
   table.add({aten_cumsum_default, aten_cumsum__default, aten_cumprod_default}, scan);
   table.add({aten_diff_default}, diff);
   table.add({aten_softmax_int, aten__softmax_default, aten__safe_softmax_default, aten_log_softmax_int,
              aten__log_softmax_default},
             softmax);
   table.add({aten_sort_default, aten_sort_stable}, sort);
-  table.add({aten_argsort_default}, argsort);
+  table.add({aten_argsort_default, aten_argsort_stable}, argsort);
   table.add({aten_topk_default}, topk);
   table.add({aten_cosine_similarity_default}, cosine_similarity);
 }

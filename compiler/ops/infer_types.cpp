@@ -70,4 +70,7 @@ DType Promotion::result() const {
 
 DType floating(DType t) { return is_floating(t) || is_complex(t) ? t : DType::f32; }
 
+DType complex_of(DType t) { return t == DType::f64 || t == DType::c128 ? DType::c128 : DType::c64; }
+DType real_of(DType t) { return t == DType::c128 ? DType::f64 : t == DType::c64 ? DType::f32 : t; }
+
 }  // namespace aitune::infer

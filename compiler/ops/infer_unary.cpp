@@ -10,6 +10,12 @@ const TensorType& operand(const Call& call) { return call.tensor(call.has("self"
 
 Types same(const Call& call) { return {operand(call)}; }
 
+/// The absolute value of a complex number is real.
+Types magnitude(const Call& call) {
+  const TensorType& t = operand(call);
+  return {{real_of(t.dtype), t.shape}};
+}
+
 Types to_floating(const Call& call) {
   const TensorType& t = operand(call);
   return {{floating(t.dtype), t.shape}};
@@ -54,7 +60,8 @@ Types native_dropout(const Call& call) {
 
 void add_unary_rules(RuleTable& table) {
   using enum OpId;
-  table.add({aten_abs_default,          aten_neg_default,
+  table.add({aten_abs_default}, magnitude);
+  table.add({aten_rrelu_default,        aten_neg_default,
              aten_positive_default,     aten_relu_default,
              aten_relu__default,        aten_relu6_default,
              aten_relu6__default,       aten_sigmoid__default,
@@ -97,18 +104,19 @@ void add_unary_rules(RuleTable& table) {
              aten_dropout__default,     aten_feature_dropout_default,
              aten_alpha_dropout_default},
             same);
-  table.add(
-      {aten_sigmoid_default, aten_tanh_default,   aten_exp_default,   aten_exp2_default,       aten_expm1_default,
-       aten_log_default,     aten_log2_default,   aten_log10_default, aten_log1p_default,      aten_sqrt_default,
-       aten_rsqrt_default,   aten_sin_default,    aten_cos_default,   aten_reciprocal_default, aten_tan_default,
-       aten_asin_default,    aten_acos_default,   aten_atan_default,  aten_sinh_default,       aten_cosh_default,
-       aten_asinh_default,   aten_acosh_default,  aten_atanh_default, aten_erf_default,        aten_erfc_default,
-       aten_erfinv_default,  aten_lgamma_default, aten_sinc_default,  aten_deg2rad_default,    aten_rad2deg_default,
-       aten_logit_default},
-      to_floating);
-  table.add(
-      {aten_isnan_default, aten_isinf_default, aten_isfinite_default, aten_logical_not_default, aten_signbit_default},
-      to_bool);
+  table.add({aten_sigmoid_default,      aten_tanh_default,        aten_exp_default,    aten_exp2_default,
+             aten_expm1_default,        aten_log_default,         aten_log2_default,   aten_log10_default,
+             aten_log1p_default,        aten_sqrt_default,        aten_rsqrt_default,  aten_sin_default,
+             aten_cos_default,          aten_reciprocal_default,  aten_tan_default,    aten_asin_default,
+             aten_acos_default,         aten_atan_default,        aten_sinh_default,   aten_cosh_default,
+             aten_asinh_default,        aten_acosh_default,       aten_atanh_default,  aten_erf_default,
+             aten_erfc_default,         aten_erfinv_default,      aten_lgamma_default, aten_sinc_default,
+             aten_deg2rad_default,      aten_rad2deg_default,     aten_logit_default,  aten_i0_default,
+             aten_special_entr_default, aten_special_ndtr_default},
+            to_floating);
+  table.add({aten_isnan_default, aten_isinf_default, aten_isfinite_default, aten_logical_not_default,
+             aten_signbit_default, aten_isposinf_default, aten_isneginf_default},
+            to_bool);
   table.add({aten_clamp_default, aten_clamp_Tensor, aten_clamp_min_default, aten_clamp_min_Tensor,
              aten_clamp_max_default, aten_clamp_max_Tensor, aten_clip_default, aten_clip_Tensor},
             clamp);

@@ -1,6 +1,7 @@
 // Operators that rearrange one tensor: views, copies, conversions.
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -221,6 +222,103 @@ Types unfold(const Call& call) {
   return with_shape(call, shape);
 }
 
+/// Memory addressed by sizes and strides, which must stay within it.
+SymShape strided_shape(const Call& call) {
+  const SymShape size = call.sym_list("size"), stride = call.sym_list("stride");
+  call.require(size.size() == stride.size(), "size and stride have different lengths");
+  SymInt last = call.given("storage_offset") ? call.sym("storage_offset") : SymInt(0);
+  call.require_at_least(last, 0, "the view reaches beyond the tensor");
+  bool empty = false;
+  for (std::size_t d = 0; d < size.size(); ++d) {
+    call.require_at_least(stride[d], 0, "strides are not negative");
+    empty |= size[d].is(0);
+    last += (size[d] - 1) * stride[d];
+  }
+  if (!empty) call.require_at_least(product(call.shape("self")) - 1, last, "the view reaches beyond the tensor");
+  return size;
+}
+
+Types as_strided(const Call& call) { return with_shape(call, strided_shape(call)); }
+
+Types ravel(const Call& call) { return with_shape(call, {product(call.shape("self"))}); }
+
+template <std::size_t Rank>
+Types at_least(const Call& call) {
+  SymShape shape = call.shape("self");
+  if (shape.empty()) shape = {1};
+  if (Rank >= 2 && shape.size() == 1) shape.insert(shape.begin(), 1);
+  if (Rank >= 3 && shape.size() == 2) shape.push_back(1);
+  return with_shape(call, shape);
+}
+
+Types rot90(const Call& call) {
+  SymShape shape = call.shape("self");
+  const auto dims = call.int_list("dims");
+  call.require(dims.size() == 2 && shape.size() >= 2, "dims has two dimensions");
+  const std::size_t a = call.dim(dims[0], shape.size()), b = call.dim(dims[1], shape.size());
+  call.require(a != b, "dims has two dimensions");
+  if (call.integer("k") % 2 != 0) std::swap(shape[a], shape[b]);
+  return with_shape(call, shape);
+}
+
+Types diag(const Call& call) {
+  const SymShape& self = call.shape("self");
+  const std::int64_t offset = call.integer("diagonal");
+  call.require(self.size() == 1 || self.size() == 2, "the operand is a vector or a matrix");
+  call.require(offset > -(1 << 30) && offset < 1 << 30, "the offset is out of range");
+  if (self.size() == 1) return with_shape(call, SymShape(2, self[0] + std::abs(offset)));
+  SymInt length = min(offset < 0 ? self[0] + offset : self[0], offset > 0 ? self[1] - offset : self[1]);
+  if (const auto n = length.as_constant(); n && *n < 0) length = 0;
+  return with_shape(call, {length});
+}
+
+Types diag_embed(const Call& call) {
+  SymShape shape = call.shape("self");
+  call.require(!shape.empty(), "a 0-dim tensor has no diagonal");
+  const std::int64_t offset = call.integer("offset");
+  call.require(offset > -(1 << 30) && offset < 1 << 30, "the offset is out of range");
+  const SymInt size = shape.back() + std::abs(offset);
+  shape.pop_back();
+  const std::size_t rank = shape.size() + 2, a = call.dim("dim1", rank), b = call.dim("dim2", rank);
+  call.require(a != b, "dim1 and dim2 are the same");
+  shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(std::min(a, b)), size);
+  shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(std::max(a, b)), size);
+  return with_shape(call, shape);
+}
+
+/// The same bytes as elements of another size: the last dimension takes it up.
+Types reinterpreted(const Call& call) {
+  TensorType t = call.tensor("self");
+  const auto from = static_cast<std::int64_t>(dtype_size(t.dtype));
+  t.dtype = call.dtype_or("dtype", t.dtype);
+  const auto to = static_cast<std::int64_t>(dtype_size(t.dtype));
+  if (from == to) return {t};
+  call.require(!t.shape.empty(), "a 0-dim tensor has no dimension to take up another size");
+  if (from > to) {
+    t.shape.back() *= from / to;
+  } else {
+    const auto size = divide_exact(t.shape.back(), to / from);
+    call.require(size.has_value(), "the last dimension does not divide");
+    t.shape.back() = *size;
+  }
+  return {t};
+}
+
+Types affine_grid(const Call& call) {
+  const TensorType& theta = call.tensor("theta");
+  const SymShape size = call.sym_list("size");
+  call.require(size.size() == 4 || size.size() == 5, "size has four or five numbers");
+  const auto dims = static_cast<std::int64_t>(size.size()) - 2;
+  call.require(theta.shape.size() == 3, "theta has three dimensions");
+  unify(call, theta.shape[0], size[0]);
+  unify(call, theta.shape[1], dims);
+  unify(call, theta.shape[2], dims + 1);
+  SymShape shape = {size[0]};
+  shape.insert(shape.end(), size.begin() + 2, size.end());
+  shape.emplace_back(dims);
+  return {{theta.dtype, shape}};
+}
+
 Types unchanged(const Call& call) { return {call.tensor("self")}; }
 
 Types converted(const Call& call) {
@@ -262,6 +360,18 @@ void add_view_rules(RuleTable& table) {
   table.add({aten_select_scatter_default}, scattered<selected>);
   table.add({aten_diagonal_scatter_default}, scattered<diagonal_shape>);
   table.add({aten_unfold_default}, unfold);
+  table.add({aten_as_strided_default}, as_strided);
+  table.add({aten_as_strided_scatter_default}, scattered<strided_shape>);
+  table.add({aten_ravel_default}, ravel);
+  table.add({aten_atleast_1d_default}, at_least<1>);
+  table.add({aten_atleast_2d_default}, at_least<2>);
+  table.add({aten_atleast_3d_default}, at_least<3>);
+  table.add({aten_rot90_default}, rot90);
+  table.add({aten_diag_default}, diag);
+  table.add({aten_diag_embed_default}, diag_embed);
+  table.add({aten_view_dtype}, reinterpreted);
+  table.add({aten_affine_grid_generator_default}, affine_grid);
+  table.add({aten_fliplr_default, aten_flipud_default}, unchanged);
   table.add({aten_roll_default, aten_flip_default, aten_tril_default, aten_triu_default, aten_tril__default,
              aten_triu__default, aten_contiguous_default, aten_clone_default, aten_alias_default, aten_detach_default,
              aten_detach__default, aten_lift_default, aten_lift_fresh_default, aten_lift_fresh_copy_default,

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
+#include "base/custom_ops.h"
 #include "base/error.h"
 #include "compiler/ops/schema_parse.h"
 
@@ -25,6 +28,30 @@ std::vector<OpInfo> parse_all() {
 const std::vector<OpInfo>& table() {
   static const std::vector<OpInfo> rows = parse_all();
   return rows;
+}
+
+/// Custom operators are parsed when they are first asked for. A schema that cannot be read is its library's fault.
+const OpInfo& custom_info(OpId id) {
+  static std::mutex mutex;
+  static std::map<OpId, OpInfo> parsed;
+  const CustomOp* op = find_custom_op(id);
+  if (op == nullptr) throw InternalError("no operator has this number", std::to_string(static_cast<int>(id)));
+  const std::scoped_lock lock(mutex);
+  const auto [it, fresh] = parsed.try_emplace(id);
+  if (!fresh) return it->second;
+  it->second.id = id;
+  it->second.name = op->name;
+  it->second.schema = op->schema;
+  try {
+    parse_schema(it->second);
+    if (it->second.is_inplace()) throw InvalidArgument("the operator writes into an argument");
+  } catch (const Error& error) {
+    const std::string problem = error.problem();
+    parsed.erase(it);
+    throw InvalidArgument(fmt::format("the schema of {} cannot be used: {}", op->name, problem), op->library,
+                          "Write it as PyTorch prints it: \"myop(Tensor x, float alpha=1.0) -> Tensor\"");
+  }
+  return it->second;
 }
 
 bool is_number(const Arg& arg) {
@@ -149,7 +176,7 @@ const OpInfo* find_op(std::string_view name) {
   return id ? &op_info(*id) : nullptr;
 }
 
-const OpInfo& op_info(OpId id) { return table().at(static_cast<std::size_t>(id)); }
+const OpInfo& op_info(OpId id) { return is_listed(id) ? table()[static_cast<std::size_t>(id)] : custom_info(id); }
 
 std::span<const OpInfo> all_ops() { return table(); }
 

@@ -169,6 +169,25 @@ class Parser {
     return value;
   }
 
+  // PyTorch's numbers of its dtypes.
+  Arg numbered_dtype(std::int64_t number) const {
+    static constexpr std::array<std::pair<int, DType>, 12> dtypes = {{{0, DType::u8},
+                                                                      {1, DType::i8},
+                                                                      {2, DType::i16},
+                                                                      {3, DType::i32},
+                                                                      {4, DType::i64},
+                                                                      {5, DType::f16},
+                                                                      {6, DType::f32},
+                                                                      {7, DType::f64},
+                                                                      {9, DType::c64},
+                                                                      {10, DType::c128},
+                                                                      {11, DType::b8},
+                                                                      {15, DType::bf16}}};
+    for (const auto& [value, dtype] : dtypes)
+      if (value == number) return dtype;
+    fail("an unknown dtype");
+  }
+
   Arg scalar_default(std::string_view text, ArgType type) const {
     if (text == "None") return None{};
     if (text == "True" || text == "False") return text == "True";
@@ -177,10 +196,12 @@ class Parser {
         return type == ArgType::memory_format ? Arg(static_cast<MemoryFormat>(value)) : Arg(SymInt(value));
     const char* const last = text.data() + text.size();
     std::int64_t integer = 0;
-    if (const auto r = std::from_chars(text.data(), last, integer); r.ec == std::errc{} && r.ptr == last)
+    if (const auto r = std::from_chars(text.data(), last, integer); r.ec == std::errc{} && r.ptr == last) {
+      if (type == ArgType::dtype) return numbered_dtype(integer);
       // Schemas printed by PyTorch give the number of the enumerator.
       return type == ArgType::memory_format && integer >= 0 && integer <= 3 ? Arg(static_cast<MemoryFormat>(integer))
                                                                             : Arg(SymInt(integer));
+    }
     double real = 0;
     if (const auto r = std::from_chars(text.data(), last, real); r.ec == std::errc{} && r.ptr == last) return real;
     fail(fmt::format("unknown default {}", text));

@@ -1,5 +1,7 @@
 #include "compiler/passes/decompose.h"
 
+#include "compiler/ops/schema.h"
+
 namespace aitune {
 
 const DecomposeRules& decompose_rules() {
@@ -22,6 +24,8 @@ void decompose(Graph& graph, const PassContext&) {
   // A rule may emit operators that have rules themselves (matmul in einsum); the depth of that is small.
   constexpr int kMaxRounds = 4;
   const auto rule = [](Inserter& insert, Node& node) -> Replacement {
+    if (const OpId plain = spelled_plainly(node.op->id); plain != node.op->id)
+      return insert.call_node(op_name(plain), node.args)->outputs;
     const auto it = decompose_rules().find(node.op_name());
     return it == decompose_rules().end() ? std::nullopt : it->second(insert, node);
   };

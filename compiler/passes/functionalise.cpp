@@ -98,6 +98,11 @@ class Functionaliser {
   void visit(Graph::NodeList::iterator it) {
     Node& node = **it;
     Inserter insert(graph_, it);
+    const bool reads_memory = node.op->id == OpId::aten_as_strided_default ||
+                              node.op->id == OpId::aten_as_strided_copy_default ||
+                              node.op->id == OpId::aten_as_strided_scatter_default;
+    if (reads_memory && !memory_.is_row_major(node.args.at(0).value()))
+      problems_.push_back(describe_node(node) + ": addresses memory of a tensor whose strides are not known");
     const Value* written = node.op->is_inplace() ? node.args.at(0).value() : nullptr;
     map_operands(node.args, [&](Value* value) { return memory_.current(value, insert); });
     if (is_training(node)) {

@@ -192,6 +192,11 @@ void MemoryMap::reshape(const Value* tensor, const Node& node, Value* value) {
   cell.row_major = false;
 }
 
+bool MemoryMap::is_row_major(const Value* tensor) const {
+  const auto it = cell_of_.find(tensor);
+  return it != cell_of_.end() && cells_[it->second].row_major;
+}
+
 std::vector<const Value*> MemoryMap::owners(const Value* tensor) const {
   std::vector<const Value*> result;
   const std::size_t group = memories_[cell(tensor).memory].group;

@@ -28,6 +28,8 @@ class MemoryMap {
   /// The walk goes on to the next node.
   void step() { ++position_; }
 
+  /// Whether the elements of `tensor` certainly lie in row-major order in memory of its own.
+  bool is_row_major(const Value* tensor) const;
   /// The inputs, weights and first results whose memory `tensor` shows, or may show.
   std::vector<const Value*> owners(const Value* tensor) const;
   /// A tensor that is read after the present node and whose memory may be, or not be, that of `tensor`; else nullptr.

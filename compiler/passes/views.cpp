@@ -177,6 +177,18 @@ const std::map<OpId, Rule>& rules() {
       {aten_unbind_int, kUnbound},
       {aten_diagonal_default, kDiagonal},
       {aten_unfold_default, kReadOnly},
+      {aten_moveaxis_int, kMoved},
+      {aten_moveaxis_intlist, kMoved},
+      {aten_matrix_H_default, kTransposed},
+      {aten_atleast_1d_default, kReshaped},
+      {aten_atleast_2d_default, kReshaped},
+      {aten_atleast_3d_default, kReshaped},
+      {aten_as_strided_default, kReadOnly},
+      {aten_real_default, kReadOnly},
+      {aten_imag_default, kReadOnly},
+      {aten_view_as_real_default, kReadOnly},
+      {aten_view_as_complex_default, kReadOnly},
+      {aten_view_dtype, kReadOnly},
   };
   return table;
 }

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include "base/custom_ops.h"
 
 #include "aitune/aitune.hpp"
 #include "compiler/import/import.h"
@@ -165,6 +166,7 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
   const auto& config = impl.strategy.backend().config();
   if (impl.source.empty())
     throw InvalidArgument("there is no model to tune", impl.name, "Make the Module with the path of a .pt2 file");
+  for (const std::string& library : config.compile_config.custom_ops) load_custom_ops(library);
   out.stage("import");
   const IRType ir = impl.ir.value_or(config.ir);
   const std::vector<Input> shapes = config.inputs.empty() ? recorded_shapes(impl.source) : config.inputs;
@@ -206,6 +208,8 @@ void save(const Module& module, const std::filesystem::path& path) {
 
 void load(Module& module, const std::filesystem::path& path, bool rebuild) {
   Module::Impl& impl = *module.impl_;
+  for (const std::string& library : impl.strategy.backend().config().compile_config.custom_ops)
+    load_custom_ops(library);
   try {
     impl.run_plan(Program::open(path));
   } catch (const Incompatible&) {

@@ -69,9 +69,9 @@ constexpr Field bool_field(std::string_view name, std::string_view meaning) {
           [](const CompilationSettings& s) { return Json(s.*member); }};
 }
 
-const std::array<Field, 17>& fields() {
+const std::array<Field, 18>& fields() {
   using S = CompilationSettings;
-  static const std::array<Field, 17> table = {{
+  static const std::array<Field, 18> table = {{
       {{"enabled_precisions", "list of fp32, bf16, fp16", "precisions that kernels may use; fp32 always may be"},
        [](S& s, std::string_view v) { s.enabled_precisions = parse_precisions(v); },
        [](const S& s) {
@@ -139,6 +139,9 @@ const std::array<Field, 17>& fields() {
          s.max_data_dependent_size = parse_number<std::int64_t>(v, 1, std::int64_t{1} << 40);
        },
        [](const S& s) { return Json(s.max_data_dependent_size); }},
+      {{"custom_ops", "list of shared libraries", "libraries of custom operators to load"},
+       [](S& s, std::string_view v) { s.custom_ops = split(v); },
+       [](const S& s) { return Json(s.custom_ops); }},
   }};
   return table;
 }

@@ -40,6 +40,8 @@ struct CompilationSettings {
       false;  ///< operators whose result has a size that data decide stay on the fallback
   /// What a size that data decide is taken to be at most, where neither its operator nor the model says: for memory.
   std::int64_t max_data_dependent_size = 1 << 20;
+  /// Libraries of custom operators (include/aitune/custom_op.h) that models may use. They are loaded into the process.
+  std::vector<std::string> custom_ops;
 
   /// Sets a field from text ("enabled_precisions", "fp32,bf16"). Throws InvalidArgument naming the field, its type and
   /// the allowed values; an unknown field gets the list of all.

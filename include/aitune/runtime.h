@@ -90,6 +90,11 @@ AITUNE_API const char* aitune_version(void);
  * until this thread's next such call. */
 AITUNE_API const char* aitune_last_error(void);
 
+/* Loads a library of custom operators (<aitune/custom_op.h>) into the process, for all modules loaded afterwards. No
+ * file makes this happen by itself: a model that needs a library which was not named here is refused. Loading a library
+ * twice is fine. A path without a slash is taken in the working folder. */
+AITUNE_API aitune_status aitune_load_custom_ops(const char* path);
+
 /* Opens the file at `path`, checks what it will use of it and picks the plan that fits this machine. The file is
  * mapped: it must not be written to while the module lives (replacing it by renaming is fine). `options` may be NULL.
  * On success *module must be freed; otherwise it is NULL. */

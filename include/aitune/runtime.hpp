@@ -245,6 +245,9 @@ class Module {
   std::unique_ptr<aitune_module, Free> module_;
 };
 
+/// Loads a library of custom operators into the process, for modules loaded afterwards. Throws Error.
+inline void load_custom_ops(const std::string& library) { check(aitune_load_custom_ops(library.c_str())); }
+
 /// Compares everything in the file with the checksums in it. Throws Error naming all that differs.
 inline void verify_file(const std::string& path) { check(aitune_verify_file(path.c_str())); }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -12,8 +13,14 @@ namespace {
 
 using Json = nlohmann::json;
 
+/// The recorded calls, or those in the folder that AITUNE_GOLDENS names.
+std::string folder() {
+  const char* other = std::getenv("AITUNE_GOLDENS");
+  return other != nullptr ? other : AITUNE_GOLDENS;
+}
+
 std::vector<Tensor> read_tensors(const Json& rows) {
-  std::ifstream file(AITUNE_GOLDENS "/tensors.bin", std::ios::binary);
+  std::ifstream file(folder() + "/tensors.bin", std::ios::binary);
   const auto bytes =
       std::make_shared<std::vector<char>>(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
   std::vector<Tensor> tensors;
@@ -48,6 +55,7 @@ Arg read_arg(GoldenCall& call, const std::vector<Tensor>& tensors, const Json& j
 GoldenCall read_call(const Json& j, const std::vector<Tensor>& tensors) {
   GoldenCall call;
   call.text = j.dump();
+  call.source = j.value("from", "");
   const auto name = j.at("op").get<std::string>();
   call.op = find_op(name.starts_with("torchvision.") ? name : "aten." + name);
   if (call.op == nullptr) throw std::runtime_error("goldens call an operator that is not in the list: " + call.text);
@@ -98,9 +106,17 @@ Tolerance tolerance(DType t) {
   }
 }
 
+/// Real and imaginary parts of contiguous complex numbers.
+Tensor parts_of(const Tensor& t) {
+  Shape shape = t.shape();
+  shape.push_back(2);
+  return {t.dtype() == DType::c128 ? DType::f64 : DType::f32, shape, contiguous_strides(shape), t.owner(), t.data()};
+}
+
 }  // namespace
 
 std::string difference(const Tensor& got, const Tensor& expected) {
+  if (is_complex(expected.dtype())) return difference(parts_of(got), parts_of(expected));
   const Tensor a = got.to(DType::f64), b = expected.to(DType::f64);
   Tolerance t = tolerance(expected.dtype());
   // Sums that cancel keep the error of their terms, which are about as large as the largest result.
@@ -126,7 +142,7 @@ std::vector<reference::OpArg> GoldenCall::concrete_args() const {
 
 const std::vector<GoldenCall>& golden_calls() {
   static const std::vector<GoldenCall> calls = [] {
-    std::ifstream file(AITUNE_GOLDENS "/calls.json");
+    std::ifstream file(folder() + "/calls.json");
     const Json json = Json::parse(file);
     const std::vector<Tensor> tensors = read_tensors(json.at("tensors"));
     std::vector<GoldenCall> result;

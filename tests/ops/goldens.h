@@ -15,7 +15,8 @@ namespace aitune::test {
 /// One call. Tensors among the arguments are inputs of `graph`, with their contents in `inputs`, in the same order.
 struct GoldenCall {
   const OpInfo* op = nullptr;
-  std::string text;  ///< the call as it stands in calls.json, for messages
+  std::string text;    ///< the call as it stands in calls.json, for messages
+  std::string source;  ///< where its inputs are from, if that was recorded
   Graph graph;
   std::vector<Tensor> inputs;
   ArgList args;  ///< in schema order, defaults filled in

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
+#include "compiler/import/dynamo/alternatives.h"
 #include "compiler/graph/text.h"
 #include "compiler/import/dynamo/arguments.h"
 #include "compiler/import/dynamo/control_flow.h"
@@ -19,8 +21,6 @@
 
 namespace aitune::dynamo {
 namespace {
-
-using NamedArgs = std::vector<std::pair<std::string, Arg>>;
 
 constexpr std::size_t kMaxName = 120;
 constexpr std::string_view kReport = "if PyTorch loads this file, please report it";
@@ -75,6 +75,24 @@ NamedArgs read_arguments(const JsonView& node, const Scope& scope) {
   for (const JsonView& input : node.at("inputs").items())
     args.emplace_back(input.at("name").string(), read_argument(input.at("arg"), scope));
   return args;
+}
+
+// The names of results beyond the first are known and of no use.
+void define_unused_results(const JsonView& node, Scope& scope) {
+  bool first = true;
+  for (const JsonView& output : node.at("outputs").items()) {
+    const auto [kind, value] = output.tagged();
+    if (!std::exchange(first, false) && kind != "as_none")
+      scope.define_opaque(value.at(kind == "as_tensor" ? "name" : "as_name"));
+  }
+}
+
+std::vector<std::optional<JsonView>> first_output_name(const JsonView& node) {
+  const auto outputs = node.at("outputs").items();
+  if (outputs.empty()) return {};
+  const auto [kind, value] = outputs.front().tagged();
+  if (kind != "as_tensor") return {std::nullopt};
+  return {value.at("name")};
 }
 
 // A result of several: {"as_tensor": ...} each, {"as_tensors": [...]} for lists, {"as_none": true} for unused ones.
@@ -156,9 +174,15 @@ void add_number(const JsonView& node, const OpInfo& op, Scope& scope, Graph& gra
   scope.define_size(name, SymInt::symbol(data_symbol(*added)->name));
 }
 
-void add_operator(const JsonView& node, const OpInfo& exported, Scope& scope, Graph& graph) {
-  const OpInfo* op = &exported;
+void add_operator(const JsonView& node, std::string_view exported, Scope& scope, Graph& graph) {
   NamedArgs args = read_arguments(node, scope);
+  const OpInfo* op = find_op(exported);
+  const bool replaced = op == nullptr;
+  if (replaced) {
+    Alternative call = alternative_of(exported, std::move(args), graph);
+    op = find_op(call.op);
+    args = std::move(call.args);
+  }
   if (has_number_for_tensor(*op, args)) {
     if (const OpInfo* scalar = scalar_overload(*op, args)) op = scalar;
     for (auto& [name, arg] : args)
@@ -169,7 +193,8 @@ void add_operator(const JsonView& node, const OpInfo& exported, Scope& scope, Gr
   ArgList bound = bind_arguments(*op, {}, std::move(args));
   std::vector<TensorType> types = infer_types(*op, bound);
   if (!types.empty()) check_same_elements(node, *op, bound, types[0]);
-  const auto names = output_names(node);
+  const auto names = replaced ? first_output_name(node) : output_names(node);
+  if (replaced) define_unused_results(node, scope);
   if (names.size() != types.size())
     node.corrupt(fmt::format("{} has {} results here and gives {}", op->name, names.size(), types.size()));
   if (may_have_data_size(*op)) name_result_size(names, scope, *op, bound, types, graph);
@@ -204,20 +229,21 @@ void define_declared(const JsonView& node, Scope& scope, Graph& graph) {
 
 // Errors of binding and shape rules know the operator; where in the file it is, and in the model, is known here.
 void import_operator(const JsonView& node, Scope& scope, Graph& graph, Problems& problems) {
-  const OpInfo& op = *find_op(op_name_of(node.at("target").string()));
+  const std::string name(op_name_of(node.at("target").string()));
   const auto message = [&](const Error& error) {
     const std::string code = read_source(node).code;
-    return fmt::format("{}: {}{}", op.name, error.problem(), code.empty() ? "" : " (" + code + ")");
+    return fmt::format("{}: {}{}", name, error.problem(), code.empty() ? "" : " (" + code + ")");
   };
   try {
-    if (op.id == OpId::aten_item_default || op.id == OpId::aten__local_scalar_dense_default)
-      add_number(node, op, scope, graph);
+    const OpInfo* op = find_op(name);
+    if (op != nullptr && (op->id == OpId::aten_item_default || op->id == OpId::aten__local_scalar_dense_default))
+      add_number(node, *op, scope, graph);
     else
-      add_operator(node, op, scope, graph);
+      add_operator(node, name, scope, graph);
   } catch (const InvalidArgument& error) {
     throw Corrupt(message(error), node.place(), std::string(kReport));
   } catch (const Unsupported& error) {
-    problems.add_call(node, op.name, error.problem(), error.fix());
+    problems.add_call(node, name, error.problem(), error.fix());
     define_declared(node, scope, graph);
   }
 }

@@ -228,7 +228,7 @@ TEST(Program, UnknownOperatorsAndCallsAreTheSameReport) {
   EXPECT_THAT(message, HasSubstr("mine.op.default (1 time)"));
   EXPECT_THAT(message, HasSubstr("aten.add.Tensor: "));
   EXPECT_THAT(message, HasSubstr("take control flow out of the model"));
-  EXPECT_THAT(message, HasSubstr("write custom operators with PyTorch's own ones"));
+  EXPECT_THAT(message, HasSubstr("name the library that has the custom operator"));
 }
 
 /// The program's first node as a cond of a bool input with two graphs that negate or keep their operand.

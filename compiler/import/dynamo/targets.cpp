@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "compiler/import/dynamo/alternatives.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune::dynamo {
@@ -48,7 +49,9 @@ TargetKind target_kind(std::string_view target) {
   if (target == "torch.ops.higher_order.cond" || target == "torch.ops.higher_order.while_loop")
     return TargetKind::control;
   if (symbolic.contains(target) || target.starts_with("_operator.")) return TargetKind::symbolic;
-  return target.starts_with(kOps) && find_op(op_name_of(target)) != nullptr ? TargetKind::op : TargetKind::unknown;
+  if (!target.starts_with(kOps)) return TargetKind::unknown;
+  const std::string_view name = op_name_of(target);
+  return find_op(name) != nullptr || has_alternative(name) ? TargetKind::op : TargetKind::unknown;
 }
 
 std::vector<JsonView> inner_graphs(const JsonView& node) {

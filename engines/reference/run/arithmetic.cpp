@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 
 namespace aitune::reference {
@@ -19,6 +20,12 @@ template <auto F>
 void binary_kernel(const Call& call) {
   binary(call, F);
 }
+/// The same with a function for complex numbers.
+template <auto F, Complex (*G)(Complex, Complex)>
+void arithmetic_kernel(const Call& call) {
+  if (!is_complex(call.out().dtype())) return binary(call, F);
+  complex_binary(call, operand(call, "self"), operand(call, call.has("other") ? "other" : "exponent"), G);
+}
 
 template <typename C>
 C as(const OpArg& number) {
@@ -30,6 +37,15 @@ C as(const OpArg& number) {
 /// self + alpha * other, with the signs and the order of add, sub and rsub.
 template <bool Subtracts, bool Reversed>
 void add_kernel(const Call& call) {
+  if (is_complex(call.out().dtype())) {
+    Tensor a = operand(call, "self"), b = operand(call, "other");
+    if (Reversed) std::swap(a, b);
+    const double alpha = (call.has("alpha") ? call.number("alpha") : 1) * (Subtracts ? -1 : 1);
+    std::vector<Complex> x = complex_values(a, call.out().shape());
+    const std::vector<Complex> y = complex_values(b, call.out().shape());
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] += alpha * y[i];
+    return store_complex(call.out(), x);
+  }
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
     const C alpha = call.has("alpha") ? as<C>(call["alpha"]) : C(1);
     Tensor a = operand(call, "self"), b = operand(call, "other");
@@ -83,6 +99,9 @@ constexpr auto kDiv = [](auto a, auto b) {
   else
     return a / b;
 };
+Complex complex_product(Complex a, Complex b) { return a * b; }
+Complex complex_quotient(Complex a, Complex b) { return a / b; }
+Complex complex_power(Complex a, Complex b) { return b == 2.0 ? a * a : std::pow(a, b); }
 constexpr auto kDivTrunc = [](auto a, auto b) {
   if constexpr (std::integral<decltype(a)>)
     return int_quotient(a, b);
@@ -146,6 +165,14 @@ void float_power(const Call& call) { binary(call, kPow); }
 
 void where(const Call& call) {
   const Tensor a = operand(call, "self"), b = operand(call, "other");
+  if (is_complex(call.out().dtype())) {
+    const Shape& shape = call.out().shape();
+    std::vector<Complex> x = complex_values(a, shape);
+    const std::vector<Complex> y = complex_values(b, shape), keep = complex_values(call.tensor("condition"), shape);
+    for (std::size_t i = 0; i < x.size(); ++i)
+      if (keep[i] == 0.0) x[i] = y[i];
+    return store_complex(call.out(), x);
+  }
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
     map<C, 3>(call.out(), {&call.tensor("condition"), &a, &b}, [](C c, C x, C y) { return c != C(0) ? x : y; });
   });
@@ -200,10 +227,10 @@ void add_arithmetic_kernels(KernelTable& table) {
             add_kernel<true, false>);
   table.add({aten_rsub_Tensor, aten_rsub_Scalar}, add_kernel<true, true>);
   table.add({aten_mul_Tensor, aten_mul_Scalar, aten_mul__Tensor, aten_mul__Scalar, aten_multiply_Tensor},
-            binary_kernel<kMul>);
+            arithmetic_kernel<kMul, complex_product>);
   table.add({aten_div_Tensor, aten_div_Scalar, aten_div__Tensor, aten_div__Scalar, aten_divide_Tensor,
              aten_true_divide_Tensor},
-            binary_kernel<kDiv>);
+            arithmetic_kernel<kDiv, complex_quotient>);
   table.add({aten_div_Tensor_mode, aten_div_Scalar_mode, aten_div__Tensor_mode, aten_div__Scalar_mode}, div_mode);
   table.add({aten_floor_divide_default, aten_floor_divide_Scalar}, binary_kernel<kDivFloor>);
   table.add({aten_remainder_Tensor, aten_remainder_Scalar, aten_remainder_Scalar_Tensor, aten_remainder__Tensor,
@@ -211,16 +238,17 @@ void add_arithmetic_kernels(KernelTable& table) {
             binary_kernel<kRemainder>);
   table.add({aten_fmod_Tensor, aten_fmod_Scalar}, binary_kernel<kFmod>);
   table.add({aten_pow_Tensor_Tensor, aten_pow_Tensor_Scalar, aten_pow_Scalar, aten_pow__Tensor, aten_pow__Scalar},
-            binary_kernel<kPow>);
-  table.add({aten_float_power_Tensor_Scalar}, float_power);
+            arithmetic_kernel<kPow, complex_power>);
+  table.add({aten_float_power_Tensor_Scalar, aten_float_power_Tensor_Tensor, aten_float_power_Scalar}, float_power);
   table.add({aten_maximum_default, aten_max_other}, binary_kernel<kMaximum>);
   table.add({aten_minimum_default, aten_min_other}, binary_kernel<kMinimum>);
   table.add({aten_fmax_default}, binary_kernel<kFmax>);
   table.add({aten_fmin_default}, binary_kernel<kFmin>);
   table.add({aten_atan2_default}, binary_kernel<[](auto a, auto b) { return std::atan2(a, b); }>);
   table.add({aten_hypot_default}, binary_kernel<[](auto a, auto b) { return std::hypot(a, b); }>);
-  table.add({aten_copysign_Tensor}, binary_kernel<[](auto a, auto b) { return std::copysign(a, b); }>);
-  table.add({aten_xlogy_Tensor}, binary_kernel<kXlogy>);
+  table.add({aten_copysign_Tensor, aten_copysign_Scalar},
+            binary_kernel<[](auto a, auto b) { return std::copysign(a, b); }>);
+  table.add({aten_xlogy_Tensor, aten_xlogy_Scalar_Other, aten_xlogy_Scalar_Self}, binary_kernel<kXlogy>);
   table.add({aten_logaddexp_default}, binary_kernel<kLogAddExp<false>>);
   table.add({aten_logaddexp2_default}, binary_kernel<kLogAddExp<true>>);
   table.add({aten_where_self, aten_where_ScalarSelf, aten_where_ScalarOther, aten_where_Scalar}, where);

@@ -82,9 +82,11 @@ void add_comparison_kernels(KernelTable& table) {
   table.add({aten_bitwise_xor_Tensor, aten_bitwise_xor__Tensor, aten_bitwise_xor_Scalar, aten_bitwise_xor_Scalar_Tensor,
              aten___xor___Tensor, aten___xor___Scalar},
             bitwise<[](std::int64_t x, std::int64_t y) { return x ^ y; }>);
-  table.add({aten_bitwise_left_shift_Tensor, aten_bitwise_left_shift_Tensor_Scalar, aten___lshift___Scalar},
+  table.add({aten_bitwise_left_shift_Tensor, aten_bitwise_left_shift_Tensor_Scalar, aten___lshift___Scalar,
+             aten_bitwise_left_shift_Scalar_Tensor},
             shift<true>);
-  table.add({aten_bitwise_right_shift_Tensor, aten_bitwise_right_shift_Tensor_Scalar, aten___rshift___Scalar},
+  table.add({aten_bitwise_right_shift_Tensor, aten_bitwise_right_shift_Tensor_Scalar, aten___rshift___Scalar,
+             aten_bitwise_right_shift_Scalar_Tensor},
             shift<false>);
 }
 

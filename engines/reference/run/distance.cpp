@@ -204,62 +204,107 @@ void masked_scatter(const Call& call) {
   }
 }
 
-/// What scatter_reduce makes of the values that meet in one place.
+/// What scatter_reduce makes of the values that meet in one place; C is double or int64.
+template <typename C>
 struct Combined {
-  double value = 0;
+  C value = 0;
   std::int64_t count = 0;
 
-  void add(double v, const std::string& how) {
-    if (count++ == 0 && how != "mean") {
+  void add(C v, std::string_view how) {
+    if (count++ == 0) {
       value = v;
       return;
     }
     if (how == "sum" || how == "mean")
-      value += v;
+      value = wrap_add(value, v);
     else if (how == "prod")
-      value *= v;
-    else if (how == "amax")
-      value = std::isnan(v) || std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : std::max(value, v);
+      value = wrap_mul(value, v);
+    else if (v != v || value != value)
+      value = v != v ? v : value;
     else
-      value = std::isnan(v) || std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : std::min(value, v);
+      value = how == "amax" ? std::max(value, v) : std::min(value, v);
+  }
+  C result(std::string_view how) const {
+    if (how != "mean") return value;
+    if constexpr (std::is_integral_v<C>) {
+      const C quotient = value / count;
+      return value % count != 0 && value < 0 ? quotient - 1 : quotient;
+    } else {
+      return value / static_cast<C>(count);
+    }
   }
 };
 
+/// self, with the elements of `src` combined into the places that `index` names along `d`.
+void combine(const Call& call, const Tensor& index, const Tensor& src, std::size_t d, std::string_view how,
+             bool include_self) {
+  Tensor self = call.self();
+  if (self.dim() == 0) self = unsqueeze(self, 0);
+  call.require(self.dim() == index.dim() && d < self.shape().size(), "index and tensor have different ranks");
+  const Contiguous<std::int64_t> places(index);
+  visit_compute(is_floating(self.dtype()) ? Compute::f64 : Compute::i64, [&]<typename C>(C) {
+    const Contiguous<C> added(src), own(self);
+    std::vector<Combined<C>> cells(static_cast<std::size_t>(self.numel()));
+    std::vector<bool> met(cells.size());
+    if (include_self)
+      for (std::size_t i = 0; i < cells.size(); ++i) cells[i].add(own[static_cast<std::int64_t>(i)], how);
+    const Shape strides = contiguous_strides(self.shape());
+    std::vector<std::int64_t> at(index.shape().size(), 0);
+    for (std::int64_t i = 0; i < index.numel(); ++i) {
+      std::int64_t rest = i, offset = 0;
+      for (std::size_t k = at.size(); k-- > 0;) {
+        at[k] = rest % index.size(k);
+        rest /= index.size(k);
+      }
+      at[d] = places[i] < 0 ? places[i] + self.size(d) : places[i];
+      for (std::size_t k = 0; k < at.size(); ++k) {
+        call.require(at[k] >= 0 && at[k] < self.size(k), "an index is out of range");
+        offset += at[k] * strides[k];
+      }
+      cells[static_cast<std::size_t>(offset)].add(added[i], how);
+      met[static_cast<std::size_t>(offset)] = true;
+    }
+    std::vector<C> results;
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      results.push_back(met[i] ? cells[i].result(how) : own[static_cast<std::int64_t>(i)]);
+    store<C>(call.out().dtype(), call.out().data(), 1, call.out().numel(), results.data());
+  });
+}
+
+Tensor one_dim_at_least(const Tensor& t) { return t.dim() == 0 ? unsqueeze(t, 0) : t; }
+
 void scatter_reduce(const Call& call) {
-  const Tensor &self = call.self(), &index = call.tensor("index");
-  const std::string& how = call.string("reduce");
+  std::string_view how = call.string("reduce");
+  if (how == "add") how = "sum";
+  if (how == "multiply") how = "prod";
   call.require(how == "sum" || how == "prod" || how == "mean" || how == "amax" || how == "amin",
                "an unknown reduction");
-  call.require(self.dim() == index.dim() && self.dim() > 0, "index and tensor have different ranks");
-  const std::size_t d = call.dim("dim", self.shape().size());
-  const Contiguous<std::int64_t> places(index);
-  const Tensor& src = call.tensor("src");
-  const Contiguous<double> added(view(src, index.shape(), src.strides()).contiguous()), own(self);
-  std::vector<Combined> cells(static_cast<std::size_t>(self.numel()));
-  if (call.boolean("include_self"))
-    for (std::int64_t i = 0; i < self.numel(); ++i) cells[static_cast<std::size_t>(i)].add(own[i], how);
-  const Shape strides = contiguous_strides(self.shape());
-  std::vector<std::int64_t> at(index.shape().size(), 0);
-  for (std::int64_t i = 0; i < index.numel(); ++i) {
-    std::int64_t rest = i, offset = 0;
-    for (std::size_t k = at.size(); k-- > 0;) {
-      at[k] = rest % index.size(k);
-      rest /= index.size(k);
-    }
-    call.require(places[i] >= 0 && places[i] < self.size(d), "an index is out of range");
-    at[d] = places[i];
-    for (std::size_t k = 0; k < at.size(); ++k) offset += at[k] * strides[k];
-    cells[static_cast<std::size_t>(offset)].add(added[i], how);
+  const Tensor index = one_dim_at_least(call.tensor("index"));
+  const std::size_t d = call.dim("dim", call.self().shape().size());
+  Tensor src;
+  if (call.has("src")) {
+    src = one_dim_at_least(call.tensor("src"));
+    call.require(src.dim() == index.dim(), "index and source have different ranks");
+    for (std::size_t k = 0; k < index.shape().size(); ++k)
+      call.require(index.size(k) <= src.size(k), "the index reaches beyond the source");
+    src = view(src, index.shape(), src.strides());
+  } else {
+    src = Tensor(call.self().dtype(), index.shape());
+    copy_elements(src, operand(call, "value"));
   }
-  std::vector<double> results;
-  const bool whole = !is_floating(self.dtype());
-  for (std::int64_t i = 0; i < self.numel(); ++i) {
-    const Combined& cell = cells[static_cast<std::size_t>(i)];
-    double v = cell.count == 0 ? own[i] : cell.value;
-    if (how == "mean" && cell.count > 0) v /= static_cast<double>(cell.count);
-    results.push_back(how == "mean" && whole ? std::floor(v) : v);
-  }
-  store<double>(call.out().dtype(), call.out().data(), 1, call.out().numel(), results.data());
+  combine(call, index, src, d, how, !call.has("include_self") || call.boolean("include_self"));
+}
+
+/// The same with one index for each position along the dimension.
+void index_reduce(const Call& call) {
+  const std::string& how = call.string("reduce");
+  call.require(how == "prod" || how == "mean" || how == "amax" || how == "amin", "an unknown reduction");
+  const Tensor source = one_dim_at_least(call.tensor("source")), &index = call.tensor("index");
+  const std::size_t d = call.dim("dim", call.self().shape().size());
+  call.require(d < source.shape().size() && index.numel() == source.size(d), "index and source have different lengths");
+  Shape strides(source.shape().size(), 0);
+  strides[d] = index.dim() == 0 ? 0 : index.strides()[0];
+  combine(call, view(index, source.shape(), strides), source, d, how, call.boolean("include_self"));
 }
 
 void index_copy(const Call& call) {
@@ -288,7 +333,8 @@ void add_distance_kernels(KernelTable& table) {
   table.add({aten_cummin_default}, running_extremum<false>);
   table.add({aten_trace_default}, trace);
   table.add({aten_masked_scatter_default}, masked_scatter);
-  table.add({aten_scatter_reduce_two}, scatter_reduce);
+  table.add({aten_scatter_reduce_two, aten_scatter_reduce, aten_scatter_value_reduce}, scatter_reduce);
+  table.add({aten_index_reduce_default}, index_reduce);
   table.add({aten_index_copy_default}, index_copy);
 }
 

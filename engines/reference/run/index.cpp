@@ -385,7 +385,7 @@ void add_index_kernels(KernelTable& table) {
   table.add({aten_scatter_src, aten_scatter_value, aten_scatter__src, aten_scatter__value}, scatter);
   table.add({aten_scatter_add_default, aten_scatter_add__default}, scatter_add);
   table.add({aten_index_add_default, aten_index_add__default}, index_add);
-  table.add({aten_index_fill_int_Scalar, aten_index_fill__int_Scalar}, index_fill);
+  table.add({aten_index_fill_int_Scalar, aten_index_fill__int_Scalar, aten_index_fill_int_Tensor}, index_fill);
 }
 
 }  // namespace aitune::reference

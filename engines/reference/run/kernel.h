@@ -68,7 +68,11 @@ class KernelTable {
   void add(std::initializer_list<OpId> ids, Kernel kernel) {
     for (const OpId id : ids) kernels_[static_cast<std::size_t>(id)] = kernel;
   }
-  Kernel find(OpId id) const { return kernels_[static_cast<std::size_t>(id)]; }
+  /// Its own kernel, or that of the operator that it is another form of.
+  Kernel find(OpId id) const {
+    const Kernel own = kernels_[static_cast<std::size_t>(id)];
+    return own != nullptr ? own : kernels_[static_cast<std::size_t>(implemented_as(id))];
+  }
   /// The same for kernels that give each of their outputs its shape (Call::sized_out).
   void add_sized(std::initializer_list<OpId> ids, Kernel kernel) {
     add(ids, kernel);
@@ -105,5 +109,12 @@ void add_sampling_kernels(KernelTable& table);
 void add_distance_kernels(KernelTable& table);
 void add_data_kernels(KernelTable& table);
 void add_detection_kernels(KernelTable& table);
+void add_complex_kernels(KernelTable& table);
+void add_fourier_kernels(KernelTable& table);
+void add_order_kernels(KernelTable& table);
+void add_special_kernels(KernelTable& table);
+void add_product_kernels(KernelTable& table);
+void add_movement_kernels(KernelTable& table);
+void add_embedding_kernels(KernelTable& table);
 
 }  // namespace aitune::reference

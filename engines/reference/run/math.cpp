@@ -4,6 +4,7 @@
 #include <limits>
 #include <numbers>
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 
 namespace aitune::reference {
@@ -177,32 +178,54 @@ void bitwise_not(const Call& call) {
   map<std::int64_t, 1>(call.out(), {&call.self()}, [](std::int64_t x) { return ~x; });
 }
 
+/// A kernel for real numbers, beside one for complex ones.
+template <Kernel Real, Complex (*F)(Complex)>
+void with_complex(const Call& call) {
+  if (is_complex(call.self().dtype())) return complex_unary(call, F);
+  Real(call);
+}
+Complex complex_abs(Complex v) { return std::abs(v); }
+Complex complex_neg(Complex v) { return -v; }
+Complex complex_sgn(Complex v) { return v == 0.0 ? v : v / std::abs(v); }
+Complex complex_square(Complex v) { return v * v; }
+Complex complex_exp(Complex v) { return std::exp(v); }
+Complex complex_log(Complex v) { return std::log(v); }
+Complex complex_sqrt(Complex v) { return std::sqrt(v); }
+Complex complex_reciprocal(Complex v) { return 1.0 / v; }
+
+constexpr auto kSquare = [](auto x) { return wrap_mul(x, x); };
+constexpr auto kExp = [](auto x) { return std::exp(x); };
+constexpr auto kLog = [](auto x) { return std::log(x); };
+constexpr auto kSqrt = [](auto x) { return std::sqrt(x); };
+constexpr auto kReciprocal = [](auto x) { return decltype(x)(1) / x; };
+
 }  // namespace
 
 void add_math_kernels(KernelTable& table) {
   using enum OpId;
-  table.add({aten_abs_default, aten_abs__default}, any_kernel<kAbs>);
-  table.add({aten_neg_default, aten_neg__default}, any_kernel<kNeg>);
-  table.add({aten_sign_default, aten_sign__default, aten_sgn_default}, any_kernel<kSign>);
+  table.add({aten_abs_default, aten_abs__default}, with_complex<any_kernel<kAbs>, complex_abs>);
+  table.add({aten_neg_default, aten_neg__default}, with_complex<any_kernel<kNeg>, complex_neg>);
+  table.add({aten_sign_default, aten_sign__default}, any_kernel<kSign>);
+  table.add({aten_sgn_default}, with_complex<any_kernel<kSign>, complex_sgn>);
   table.add({aten_floor_default, aten_floor__default}, any_kernel<kFloor>);
   table.add({aten_ceil_default, aten_ceil__default}, any_kernel<kCeil>);
   table.add({aten_trunc_default, aten_trunc__default}, any_kernel<kTrunc>);
   table.add({aten_round_default, aten_round__default}, any_kernel<kRound>);
   table.add({aten_round_decimals}, round_decimals);
   table.add({aten_frac_default}, floating_kernel<[](auto x) { return x - std::trunc(x); }>);
-  table.add({aten_square_default, aten_square__default}, any_kernel<[](auto x) { return wrap_mul(x, x); }>);
-  table.add({aten_exp_default, aten_exp__default}, floating_kernel<[](auto x) { return std::exp(x); }>);
+  table.add({aten_square_default, aten_square__default}, with_complex<any_kernel<kSquare>, complex_square>);
+  table.add({aten_exp_default, aten_exp__default}, with_complex<floating_kernel<kExp>, complex_exp>);
   table.add({aten_exp2_default}, floating_kernel<[](auto x) { return std::exp2(x); }>);
   table.add({aten_expm1_default, aten_expm1__default}, floating_kernel<[](auto x) { return std::expm1(x); }>);
-  table.add({aten_log_default, aten_log__default}, floating_kernel<[](auto x) { return std::log(x); }>);
+  table.add({aten_log_default, aten_log__default}, with_complex<floating_kernel<kLog>, complex_log>);
   table.add({aten_log2_default}, floating_kernel<[](auto x) { return std::log2(x); }>);
   table.add({aten_log10_default}, floating_kernel<[](auto x) { return std::log10(x); }>);
   table.add({aten_log1p_default, aten_log1p__default}, floating_kernel<[](auto x) { return std::log1p(x); }>);
-  table.add({aten_sqrt_default, aten_sqrt__default}, floating_kernel<[](auto x) { return std::sqrt(x); }>);
+  table.add({aten_sqrt_default, aten_sqrt__default}, with_complex<floating_kernel<kSqrt>, complex_sqrt>);
   table.add({aten_rsqrt_default, aten_rsqrt__default},
             floating_kernel<[](auto x) { return decltype(x)(1) / std::sqrt(x); }>);
   table.add({aten_reciprocal_default, aten_reciprocal__default},
-            floating_kernel<[](auto x) { return decltype(x)(1) / x; }>);
+            with_complex<floating_kernel<kReciprocal>, complex_reciprocal>);
   table.add({aten_sin_default, aten_sin__default}, floating_kernel<[](auto x) { return std::sin(x); }>);
   table.add({aten_cos_default, aten_cos__default}, floating_kernel<[](auto x) { return std::cos(x); }>);
   table.add({aten_tan_default}, floating_kernel<[](auto x) { return std::tan(x); }>);

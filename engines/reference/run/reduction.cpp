@@ -288,7 +288,9 @@ void add_reduction_kernels(KernelTable& table) {
              aten_std_mean_correction},
             variance<true>);
   table.add({aten_logsumexp_default}, logsumexp);
-  table.add({aten_linalg_vector_norm_default, aten_norm_Scalar, aten_norm_ScalarOpt_dim}, vector_norm);
+  table.add({aten_linalg_vector_norm_default, aten_norm_Scalar, aten_norm_ScalarOpt_dim, aten_norm_ScalarOpt_dtype,
+             aten_norm_ScalarOpt_dim_dtype},
+            vector_norm);
 }
 
 }  // namespace aitune::reference

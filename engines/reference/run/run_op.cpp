@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "engines/reference/run/custom.h"
 #include "engines/reference/run/kernel.h"
 
 namespace aitune::reference {
@@ -74,6 +75,13 @@ const KernelTable& kernels() {
     add_distance_kernels(t);
     add_data_kernels(t);
     add_detection_kernels(t);
+    add_complex_kernels(t);
+    add_fourier_kernels(t);
+    add_order_kernels(t);
+    add_special_kernels(t);
+    add_product_kernels(t);
+    add_movement_kernels(t);
+    add_embedding_kernels(t);
     return t;
   }();
   return table;
@@ -149,10 +157,10 @@ void Call::unsupported(std::string what) const {
 }
 
 void run_op(const OpCall& call) {
-  const Kernel kernel = call.op < OpId::count ? kernels().find(call.op) : nullptr;
+  if (const CustomOp* custom = find_custom_op(call.op)) return run_custom_op(*custom, call);
+  const Kernel kernel = is_listed(call.op) ? kernels().find(call.op) : nullptr;
   if (kernel == nullptr)
-    throw Unsupported("the reference engine has no kernel for this operator",
-                      call.op < OpId::count ? std::string(op_name(call.op)) : "unknown operator");
+    throw Unsupported("the reference engine has no kernel for this operator", std::string(op_name(call.op)));
   if (call.args.size() != names_of(call.op).size())
     throw InternalError(std::to_string(call.args.size()) + " arguments were given, the schema has " +
                             std::to_string(names_of(call.op).size()),
@@ -168,8 +176,8 @@ void run_op(const OpCall& call) {
   }
 }
 
-bool reports_extents(OpId op) { return op < OpId::count && kernels().is_sized(op); }
+bool reports_extents(OpId op) { return is_listed(op) && kernels().is_sized(op); }
 
-bool has_kernel(OpId op) { return op < OpId::count && kernels().find(op) != nullptr; }
+bool has_kernel(OpId op) { return is_listed(op) ? kernels().find(op) != nullptr : find_custom_op(op) != nullptr; }
 
 }  // namespace aitune::reference

@@ -197,7 +197,7 @@ void add_scan_kernels(KernelTable& table) {
   table.add({aten_cumsum_default, aten_cumsum__default}, scan<false>);
   table.add({aten_cumprod_default}, scan<true>);
   table.add({aten_sort_default, aten_sort_stable}, sort);
-  table.add({aten_argsort_default}, argsort);
+  table.add({aten_argsort_default, aten_argsort_stable}, argsort);
   table.add({aten_topk_default}, topk);
   table.add({aten_diff_default}, diff);
   table.add({aten_cosine_similarity_default}, cosine_similarity);

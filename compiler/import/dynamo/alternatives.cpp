@@ -1,0 +1,241 @@
+#include "compiler/import/dynamo/alternatives.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+
+#include "base/error.h"
+#include "compiler/ops/schema.h"
+
+namespace aitune::dynamo {
+namespace {
+
+using Rename = std::pair<std::string_view, std::string_view>;
+using Convert = std::function<Alternative(NamedArgs, Graph&)>;
+using Table = std::map<std::string_view, Convert>;
+
+Arg take(const NamedArgs& args, std::string_view name) {
+  const auto it = std::ranges::find(args, name, [](const auto& named) { return std::string_view(named.first); });
+  return it == args.end() ? Arg(None{}) : it->second;
+}
+
+Value* tensor(const NamedArgs& args, std::string_view name) {
+  const Arg arg = take(args, name);
+  if (!arg.is_value()) throw InvalidArgument("argument " + std::string(name) + " is not a tensor");
+  return arg.value();
+}
+
+/// The same arguments under other names; those that only say where a result lies are left out.
+Convert renamed(std::string_view op, std::vector<Rename> renames = {}) {
+  return [op, renames](const NamedArgs& args, Graph&) {
+    Alternative call{op, {}};
+    for (const auto& [name, arg] : args) {
+      if (name == "device" || name == "requires_grad" || name == "non_blocking" || name == "return_debug_mask" ||
+          name == "compute_log_sumexp")
+        continue;
+      const auto it = std::ranges::find(renames, name, &Rename::first);
+      call.args.emplace_back(it == renames.end() ? name : std::string(it->second), arg);
+    }
+    return call;
+  };
+}
+
+/// Integers are divided as in C.
+Alternative quotient(const NamedArgs& args, Graph&) {
+  const Arg a = take(args, "self"), b = take(args, "other");
+  const bool whole = a.is_value() && is_integral(a.value()->type.dtype);
+  if (whole) return {"aten.div.Tensor_mode", {{"self", a}, {"other", b}, {"rounding_mode", std::string("trunc")}}};
+  return {"aten.div.Tensor", {{"self", a}, {"other", b}}};
+}
+
+/// A list without dimensions reduces nothing here, and everything there.
+Convert reduced(std::string_view op, bool has_dtype) {
+  return [op, has_dtype](const NamedArgs& args, Graph& graph) -> Alternative {
+    Value* x = tensor(args, "inp");
+    const Arg dims = take(args, "dims"), dtype = take(args, "output_dtype");
+    if (dims.is_list() && dims.list().empty()) return {"aten.clone.default", {{"self", x}}};
+    if (!has_dtype && !dtype.is_none())
+      x = graph.add_node_inferred(*find_op("aten.to.dtype"), {x, dtype, false, false, None{}})->output();
+    NamedArgs call = {{"self", x}, {"dim", dims}};
+    if (dims.is_none()) {
+      ArgList all;
+      for (std::size_t d = 0; d < x->type.shape.size(); ++d) all.emplace_back(SymInt(static_cast<std::int64_t>(d)));
+      call[1].second = all;
+    }
+    if (has_dtype) call.emplace_back("dtype", dtype);
+    if (const Arg correction = take(args, "correction"); !correction.is_none())
+      call.emplace_back("correction", correction);
+    return {op, std::move(call)};
+  };
+}
+
+Alternative broadcast_in_dim(const NamedArgs& args, Graph& graph) {
+  Value* x = tensor(args, "a");
+  const SymShape shape = take(args, "shape").sym_list();
+  const auto places = take(args, "broadcast_dimensions").int_list();
+  if (places.size() != x->type.shape.size())
+    throw InvalidArgument("broadcast_dimensions does not name every dimension");
+  SymShape spread(shape.size(), SymInt(1));
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (places[i] < 0 || places[i] >= static_cast<std::int64_t>(shape.size()) || (i > 0 && places[i] <= places[i - 1]))
+      throw InvalidArgument("broadcast_dimensions is out of order or out of range");
+    spread[static_cast<std::size_t>(places[i])] = x->type.shape[i];
+  }
+  const auto list = [](const SymShape& sizes) { return ArgList(sizes.begin(), sizes.end()); };
+  const Node* view = graph.add_node_inferred(*find_op("aten.view.default"), {x, list(spread)});
+  return {"aten.expand.default", {{"self", view->output()}, {"size", list(shape)}}};
+}
+
+Alternative iota(const NamedArgs& args, Graph&) {
+  const SymInt start = take(args, "start").sym(), step = take(args, "step").sym();
+  return {"aten.arange.start_step",
+          {{"start", start},
+           {"end", start + take(args, "length").sym() * step},
+           {"step", step},
+           {"dtype", take(args, "dtype")}}};
+}
+
+Alternative split_dim(const NamedArgs& args, Graph&) {
+  return {"aten.unflatten.int",
+          {{"self", take(args, "a")},
+           {"dim", take(args, "dim")},
+           {"sizes", ArgList{take(args, "outer_length"), SymInt(-1)}}}};
+}
+
+Convert transform(std::string_view op) {
+  return [op](NamedArgs args, Graph&) {
+    args.emplace_back("normalization", SymInt(0));
+    return Alternative{op, std::move(args)};
+  };
+}
+
+/// Attention of one device as that of all.
+Alternative attention(const NamedArgs& args, Graph&) {
+  Alternative call{"aten.scaled_dot_product_attention.default", {}};
+  for (const auto& [name, arg] : args) {
+    if (name == "return_debug_mask" || name == "compute_log_sumexp") continue;
+    call.args.emplace_back(name == "attn_bias" ? "attn_mask" : name, arg);
+  }
+  return call;
+}
+
+Table make_table() {
+  Table table;
+  // One tensor called self, and the same name.
+  for (const auto& [prim, op] :
+       std::initializer_list<Rename>{{"prims.abs.default", "aten.abs.default"},
+                                     {"prims.acos.default", "aten.acos.default"},
+                                     {"prims.acosh.default", "aten.acosh.default"},
+                                     {"prims.asin.default", "aten.asin.default"},
+                                     {"prims.asinh.default", "aten.asinh.default"},
+                                     {"prims.atan.default", "aten.atan.default"},
+                                     {"prims.atanh.default", "aten.atanh.default"},
+                                     {"prims.bessel_i0.default", "aten.i0.default"},
+                                     {"prims.bitwise_not.default", "aten.bitwise_not.default"},
+                                     {"prims.ceil.default", "aten.ceil.default"},
+                                     {"prims.clone.default", "aten.clone.default"},
+                                     {"prims.conj_physical.default", "aten.conj_physical.default"},
+                                     {"prims.cos.default", "aten.cos.default"},
+                                     {"prims.cosh.default", "aten.cosh.default"},
+                                     {"prims.erf.default", "aten.erf.default"},
+                                     {"prims.erf_inv.default", "aten.erfinv.default"},
+                                     {"prims.erfc.default", "aten.erfc.default"},
+                                     {"prims.exp.default", "aten.exp.default"},
+                                     {"prims.exp2.default", "aten.exp2.default"},
+                                     {"prims.expm1.default", "aten.expm1.default"},
+                                     {"prims.floor.default", "aten.floor.default"},
+                                     {"prims.imag.default", "aten.imag.default"},
+                                     {"prims.isfinite.default", "aten.isfinite.default"},
+                                     {"prims.lgamma.default", "aten.lgamma.default"},
+                                     {"prims.log.default", "aten.log.default"},
+                                     {"prims.log10.default", "aten.log10.default"},
+                                     {"prims.log1p.default", "aten.log1p.default"},
+                                     {"prims.log2.default", "aten.log2.default"},
+                                     {"prims.neg.default", "aten.neg.default"},
+                                     {"prims.real.default", "aten.real.default"},
+                                     {"prims.reciprocal.default", "aten.reciprocal.default"},
+                                     {"prims.round.default", "aten.round.default"},
+                                     {"prims.rsqrt.default", "aten.rsqrt.default"},
+                                     {"prims.sign.default", "aten.sign.default"},
+                                     {"prims.signbit.default", "aten.signbit.default"},
+                                     {"prims.sin.default", "aten.sin.default"},
+                                     {"prims.sinh.default", "aten.sinh.default"},
+                                     {"prims.sqrt.default", "aten.sqrt.default"},
+                                     {"prims.tan.default", "aten.tan.default"},
+                                     {"prims.tanh.default", "aten.tanh.default"},
+                                     {"prims.trunc.default", "aten.trunc.default"},
+                                     // and two
+                                     {"prims.add.default", "aten.add.Tensor"},
+                                     {"prims.atan2.default", "aten.atan2.default"},
+                                     {"prims.bitwise_and.default", "aten.bitwise_and.Tensor"},
+                                     {"prims.bitwise_or.default", "aten.bitwise_or.Tensor"},
+                                     {"prims.bitwise_xor.default", "aten.bitwise_xor.Tensor"},
+                                     {"prims.eq.default", "aten.eq.Tensor"},
+                                     {"prims.fmax.default", "aten.fmax.default"},
+                                     {"prims.fmin.default", "aten.fmin.default"},
+                                     {"prims.fmod.default", "aten.fmod.Tensor"},
+                                     {"prims.gcd.default", "aten.gcd.default"},
+                                     {"prims.ge.default", "aten.ge.Tensor"},
+                                     {"prims.gt.default", "aten.gt.Tensor"},
+                                     {"prims.hypot.default", "aten.hypot.default"},
+                                     {"prims.le.default", "aten.le.Tensor"},
+                                     {"prims.lt.default", "aten.lt.Tensor"},
+                                     {"prims.maximum.default", "aten.maximum.default"},
+                                     {"prims.minimum.default", "aten.minimum.default"},
+                                     {"prims.mul.default", "aten.mul.Tensor"},
+                                     {"prims.ne.default", "aten.ne.Tensor"},
+                                     {"prims.nextafter.default", "aten.nextafter.default"},
+                                     {"prims.pow.default", "aten.pow.Tensor_Tensor"},
+                                     {"prims.remainder.default", "aten.remainder.Tensor"},
+                                     {"prims.shift_left.default", "aten.bitwise_left_shift.Tensor"},
+                                     {"prims.shift_right_arithmetic.default", "aten.bitwise_right_shift.Tensor"},
+                                     {"prims.sub.default", "aten.sub.Tensor"},
+                                     {"prims.cat.default", "aten.cat.default"},
+                                     {"prims.fill.default", "aten.fill.Scalar"},
+                                     {"prims.scalar_tensor.default", "aten.scalar_tensor.default"}})
+    table[prim] = renamed(op);
+  table["prims.div.default"] = quotient;
+  table["prims.where.default"] = renamed("aten.where.self", {{"pred", "condition"}, {"a", "self"}, {"b", "other"}});
+  table["prims.sum.default"] = reduced("aten.sum.dim_IntList", true);
+  table["prims.amax.default"] = reduced("aten.amax.default", false);
+  table["prims.amin.default"] = reduced("aten.amin.default", false);
+  table["prims.var.default"] = reduced("aten.var.correction", false);
+  table["prims.broadcast_in_dim.default"] = broadcast_in_dim;
+  table["prims.convert_element_type.default"] = renamed("aten._to_copy.default", {{"a", "self"}});
+  table["prims.view_of.default"] = table["prims.device_put.default"] = renamed("aten.alias.default", {{"a", "self"}});
+  table["prims.view_of_dtype.default"] = renamed("aten.view.dtype", {{"a", "self"}});
+  table["prims.conj.default"] = renamed("aten._conj.default", {{"a", "self"}});
+  table["prims.collapse.default"] = table["prims.collapse_view.default"] =
+      renamed("aten.flatten.using_ints", {{"a", "self"}, {"start", "start_dim"}, {"end", "end_dim"}});
+  table["prims.reshape.default"] = renamed("aten.reshape.default", {{"a", "self"}});
+  table["prims.rev.default"] = renamed("aten.flip.default", {{"a", "self"}});
+  table["prims.transpose.default"] = renamed("aten.permute.default", {{"a", "self"}, {"permutation", "dims"}});
+  table["prims.squeeze.default"] = renamed("aten.squeeze.dims", {{"a", "self"}, {"dimensions", "dim"}});
+  table["prims.split_dim.default"] = split_dim;
+  table["prims.full.default"] = renamed("aten.full.default", {{"shape", "size"}});
+  table["prims.full_like.default"] = renamed("aten.full_like.default", {{"a", "self"}});
+  table["prims.iota.default"] = iota;
+  table["prims.fft_c2c.default"] = transform("aten._fft_c2c.default");
+  table["prims.fft_r2c.default"] = transform("aten._fft_r2c.default");
+  table["prims.fft_c2r.default"] = transform("aten._fft_c2r.default");
+  for (const std::string_view name :
+       {"aten._scaled_dot_product_flash_attention.default", "aten._scaled_dot_product_efficient_attention.default",
+        "aten._scaled_dot_product_cudnn_attention.default"})
+    table[name] = attention;
+  return table;
+}
+
+const Table& table() {
+  static const Table entries = make_table();
+  return entries;
+}
+
+}  // namespace
+
+bool has_alternative(std::string_view name) { return table().contains(name); }
+
+Alternative alternative_of(std::string_view name, NamedArgs args, Graph& graph) {
+  return table().at(name)(std::move(args), graph);
+}
+
+}  // namespace aitune::dynamo

@@ -1,0 +1,86 @@
+"""Operators that are imported as others: PyTorch's prims, and new operators as they stand in exported programs."""
+import numpy as np
+import pytest
+import torch
+
+import support
+
+prims, aten = torch.ops.prims, torch.ops.aten
+
+
+class Prims(torch.nn.Module):
+    def forward(self, x, n):
+        y = prims.div(prims.add(x, x), prims.exp(prims.neg(prims.abs(x))))
+        wide = prims.broadcast_in_dim(prims.sum(y, [1]), [4, 3, 6], [1])
+        spread = prims.var(y, [0, 1], 1.0)
+        ramp = prims.convert_element_type(prims.iota(6, start=1, step=2, dtype=torch.int64, device=torch.device("cpu"), requires_grad=False), torch.float32)
+        kept = prims.where(prims.gt(y, prims.full_like(y, 0.5, dtype=torch.float32, device=torch.device("cpu"), requires_grad=False)), y, x)
+        return wide + spread, prims.transpose(kept, [1, 0]), ramp * prims.amax(kept, [0]), prims.div(n, n + 2), prims.rev(x, [1])
+
+
+class Spectrum(torch.nn.Module):
+    def forward(self, x):
+        z = torch.fft.rfft(x) * torch.polar(torch.ones(5), torch.linspace(0, 1, 5))
+        return torch.fft.irfft(z, 8), torch.view_as_real(z), z.abs()
+
+
+class Rotary(torch.nn.Module):
+    def forward(self, x, angles):
+        z = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
+        return torch.view_as_real(z * torch.polar(torch.ones_like(angles), angles)).flatten(2)
+
+
+class Bag(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.bag = torch.nn.EmbeddingBag(20, 6, mode="mean")
+
+    def forward(self, i, at):
+        return self.bag(i, at)
+
+
+class Windows(torch.nn.Module):
+    def forward(self, x):
+        return torch.as_strided(x, (3, 4), (2, 1), 1) + 1, torch.tensor_split(x, (2, 5), dim=1)[1]
+
+
+class Cells(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.gru = torch.nn.LSTMCell(4, 5), torch.nn.GRUCell(5, 5)
+
+    def forward(self, x, h, c):
+        h, c = self.lstm(x, (h, c))
+        return self.gru(h, c), c
+
+
+CASES = {
+    "prims": (Prims(), [torch.randn(3, 6), torch.arange(-9, 9).reshape(3, 6).clone() * 7]),
+    "spectrum": (Spectrum(), [torch.randn(2, 8)]),
+    "rotary": (Rotary(), [torch.randn(2, 5, 8), torch.rand(5, 4)]),
+    "bag": (Bag(), [torch.randint(0, 20, (9,)), torch.tensor([0, 3, 3, 7])]),
+    "windows": (Windows(), [torch.randn(2, 6)]),
+    "cells": (Cells(), [torch.randn(3, 4), torch.randn(3, 5), torch.randn(3, 5)]),
+}
+
+
+@pytest.mark.parametrize("decomposed", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_import(name, decomposed, tmp_path):
+    model, inputs = CASES[name]
+    model = model.eval()
+    program = support.export(model, inputs, tmp_path / "m.pt2")
+    if decomposed and name == "prims":
+        pytest.skip("PyTorch has no decompositions of prims")
+    if decomposed:
+        torch.export.save(program.run_decompositions(), tmp_path / "m.pt2")
+    support.write_inputs(tmp_path / "in.npz", inputs)
+    support.must("tune", tmp_path / "m.pt2", "-i", tmp_path / "in.npz", "-o", tmp_path / "m.ait", *support.FAST)
+    support.must("run", tmp_path / "m.ait", "-i", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+    with torch.no_grad():
+        expected = model(*inputs)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    got = list(np.load(tmp_path / "out.npz").values())
+    assert len(got) == len(expected)
+    for a, b in zip(got, expected):
+        np.testing.assert_allclose(a, b.numpy(), rtol=1e-4, atol=1e-4)

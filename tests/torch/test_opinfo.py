@@ -1,0 +1,49 @@
+"""Every operator of the list on the inputs of PyTorch's OpInfo database: plain, not contiguous, with NaN and infinities.
+
+By default two calls of an overload and dtype; AITUNE_SLOW=1 takes all samples and all dtypes. AITUNE_OPS=a,b runs the OpInfos whose
+names contain one of these. Each engine is one test, since PyTorch takes minutes to make the calls.
+"""
+import collections
+import os
+import re
+
+import pytest
+
+import opinfo
+
+# What PyTorch leaves open, or answers in another way than its documentation: (operator, source or text) -> reason.
+EXPECTED = [
+    (r"aten\.(sort|argsort|topk|msort|kthvalue|mode|median|nanmedian|max|min|argmax|argmin)\b.*", r"",
+     "positions of equal elements are not determined"),
+    (r"aten\.as_strided\w*\.default", r" strided", "memory that is not row-major: such programs are refused"),
+    (r"aten\.(_fft|fft_|stft).*", r" strange", "how far NaN and infinities reach depends on the algorithm"),
+    (r"aten\._?adaptive_avg_pool\dd\.default", r" strange.*compiled", "uneven windows are a product with a matrix of means"),
+    (r"aten\.grid_sampler\w*\.default", r" bf16 ", "the nearest of two as near depends on roundings in bf16"),
+]
+
+
+def expected(name, source, text):
+    return any(re.fullmatch(op, name) and re.search(what, f"{source} {text}") for op, what, _ in EXPECTED)
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory):
+    names = [n for n in os.environ.get("AITUNE_OPS", "").split(",") if n]
+    recorder = opinfo.record(names, every=os.environ.get("AITUNE_SLOW") == "1")
+    folder = tmp_path_factory.mktemp("opinfo")
+    opinfo.write(recorder, folder)
+    return folder, len(recorder.calls), not names
+
+
+@pytest.mark.parametrize("engine", ["reference", "cpu"])
+def test_opinfo(calls, engine):
+    folder, count, whole = calls
+    results = opinfo.replay(folder, engine)
+    assert len(results) == count, "a call ended the replay"
+    counts = collections.Counter(status for status, *_ in results)
+    print(engine, dict(counts))
+    bad = [f"{status} {name} [{source}]: {text[:400]}" for status, name, source, text in results
+           if status in ("wrong", "refused") and not expected(name, source, text)]
+    assert not bad, f"{len(bad)} of {count} calls:\n" + "\n".join(bad[:100])
+    if whole:
+        assert counts["ok"] > 0.9 * count, counts
