@@ -363,8 +363,8 @@ class Verifier {
       const PlanStep& s = plan_.steps[i];
       // Whatever comes later relies on it, and steps of a range may not run.
       const auto defined = [&](const PlanSymbol& symbol) { return symbol.data && symbol.step == i; };
-      check(ends.empty() || std::ranges::none_of(plan_.symbols, defined), "step {} ({}) finds a size out within a range",
-            i, s.name);
+      check(ends.empty() || std::ranges::none_of(plan_.symbols, defined),
+            "step {} ({}) finds a size out within a range", i, s.name);
       if (!is_control(s.kind)) continue;
       const std::size_t room = (ends.empty() ? plan_.steps.size() : ends.back()) - i - 1;
       const std::size_t first = s.ranges[0], second = s.ranges[1];

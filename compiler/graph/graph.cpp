@@ -6,8 +6,8 @@
 #include <cctype>
 
 #include "base/error.h"
-#include "compiler/ops/data_sizes.h"
 #include "compiler/graph/regions.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune {

@@ -149,8 +149,7 @@ std::string body_text(const Graph& graph, const std::string& indent) {
 }  // namespace
 
 std::string print(const Graph& graph) {
-  return fmt::format("graph({}){} {{\n{}", declarations(graph.inputs), symbol_text(graph),
-                     body_text(graph, ""));
+  return fmt::format("graph({}){} {{\n{}", declarations(graph.inputs), symbol_text(graph), body_text(graph, ""));
 }
 
 }  // namespace aitune

@@ -51,7 +51,8 @@ class Builder {
     const Partition& parts =
         parts_.emplace_back(partition(graph, engines_, engine_options_, partition_options_of(options_.settings)));
     for (const Fallback& fallback : parts.fallbacks) add(fallback);
-    if (parts_.size() == 1) result_.warnings.insert(result_.warnings.end(), parts.warnings.begin(), parts.warnings.end());
+    if (parts_.size() == 1)
+      result_.warnings.insert(result_.warnings.end(), parts.warnings.begin(), parts.warnings.end());
     for (const Block& block : parts.blocks) {
       const std::uint32_t index =
           plan_.begin_block(block.is_control() ? "control" : std::string(block.engine->name()), block.fallback_reason);

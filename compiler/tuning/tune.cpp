@@ -328,8 +328,7 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
 
   progress.stage("record");
   BuildOptions options;
-  tuned.samples =
-      record(program, samples, progress, report.baseline_milliseconds, options.opt_shape, report.warnings);
+  tuned.samples = record(program, samples, progress, report.baseline_milliseconds, options.opt_shape, report.warnings);
 
   const auto shapes = common_shapes_of(program, tuned.samples, preferred, settings.max_special_plans, progress);
 

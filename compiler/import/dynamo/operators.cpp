@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/error.h"
-#include "compiler/import/dynamo/alternatives.h"
 #include "compiler/graph/text.h"
+#include "compiler/import/dynamo/alternatives.h"
 #include "compiler/import/dynamo/arguments.h"
 #include "compiler/import/dynamo/control_flow.h"
 #include "compiler/import/dynamo/regions.h"
