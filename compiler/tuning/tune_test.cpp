@@ -225,7 +225,8 @@ TEST(TuneRegions, ThePlanGivesWhatTheInterpreterGivesWhicheverWayItGoes) {
 
 TEST(TuneRegions, ABranchThatNoSampleTakesIsWarnedOf) {
   Warnings warnings;
-  tune_graph(parse_graph(kControl), std::vector{control_inputs(2, 0, true)}, settings(), warnings);
+  const std::vector<std::vector<Tensor>> samples = {control_inputs(2, 0, true)};
+  tune_graph(parse_graph(kControl), samples, settings(), warnings);
   EXPECT_NE(std::ranges::find_if(warnings.all,
                                  [](const std::string& w) {
                                    return w.find("no sample runs the body of %i = higher_order.while_loop") != w.npos;

@@ -265,7 +265,7 @@ json with_cond() {
 }
 
 TEST(Program, CondBecomesANodeWithRegions) {
-  const std::string text = print(import_program(with_cond(), "p"));
+  const std::string text = print(import_json(with_cond()));
   EXPECT_THAT(text, HasSubstr("higher_order.cond.default(%flag, [%x])"));
   EXPECT_THAT(text, HasSubstr("aten.neg.default(%a)"));
   EXPECT_THAT(text, HasSubstr("aten.relu.default(%a)"));

@@ -225,11 +225,11 @@ class ProgramWriter {
         node.op->id == OpId::aten_item_default || node.op->id == OpId::aten__local_scalar_dense_default;
     if (is_number) {
       const std::string name = unique_.make(node.output()->name);
-      sizes_.define(name, SymInt::symbol(data_symbol(node)->name));
-      nodes_.push_back({{"target", "torch.ops." + std::string(node.op_name())},
-                        {"inputs", inputs},
-                        {"outputs", Json::array({{{"as_sym_int", {{"as_name", name}}}}})},
-                        {"metadata", metadata(node.source)}});
+      part_->sizes.define(name, SymInt::symbol(data_symbol(node)->name));
+      part_->nodes.push_back({{"target", "torch.ops." + std::string(node.op_name())},
+                              {"inputs", inputs},
+                              {"outputs", Json::array({{{"as_sym_int", {{"as_name", name}}}}})},
+                              {"metadata", metadata(node.source)}});
       return;
     }
     const Json outputs = define_outputs(node);
