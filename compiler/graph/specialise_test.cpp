@@ -35,5 +35,25 @@ TEST(Specialise, LeavesSymbolsThatAreNotGiven) {
   EXPECT_EQ(to_string(part.outputs[0]->type), "f32[4,s0]");
 }
 
+TEST(Specialise, ReachesIntoRegionsAndBounds) {
+  const Graph fixed = specialise(parse_graph(R"(graph(%c: bool[], %x: bool[s0]) where s0 in [1,16],
+      u0 in [0,inf] <= (s0) {
+    %r: bool[s0] = higher_order.cond.default(%c, [%x])
+    region(%a: bool[s0]) {
+      return %a
+    }
+    region(%b: bool[s0]) {
+      %n: bool[s0] = aten.logical_not.default(%b)
+      return %n
+    }
+    %k: i64[u0,1] = aten.nonzero.default(%r)
+    return %k
+  })"),
+                                 {{"s0", 3}});
+  verify(fixed, "specialise");
+  EXPECT_THAT(print(fixed), Not(HasSubstr("s0")));
+  EXPECT_EQ(fixed.bounds.at("u0"), SymInt(3));
+}
+
 }  // namespace
 }  // namespace aitune

@@ -63,9 +63,10 @@ TEST(DataSizes, TheSameMaskGivesTheSameSize) {
 }
 
 TEST(DataSizes, ADefinitionLivesAsLongAsItsSymbol) {
-  const Graph graph = check_lowering(R"(graph(%x: bool[s0], %n: i64[]) where s0 in [1,8], u0 in [0,9] {
+  const Graph graph = check_lowering(R"(graph(%x: bool[s0], %n: i64[]) where s0 in [1,8], u0 in [0,9],
+      u1 in [0,inf] <= (s0), u2 in [0,inf] <= (u1) {
     %p: i64[u1,1] = aten.nonzero.default(%x)
-    %q: i64[u2,1] = aten.nonzero.default(%p)
+    %q: i64[u2,2] = aten.nonzero.default(%p)
     %k: u8[u0,0] = aten.item.default(%n)
     %z = aten.zeros.default([u1, u0])
     return %z

@@ -84,7 +84,6 @@ TEST_F(Infer, RefusesWhatPyTorchRefuses) {
   EXPECT_THROW(types("aten.conv2d", {input({1, 3, 4, 4}), input({8, 4, 3, 3})}), InvalidArgument);
   EXPECT_THROW(types("aten.conv2d", {input({1, 3, 2, 2}), input({8, 3, 5, 5})}), InvalidArgument);
   EXPECT_THROW(types("aten.unbind.int", {input({kS, 2})}), InvalidArgument);
-  EXPECT_THROW(types("aten.index.Tensor", {input({4}), ArgList{input({4}, DType::b8)}}), Unsupported);
   EXPECT_THROW(types("aten.select.int", {input({4}), SymInt(0), SymInt(4)}), InvalidArgument);
   EXPECT_THROW(types("aten.gather", {input({2, 2}), SymInt(0), input({1, 100}, DType::i64)}), InvalidArgument);
   EXPECT_THROW(types("aten.scatter.src", {input({2, 2}), SymInt(0), input({1, 3}, DType::i64), input({2, 3})}),
@@ -98,7 +97,6 @@ TEST_F(Infer, RefusesWhatPyTorchRefuses) {
   EXPECT_THROW(types("aten.layer_norm", {input({2, 4}), ints({4}), input({3})}), InvalidArgument);
   EXPECT_THROW(types("aten.linear", {input({2, 4}), input({3, 4}), input({5, 2, 3})}), InvalidArgument);
   EXPECT_THROW(types("aten.one_hot", {input({4}, DType::i64)}), Unsupported);
-  EXPECT_THROW(types("aten.index_put", {input({4, 2}), ArgList{input({4}, DType::b8)}, input({3, 2})}), Unsupported);
 }
 
 }  // namespace

@@ -144,8 +144,6 @@ INSTANTIATE_TEST_SUITE_P(
              "without its graphs"},
         Case{"LoopWithoutGraphs", kNode + "/target", "torch.ops.higher_order.while_loop", ErrorCode::corrupt,
              "without its graphs"},
-        Case{"DataDependentSize", kNode + "/target", "torch.ops.aten.item.default", ErrorCode::unsupported,
-             "aten.item"},
         Case{"UnknownArgument", kNode + "/inputs/1/name", "another", ErrorCode::corrupt, "another"},
         Case{"WrongKind", kNode + "/inputs/1/arg", json{{"as_string", "x"}}, ErrorCode::corrupt, "argument other"},
         Case{"ForeignKind", kNode + "/inputs/1/arg", json{{"as_complex", {{"real", 1}, {"imag", 0}}}},
@@ -286,8 +284,8 @@ TEST(Program, CondsThatDoNotFitAreRefused) {
   EXPECT_THAT(changed("/inputs/2/arg/as_graph/graph/outputs", json::array(), ErrorCode::unsupported),
               HasSubstr("there are 1 results in one branch and 0 in the other"));
   EXPECT_THAT(
-      changed("/inputs/2/arg/as_graph/graph/nodes/0/target", "torch.ops.aten.isnan.default", ErrorCode::unsupported),
-      HasSubstr("in the other"));
+      changed("/inputs/2/arg/as_graph/graph/nodes/0/target", "torch.ops.aten.isnan.default", ErrorCode::corrupt),
+      HasSubstr("the operator gives bool"));
   EXPECT_THAT(changed("/inputs/2/arg/as_graph/graph/outputs/0/as_tensor/name", "x", ErrorCode::corrupt),
               HasSubstr("no tensor of that name is defined"));
   EXPECT_THAT(changed("/outputs", json::array(), ErrorCode::corrupt), HasSubstr("gives 0 results here, its graphs 1"));
