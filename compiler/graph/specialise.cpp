@@ -17,6 +17,7 @@ class Specialiser {
     for (const auto& node : graph.nodes()) {
       fix(node->args);
       for (Value* output : node->outputs) fix(output->type);
+      for (const auto& region : node->regions) run(*region);
     }
   }
 

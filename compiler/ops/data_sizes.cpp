@@ -257,6 +257,10 @@ void replace_symbol(Graph& graph, const std::string& symbol, const SymInt& value
   for (const auto& node : graph.nodes()) {
     substitute(node->args, map);
     for (Value* output : node->outputs) substitute(output->type, map);
+    for (const auto& region : node->regions) {
+      for (Value* input : region->inputs) substitute(input->type, map);
+      replace_symbol(*region, symbol, value);
+    }
   }
   for (auto& [name, bound] : graph.bounds) bound = bound.substitute(map);
   graph.bounds.erase(symbol);
