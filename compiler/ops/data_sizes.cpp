@@ -249,6 +249,11 @@ std::vector<std::string> symbols_of(const Node& node) {
   collect(node.args, names);
   for (const Value* output : node.outputs)
     for (const SymInt& size : output->type.shape) size.collect_symbols(names);
+  for (const auto& region : node.regions)
+    for (const auto& inner : region->nodes()) {
+      const std::vector<std::string> inside = symbols_of(*inner);
+      names.insert(names.end(), inside.begin(), inside.end());
+    }
   return names;
 }
 
