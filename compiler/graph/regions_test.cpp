@@ -183,5 +183,21 @@ TEST(Regions, AreClosedTogether) {
   EXPECT_NO_THROW(verify(*regions[1]));
 }
 
+TEST(Regions, MayUseSymbolsThatOnlyTheGraphAroundThemIsGiven) {
+  const Graph graph = parse_graph(R"(graph(%p: bool[], %x: f32[s0]) where s0 in [1,16] {
+    %y: f32[s0] = higher_order.cond(%p, [])
+    region() {
+      %a: f32[s0] = aten.full([s0], 1.0)
+      return %a
+    }
+    region() {
+      %b: f32[s0] = aten.full([s0], 2.0)
+      return %b
+    }
+    return %y
+  })");
+  EXPECT_EQ(problem(graph), "sound");
+}
+
 }  // namespace
 }  // namespace aitune

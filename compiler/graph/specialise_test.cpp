@@ -55,5 +55,25 @@ TEST(Specialise, ReachesIntoRegionsAndBounds) {
   EXPECT_EQ(fixed.bounds.at("u0"), SymInt(3));
 }
 
+TEST(Specialise, ReachesIntoRegions) {
+  const Graph fixed = specialise(parse_graph(R"(graph(%p: bool[], %x: f32[s0,2]) where s0 in [1,16] {
+    %y: f32[s0,2] = higher_order.cond(%p, [%x])
+    region(%a: f32[s0,2]) {
+      %f: f32[2*s0] = aten.view.default(%a, [2*s0])
+      %v: f32[s0,2] = aten.view.default(%f, [s0, 2])
+      return %v
+    }
+    region(%a: f32[s0,2]) {
+      return %a
+    }
+    return %y
+  })"),
+                                 {{"s0", 3}});
+  verify(fixed, "specialise");
+  EXPECT_THAT(print(fixed), HasSubstr("region(%a: f32[3,2])"));
+  EXPECT_THAT(print(fixed), HasSubstr("aten.view.default(%a, [6])"));
+  EXPECT_THAT(print(fixed), Not(HasSubstr("s0")));
+}
+
 }  // namespace
 }  // namespace aitune

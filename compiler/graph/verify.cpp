@@ -64,12 +64,15 @@ bool agrees(const TensorType& stated, const TensorType& inferred, const SymRange
 
 class Verifier {
  public:
-  explicit Verifier(const Graph& graph, int depth = 0) : graph_(graph), depth_(depth) {}
+  /// `given`: symbols that graphs around this one know.
+  explicit Verifier(const Graph& graph, int depth = 0, std::unordered_set<std::string> given = {})
+      : graph_(graph), depth_(depth), given_(std::move(given)) {}
 
   std::vector<std::string> violations() {
     for (const auto& [name, range] : graph_.symbols) symbol(name, range);
     for (const Value* value : graph_.inputs) input(value);
-    for (const auto& [name, bound] : graph_.bounds) this->bound(name, bound);
+    if (depth_ == 0)
+      for (const auto& [name, bound] : graph_.bounds) this->bound(name, bound);
     for (const auto& [name, range] : graph_.symbols) has_data_symbols_ |= !given_.contains(name);
     for (const Value* value : graph_.weights) weight(value);
     for (const auto& node : graph_.nodes()) this->node(*node);
@@ -244,7 +247,7 @@ class Verifier {
       if (outer == graph_.symbols.end() || outer->second.min != range.min || outer->second.max != range.max)
         report(node, fmt::format("its region knows the symbol {} otherwise", name));
     }
-    for (const std::string& violation : Verifier(region, depth_ + 1).violations())
+    for (const std::string& violation : Verifier(region, depth_ + 1, given_).violations())
       report(node, "in its region: " + violation);
   }
 

@@ -249,6 +249,11 @@ std::vector<std::string> symbols_of(const Node& node) {
   collect(node.args, names);
   for (const Value* output : node.outputs)
     for (const SymInt& size : output->type.shape) size.collect_symbols(names);
+  for (const auto& region : node.regions)
+    for (const auto& inner : region->nodes()) {
+      const std::vector<std::string> inside = symbols_of(*inner);
+      names.insert(names.end(), inside.begin(), inside.end());
+    }
   return names;
 }
 
@@ -257,6 +262,10 @@ void replace_symbol(Graph& graph, const std::string& symbol, const SymInt& value
   for (const auto& node : graph.nodes()) {
     substitute(node->args, map);
     for (Value* output : node->outputs) substitute(output->type, map);
+    for (const auto& region : node->regions) {
+      for (Value* input : region->inputs) substitute(input->type, map);
+      replace_symbol(*region, symbol, value);
+    }
   }
   for (auto& [name, bound] : graph.bounds) bound = bound.substitute(map);
   graph.bounds.erase(symbol);

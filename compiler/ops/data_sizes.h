@@ -44,7 +44,7 @@ struct DataSymbol {
 /// The symbol that this node defines; empty for most. InternalError if the size is none (the verifier sees to that).
 std::optional<DataSymbol> data_symbol(const Node& node);
 
-/// The names of all symbols in the node's arguments and results.
+/// The names of all symbols in the node's arguments and results, and in its regions.
 std::vector<std::string> symbols_of(const Node& node);
 /// Every occurrence of the symbol becomes `value`; its range and bound go.
 void replace_symbol(Graph& graph, const std::string& symbol, const SymInt& value);

@@ -78,8 +78,9 @@ std::vector<DryrunReport::Memory> memory_of(const Graph& graph, const SymValues&
 void add_partition(const Partition& parts, DryrunReport& report) {
   for (const Block& block : parts.blocks) {
     const bool compiled = block.fallback_reason.empty();
-    report.blocks.push_back({block.name, std::string(block.engine->name()), block.graph.nodes().size(),
-                             value_texts(block.inputs), value_texts(block.outputs), block.fallback_reason});
+    const std::string engine(block.is_control() ? "control" : block.engine->name());
+    report.blocks.push_back({block.name, engine, block.graph.nodes().size(), value_texts(block.inputs),
+                             value_texts(block.outputs), block.fallback_reason});
     if (compiled) report.compiled_nodes += block.graph.nodes().size();
   }
   for (const Fallback& fallback : parts.fallbacks) {

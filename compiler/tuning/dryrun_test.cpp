@@ -83,5 +83,25 @@ TEST(Dryrun, IsASettingThatIsABoolOrAPath) {
   EXPECT_THAT(s.to_json(), HasSubstr("\"dryrun\":\"report.txt\""));
 }
 
+TEST(Dryrun, BranchesAreBlocksOfTheirOwn) {
+  Progress silent;
+  const std::vector<std::vector<Tensor>> samples = {{Tensor::scalar(DType::b8, true), Tensor(DType::f32, {2, 64})}};
+  const DryrunReport report = dry_run(parse_graph(R"(graph(%p: bool[], %x: f32[s0,64]) where s0 in [1,8] {
+    %t = aten.tanh(%x)
+    %y = higher_order.cond(%p, [%t])
+    region(%a: f32[s0,64]) {
+      %r = aten.relu(%a)
+      return %r
+    }
+    region(%a: f32[s0,64]) {
+      return %a
+    }
+    return %y
+  })"),
+                                      samples, CompilationSettings(), silent, {});
+  ASSERT_FALSE(report.blocks.empty());
+  EXPECT_EQ(report.blocks.back().engine, "control");
+}
+
 }  // namespace
 }  // namespace aitune

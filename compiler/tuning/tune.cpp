@@ -52,6 +52,14 @@ std::vector<DType> precisions_to_try(const CompilationSettings& settings, const 
   return list;
 }
 
+/// Of the graph and of its regions.
+std::size_t count_nodes(const Graph& graph) {
+  std::size_t count = graph.nodes().size();
+  for (const auto& node : graph.nodes())
+    for (const auto& region : node->regions) count += count_nodes(*region);
+  return count;
+}
+
 /// Names the branches and bodies of loops that no sample has run: nothing of them is compared.
 void warn_of_untried_regions(const Graph& graph, const std::set<const Node*>& tried, Progress& progress,
                              std::vector<std::string>& warnings) {
@@ -211,7 +219,7 @@ class Tuning {
       report_.fallbacks.push_back(fmt::format("{} ({}x): {}", f.op, f.count, f.reason));
       fallen += f.count;
     }
-    report_.nodes = lowered_.nodes().size();
+    report_.nodes = count_nodes(lowered_);
     report_.compiled_share =
         report_.nodes == 0 ? 1 : 1 - static_cast<double>(fallen) / static_cast<double>(report_.nodes);
   }

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "compiler/graph/regions.h"
 #include "compiler/import/dynamo/arguments.h"
 #include "compiler/import/dynamo/operators.h"
 #include "compiler/import/dynamo/source_location.h"
 #include "compiler/import/dynamo/targets.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune::dynamo {
@@ -121,6 +124,12 @@ void import_control_flow(const JsonView& node, Scope& scope, Graph& graph, Probl
                                names.empty() ? std::string() : names[0].string().substr(0, kMaxName));
   added->source = read_source(node);
   added->regions = std::move(regions);
+  const auto has_data_sizes = [](const std::unique_ptr<Graph>& region) {
+    return std::ranges::any_of(region->nodes(), [](const auto& inner) { return data_symbol(*inner).has_value(); });
+  };
+  if (std::ranges::any_of(added->regions, has_data_sizes))
+    problems.add_call(node, op.name, "an operator inside of it has a result whose size data decide",
+                      "compute it before, or keep the size fixed there with a mask");
   if (const auto problem = region_problem(*added))
     problems.add_call(node, op.name, *problem, "give every branch, and every trip, results of the same types");
   for (std::size_t i = 0; i < names.size(); ++i) scope.define_tensor(names[i], added->outputs[i]);

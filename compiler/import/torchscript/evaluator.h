@@ -37,6 +37,8 @@ class Evaluator {
   /// The graph that grows: the model's, or a region's. Nodes in a region may use values of the graphs around it until
   /// the region is closed.
   Graph& graph() { return *graph_; }
+  /// Whether that is a region.
+  bool in_region() const { return !journals_.empty(); }
   /// The model's own, which has all weights.
   Graph& model() { return model_; }
   const Archive& archive() const { return archive_; }

@@ -304,6 +304,13 @@ TEST(TorchScript, ContainersFromOutsideDoNotChangeInARegion) {
               HasSubstr("higher_order.cond"));
 }
 
+TEST(TorchScript, SizesThatDataDecideAreNotFoundOutInARegion) {
+  EXPECT_THAT(
+      refused<Unsupported>(source("if bool(torch.gt(torch.sum(x), 0)):\n  y = torch.sum(torch.nonzero(x))\nelse:\n"
+                                  "  y = torch.numel(x)\nreturn y")),
+      HasSubstr("how large its result is, data decide as well"));
+}
+
 TEST(TorchScript, AReturnInOneBranchAloneIsRefused) {
   EXPECT_THAT(refused<Unsupported>(source("if bool(torch.gt(torch.sum(x), 0)):\n  return x\nelse:\n  pass\nreturn x")),
               HasSubstr("one branch of an if that data decide returns"));

@@ -249,6 +249,11 @@ Val add_node(Evaluator& evaluator, const OpInfo& op, const Vals& args, const Key
     if (const SchemaArg* expected = find_arg(op, name)) named.emplace_back(name, make_arg(evaluator, *expected, value));
   ArgList bound = bind_arguments(op, std::move(positional), std::move(named));
   std::vector<TensorType> types = infer_types(op, bound);
+  if (evaluator.in_region() && data_size_place(types))
+    evaluator.unsupported(fmt::format("{} inside of an if or a loop that data decide: how large its result is, data "
+                                      "decide as well",
+                                      op.name),
+                          "compute it before, or keep the size fixed there with a mask");
   name_data_size(evaluator.graph(), op, bound, types);
   if (!types.empty()) check_same_elements(evaluator, op, bound, types[0]);
   Node* node = evaluator.graph().add_node(op, std::move(bound), std::move(types));
