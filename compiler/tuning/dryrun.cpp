@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -20,17 +21,23 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 46;  // of one value: no machine has more
+
 std::string value_text(const Value* value) { return fmt::format("%{}: {}", value->name, to_string(value->type)); }
 
 template <typename Values>
 std::vector<std::string> value_texts(const Values& values) {
   std::vector<std::string> texts;
+  texts.reserve(values.size());
   for (const Value* value : values) texts.push_back(value_text(value));
   return texts;
 }
 
 std::int64_t bytes_of(const Value& value, const SymValues& sizes) {
-  return product(value.type.shape).evaluate(sizes) * static_cast<std::int64_t>(dtype_size(value.type.dtype));
+  const auto bytes =
+      (product(value.type.shape) * static_cast<std::int64_t>(dtype_size(value.type.dtype))).evaluate(sizes);
+  if (bytes > kMostBytes) throw InvalidArgument(fmt::format("%{} would have {} bytes", value.name, bytes));
+  return bytes;
 }
 
 /// The memory that intermediate values need when each gives its place back after its last use.
@@ -60,18 +67,24 @@ DryrunReport::Memory memory_at(const Graph& graph, const SymValues& sizes) {
   return memory;
 }
 
+/// Nothing where a value has more bytes than there can be.
+std::optional<DryrunReport::Memory> memory_if_possible(const Graph& graph, const SymValues& sizes) {
+  try {
+    return memory_at(graph, sizes);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 /// At the sizes to be fastest at, and at the largest ones where all have a limit.
 std::vector<DryrunReport::Memory> memory_of(const Graph& graph, const SymValues& sizes) {
-  std::vector<DryrunReport::Memory> list = {memory_at(graph, sizes)};
+  std::vector<DryrunReport::Memory> list;
+  if (const auto memory = memory_if_possible(graph, sizes)) list.push_back(*memory);
   SymValues largest;
   for (const auto& [name, range] : graph.symbols)
     if (range.max < std::int64_t{1} << 40) largest[name] = range.max;
   if (largest.empty() || largest.size() != graph.symbols.size() || largest == sizes) return list;
-  try {
-    list.push_back(memory_at(graph, largest));
-  } catch (const Error&) {
-    // More bytes than numbers hold: nobody runs that.
-  }
+  if (const auto memory = memory_if_possible(graph, largest)) list.push_back(*memory);
   return list;
 }
 
