@@ -12,11 +12,16 @@ class Specialiser {
   }
 
   void run(Graph& graph) const {
-    for (const auto& [name, size] : numbers_) graph.symbols.erase(name);
+    for (const auto& [name, size] : numbers_) {
+      graph.symbols.erase(name);
+      graph.bounds.erase(name);
+    }
+    for (auto& [name, bound] : graph.bounds) fix(bound);
     for (Value* input : graph.inputs) fix(input->type);
     for (const auto& node : graph.nodes()) {
       fix(node->args);
       for (Value* output : node->outputs) fix(output->type);
+      for (const auto& region : node->regions) run(*region);
     }
   }
 

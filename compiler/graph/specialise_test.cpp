@@ -35,5 +35,26 @@ TEST(Specialise, LeavesSymbolsThatAreNotGiven) {
   EXPECT_EQ(to_string(part.outputs[0]->type), "f32[4,s0]");
 }
 
+TEST(Specialise, ReachesRegionsAndTheBoundsOfWhatDataDecide) {
+  const Graph graph = parse_graph(R"(graph(%c: bool[1], %x: f32[s0]) where s0 in [1,16] {
+    %r: f32[s0] = higher_order.cond.default(%c, [%x])
+    region(%a: f32[s0]) {
+      return %a
+    }
+    region(%b: f32[s0]) {
+      %n: f32[s0] = aten.neg.default(%b)
+      return %n
+    }
+    %i = aten.nonzero.default(%r)
+    return %i
+  })");
+  const Graph fixed = specialise(graph, {{"s0", 4}});
+  verify(fixed, "specialise");
+  EXPECT_THAT(print(fixed), Not(HasSubstr("s0")));
+  EXPECT_EQ(fixed.symbols.size(), 1U);  // how many are not zero
+  ASSERT_EQ(fixed.bounds.size(), 1U);
+  EXPECT_EQ(fixed.bounds.begin()->second.as_constant(), 4);
+}
+
 }  // namespace
 }  // namespace aitune

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "compiler/memory/arena.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/functionalise.h"
 #include "compiler/passes/pass.h"
@@ -22,6 +23,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 46;  // of one value: no machine has more
+constexpr std::int64_t kMostOfData = 1 << 20;               // of a size that data decide, where nothing limits it
 
 std::string value_text(const Value* value) { return fmt::format("%{}: {}", value->name, to_string(value->type)); }
 
@@ -33,9 +35,10 @@ std::vector<std::string> value_texts(const Values& values) {
   return texts;
 }
 
-std::int64_t bytes_of(const Value& value, const SymValues& sizes) {
-  const auto bytes =
-      (product(value.type.shape) * static_cast<std::int64_t>(dtype_size(value.type.dtype))).evaluate(sizes);
+/// Of a size that data decide, the most that it can be.
+std::int64_t bytes_of(const Graph& graph, const Value& value, const SymValues& sizes) {
+  const SymInt size = product(value.type.shape) * static_cast<std::int64_t>(dtype_size(value.type.dtype));
+  const std::int64_t bytes = upper_bound(size, graph, kMostOfData).evaluate(sizes);
   if (bytes > kMostBytes) throw InvalidArgument(fmt::format("%{} would have {} bytes", value.name, bytes));
   return bytes;
 }
@@ -51,7 +54,7 @@ std::int64_t activation_bytes(const Graph& graph, const SymValues& sizes) {
     for (const Value* output : node->outputs) {
       if (graph.is_output(output)) continue;
       at[output] = requests.size();
-      requests.push_back({bytes_of(*output, sizes), step, step});
+      requests.push_back({bytes_of(graph, *output, sizes), step, step});
     }
     ++step;
   }
@@ -61,8 +64,8 @@ std::int64_t activation_bytes(const Graph& graph, const SymValues& sizes) {
 
 DryrunReport::Memory memory_at(const Graph& graph, const SymValues& sizes) {
   DryrunReport::Memory memory{.sizes = sizes};
-  for (const Value* input : graph.inputs) memory.inputs += bytes_of(*input, sizes);
-  for (const Value* output : graph.outputs) memory.outputs += bytes_of(*output, sizes);
+  for (const Value* input : graph.inputs) memory.inputs += bytes_of(graph, *input, sizes);
+  for (const Value* output : graph.outputs) memory.outputs += bytes_of(graph, *output, sizes);
   memory.activations = activation_bytes(graph, sizes);
   return memory;
 }
@@ -81,9 +84,11 @@ std::vector<DryrunReport::Memory> memory_of(const Graph& graph, const SymValues&
   std::vector<DryrunReport::Memory> list;
   if (const auto memory = memory_if_possible(graph, sizes)) list.push_back(*memory);
   SymValues largest;
-  for (const auto& [name, range] : graph.symbols)
-    if (range.max < std::int64_t{1} << 40) largest[name] = range.max;
-  if (largest.empty() || largest.size() != graph.symbols.size() || largest == sizes) return list;
+  for (const auto& [name, size] : sizes)
+    if (const auto range = graph.symbols.find(name);
+        range != graph.symbols.end() && range->second.max < std::int64_t{1} << 40)
+      largest[name] = range->second.max;
+  if (largest.size() != sizes.size() || largest == sizes) return list;
   if (const auto memory = memory_if_possible(graph, largest)) list.push_back(*memory);
   return list;
 }

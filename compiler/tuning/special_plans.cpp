@@ -113,7 +113,7 @@ std::vector<BuiltPlan> tune_special_plans(const Graph& program, const LowerOptio
       Graph fixed = specialise(program, shape.sizes);
       lower(fixed, lowering);
       BuildOptions fixed_options = options;
-      fixed_options.opt_shape.clear();
+      for (const auto& [name, size] : shape.sizes) fixed_options.opt_shape.erase(name);
       Candidate special = try_candidate(fixed, fixed_options, "for " + sizes_text(shape.sizes), own, bound);
       Candidate* const both[] = {&general, &special};
       const double general_milliseconds = general.report.milliseconds;  // of the first sample
