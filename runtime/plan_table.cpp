@@ -1,5 +1,6 @@
 #include "runtime/plan_table.h"
 
+#include <algorithm>
 #include <string>
 
 #include <fmt/format.h>
@@ -9,14 +10,16 @@
 namespace aitune {
 namespace {
 
-/// Whether `fixed` is a case of `moving`: the same name, dtype and rank, and every fixed size of it the same.
+/// Whether `fixed` is a case of `moving`: the same name, dtype and rank, and every fixed size of it the same. What data
+/// decide of an output is no constant in either.
 bool is_case_of(const Plan& special, const PlanTensor& fixed, const Plan& general, const PlanTensor& moving) {
   if (fixed.name != moving.name || fixed.dtype != moving.dtype || fixed.shape.size() != moving.shape.size())
     return false;
   for (std::size_t d = 0; d < fixed.shape.size(); ++d) {
     const PlanExpr &size = special.exprs[fixed.shape[d]], &range = general.exprs[moving.shape[d]];
-    if (size.op != PlanExpr::Op::constant) return false;
-    if (range.op == PlanExpr::Op::constant && range.value != size.value) return false;
+    const bool known = range.op == PlanExpr::Op::constant;
+    if (size.op != PlanExpr::Op::constant && (known || fixed.largest.empty())) return false;
+    if (known && range.value != size.value) return false;
   }
   return true;
 }
@@ -32,7 +35,8 @@ bool are_cases_of(const Plan& special, const std::vector<PlanTensor>& fixed, con
 }  // namespace
 
 PlanTable::PlanTable(const Plan& general) {
-  for (const PlanSymbol& symbol : general.symbols) dims_.push_back({symbol.input, symbol.dim});
+  for (const PlanSymbol& symbol : general.symbols)
+    if (!symbol.data) dims_.push_back({symbol.input, symbol.dim});
 }
 
 void PlanTable::add(const Plan& general, const Plan& special, std::string_view where) {
@@ -40,11 +44,13 @@ void PlanTable::add(const Plan& general, const Plan& special, std::string_view w
     if (!good) throw Corrupt(std::move(what), std::string(where), "Tune the model again");
   };
   check(!dims_.empty(), "a special plan belongs to a general one whose sizes are all fixed");
-  check(special.symbols.empty() && are_cases_of(special, special.inputs, general, general.inputs) &&
+  check(std::ranges::all_of(special.symbols, &PlanSymbol::data) &&
+            are_cases_of(special, special.inputs, general, general.inputs) &&
             are_cases_of(special, special.outputs, general, general.outputs),
         "the special plan has other inputs or outputs than the general plan that it belongs to");
   std::vector<std::int64_t> row;
   for (const PlanSymbol& symbol : general.symbols) {
+    if (symbol.data) continue;
     const std::int64_t size = special.exprs[special.inputs[symbol.input].shape[symbol.dim]].value;
     check(size >= symbol.range.min && size <= symbol.range.max,
           fmt::format("the special plan is for {} = {}, and the general one for {} to {}", symbol.name, size,

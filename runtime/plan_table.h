@@ -17,11 +17,11 @@ namespace aitune {
 class PlanTable {
  public:
   PlanTable() = default;
-  /// The dimensions that move are those that give `general` its symbols.
+  /// The dimensions that move are those of inputs that give `general` its symbols.
   explicit PlanTable(const Plan& general);
 
   /// Adds a row: the sizes that `special` is for. Throws Corrupt, with `where`, unless it is a plan with the general
-  /// one's inputs and outputs, every size fixed and within the general plan's ranges.
+  /// one's inputs and outputs, every size fixed that data do not decide, and within the general plan's ranges.
   void add(const Plan& general, const Plan& special, std::string_view where);
   std::size_t rows() const { return dims_.empty() ? 0 : sizes_.size() / dims_.size(); }
   /// The row whose sizes the inputs have; nothing if there is none.

@@ -12,7 +12,10 @@ class Specialiser {
   }
 
   void run(Graph& graph) const {
-    for (const auto& [name, size] : numbers_) graph.symbols.erase(name);
+    for (const auto& [name, size] : numbers_) {
+      graph.symbols.erase(name);
+      graph.bounds.erase(name);
+    }
     for (auto& [name, bound] : graph.bounds) fix(bound);
     for (Value* input : graph.inputs) fix(input->type);
     for (const auto& node : graph.nodes()) {

@@ -63,6 +63,7 @@ class Narrower {
     // Not below the own range, so that what is subtracted and divided here is small.
     const SymRange wanted = {-floor_div(linear->offset - given.range.min, linear->factor),
                              floor_div(given.range.max - linear->offset, linear->factor)};
+    narrowed_.insert(linear->symbol);
     SymRange& range = graph_.symbols.at(linear->symbol);
     const SymRange before = range;
     range = {std::max(range.min, wanted.min), std::min(range.max, wanted.max)};
@@ -73,6 +74,14 @@ class Narrower {
                          to_string(given.range), linear->symbol, to_string(before)));
   }
 
+  /// The narrowed symbols that have one value left.
+  SymValues fixed() const {
+    SymValues values;
+    for (const std::string& name : narrowed_)
+      if (const SymRange& range = graph_.symbols.at(name); range.min == range.max) values[name] = range.min;
+    return values;
+  }
+
  private:
   [[noreturn]] static void refuse(const Given& given, std::string what) {
     throw InvalidArgument(std::move(what), given.where(),
@@ -81,6 +90,7 @@ class Narrower {
 
   Graph& graph_;
   const SymRanges own_;
+  std::set<std::string> narrowed_;
 };
 
 std::string names_of(const Graph& graph) {
@@ -133,10 +143,7 @@ void narrow_inputs(Graph& graph, std::span<const Input> inputs) {
     for (std::size_t d = 0; d < given.min_shape.size(); ++d)
       if (given.min_shape[d] != Input::kAsIs) narrower.apply({input, d, {given.min_shape[d], given.max_shape[d]}});
   });
-  SymValues fixed;
-  for (const auto& [name, range] : graph.symbols)
-    if (range.min == range.max) fixed[name] = range.min;
-  if (!fixed.empty()) graph = specialise(graph, fixed);
+  if (const SymValues fixed = narrower.fixed(); !fixed.empty()) graph = specialise(graph, fixed);
 }
 
 SymValues preferred_sizes(const Graph& graph, std::span<const Input> inputs) {

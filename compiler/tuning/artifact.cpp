@@ -131,10 +131,11 @@ void add_samples(EntryWriter& writer, const ArtifactContents& contents, Manifest
   }
 }
 
-/// The sizes that a special plan serves, by the general one's symbols.
+/// The sizes of inputs that a special plan serves, by the general one's symbols.
 SymRanges served_by(const Plan& special, const Plan& general) {
   SymRanges ranges;
   for (const PlanSymbol& symbol : general.symbols) {
+    if (symbol.data) continue;
     const std::int64_t size = special.exprs[special.inputs[symbol.input].shape[symbol.dim]].value;
     ranges[symbol.name] = {size, size};
   }
@@ -149,7 +150,7 @@ void add_special_plans(EntryWriter& writer, const ArtifactContents& contents, Ma
     writer.add(entry, plan);
     ManifestPlan row = describe_plan(entry, contents.name, plan);
     row.special_of = manifest.plans.front().entry;
-    row.symbols = served_by(tuned.specials[i].plan, tuned.plan.plan);
+    row.symbols.merge(served_by(tuned.specials[i].plan, tuned.plan.plan));
     manifest.plans.push_back(std::move(row));
   }
 }

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "compiler/memory/arena.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/functionalise.h"
 #include "compiler/passes/pass.h"
@@ -20,17 +22,25 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 46;  // of one value: no machine has more
+constexpr std::int64_t kMostOfData = 1 << 20;               // of a size that data decide, where nothing limits it
+
 std::string value_text(const Value* value) { return fmt::format("%{}: {}", value->name, to_string(value->type)); }
 
 template <typename Values>
 std::vector<std::string> value_texts(const Values& values) {
   std::vector<std::string> texts;
+  texts.reserve(values.size());
   for (const Value* value : values) texts.push_back(value_text(value));
   return texts;
 }
 
-std::int64_t bytes_of(const Value& value, const SymValues& sizes) {
-  return product(value.type.shape).evaluate(sizes) * static_cast<std::int64_t>(dtype_size(value.type.dtype));
+/// Of a size that data decide, the most that it can be.
+std::int64_t bytes_of(const Graph& graph, const Value& value, const SymValues& sizes) {
+  const SymInt size = product(value.type.shape) * static_cast<std::int64_t>(dtype_size(value.type.dtype));
+  const std::int64_t bytes = upper_bound(size, graph, kMostOfData).evaluate(sizes);
+  if (bytes > kMostBytes) throw InvalidArgument(fmt::format("%{} would have {} bytes", value.name, bytes));
+  return bytes;
 }
 
 /// The memory that intermediate values need when each gives its place back after its last use.
@@ -44,7 +54,7 @@ std::int64_t activation_bytes(const Graph& graph, const SymValues& sizes) {
     for (const Value* output : node->outputs) {
       if (graph.is_output(output)) continue;
       at[output] = requests.size();
-      requests.push_back({bytes_of(*output, sizes), step, step});
+      requests.push_back({bytes_of(graph, *output, sizes), step, step});
     }
     ++step;
   }
@@ -54,24 +64,32 @@ std::int64_t activation_bytes(const Graph& graph, const SymValues& sizes) {
 
 DryrunReport::Memory memory_at(const Graph& graph, const SymValues& sizes) {
   DryrunReport::Memory memory{.sizes = sizes};
-  for (const Value* input : graph.inputs) memory.inputs += bytes_of(*input, sizes);
-  for (const Value* output : graph.outputs) memory.outputs += bytes_of(*output, sizes);
+  for (const Value* input : graph.inputs) memory.inputs += bytes_of(graph, *input, sizes);
+  for (const Value* output : graph.outputs) memory.outputs += bytes_of(graph, *output, sizes);
   memory.activations = activation_bytes(graph, sizes);
   return memory;
 }
 
+/// Nothing where a value has more bytes than there can be.
+std::optional<DryrunReport::Memory> memory_if_possible(const Graph& graph, const SymValues& sizes) {
+  try {
+    return memory_at(graph, sizes);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 /// At the sizes to be fastest at, and at the largest ones where all have a limit.
 std::vector<DryrunReport::Memory> memory_of(const Graph& graph, const SymValues& sizes) {
-  std::vector<DryrunReport::Memory> list = {memory_at(graph, sizes)};
+  std::vector<DryrunReport::Memory> list;
+  if (const auto memory = memory_if_possible(graph, sizes)) list.push_back(*memory);
   SymValues largest;
-  for (const auto& [name, range] : graph.symbols)
-    if (range.max < std::int64_t{1} << 40) largest[name] = range.max;
-  if (largest.empty() || largest.size() != graph.symbols.size() || largest == sizes) return list;
-  try {
-    list.push_back(memory_at(graph, largest));
-  } catch (const Error&) {
-    // More bytes than numbers hold: nobody runs that.
-  }
+  for (const auto& [name, size] : sizes)
+    if (const auto range = graph.symbols.find(name);
+        range != graph.symbols.end() && range->second.max < std::int64_t{1} << 40)
+      largest[name] = range->second.max;
+  if (largest.size() != sizes.size() || largest == sizes) return list;
+  if (const auto memory = memory_if_possible(graph, largest)) list.push_back(*memory);
   return list;
 }
 

@@ -179,6 +179,7 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
         "plan fits, and cannot be compiled again for other machines",
         ir_name(ir)));
   std::vector<std::vector<Tensor>> ordered;
+  ordered.reserve(calls.size());
   for (std::size_t i = 0; i < calls.size(); ++i)
     ordered.push_back(order_inputs(imported.graph, calls[i], fmt::format("sample {}", i)));
   const SymValues preferred = preferred_sizes(imported.graph, shapes);

@@ -15,6 +15,15 @@ namespace {
 
 constexpr std::size_t kCommonShare = 10;  // of the samples: one in so many
 
+/// The next index in row-major order.
+void advance(Shape& at, const Shape& shape) {
+  for (std::size_t d = shape.size(); d > 0; --d) {
+    at[d - 1] += 1;
+    if (at[d - 1] < shape[d - 1]) return;
+    at[d - 1] = 0;
+  }
+}
+
 Tensor resize(const Tensor& tensor, const Shape& shape) {
   const Tensor from = tensor.contiguous();
   Tensor to(from.dtype(), shape);
@@ -27,7 +36,7 @@ Tensor resize(const Tensor& tensor, const Shape& shape) {
     for (std::size_t d = 0; d < shape.size(); ++d) source = source * from.shape()[d] + at[d] % from.shape()[d];
     std::memcpy(to.data() + static_cast<std::size_t>(i) * size, from.data() + static_cast<std::size_t>(source) * size,
                 size);
-    for (std::size_t d = shape.size(); d-- > 0 && ++at[d] == shape[d];) at[d] = 0;
+    advance(at, shape);
   }
   return to;
 }
@@ -62,7 +71,10 @@ std::vector<CommonShape> common_shapes(std::span<const SymValues> samples, const
   std::erase_if(shapes, [&](const CommonShape& shape) {
     return shape.samples.size() * kCommonShare < samples.size() && shape.sizes != preferred;
   });
-  std::ranges::stable_sort(shapes, std::ranges::greater(), [](const CommonShape& s) { return s.samples.size(); });
+  std::ranges::sort(shapes, [](const CommonShape& a, const CommonShape& b) {
+    return a.samples.size() != b.samples.size() ? a.samples.size() > b.samples.size()
+                                                : a.samples.front() < b.samples.front();
+  });
   if (!preferred.empty()) {
     auto known = std::ranges::find(shapes, preferred, &CommonShape::sizes);
     if (known == shapes.end()) known = shapes.insert(shapes.end(), {preferred, {}, false});
@@ -77,6 +89,7 @@ RecordedSample resize_sample(const Graph& graph, const RecordedSample& sample, c
   RecordedSample other;
   for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
     Shape shape;
+    shape.reserve(graph.inputs[i]->type.shape.size());
     for (const SymInt& size : graph.inputs[i]->type.shape) shape.push_back(size.evaluate(sizes));
     other.inputs.push_back(resize(sample.inputs[i], shape));
   }
@@ -94,6 +107,7 @@ std::vector<BuiltPlan> tune_special_plans(const Graph& program, const LowerOptio
   for (const CommonShape& shape : shapes) {
     SpecialPlanReport row{.sizes = shape.sizes, .samples = shape.samples.size(), .preferred = shape.preferred};
     std::vector<RecordedSample> own;
+    own.reserve(shape.samples.size());
     for (const std::size_t s : shape.samples) own.push_back(samples[s]);
     try {
       Graph fixed = specialise(program, shape.sizes);

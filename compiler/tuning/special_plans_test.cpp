@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <random>
 
 #include "base/error.h"
@@ -93,6 +94,27 @@ TEST(SpecialPlans, AreTunedForCommonShapesAndThePreferredOne) {
     const Tensor x[] = {random_input({n, 3, 8, 8}, 5)};
     EXPECT_EQ(&with.program_for(x) != program.get(), n == 2 || n == 4 || n == 6) << n;
     EXPECT_LT(relative_error(with.run(x)[0], general.run(x)[0]), 1e-5) << n;
+  }
+}
+
+TEST(SpecialPlans, LeaveToDataWhatDataDecide) {
+  Progress silent;
+  const Graph graph = parse_graph(R"(graph(%x: f32[s0,4]) where s0 in [1,8] {
+    %r = aten.relu.default(%x)
+    %i = aten.nonzero.default(%r)
+    return %i
+  })");
+  const std::vector<std::vector<Tensor>> samples = {{random_input({2, 4}, 1)}, {random_input({3, 4}, 2)}};
+  const TunedModel tuned = tune_graph(graph, samples, settings(), silent);
+  ASSERT_EQ(tuned.specials.size(), 2U);
+  const auto program = Program::from_built(tuned.plan, {}, tuned.specials);
+  Instance with(program), general(Program::from_built(tuned.plan));
+  for (std::int64_t n = 1; n <= 8; ++n) {
+    const Tensor x[] = {random_input({n, 4}, 5)};
+    EXPECT_EQ(&with.program_for(x) != program.get(), n == 2 || n == 3) << n;
+    const Tensor got = with.run(x)[0].contiguous(), expected = general.run(x)[0].contiguous();
+    ASSERT_EQ(got.shape(), expected.shape()) << n;
+    EXPECT_EQ(std::memcmp(got.data(), expected.data(), got.byte_size()), 0) << n;
   }
 }
 

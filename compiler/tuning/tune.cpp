@@ -241,6 +241,7 @@ class Tuning {
 std::vector<CommonShape> common_shapes_of(const Graph& program, std::vector<RecordedSample>& samples,
                                           const SymValues& preferred, int limit, Progress& progress) {
   std::vector<SymValues> sizes;
+  sizes.reserve(samples.size());
   for (const RecordedSample& sample : samples) sizes.push_back(bind_symbols(program, sample.inputs));
   SymValues wanted;
   if (!preferred.empty()) {
