@@ -267,6 +267,11 @@ def argsort_stable(name):
     yield C(R(5), stable=True, descending=True)
 
 
+@cases("_safe_softmax")
+def safe_softmax_of_nothing(name):
+    yield C(torch.tensor([[math.nan, -math.inf, -math.inf], [-math.inf, -math.inf, -math.inf], [1.0, math.nan, 2.0]]), -1)
+
+
 @cases("nanmean")
 def nanmean(name):
     yield C(torch.tensor([[1.0, math.nan, 3.0], [2.0, 5.0, 4.0]]))

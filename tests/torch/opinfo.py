@@ -51,10 +51,17 @@ def storable(values):
 
 
 def fits(func, args, kwargs):
-    """Whether tensors stand where the schema has tensors: in eager calls numbers may."""
+    """Whether tensors stand where the schema has tensors, and integers where it has integers: eager calls take more."""
     given = {a.name: x for a, x in zip(func._schema.arguments, args)} | kwargs
-    return all(isinstance(given[a.name], torch.Tensor) for a in func._schema.arguments
-               if str(a.type) == "Tensor" and a.name in given)
+    for a in func._schema.arguments:
+        if a.name not in given:
+            continue
+        value, kind = given[a.name], str(a.type)
+        if kind == "Tensor" and not isinstance(value, torch.Tensor):
+            return False
+        if "int" in kind and any(isinstance(x, (bool, float, torch.Tensor)) for x in (value if isinstance(value, (list, tuple)) else [value])):
+            return False
+    return True
 
 
 class Recorder(TorchDispatchMode):

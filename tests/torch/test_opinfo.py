@@ -18,6 +18,8 @@ EXPECTED = [
     (r"aten\.as_strided\w*\.default", r" strided", "memory that is not row-major: such programs are refused"),
     (r"aten\.(_fft|fft_|stft).*", r" strange", "how far NaN and infinities reach depends on the algorithm"),
     (r"aten\._?adaptive_avg_pool\dd\.default", r" strange.*compiled", "uneven windows are a product with a matrix of means"),
+    (r"aten\.(convolution|conv_transpose\dd)\.\w+", r" strange", "a sum with infinities of both signs is NaN or not by its order"),
+    (r"aten\.(_?scaled_dot_product\w*|gelu_?)\.default", r" strange", "NaN where masked or infinite, by how PyTorch vectorises"),
     (r"aten\.grid_sampler\w*\.default", r" bf16 ", "the nearest of two as near depends on roundings in bf16"),
 ]
 

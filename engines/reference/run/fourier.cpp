@@ -131,9 +131,11 @@ void run(const Call& call, const Plan& plan, bool conjugates_in = false, bool co
   if (conjugates_in)
     for (Complex& v : field.values) v = std::conj(v);
   for (const std::int64_t n : plan.sizes) call.require(n >= 1 && n <= kMaxLine, "a transform has at least one element");
+  call.require(call.out().dim() == call.self().dim(), "the result has another rank");
   for (std::size_t i = 0; i < plan.dims.size(); ++i) {
     const std::size_t d = plan.dims[i];
     const std::int64_t n = plan.sizes[i];
+    call.require(n / 2 <= call.out().size(d), "the result has another shape");
     const bool last = i + 1 == plan.dims.size();
     if (plan.form == Form::real_out && last) {
       field = along(resized(field, d, n / 2 + 1), d, n, [&](Line& line) {

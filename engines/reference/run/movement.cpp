@@ -50,6 +50,7 @@ void split(const Call& call) {
   call.require(d < rank, "the tensor has too few dimensions");
   std::int64_t at = 0;
   for (std::size_t i = 0; i < call.out_count(); ++i) {
+    call.require(call.out(i).shape().size() == rank, "a part has another rank than the whole");
     const std::int64_t n = call.out(i).size(d);
     call.require(at + n <= self.size(d), "the parts are longer than the whole");
     copy_elements(call.out(i), slice(self, d, at, n));
@@ -147,6 +148,7 @@ void column_stack(const Call& call) {
 }
 
 void block_diag(const Call& call) {
+  call.require(call.out().dim() == 2, "the result is a matrix");
   const Tensor zero = scalar(call.out().dtype(), 0);
   copy_elements(call.out(), zero);
   std::int64_t row = 0, column = 0;
@@ -194,6 +196,7 @@ void diag_embed(const Call& call) {
 void diag(const Call& call) {
   const std::int64_t offset = call.integer("diagonal");
   call.require(call.self().dim() == 1 || call.self().dim() == 2, "the operand is a vector or a matrix");
+  call.require(call.out().dim() == 3 - call.self().dim(), "the result has another rank");
   if (call.self().dim() == 1) return put_on_diagonal(call, 0, 1, offset);
   copy_elements(call.out(), diagonal_view(call, call.self(), 0, 1, offset, call.out().size(0)));
 }
@@ -259,6 +262,7 @@ template <bool Lower>
 void triangle_indices(const Call& call) {
   const std::int64_t rows = call.integer("row"), columns = call.integer("col"), offset = call.integer("offset");
   const std::int64_t count = call.out().numel() / 2;
+  call.require(rows <= 1 << 20 && columns <= 1 << 20, "the sizes are out of range");
   std::vector<std::int64_t> places(static_cast<std::size_t>(2 * count));
   std::int64_t at = 0;
   for (std::int64_t i = 0; i < rows && at < count; ++i) {

@@ -132,6 +132,7 @@ void kron(const Call& call) {
 void bilinear(const Call& call) {
   const Tensor &a = call.tensor("input1"), &b = call.tensor("input2"), &w = call.tensor("weight");
   const Tensor* bias = call.tensor_or_null("bias");
+  call.require(w.dim() == 3, "the weight has three dimensions");
   const std::int64_t n = w.size(0), left = w.size(1), right = w.size(2);
   const std::int64_t rows = n == 0 ? 0 : call.out().numel() / n;
   call.require(a.numel() == rows * left && b.numel() == rows * right && (!bias || bias->numel() == n),

@@ -51,7 +51,7 @@ void softmax(const Call& call) {
   visit_floating(call.out().dtype(), [&]<typename C>(C) {
     transform_lines<C>(call, [](std::span<C> line) {
       C greatest = -std::numeric_limits<C>::infinity();
-      for (const C v : line) greatest = v > greatest ? v : greatest;
+      for (const C v : line) greatest = v > greatest || v != v ? v : greatest;
       if (Safe && greatest == -std::numeric_limits<C>::infinity()) {
         std::ranges::fill(line, C(0));
         return;
