@@ -84,6 +84,9 @@ TEST_F(Infer, RefusesWhatPyTorchRefuses) {
   EXPECT_THROW(types("aten.conv2d", {input({1, 3, 4, 4}), input({8, 4, 3, 3})}), InvalidArgument);
   EXPECT_THROW(types("aten.conv2d", {input({1, 3, 2, 2}), input({8, 3, 5, 5})}), InvalidArgument);
   EXPECT_THROW(types("aten.unbind.int", {input({kS, 2})}), InvalidArgument);
+  EXPECT_THROW(types("aten.index.Tensor", {input({4}), ArgList{input({5}, DType::b8)}}), InvalidArgument);
+  EXPECT_THROW(types("aten.index.Tensor", {input({4, 4}), ArgList{input({4}, DType::b8), input({4}, DType::i64)}}),
+               Unsupported);
   EXPECT_THROW(types("aten.select.int", {input({4}), SymInt(0), SymInt(4)}), InvalidArgument);
   EXPECT_THROW(types("aten.gather", {input({2, 2}), SymInt(0), input({1, 100}, DType::i64)}), InvalidArgument);
   EXPECT_THROW(types("aten.scatter.src", {input({2, 2}), SymInt(0), input({1, 3}, DType::i64), input({2, 3})}),
@@ -97,6 +100,8 @@ TEST_F(Infer, RefusesWhatPyTorchRefuses) {
   EXPECT_THROW(types("aten.layer_norm", {input({2, 4}), ints({4}), input({3})}), InvalidArgument);
   EXPECT_THROW(types("aten.linear", {input({2, 4}), input({3, 4}), input({5, 2, 3})}), InvalidArgument);
   EXPECT_THROW(types("aten.one_hot", {input({4}, DType::i64)}), Unsupported);
+  EXPECT_THROW(types("aten.index_put", {input({2, 4}), ArgList{None{}, input({4}, DType::b8)}, input({2, 3})}),
+               Unsupported);
 }
 
 }  // namespace
