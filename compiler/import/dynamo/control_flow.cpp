@@ -130,7 +130,8 @@ void import_control_flow(const JsonView& node, Scope& scope, Graph& graph, Probl
   if (std::ranges::any_of(added->regions, has_data_sizes))
     problems.add_call(node, op.name, "an operator inside of it has a result whose size data decide",
                       "compute it before, or keep the size fixed there with a mask");
-  if (const auto problem = region_problem(*added))
+  // After a problem inside, a region has inputs for what could not be computed.
+  if (const auto problem = problems.empty() ? region_problem(*added) : std::nullopt)
     problems.add_call(node, op.name, *problem, "give every branch, and every trip, results of the same types");
   for (std::size_t i = 0; i < names.size(); ++i) scope.define_tensor(names[i], added->outputs[i]);
 }
