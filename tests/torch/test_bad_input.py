@@ -332,7 +332,7 @@ def test_unsupported_operators_of_every_kind_are_one_report(work):
     support.export(UnsupportedOfEveryKind(), [torch.rand(3)], work / "odd.pt2")
     message = refused_model(work, work / "odd.pt2", "3 operators are not supported", "digamma.default (2 times)",
                             "aitune_tests.twice.default (1 time)", "special_bessel_j0",
-                            "custom operators", "run_decompositions")
+                            "custom operator", "run_decompositions")
     assert message.count("test_bad_input.py:") >= 2, message
 
 
