@@ -125,7 +125,8 @@ Types cosine_similarity(const Call& call) {
   type.add(call.tensor("x1"));
   type.add(call.tensor("x2"));
   SymShape shape = broadcast(call, call.shape("x1"), call.shape("x2"));
-  shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(call.dim("dim", shape.size())));
+  const std::size_t d = call.dim("dim", shape.size());
+  if (!shape.empty()) shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(d));
   return {{floating(type.result()), shape}};
 }
 

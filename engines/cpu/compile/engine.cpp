@@ -167,6 +167,11 @@ const Value& outer_value(const Block& block, const Value& value) {
   throw InternalError("a value that is neither input nor output of its block: %" + value.name, block.name);
 }
 
+bool same_contract(const PlanKernel& a, const PlanKernel& b) {
+  return a.buffers == b.buffers && a.params == b.params && a.tasks == b.tasks && a.exprs == b.exprs &&
+         a.accesses == b.accesses;
+}
+
 class CpuEngine final : public CompileEngine {
  public:
   std::string_view name() const override { return "cpu"; }
@@ -196,7 +201,7 @@ class CpuEngine final : public CompileEngine {
       return plan.buffer_of(outer_value(block, v));
     };
     BufferMap buffers(lowered, plan, outer);
-    std::set<std::uint64_t> described;
+    std::map<std::uint64_t, PlanKernel> described;
     for (std::size_t i = 0; i < lowered.tasks.size(); ++i) {
       const KernelTask& task = lowered.tasks[i];
       PlanStep step;
@@ -216,7 +221,11 @@ class CpuEngine final : public CompileEngine {
       KernelContract contract = task.gemm ? describe_kernel(*task.gemm, tactics[i].tile, step.entry)
                                           : describe_kernel(*task.loop, tactics[i].schedule, step.entry);
       for (const SymInt& p : contract.params) step.params.push_back(plan.expr(p));
-      if (described.insert(step.entry).second) plan.add_kernel(std::move(contract.kernel));
+      const auto known = described.try_emplace(step.entry, contract.kernel);
+      if (known.second)
+        plan.add_kernel(std::move(contract.kernel));
+      else if (!same_contract(known.first->second, contract.kernel))
+        throw InternalError("two calls of one kernel have two contracts", step.name);
       step.tasks = plan.expr(task.gemm ? kernels::task_count(*task.gemm, tactics[i].tile)
                                        : kernels::task_count(*task.loop, tactics[i].schedule));
       step.serial = work_of(task, options.opt_shape) < kSerialWork;

@@ -24,8 +24,14 @@ class Formulas {
 
   const std::vector<SymInt>& params() const { return params_; }
   /// A size of the kernel over its parameters: one of them or a multiple of one, or sums, products, quotients of such.
+  /// A size that is a parameter is that one, whatever else the parameters of this call have to do with each other:
+  /// other calls of the same code have other ones.
   SymInt operator()(const SymInt& size) {
     if (size.is_constant()) return size;
+    for (std::size_t i = 0; i < params_.size(); ++i)
+      if (params_[i] == size) return names_[i];
+    for (std::size_t i = 0; i < params_.size(); ++i)
+      if (const SymInt rest = size - params_[i]; rest.is_constant()) return names_[i] + rest;
     if (const auto found = multiple_of_param(size)) return *found;
     SymInt sum;
     for (const auto& term : size.terms()) {
@@ -124,7 +130,9 @@ class Contract {
     kernel_.buffers = static_cast<std::uint32_t>(buffers);
   }
 
-  void set_tasks(const SymInt& tasks) { kernel_.tasks = formulas_.add(formulas_(tasks)); }
+  SymInt operator()(const SymInt& size) { return formulas_(size); }
+  /// A formula over what operator() gives.
+  void set_tasks(const SymInt& tasks) { kernel_.tasks = formulas_.add(tasks); }
 
   void add(std::int32_t buffer, DType dtype, const SymInt& offset, std::span<const SymInt> extents,
            std::span<const SymInt> strides, bool written) {
@@ -179,7 +187,12 @@ KernelContract describe_kernel(const LoopKernel& original, const kernels::LoopSc
   const LoopKernel kernel = canonical(original);
   const std::vector<SymInt> extents = joined(kernel.outer, kernel.inner);
   Contract contract(entry, kernel.buffer_count, collect_params(original));
-  contract.set_tasks(task_count(original, schedule));
+  const kernels::LoopPlan plan = plan_loop(original, schedule);
+  SymInt tasks = 1;
+  if (!plan.single_task)
+    for (const auto& t : plan.tasks)
+      tasks *= kernels::ceil_div(contract(extents.at(static_cast<std::size_t>(t.dim))), t.step);
+  contract.set_tasks(tasks);
   for (std::size_t a = 0; a < kernel.accesses.size(); ++a) {
     const auto stores = [&](const kernels::Stage& stage) { return is_stored(stage.stores, a); };
     contract.add(kernel.accesses[a], extents, std::ranges::any_of(kernel.stages, stores));
@@ -192,7 +205,14 @@ KernelContract describe_kernel(const GemmKernel& original, const kernels::GemmTi
   const std::vector<SymInt> rows = joined(kernel.batch, kernel.m);
   const std::vector<SymInt> k(kernel.k.begin(), kernel.k.end());
   Contract contract(entry, kernel.buffer_count, collect_params(original));
-  contract.set_tasks(task_count(original, tile));
+  if (tile.winograd != 0) {
+    contract.set_tasks(contract(task_count(original, tile)));
+  } else {
+    GemmKernel named = kernel;
+    for (auto* sizes : {&named.batch, &named.m})
+      for (SymInt& size : *sizes) size = contract(size);
+    contract.set_tasks(task_count(named, tile));
+  }
   contract.add(kernel.a_buffer, kernel.a_type, kernel.a_offset, joined(rows, k), kernel.a_strides, false);
   if (kernel.b_strides.empty()) {
     const DType packed = tile.winograd != 0 ? DType::f32 : kernel.b_type;

@@ -167,12 +167,13 @@ void cosine_similarity(const Call& call) {
     shape.push_back(size(a) == 1 ? size(b) : size(a));
   }
   const std::size_t d = call.dim("dim", rank);
+  if (shape.empty()) shape.push_back(1);  // a number counts as a line of one
   const Contiguous<double> x(view(a, shape, broadcast_strides(a, shape))),
       y(view(b, shape, broadcast_strides(b, shape)));
   Result<double> out(call.out());
   std::int64_t outer = 1, inner = 1;
   for (std::size_t i = 0; i < d; ++i) outer *= shape[i];
-  for (std::size_t i = d + 1; i < rank; ++i) inner *= shape[i];
+  for (std::size_t i = d + 1; i < shape.size(); ++i) inner *= shape[i];
   for (std::int64_t o = 0; o < outer; ++o)
     for (std::int64_t k = 0; k < inner; ++k) {
       double dot = 0, xx = 0, yy = 0;
