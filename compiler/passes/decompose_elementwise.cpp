@@ -28,6 +28,8 @@ Value* plus(Inserter& insert, Value* a, const Arg& b) {
 // ---- clamps
 
 Replacement clamp_both(Inserter& insert, Node& node) {  // hardtanh(min_val, max_val), clip(min, max)
+  // Floats limit integers as integers in hardtanh, which clamp would make floats of.
+  if (node.op_name() == "aten.hardtanh.default" && !is_floating(node.output()->type.dtype)) return std::nullopt;
   return {{insert.call("aten.clamp.default", {node.args[0], node.args[1], node.args[2]})}};
 }
 Replacement relu6(Inserter& insert, Node& node) {
@@ -123,7 +125,7 @@ Replacement div_mode(Inserter& insert, Node& node) {
 
 // ---- activations
 
-/// max(x, 0) + weight * min(x, 0), the weight along dimension 1
+/// x where it is positive, weight * x elsewhere; the weight along dimension 1
 Replacement prelu(Inserter& insert, Node& node) {
   Value* x = operand(node, 0);
   Value* weight = operand(node, 1);
@@ -132,9 +134,8 @@ Replacement prelu(Inserter& insert, Node& node) {
     shape[0] = weight->type.shape[0];
     weight = insert.view(weight, shape);
   }
-  Value* negative = insert.call("aten.clamp.default", {x, None{}, 0.0});
-  Value* positive = insert.call("aten.relu.default", {x});
-  return {{plus(insert, positive, insert.call("aten.mul.Tensor", {negative, weight}))}};
+  Value* positive = insert.call("aten.gt.Scalar", {x, SymInt(0)});
+  return {{insert.call("aten.where.self", {positive, x, insert.call("aten.mul.Tensor", {x, weight})})}};
 }
 
 Replacement selu(Inserter& insert, Node& node) {

@@ -54,6 +54,12 @@ Replacement matmul(Inserter& insert, Node& node) {
   return {{insert.view(matrix_product(insert, a, b, matrix), result)}};
 }
 
+/// Whether a factor is a float and the result whole: as operators of their own they would make it one of floats.
+bool scales_integers(const Node& node) {
+  const auto is_float = [&](std::string_view name) { return std::holds_alternative<double>(argument(node, name)); };
+  return !is_floating(node.output()->type.dtype) && (is_float("alpha") || is_float("beta"));
+}
+
 /// beta * input + alpha * product, with the factors left out where they are 1.
 Value* scaled_sum(Inserter& insert, const Node& node, Value* product, const SymShape& result) {
   const auto scaled = [&](Value* x, const Arg& factor) {
@@ -66,16 +72,19 @@ Value* scaled_sum(Inserter& insert, const Node& node, Value* product, const SymS
 }
 
 Replacement addmm(Inserter& insert, Node& node) {
+  if (scales_integers(node)) return std::nullopt;
   Value* product = insert.call("aten.mm.default", {operand(node, 1), operand(node, 2)});
   return {{scaled_sum(insert, node, product, node.output()->type.shape)}};
 }
 
 Replacement baddbmm(Inserter& insert, Node& node) {
+  if (scales_integers(node)) return std::nullopt;
   Value* product = insert.call("aten.bmm.default", {operand(node, 1), operand(node, 2)});
   return {{scaled_sum(insert, node, product, node.output()->type.shape)}};
 }
 
 Replacement addmv(Inserter& insert, Node& node) {
+  if (scales_integers(node)) return std::nullopt;
   Value* vector = operand(node, 2);
   Value* column = insert.view(vector, {vector->type.shape[0], SymInt(1)});
   Value* product = insert.view(insert.call("aten.mm.default", {operand(node, 1), column}), node.output()->type.shape);

@@ -221,7 +221,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"prelu",
              "%x: f32[s0,4,3], %a: f32[4]",
              "%y = aten.prelu.default(%x, %a)",
-             {kClamp, "aten.relu.default", kMul, kAdd, kView}},
+             {"aten.gt.Scalar", kMul, "aten.where.self", kView}},
         Case{"glu", "%x: f32[s0,6]", "%y = aten.glu.default(%x, -1)", {kSlice, "aten.sigmoid.default", kMul}},
         Case{"selu", "%x: f32[s0,6]", "%y = aten.selu.default(%x)", {"aten.elu.default"}},
         Case{"celu", "%x: f32[s0,6]", "%y = aten.celu.default(%x, 0.7)", {"aten.elu.default"}},
