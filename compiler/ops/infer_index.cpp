@@ -124,7 +124,7 @@ Types gather(const Call& call) {
 
 Types take_along_dim(const Call& call) {
   const TensorType& self = call.tensor("self");
-  SymShape positions = call.shape("indices");
+  const SymShape& positions = call.shape("indices");
   if (!call.given("dim")) return {{self.dtype, {product(positions)}}};
   const std::size_t d = call.dim("dim", self.shape.size());
   SymShape rest = self.shape;

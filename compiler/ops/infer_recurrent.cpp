@@ -33,7 +33,7 @@ Types one_state(const Call& call) {
 /// One step: the new states have the type of the old ones.
 TensorType stepped(const Call& call, const TensorType& hidden, std::int64_t gates) {
   const SymShape &input = call.shape("input"), &w_ih = call.shape("w_ih"), &w_hh = call.shape("w_hh");
-  call.require(input.size() >= 1 && input.size() <= 2 && input.size() == hidden.shape.size() && w_ih.size() == 2 &&
+  call.require(!input.empty() && input.size() <= 2 && input.size() == hidden.shape.size() && w_ih.size() == 2 &&
                    w_hh.size() == 2,
                "an operand has the wrong rank");
   unify(call, input.back(), w_ih[1]);

@@ -46,7 +46,7 @@ const OpInfo& custom_info(OpId id) {
     parse_schema(it->second);
     if (it->second.is_inplace()) throw InvalidArgument("the operator writes into an argument");
   } catch (const Error& error) {
-    const std::string problem = error.problem();
+    const std::string& problem = error.problem();
     parsed.erase(it);
     throw InvalidArgument(fmt::format("the schema of {} cannot be used: {}", op->name, problem), op->library,
                           "Write it as PyTorch prints it: \"myop(Tensor x, float alpha=1.0) -> Tensor\"");

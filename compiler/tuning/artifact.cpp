@@ -102,7 +102,7 @@ void add_program(EntryWriter& writer, const ArtifactContents& contents) {
         writer.add(entry.name, repickle(entry.bytes, entry.name, contents.pickle_protocol));
         continue;
       } catch (const Unsupported&) {
-        // Plain data that torch.save has another form for: it stays as PyTorch wrote it.
+        // refused: plain data that torch.save has another form for stays as PyTorch wrote it
       }
     }
     writer.add(entry.name, entry.bytes);

@@ -83,8 +83,9 @@ TensorLookup fake_tensors() {
     std::int64_t count = 1;
     for (const SymInt& size : type.shape) {
       shape.push_back(size.as_constant().value_or(0));
-      if (shape.back() > kMaxElements || (count *= std::max<std::int64_t>(shape.back(), 1)) > kMaxElements)
-        return Tensor();
+      if (shape.back() > kMaxElements) return Tensor();
+      count *= std::max<std::int64_t>(shape.back(), 1);
+      if (count > kMaxElements) return Tensor();
     }
     return Tensor(type.dtype, shape);
   };

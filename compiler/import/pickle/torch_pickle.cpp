@@ -49,7 +49,7 @@ TorchFile TorchFile::open(const std::filesystem::path& path, const PickleOptions
   return {file.bytes(), file.path(), file.owner(), options};
 }
 
-TorchFile::TorchFile(std::span<const std::byte> bytes, std::string where, std::shared_ptr<const void> owner,
+TorchFile::TorchFile(std::span<const std::byte> bytes, const std::string& where, std::shared_ptr<const void> owner,
                      const PickleOptions& options) {
   if (as_text(bytes).starts_with(kOldMagic)) {
     throw Unsupported("the file has the form that torch.save wrote before PyTorch 1.6", where,

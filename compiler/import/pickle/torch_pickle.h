@@ -25,7 +25,7 @@ class TorchFile {
   /// that want to call something.
   static TorchFile open(const std::filesystem::path& path, const PickleOptions& options = {});
   /// A file inside another one. Tensors keep `owner`; with a null one their bytes are copied.
-  TorchFile(std::span<const std::byte> bytes, std::string where, std::shared_ptr<const void> owner,
+  TorchFile(std::span<const std::byte> bytes, const std::string& where, std::shared_ptr<const void> owner,
             const PickleOptions& options = {});
   ~TorchFile();
   TorchFile(TorchFile&&) noexcept;

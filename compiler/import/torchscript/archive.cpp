@@ -238,7 +238,7 @@ const DebugInfo& Archive::debug_info(const Source& source) const {
     try {
       *slot = DebugInfo(read_pickle(name).root());
     } catch (const Error&) {
-      // The lines of code/ serve as well.
+      // refused: the lines of code/ serve as well
     }
     break;
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "compiler/import/torchscript/builtins.h"
 
@@ -206,7 +207,7 @@ Result contains(Call& call) {
   };
   if (const auto* dict = call[0].get<DictPtr>())
     return search((*dict)->items, [](const auto& item) -> const Val& { return item.first; });
-  if (const Vals* items = call[0].items()) return search(*items, [](const Val& item) -> const Val& { return item; });
+  if (const Vals* items = call[0].items()) return search(*items, std::identity());
   const auto *text = call[0].get<std::string>(), *part = call[1].get<std::string>();
   if (text != nullptr && part != nullptr) call.evaluator.charge(1 + text->size() * part->size() / 256);
   if (text != nullptr && part != nullptr) return text->find(*part) != std::string::npos;

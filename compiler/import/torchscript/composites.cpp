@@ -10,7 +10,9 @@ namespace {
 
 using Composite = std::optional<Val> (*)(Evaluator&, const Vals& args, const Keywords& keywords);
 
-Val op(Evaluator& evaluator, std::string_view name, Vals args) { return call_operator(evaluator, name, args, {}); }
+Val op(Evaluator& evaluator, std::string_view name, const Vals& args) {
+  return call_operator(evaluator, name, args, {});
+}
 
 // What traced models write for every convolution; the flags at its end choose among PyTorch's own kernels.
 std::optional<Val> convolution(Evaluator& evaluator, const Vals& args, const Keywords&) {

@@ -41,7 +41,9 @@ DebugInfo::DebugInfo(const PickleValue& root) {
     if (range.items.size() != 3 || !is_sequence(*range.items[0]) || range.items[0]->items.size() != 3) continue;
     const PickleValue& source = *range.items[0];
     const PickleValue* list = list_of(*source.items[0]);
-    if (list == nullptr || (texts += list->items.size()) > kMaxTexts) continue;
+    if (list == nullptr) continue;
+    texts += list->items.size();
+    if (texts > kMaxTexts) continue;
     rows_.push_back(
         {row->items[0]->integer, source.items[1]->integer, source.items[2]->integer, range.items[1]->integer});
     auto& indices = texts_.emplace_back();

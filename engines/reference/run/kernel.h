@@ -49,7 +49,7 @@ class Call {
   /// Throws InvalidArgument with the operator's name.
   [[noreturn]] void fail(std::string message) const;
   /// Throws Unsupported, naming the operator.
-  [[noreturn]] void unsupported(std::string what) const;
+  [[noreturn]] void unsupported(const std::string& what) const;
   void require(bool condition, std::string_view message) const {
     if (!condition) fail(std::string(message));
   }

@@ -152,7 +152,7 @@ void Call::fail(std::string message) const {
   throw InvalidArgument(std::move(message), std::string(op_name(call_.op)));
 }
 
-void Call::unsupported(std::string what) const {
+void Call::unsupported(const std::string& what) const {
   throw Unsupported("the reference engine has no kernel for " + what, std::string(op_name(call_.op)));
 }
 

@@ -36,7 +36,7 @@ void transpose_matrices(const Call& call) {
 }
 
 void transpose(const Call& call) {
-  Tensor t = call.self();
+  const Tensor& t = call.self();
   const bool axes = call.has("axis0");
   const std::size_t rank = t.shape().size();
   const std::size_t a = call.dim(axes ? "axis0" : "dim0", rank), b = call.dim(axes ? "axis1" : "dim1", rank);
@@ -149,7 +149,7 @@ void unfold(const Call& call) {
 }
 
 void flip(const Call& call) {
-  Tensor from = call.self();
+  const Tensor& from = call.self();
   Shape strides = from.strides();
   std::int64_t start = 0;
   if (from.numel() == 0) return;
