@@ -345,7 +345,9 @@ TEST(ControlSteps, AreProfiledAndTheirBlocksShown) {
   std::vector<std::size_t> blocks;
   instance.run_blocks(control_inputs(4, false), [&](std::size_t block, std::vector<Tensor> outputs) {
     blocks.push_back(block);
-    if (block == 3) EXPECT_EQ(outputs.at(0).as<float>()[3], -32);
+    if (block == 3) {
+      EXPECT_EQ(outputs.at(0).as<float>()[3], -32);
+    }
   });
   EXPECT_THAT(blocks, ElementsAre(0, 1, 3));
 }
