@@ -7,6 +7,7 @@ tests/torch/requirements.txt and tests/models/requirements.txt name, and the bui
 
 import json
 import pathlib
+import re
 import sys
 import tempfile
 import warnings
@@ -45,7 +46,9 @@ def try_to_measure(name):
         try:
             return measure(name, pathlib.Path(folder))
         except Exception as problem:  # noqa: BLE001  whatever it is, it is what the table says
-            return {"problem": str(problem).strip().splitlines()[-1][:200]}
+            lines = str(problem).strip().splitlines()
+            operators = [line.strip() for line in lines if re.match(r"\s+\w+\.\S+ \(\d+ times?\)$", line)]
+            return {"problem": ("not supported: " + ", ".join(operators) if operators else lines[-1])[:200]}
 
 
 def table():
