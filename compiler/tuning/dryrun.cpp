@@ -12,10 +12,10 @@
 #include "compiler/memory/arena.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/passes/evaluate.h"
-#include "compiler/passes/functionalise.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/tuning/build.h"
+#include "compiler/tuning/lowering.h"
 
 namespace aitune {
 namespace {
@@ -144,14 +144,8 @@ DryrunReport dry_run(const Graph& imported, std::span<const std::vector<Tensor>>
   DryrunReport report;
   report.settings = settings.to_json();
   progress.stage("lower");
-  LowerOptions lowering;
-  lowering.evaluator = reference_evaluator();
-  lowering.warn = [&](std::string_view message) {
-    progress.warn(message);
-    report.warnings.emplace_back(message);
-  };
-  Graph lowered = imported.clone();
-  functionalise(lowered, PassContext{lowering});
+  const LowerOptions lowering = lower_options(progress, report.warnings);
+  Graph lowered = functional_program(imported, lowering);
   lower(lowered, lowering);
 
   BuildOptions options;

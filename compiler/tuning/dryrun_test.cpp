@@ -103,5 +103,24 @@ TEST(Dryrun, BranchesAreBlocksOfTheirOwn) {
   EXPECT_EQ(report.blocks.back().engine, "control");
 }
 
+TEST(Dryrun, LoopsAreJudgedAsInTuning) {
+  Progress silent;
+  const std::vector<std::vector<Tensor>> samples = {
+      {Tensor::scalar(DType::f32, 1.0F), Tensor::scalar(DType::i64, std::int64_t{0})}};
+  const Graph endless = parse_graph(R"(graph(%x: f32[], %n: i64[]) {
+    %y = higher_order.while_loop([%x], [%n])
+    region(%x: f32[], %n: i64[]) {
+      %go = aten.gt.Scalar(%n, 1)
+      return %go
+    }
+    region(%x: f32[], %n: i64[]) {
+      %h = aten.mul.Scalar(%x, 0.5)
+      return %h
+    }
+    return %y
+  })");
+  EXPECT_THROW(dry_run(endless, samples, CompilationSettings(), silent, {}), Unsupported);
+}
+
 }  // namespace
 }  // namespace aitune

@@ -11,14 +11,13 @@
 #include "base/error.h"
 #include "compiler/graph/regions.h"
 #include "compiler/ops/schema.h"
-#include "compiler/passes/bound_loops.h"
 #include "compiler/passes/evaluate.h"
-#include "compiler/passes/functionalise.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/passes/rewrite.h"
 #include "compiler/tuning/build.h"
 #include "compiler/tuning/candidate.h"
+#include "compiler/tuning/lowering.h"
 #include "compiler/tuning/mixed_tuning.h"
 #include "compiler/tuning/special_plans.h"
 #include "compiler/tuning/timing_cache.h"
@@ -322,18 +321,10 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   report.samples = samples.size();
 
   progress.stage("lower");
-  LowerOptions lower_options;
-  lower_options.evaluator = reference_evaluator();
-  lower_options.warn = [&](std::string_view message) {
-    progress.warn(message);
-    report.warnings.emplace_back(message);
-  };
-  // The interpreter writes to no tensor, so it gets the program with its writes made values.
-  Graph program = imported.clone();
-  functionalise(program, PassContext{lower_options});
-  bound_loops(program, PassContext{lower_options});
+  const LowerOptions lowering = lower_options(progress, report.warnings);
+  const Graph program = functional_program(imported, lowering);
   Graph lowered = program.clone();
-  lower(lowered, lower_options);
+  lower(lowered, lowering);
 
   progress.stage("record");
   BuildOptions options;
@@ -359,7 +350,7 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   Tuning tuning(lowered, options, tuned.samples, report);
   tuning.try_precisions(precisions_to_try(settings, host_cpu(), progress, report.warnings));
   auto best = tuning.take_best();
-  if (best) tuned.specials = tune_special_plans(program, lower_options, *best, shapes, tuned.samples, report);
+  if (best) tuned.specials = tune_special_plans(program, lowering, *best, shapes, tuned.samples, report);
   if (use_cache) {
     try {
       timings.save(cache_path);

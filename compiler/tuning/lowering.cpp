@@ -1,0 +1,26 @@
+#include "compiler/tuning/lowering.h"
+
+#include "compiler/passes/bound_loops.h"
+#include "compiler/passes/evaluate.h"
+#include "compiler/passes/functionalise.h"
+
+namespace aitune {
+
+LowerOptions lower_options(Progress& progress, std::vector<std::string>& warnings) {
+  LowerOptions options;
+  options.evaluator = reference_evaluator();
+  options.warn = [&progress, &warnings](std::string_view message) {
+    progress.warn(message);
+    warnings.emplace_back(message);
+  };
+  return options;
+}
+
+Graph functional_program(const Graph& imported, const LowerOptions& options) {
+  Graph program = imported.clone();
+  functionalise(program, PassContext{options});
+  bound_loops(program, PassContext{options});
+  return program;
+}
+
+}  // namespace aitune

@@ -1,0 +1,20 @@
+#pragma once
+// The way from an imported program to what is built, for tuning and dry runs alike.
+
+#include <string>
+#include <vector>
+
+#include "compiler/graph/graph.h"
+#include "compiler/passes/pass.h"
+#include "compiler/tuning/progress.h"
+
+namespace aitune {
+
+/// Constants fold by the reference engine; warnings are shown and added to `warnings`. Refers to both arguments.
+LowerOptions lower_options(Progress& progress, std::vector<std::string>& warnings);
+
+/// The program as the interpreter runs it and lowering starts from it: writes are values, loops have ends. Throws what
+/// functionalise and bound_loops refuse.
+Graph functional_program(const Graph& imported, const LowerOptions& options);
+
+}  // namespace aitune
