@@ -132,12 +132,12 @@ void verify_entries(const ZipReader& archive) {
 
 void prefault(std::span<const std::byte> bytes) noexcept {
   constexpr std::uintptr_t page = 4096;
-  const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
-  const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size());
+  const std::size_t before = reinterpret_cast<std::uintptr_t>(bytes.data()) % page;
+  auto* const begin = const_cast<std::byte*>(bytes.data()) - before;  // madvise takes whole pages, and writes nothing
 #ifdef MADV_POPULATE_READ
-  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ);
+  madvise(begin, before + bytes.size(), MADV_POPULATE_READ);
 #else
-  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+  madvise(begin, before + bytes.size(), MADV_WILLNEED);
 #endif
 }
 

@@ -19,7 +19,7 @@ void InstancePool::give_back(std::unique_ptr<Slot> slot) noexcept {
     const std::lock_guard lock(mutex_);
     idle_.push_back(std::move(slot));
   } catch (const std::exception&) {
-    // No memory to remember it: the slot is freed, and a later caller makes another.
+    // Memory to remember it is refused: the slot is freed, and a later caller makes another.
   }
 }
 

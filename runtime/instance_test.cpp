@@ -174,10 +174,11 @@ TEST(Instance, ShowsTheOutputsOfBlocks) {
   ASSERT_EQ(first.size(), 1u);
   for (int i = 0; i < 12; ++i) EXPECT_EQ(first[0].as<float>()[i], 2 * x.as<float>()[i]);
   std::vector<std::size_t> seen;
-  const auto outputs = instance.run_blocks(std::span(&x, 1), [&](std::size_t block, std::vector<Tensor> tensors) {
-    seen.push_back(block);
-    EXPECT_EQ(tensors.size(), 1u);
-  });
+  const auto outputs =
+      instance.run_blocks(std::span(&x, 1), [&](std::size_t block, const std::vector<Tensor>& tensors) {
+        seen.push_back(block);
+        EXPECT_EQ(tensors.size(), 1u);
+      });
   EXPECT_THAT(seen, ElementsAre(0, 1));
   expect_kernel_plan_result(x, outputs[0]);
   EXPECT_THROW(instance.run_until_block(std::span(&x, 1), 2), InvalidArgument);

@@ -76,26 +76,73 @@ Cold first_answer(const BenchOptions& options) {
   return cold;
 }
 
-void print_steps(Model& model, const std::vector<Tensor>& inputs) {
+/// What one step of the plan takes.
+struct StepRow {
+  std::size_t step;
+  double microseconds;  ///< the fastest of some runs
+  std::string name, engine, nodes;
+};
+
+std::string nodes_of(const Plan& plan, const PlanStep& step) {
+  std::string nodes;
+  for (const auto s : step.sources) {
+    const auto& source = plan.sources[s];
+    nodes += (nodes.empty() ? "" : " + ") + source.op.substr(source.op.find('.') + 1) +
+             (source.module.empty() ? "" : "@" + source.module);
+  }
+  return nodes;
+}
+
+/// Steps that ran, in order. Branches and loops are left out: their steps are here.
+std::vector<StepRow> time_steps(Model& model, const std::vector<Tensor>& inputs) {
   const Plan& plan = model.program_for(inputs).plan();
-  std::vector<double> best(plan.steps.size(), 1e30);
-  for (int round = 0; round < 15; ++round)
+  constexpr int kRounds = 15;
+  constexpr double kNever = 1e30;
+  std::vector<double> best(plan.steps.size(), kNever);
+  for (int round = 0; round < kRounds; ++round)
     for (const auto& time : model.instance().profile(inputs))
       best[time.step] = std::min(best[time.step], std::chrono::duration<double, std::micro>(time.elapsed).count());
-  double total = 0;
-  for (const double t : best) total += t < 1e29 ? t : 0;
+  std::vector<StepRow> rows;
   for (std::size_t i = 0; i < best.size(); ++i) {
-    if (best[i] > 1e29) continue;
     const PlanStep& step = plan.steps[i];
-    std::string modules;
-    for (const auto s : step.sources) {
-      const auto& source = plan.sources[s];
-      modules += (modules.empty() ? "" : " + ") + source.op.substr(source.op.find('.') + 1) +
-                 (source.module.empty() ? "" : "@" + source.module);
-    }
-    fmt::print("{:4} {:9.1f} us {:5.1f}%  {}  {}\n", i, best[i], 100 * best[i] / total, step.name.substr(0, 64),
-               modules.substr(0, 120));
+    if (best[i] < kNever && !is_control(step.kind))
+      rows.push_back({i, best[i], step.name, plan.blocks[step.block].engine, nodes_of(plan, step)});
   }
+  return rows;
+}
+
+double total_of(const std::vector<StepRow>& rows) {
+  double total = 0;
+  for (const StepRow& row : rows) total += row.microseconds;
+  return total;
+}
+
+/// Share of the time that is not spent on the reference engine.
+double compiled_share(const std::vector<StepRow>& rows) {
+  double compiled = 0;
+  for (const StepRow& row : rows)
+    if (row.engine != "reference") compiled += row.microseconds;
+  const double total = total_of(rows);
+  return total > 0 ? compiled / total : 1;
+}
+
+void print_steps(const std::vector<StepRow>& rows) {
+  const double total = total_of(rows);
+  for (const StepRow& row : rows)
+    fmt::print("{:4} {:9.1f} us {:5.1f}%  {:9} {}  {}\n", row.step, row.microseconds, 100 * row.microseconds / total,
+               row.engine, row.name.substr(0, 64), row.nodes.substr(0, 120));
+  fmt::print("{:.1f} % of the time is spent in compiled blocks\n", 100 * compiled_share(rows));
+}
+
+nlohmann::ordered_json steps_json(const std::vector<StepRow>& rows) {
+  auto list = nlohmann::ordered_json::array();
+  for (const StepRow& row : rows)
+    list.push_back({{"step", row.step},
+                    {"us", row.microseconds},
+                    {"engine", row.engine},
+                    {"name", row.name},
+                    {"nodes", row.nodes}});
+  return list;
 }
 
 void bench(const BenchOptions& options, const Common& common) {
@@ -145,7 +192,13 @@ void bench(const BenchOptions& options, const Common& common) {
     json["cold_peak_mb"] = peak;
     json["cold_runs"] = cold_ms.size();
   }
+  std::vector<StepRow> steps;
+  if (options.steps) steps = time_steps(model, inputs);
   if (common.json) {
+    if (options.steps) {
+      json["compiled_time_share"] = compiled_share(steps);
+      json["steps"] = steps_json(steps);
+    }
     print_json(json);
     return;
   }
@@ -156,7 +209,7 @@ void bench(const BenchOptions& options, const Common& common) {
   if (!cold_ms.empty())
     fmt::print("fresh process to first answer: median {}, peak memory {:.0f} MB ({} processes)\n",
                human_time(percentile(cold_ms, 0.5)), peak, cold_ms.size());
-  if (options.steps) print_steps(model, inputs);
+  if (options.steps) print_steps(steps);
 }
 
 }  // namespace

@@ -31,6 +31,28 @@ std::string limit_text(const SymRange& range) {
   return range.max == SymRange::kNoMax ? "any" : std::to_string(range.max);
 }
 
+std::vector<std::string> nodes_of(const Plan& plan, const PlanStep& step) {
+  std::vector<std::string> nodes;
+  for (const auto i : step.sources)
+    nodes.push_back(plan.sources[i].node + (plan.sources[i].module.empty() ? "" : "@" + plan.sources[i].module));
+  return nodes;
+}
+
+/// What the manifest's row does not say of a plan.
+void add_plan(const ZipReader& zip, const ManifestPlan& row, bool steps, nlohmann::ordered_json& json) {
+  const auto loaded = read_plan(zip.bytes(zip.at(row.entry)), row.entry);
+  const Plan& plan = loaded.plan;
+  json["code_bytes"] = loaded.code.size();
+  json["constant_bytes"] = loaded.constants.size();
+  json["step_count"] = plan.steps.size();
+  json["blocks"] = nlohmann::ordered_json::array();
+  for (const auto& block : plan.blocks) json["blocks"].push_back({{"engine", block.engine}, {"why", block.why}});
+  if (!steps) return;
+  json["steps"] = nlohmann::ordered_json::array();
+  for (const auto& step : plan.steps)
+    json["steps"].push_back({{"name", step.name}, {"block", step.block}, {"nodes", nodes_of(plan, step)}});
+}
+
 void print_plan(const ZipReader& zip, const ManifestPlan& row, std::size_t special_plans, bool steps) {
   const auto loaded = read_plan(zip.bytes(zip.at(row.entry)), row.entry);
   const Plan& plan = loaded.plan;
@@ -52,12 +74,8 @@ void print_plan(const ZipReader& zip, const ManifestPlan& row, std::size_t speci
     fmt::print("  block {}: {}{}\n", b, plan.blocks[b].engine,
                plan.blocks[b].why.empty() ? "" : " (" + plan.blocks[b].why + ")");
   if (!steps) return;
-  for (std::size_t s = 0; s < plan.steps.size(); ++s) {
-    std::vector<std::string> nodes;
-    for (const auto i : plan.steps[s].sources)
-      nodes.push_back(plan.sources[i].node + (plan.sources[i].module.empty() ? "" : "@" + plan.sources[i].module));
-    fmt::print("  {:4} {} <- {}\n", s, plan.steps[s].name, fmt::join(nodes, ", "));
-  }
+  for (std::size_t s = 0; s < plan.steps.size(); ++s)
+    fmt::print("  {:4} {} <- {}\n", s, plan.steps[s].name, fmt::join(nodes_of(plan, plan.steps[s]), ", "));
 }
 
 /// Which products of the plan that was chosen are in bf16, and why the others are not.
@@ -81,6 +99,8 @@ void inspect(const InspectOptions& options, const Common& common) {
   if (common.json) {
     auto json = nlohmann::ordered_json::parse(manifest.to_json());
     json["bytes"] = zip.file_bytes().size();
+    for (std::size_t i = 0; i < manifest.plans.size(); ++i)
+      add_plan(zip, manifest.plans[i], options.steps, json["plans"][i]);
     print_json(json);
     return;
   }

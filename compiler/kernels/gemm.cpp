@@ -14,7 +14,9 @@ namespace aitune::kernels {
 namespace {
 
 void check(const GemmKernel& kernel) {
-  const auto fail = [&](std::string what) { throw InternalError("malformed matrix product: " + what, kernel.name); };
+  const auto fail = [&](std::string_view what) {
+    throw InternalError(fmt::format("malformed matrix product: {}", what), kernel.name);
+  };
   const std::size_t dims = kernel.batch.size() + kernel.m.size();
   if (kernel.m.empty() || kernel.k.empty()) fail("no m or no k dims");
   for (const std::int64_t k : kernel.k) {

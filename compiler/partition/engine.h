@@ -25,6 +25,8 @@ struct EngineOptions {
   std::set<std::string, std::less<>> f32_products;
   /// With precision bf16: what a bf16 product reads is rounded for that product alone; other readers see it in f32.
   bool exact_values = false;
+  /// No tactic that loses bits for speed, as Winograd's algorithm does.
+  bool accurate = false;
   int num_threads = 0;         ///< threads at run time; 0: all
   int optimization_level = 3;  ///< 0: choose by rule, no timing; 5: widest search
   bool onednn = true;          ///< calls of oneDNN are candidates where it is installed

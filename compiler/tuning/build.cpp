@@ -222,6 +222,7 @@ EngineOptions engine_options_of(const Graph& lowered, const BuildOptions& option
   engine_options.precision = options.precision;
   engine_options.f32_products = options.f32_products;
   engine_options.exact_values = options.exact_values;
+  engine_options.accurate = options.accurate;
   engine_options.num_threads = options.settings.num_threads;
   engine_options.optimization_level = options.settings.optimization_level;
   engine_options.onednn = options.settings.onednn;

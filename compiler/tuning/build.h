@@ -25,6 +25,7 @@ struct BuildOptions {
   DType precision = DType::f32;                     ///< f32 or bf16
   std::set<std::string, std::less<>> f32_products;  ///< as in EngineOptions
   bool exact_values = false;                        ///< as in EngineOptions
+  bool accurate = false;                            ///< as in EngineOptions
   SymValues opt_shape;                              ///< symbol values at which candidates are timed
   TimingCache* timings = nullptr;
   TimingCache* similar = nullptr;  ///< as in EngineOptions

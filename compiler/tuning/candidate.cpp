@@ -54,6 +54,7 @@ std::optional<std::string> compare(const Tensor& got, const Tensor& expected, do
 void validate(Instance& instance, std::span<const RecordedSample> samples, const Plan& plan, double bound,
               CandidateReport& report) {
   report.correct = true;
+  report.problem.clear();
   for (std::size_t s = 0; s < samples.size(); ++s) {
     const auto outputs = instance.run(samples[s].inputs);
     for (std::size_t i = 0; i < outputs.size(); ++i)
@@ -104,6 +105,10 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
   Instance* const alone[] = {candidate.instance.get()};
   report.milliseconds = time_plans(alone, samples.front().inputs).front();
   return candidate;
+}
+
+void validate_again(Candidate& candidate, std::span<const RecordedSample> samples, double bound) {
+  validate(*candidate.instance, samples, candidate.built.plan.plan, bound, candidate.report);
 }
 
 void time_in_turn(std::span<Candidate* const> candidates, std::span<const Tensor> inputs) {

@@ -29,6 +29,9 @@ struct Candidate {
 Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::string name,
                         std::span<const RecordedSample> samples, double bound);
 
+/// Compares the plan with the samples again, under another bound.
+void validate_again(Candidate& candidate, std::span<const RecordedSample> samples, double bound);
+
 /// Times the plans again, run by run in turn, so that whatever disturbs the machine disturbs all of them: figures of
 /// different moments may differ by more than the plans do.
 void time_in_turn(std::span<Candidate* const> candidates, std::span<const Tensor> inputs);

@@ -67,7 +67,7 @@ TEST(ChooseBf16, LeavesOutWhatIsSlowerOrNotFinite) {
 }
 
 /// Tries what the search proposes in a world where errors are `factor` times as large as they should be together.
-double best_gain(std::vector<ProductFacts> products, double bound, double factor, int& tries) {
+double best_gain(const std::vector<ProductFacts>& products, double bound, double factor, int& tries) {
   MixedSearch search(products, bound, 0);
   double best = 0;
   for (tries = 0; const auto kept = search.next(); ++tries) {

@@ -201,10 +201,9 @@ void save(const Module& module, const std::filesystem::path& path) {
   if (!impl.tuned)
     throw InvalidArgument("the module is not tuned", impl.name, "Call tune() before save(), and not with dryrun");
   const auto& config = impl.strategy.backend().config();
-  const auto precision = parse_dtype(impl.tuned->plan.plan.precision).value_or(DType::f32);
-  write_artifact(path, {*impl.imported, *impl.tuned, impl.name, config_json(config, impl.shapes),
-                        config.pickle_protocol, config.compile_config.portable && !impl.imported->portable.empty(),
-                        error_bound(config.compile_config, precision)});
+  write_artifact(
+      path, {*impl.imported, *impl.tuned, impl.name, config_json(config, impl.shapes), config.pickle_protocol,
+             config.compile_config.portable && !impl.imported->portable.empty(), impl.tuned->report.accepted_error});
 }
 
 void load(Module& module, const std::filesystem::path& path, bool rebuild) {

@@ -20,6 +20,7 @@ std::string TuneReport::to_json() const {
   json["baseline_ms"] = number(baseline_milliseconds);
   json["latency_ms"] = number(milliseconds);
   json["relative_error"] = number(worst_error);
+  json["accepted_error"] = number(accepted_error);
   json["seconds"] = number(seconds);
   json["samples"] = samples;
   json["nodes"] = nodes;

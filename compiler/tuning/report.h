@@ -77,7 +77,8 @@ struct TuneReport {
   double baseline_milliseconds = 0;  ///< the reference engine on the first sample
   double milliseconds = 0;           ///< the chosen plan on it
   double worst_error = 0;
-  double seconds = 0;  ///< the whole of tuning
+  double accepted_error = 0;  ///< that the chosen plan was held to
+  double seconds = 0;         ///< the whole of tuning
   std::size_t samples = 0;
   std::vector<CandidateReport> candidates;
   std::vector<std::string> fallbacks;  ///< one line each: operator, count, why

@@ -102,7 +102,7 @@ std::vector<BuiltPlan> tune_special_plans(const Graph& program, const LowerOptio
                                           std::span<const CommonShape> shapes, std::span<const RecordedSample> samples,
                                           TuneReport& report) {
   const BuildOptions& options = general.options;
-  const double bound = error_bound(options.settings, options.precision);
+  const double bound = report.accepted_error;
   std::vector<BuiltPlan> kept;
   for (const CommonShape& shape : shapes) {
     SpecialPlanReport row{.sizes = shape.sizes, .samples = shape.samples.size(), .preferred = shape.preferred};

@@ -17,6 +17,7 @@
 #include "compiler/passes/rewrite.h"
 #include "compiler/tuning/build.h"
 #include "compiler/tuning/candidate.h"
+#include "compiler/tuning/conditioning.h"
 #include "compiler/tuning/lowering.h"
 #include "compiler/tuning/mixed_tuning.h"
 #include "compiler/tuning/special_plans.h"
@@ -139,13 +140,20 @@ std::vector<RecordedSample> like_samples(Instance& f32, std::span<const Recorded
 /// Tries plans and keeps the fastest that is right.
 class Tuning {
  public:
-  Tuning(const Graph& lowered, BuildOptions options, std::span<const RecordedSample> samples, TuneReport& report)
-      : lowered_(lowered), options_(std::move(options)), samples_(samples.begin(), samples.end()), report_(report) {
+  /// `program` is what `lowered` was made of, and what the samples' outputs were computed with.
+  Tuning(const Graph& program, const Graph& lowered, BuildOptions options, std::span<const RecordedSample> samples,
+         TuneReport& report)
+      : program_(program),
+        lowered_(lowered),
+        options_(std::move(options)),
+        f32_bound_(error_bound(options_.settings, DType::f32)),
+        samples_(samples.begin(), samples.end()),
+        report_(report) {
     options_.similar = &similar_;
   }
 
   void try_precisions(std::span<const DType> precisions) {
-    Candidate f32 = try_one(DType::f32);
+    Candidate f32 = try_f32();
     std::vector<Candidate*> right;
     if (f32.report.correct)
       right.push_back(&f32);
@@ -178,12 +186,48 @@ class Tuning {
     options_.precision = precision;
     options_.target.avx512_bf16 = precision == DType::bf16;
     options_.target.amx_bf16 = precision == DType::bf16 && host_cpu().amx_bf16;
-    Candidate candidate = try_candidate(lowered_, options_, std::string(precision_name(precision)), samples_,
-                                        error_bound(options_.settings, precision));
+    Candidate candidate =
+        try_candidate(lowered_, options_, std::string(precision_name(precision)), samples_, bound_of(precision));
     for (const auto& w : candidate.built.warnings) warn(w);
     candidate.row = report_.candidates.size();
     report_.candidates.push_back(candidate.report);
     return candidate;
+  }
+
+  /// What loses bits for speed stays out if the samples come near the bound with it; a model that makes more of
+  /// roundings than the default bound allows is held to what it can keep.
+  Candidate try_f32() {
+    Candidate fast = try_one(DType::f32);
+    if (fast.report.worst_error <= mixed_limit(f32_bound_)) return fast;
+    Candidate best = try_accurate(std::move(fast));
+    if (best.report.correct || options_.settings.max_relative_error > 0 || best.report.worst_error > kMostNoise)
+      return best;
+    options_.progress->stage("roundings of the model");
+    const double noise = rounding_noise(program_, samples_);
+    const double bound = std::min(kMostNoise, kNoises * noise);
+    if (best.report.worst_error > bound) return best;
+    f32_bound_ = bound;
+    validate_again(best, samples_, bound);
+    report_.candidates[best.row] = best.report;
+    warn(
+        fmt::format("the model makes {:.1e} of the last bit of its inputs: no two ways to compute it in fp32 agree "
+                    "within {:.0e}, and {:.1e} is accepted",
+                    noise, error_bound(options_.settings, DType::f32), bound));
+    return best;
+  }
+
+  Candidate try_accurate(Candidate fast) {
+    options_.accurate = true;
+    Candidate accurate = try_one(DType::f32);
+    options_.accurate = false;
+    if (accurate.report.worst_error >= fast.report.worst_error) return fast;
+    warn(fmt::format("fp32 does without Winograd's algorithm: its relative error was {:.1e}, and is {:.1e} without",
+                     fast.report.worst_error, accurate.report.worst_error));
+    return accurate;
+  }
+
+  double bound_of(DType precision) const {
+    return precision == DType::f32 ? f32_bound_ : error_bound(options_.settings, precision);
   }
 
   std::optional<Candidate> try_mixture(Candidate& f32, Candidate& bf16, double bound) {
@@ -209,6 +253,7 @@ class Tuning {
     report_.chosen = from.precision;
     report_.milliseconds = from.milliseconds;
     report_.worst_error = from.worst_error;
+    report_.accepted_error = bound_of(candidate.options.precision);
     report_.bf16_share = from.bf16_share;
     report_.kept_in_fp32 = from.kept_in_fp32;
     best_ = std::move(candidate);
@@ -228,8 +273,15 @@ class Tuning {
     report_.warnings.push_back(std::move(text));
   }
 
+  /// Errors of two plans in f32 add, and production's inputs are others: so many times the noise of one rounding.
+  static constexpr double kNoises = 4;
+  /// A model that makes more of roundings than this says nothing in fp32.
+  static constexpr double kMostNoise = 1e-2;
+
+  const Graph& program_;
   const Graph& lowered_;
   BuildOptions options_;
+  double f32_bound_;
   TimingCache similar_;
   std::vector<RecordedSample> samples_;  // and, once there is a plan in f32, inputs like them
   TuneReport& report_;
@@ -347,7 +399,7 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   options.timings = &timings;
   options.progress = &progress;
 
-  Tuning tuning(lowered, options, tuned.samples, report);
+  Tuning tuning(program, lowered, options, tuned.samples, report);
   tuning.try_precisions(precisions_to_try(settings, host_cpu(), progress, report.warnings));
   auto best = tuning.take_best();
   if (best) tuned.specials = tune_special_plans(program, lowering, *best, shapes, tuned.samples, report);

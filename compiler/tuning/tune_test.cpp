@@ -1,5 +1,6 @@
 #include "compiler/tuning/tune.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -122,6 +123,41 @@ TEST(Tune, EndsWithinABoundThatBf16ThroughoutMisses) {
     EXPECT_EQ(tuned.report.chosen, "fp32");
     EXPECT_FALSE(warnings.all.empty());
   }
+}
+
+/// Each sine passes on `factor` times the error that it gets.
+Graph touchy_net(int factor) {
+  return parse_graph(fmt::format(R"(graph(%x: f32[64,64]) {{
+  %a = aten.sin.default(%x)
+  %b = aten.mul.Scalar(%a, {0})
+  %c = aten.sin.default(%b)
+  %d = aten.mul.Scalar(%c, {0})
+  %y = aten.sin.default(%d)
+  return %y
+}})",
+                                 factor));
+}
+
+TEST(Tune, AModelThatMakesMuchOfRoundingsIsHeldToWhatItCanKeep) {
+  Warnings warnings;
+  const std::vector<std::vector<Tensor>> samples = {{random_input({64, 64})}};
+  const TunedModel tuned = tune_graph(touchy_net(300), samples, settings(), warnings);
+  EXPECT_GT(tuned.report.worst_error, 1e-4);
+  EXPECT_GT(tuned.report.accepted_error, tuned.report.worst_error);
+  EXPECT_LE(tuned.report.accepted_error, 1e-2);
+  EXPECT_TRUE(tuned.report.candidates.at(0).correct);
+  ASSERT_FALSE(warnings.all.empty());
+  EXPECT_NE(warnings.all.back().find("of the last bit of its inputs"), std::string::npos) << warnings.all.back();
+
+  CompilationSettings strict = settings();
+  strict.max_relative_error = 1e-4;
+  EXPECT_THROW(tune_graph(touchy_net(300), samples, strict, warnings), ValidationError);
+}
+
+TEST(Tune, AModelThatMakesTooMuchOfRoundingsIsRefused) {
+  Warnings warnings;
+  const std::vector<std::vector<Tensor>> samples = {{random_input({64, 64})}};
+  EXPECT_THROW(tune_graph(touchy_net(5000), samples, settings(), warnings), ValidationError);
 }
 
 TEST(Tune, OperatorsThatAreKeptOffTheEngineRunOnTheReference) {

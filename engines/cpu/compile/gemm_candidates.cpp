@@ -231,7 +231,7 @@ void add_amx(const Problem& p, bool flat, std::vector<Ranked>& ranked) {
 
 }  // namespace
 
-std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget& target, int level) {
+std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget& target, int level, bool accurate) {
   const GemmKernel form = kernels::canonical(kernel);
   const Problem p = problem_of(form);
   const bool bf16 = form.b_type == DType::bf16;
@@ -283,7 +283,7 @@ std::vector<GemmTile> gemm_candidates(const GemmKernel& kernel, const CpuTarget&
   }
   double plain = ranked.front().cycles;
   for (const Ranked& r : ranked) plain = std::min(plain, r.cycles);
-  add_winograd(kernel, target.avx512 ? 16 : 8, ranked);
+  if (!accurate) add_winograd(kernel, target.avx512 ? 16 : 8, ranked);
   // Timings are taken with the weights in the caches, where Winograd's larger ones look better than they are.
   if (level < 5) std::erase_if(ranked, [&](const Ranked& r) { return r.tile.winograd != 0 && r.cycles > plain; });
   std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) { return a.cycles < b.cycles; });

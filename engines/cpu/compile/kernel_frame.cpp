@@ -83,7 +83,7 @@ KernelFrame begin_kernel(llvm::Module& module, llvm::IRBuilderBase& builder, con
 
 CountedLoop::CountedLoop(llvm::IRBuilderBase& builder, Value* first, Value* last, Value* step,
                          const std::vector<Value*>& initial, bool allow_unroll)
-    : builder_(&builder), first_(first), last_(last), step_(step), initial_(initial), allow_unroll_(allow_unroll) {
+    : builder_(&builder), last_(last), step_(step), initial_(initial), allow_unroll_(allow_unroll) {
   llvm::Function* function = builder.GetInsertBlock()->getParent();
   BasicBlock* guard = builder.GetInsertBlock();
   BasicBlock* body = BasicBlock::Create(builder.getContext(), "loop", function);

@@ -67,7 +67,7 @@ class CountedLoop {
 
  private:
   llvm::IRBuilderBase* builder_;
-  llvm::Value *first_, *last_, *step_, *index_;
+  llvm::Value *last_, *step_, *index_;
   std::vector<llvm::Value*> initial_, carried_;
   void *guard_, *body_, *exit_;  // BasicBlocks; opaque here so that this header needs no LLVM header
   bool allow_unroll_;

@@ -80,7 +80,7 @@ void lower_expand(Lowering& lowering, const Node& node) {
 /// Start of a slice in [0, size]; -1 counts from the end.
 SymInt slice_start(const Arg& arg, const SymInt& size) {
   if (arg.is_none()) return 0;
-  const SymInt start = arg.sym();
+  SymInt start = arg.sym();
   if (const auto c = start.as_constant()) {
     if (*c < 0) return max(SymInt(0), size + *c);
     if (const auto n = size.as_constant()) return std::min(*c, *n);

@@ -275,7 +275,7 @@ void add_creation_rules(RuleTable& table) {
     };
   };
   const auto integers = [](std::vector<std::size_t> args) {
-    return [args](const Node& node) {
+    return [args = std::move(args)](const Node& node) {
       for (const auto i : args)
         if (!std::holds_alternative<SymInt>(node.args[i]) || !node.args[i].sym().is_constant())
           return Support::no("its range is not made of constant integers");

@@ -14,6 +14,7 @@
 #include "base/threads.h"
 #include "compiler/kernels/gemm.h"
 #include "compiler/kernels/loop.h"
+#include "compiler/kernels/winograd.h"
 #include "compiler/tuning/progress.h"
 #include "compiler/tuning/timing_cache.h"
 #include "engines/cpu/compile/codegen.h"
@@ -136,11 +137,18 @@ kernels::GemmTile time_candidates(const LoweredBlock& block, const KernelTask& t
   return best;
 }
 
+/// Whether Winograd's algorithm would be a candidate, for vectors of any size.
+bool could_be_winograd(const kernels::GemmKernel& kernel) {
+  constexpr int kFewestLanes = 8;
+  return kernels::winograd_form(kernel, 2, kFewestLanes).has_value();
+}
+
 std::string timing_key(const KernelTask& task, const EngineOptions& options, const ThreadPool& pool) {
   std::string key = kernels::fingerprint(*task.gemm, kernels::GemmTile{}) + "|" + options.target.str() + "|" +
                     host_cpu_name() + "|threads=" + std::to_string(pool.threads()) +
                     "|level=" + std::to_string(options.optimization_level);
   for (const auto& [name, value] : options.opt_shape) key += "|" + name + "=" + std::to_string(value);
+  if (options.accurate && could_be_winograd(*task.gemm)) key += "|accurate";
   return key;
 }
 
@@ -154,6 +162,7 @@ std::string similar_key(const KernelTask& task, const EngineOptions& options, co
   EngineOptions any;
   any.optimization_level = options.optimization_level;
   any.opt_shape = options.opt_shape;
+  any.accurate = options.accurate;
   return timing_key(plain, any, pool);
 }
 
@@ -166,7 +175,7 @@ std::optional<Timing> known_choice(const std::string& key, const std::string& si
 
 kernels::GemmTile choose_tile(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
                               ThreadPool& pool) {
-  const auto candidates = gemm_candidates(*task.gemm, options.target, options.optimization_level);
+  const auto candidates = gemm_candidates(*task.gemm, options.target, options.optimization_level, options.accurate);
   if (candidates.size() == 1 || options.optimization_level == 0) return candidates.front();
   const std::string key = timing_key(task, options, pool), similar = similar_key(task, options, pool);
   if (const auto known = known_choice(key, similar, options))

@@ -30,12 +30,12 @@ void VectorLoop::emit(Value* low, Value* high, int copies, Values& carried, cons
     at = stop;
     if (group == 1) break;
   }
-  const int step = can_mask_ ? lanes_ : 1;
-  CountedLoop loop(b, at, high, number(step), carried);
-  Values inside = loop.all_carried();
-  Value* mask = can_mask_ ? tail_mask(b, b.CreateNSWSub(high, loop.index()), lanes_) : nullptr;
-  body(loop.index(), 1, step, mask, inside);
-  carried = loop.finish(inside);
+  const int rest_step = can_mask_ ? lanes_ : 1;
+  CountedLoop rest(b, at, high, number(rest_step), carried);
+  Values inside = rest.all_carried();
+  Value* mask = can_mask_ ? tail_mask(b, b.CreateNSWSub(high, rest.index()), lanes_) : nullptr;
+  body(rest.index(), 1, rest_step, mask, inside);
+  carried = rest.finish(inside);
 }
 
 void VectorLoop::emit_known(std::int64_t low, std::int64_t high, int copies, Values& carried, const Body& body) const {

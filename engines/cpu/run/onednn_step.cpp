@@ -112,7 +112,7 @@ OneDnnPtr<dnnl::PrimitiveDescObject> OneDnnKernel::describe(const OneDnnPart& p,
   lib.check(status, "describing a primitive");
   OneDnnPtr<dnnl::PrimitiveDescObject> result{desc, lib.api().primitive_desc_destroy};
   const char* implementation = "";
-  lib.check(lib.api().primitive_desc_query(desc, dnnl::Query::impl_info_str, 0, &implementation),
+  lib.check(lib.api().primitive_desc_query(desc, dnnl::Query::impl_info_str, 0, static_cast<void*>(&implementation)),
             "the name of a primitive");
   if (std::string_view(implementation).find("ref") != std::string_view::npos)
     throw Unsupported("oneDNN " + lib.version() + " has only its reference code for it", std::string(where));
@@ -135,7 +135,8 @@ OneDnnPtr<dnnl::AttrObject> OneDnnKernel::attributes(const Part& made) const {
 
 std::vector<std::int64_t> OneDnnKernel::layout_of(const dnnl::MemoryDescObject* desc) const {
   const auto ask = [&](dnnl::Query query, auto initial) {
-    library_->check(library_->api().memory_desc_query(desc, query, &initial), "describing a layout");
+    library_->check(library_->api().memory_desc_query(desc, query, static_cast<void*>(&initial)),
+                    "describing a layout");
     return initial;
   };
   if (ask(dnnl::Query::format_kind, 0) != static_cast<int>(dnnl::FormatKind::blocked))

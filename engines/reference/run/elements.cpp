@@ -196,16 +196,23 @@ void Result<C>::commit() {
   if (!owned_.empty()) store<C>(out_.dtype(), out_.data(), 1, out_.numel(), owned_.data());
 }
 
-#define AITUNE_INSTANTIATE(C)                                                      \
-  template void load<C>(DType, const std::byte*, std::int64_t, std::int64_t, C*);  \
-  template void store<C>(DType, std::byte*, std::int64_t, std::int64_t, const C*); \
-  template Strided<C> strided<C>(const Tensor&);                                   \
-  template class Contiguous<C>;                                                    \
-  template class Result<C>;
-AITUNE_INSTANTIATE(float)
-AITUNE_INSTANTIATE(double)
-AITUNE_INSTANTIATE(std::int64_t)
-#undef AITUNE_INSTANTIATE
+template void load<float>(DType, const std::byte*, std::int64_t, std::int64_t, float*);
+template void store<float>(DType, std::byte*, std::int64_t, std::int64_t, const float*);
+template Strided<float> strided<float>(const Tensor&);
+template class Contiguous<float>;
+template class Result<float>;
+
+template void load<double>(DType, const std::byte*, std::int64_t, std::int64_t, double*);
+template void store<double>(DType, std::byte*, std::int64_t, std::int64_t, const double*);
+template Strided<double> strided<double>(const Tensor&);
+template class Contiguous<double>;
+template class Result<double>;
+
+template void load<std::int64_t>(DType, const std::byte*, std::int64_t, std::int64_t, std::int64_t*);
+template void store<std::int64_t>(DType, std::byte*, std::int64_t, std::int64_t, const std::int64_t*);
+template Strided<std::int64_t> strided<std::int64_t>(const Tensor&);
+template class Contiguous<std::int64_t>;
+template class Result<std::int64_t>;
 
 void Walk::merge() {
   std::size_t kept = 0;
