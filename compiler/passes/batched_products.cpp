@@ -9,8 +9,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
-
 /// The tensor [batch..., m, n] behind a view [product of batch, m, n] of it; nullptr where the value is no such view.
 Value* unmerged(const Value* value) {
   const Node* view = producer_if(value, "aten.view.default");

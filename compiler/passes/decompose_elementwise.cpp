@@ -9,8 +9,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
-
 /// One operator under another name with the same arguments.
 template <const char* Op>
 Replacement renamed(Inserter& insert, Node& node) {

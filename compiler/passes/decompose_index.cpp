@@ -9,8 +9,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i = 0) { return node.args.at(i).value(); }
-
 /// A write at one position is a write of a slice of one.
 Replacement select_scatter(Inserter& insert, Node& node) {
   const SymShape& shape = node.output()->type.shape;

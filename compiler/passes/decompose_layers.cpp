@@ -8,9 +8,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
-std::size_t rank(const Value* value) { return value->type.shape.size(); }
-
 /// Normalisation runs in f32 for the short floating types.
 DType compute_type(DType dtype) { return dtype == DType::f16 || dtype == DType::bf16 ? DType::f32 : dtype; }
 

@@ -10,9 +10,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
-std::size_t rank(const Value* value) { return value->type.shape.size(); }
-
 /// Batched product of [batch..., m, k] and [batch..., k, n], whose batch dimensions broadcast to those of `result`.
 Value* batched_product(Inserter& insert, Value* a, Value* b, const SymShape& result) {
   const SymShape batch(result.begin(), result.end() - 2);

@@ -12,7 +12,7 @@ namespace {
 using Dims = std::vector<std::int64_t>;
 
 Value* self(const Node& node) { return node.args.at(0).value(); }
-std::int64_t rank(const Value* value) { return static_cast<std::int64_t>(value->type.shape.size()); }
+std::int64_t signed_rank(const Value* value) { return static_cast<std::int64_t>(value->type.shape.size()); }
 
 std::int64_t dim_argument(const Node& node, std::string_view name = "dim") {
   return wrap_dim(argument(node, name).integer(), self(node)->type.shape.size());
@@ -45,7 +45,7 @@ Replacement normalise_expand(Inserter& insert, Node& node) {
 }
 
 Replacement transpose(Inserter& insert, Node& node) {
-  Dims dims = identity_dims(rank(self(node)));
+  Dims dims = identity_dims(signed_rank(self(node)));
   if (dims.empty()) return {{self(node)}};
   const auto a = static_cast<std::size_t>(wrap_dim(node.args.at(1).integer(), dims.size()));
   const auto b = static_cast<std::size_t>(wrap_dim(node.args.at(2).integer(), dims.size()));
@@ -54,14 +54,14 @@ Replacement transpose(Inserter& insert, Node& node) {
 }
 
 Replacement reverse_dims(Inserter& insert, Node& node) {
-  Dims dims = identity_dims(rank(self(node)));
+  Dims dims = identity_dims(signed_rank(self(node)));
   std::reverse(dims.begin(), dims.end());
   return {{insert.permute(self(node), dims)}};
 }
 
 /// A 0-dim tensor stays.
 Replacement transpose_matrices(Inserter& insert, Node& node) {
-  Dims dims = identity_dims(rank(self(node)));
+  Dims dims = identity_dims(signed_rank(self(node)));
   if (dims.size() >= 2) std::swap(dims[dims.size() - 1], dims[dims.size() - 2]);
   return {{insert.permute(self(node), dims)}};
 }
@@ -70,7 +70,7 @@ Replacement normalise_permute(Inserter& insert, Node& node) {
   const Dims given = node.args.at(1).int_list();
   Dims dims = given;
   for (auto& dim : dims) dim = wrap_dim(dim, dims.size());
-  if (node.op_name() == "aten.permute.default" && dims == given && dims != identity_dims(rank(self(node))))
+  if (node.op_name() == "aten.permute.default" && dims == given && dims != identity_dims(signed_rank(self(node))))
     return std::nullopt;
   return {{insert.permute(self(node), dims)}};
 }
@@ -82,7 +82,7 @@ Replacement move_dims(Inserter& insert, Node& node) {
     return dims;
   };
   const Dims source = list(node.args.at(1)), destination = list(node.args.at(2));
-  Dims dims(static_cast<std::size_t>(rank(self(node))), -1);
+  Dims dims(static_cast<std::size_t>(signed_rank(self(node))), -1);
   for (std::size_t i = 0; i < source.size(); ++i) dims.at(static_cast<std::size_t>(destination[i])) = source[i];
   std::int64_t next = 0;
   for (auto& dim : dims) {

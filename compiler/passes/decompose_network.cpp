@@ -9,9 +9,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
-std::size_t rank(const Value* value) { return value->type.shape.size(); }
-
 bool unused(const Graph& graph, const Value* value) {
   if (graph.is_output(value)) return false;
   for (const auto& node : graph.nodes()) {

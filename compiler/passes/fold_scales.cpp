@@ -9,8 +9,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
-
 /// y = x * scale + shift for each channel.
 struct Affine {
   std::vector<double> scale, shift;

@@ -8,8 +8,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
-
 bool near(double a, double b) { return std::abs(a - b) <= 1e-4 * std::abs(b); }
 
 /// value = factor * rest, where `value` is a multiplication or division by a constant; rest = value, factor = 1

@@ -9,8 +9,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
-
 /// What the decomposed form softmax(scale * q k^T + mask) v consists of.
 struct Attention {
   Value* q = nullptr;  // [batch, rows, depth] in this or another view

@@ -7,8 +7,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
-
 /// Whether `node` reduces the last dimension of its operand alone and keeps it with size 1.
 bool reduces_last(const Node& node) {
   const Arg& dims = argument(node, "dim");

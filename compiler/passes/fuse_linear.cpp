@@ -8,8 +8,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
-
 /// A weight, or a permuted weight (which folds to one).
 bool is_constant_matrix(const Value* value) {
   if (value->type.shape.size() != 2) return false;

@@ -13,6 +13,10 @@
 
 namespace aitune {
 
+/// The value that a node's positional argument is. Throws InternalError where it is none.
+inline Value* operand(const Node& node, std::size_t i = 0) { return node.args.at(i).value(); }
+inline std::size_t rank(const Value* value) { return value->type.shape.size(); }
+
 /// Inserts nodes before a position. New nodes inherit the source location of the node they stand for.
 class Inserter {
  public:

@@ -4,8 +4,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
-
 /// The single element of a weight as an argument of x's dtype, where it stands for a Scalar without changing types.
 std::optional<Arg> scalar_for(const Value* x, const Value* weight) {
   if (x->type.dtype != weight->type.dtype || weight->type.shape.size() > x->type.shape.size()) return std::nullopt;

@@ -9,8 +9,6 @@
 namespace aitune {
 namespace {
 
-Value* operand(const Node& node, std::size_t i) { return node.args.at(i).value(); }
-
 /// A transposed convolution along each of its spatial dims: out[o] = sum over i of x[i] w[o + padding - i stride]. With
 /// t = o + padding = q stride + r, the place r between inputs is an output channel of a convolution with `taps` taps:
 /// full[q, r] = sum over j of x[q - j] w[r + j stride].
