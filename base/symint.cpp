@@ -35,6 +35,20 @@ std::int64_t apply(AtomKind kind, std::int64_t a, std::int64_t b) {
   throw InternalError("a symbol has no operation", "SymInt");
 }
 
+void collect(const SymInt& s, std::vector<std::string>& names) {
+  for (const Term& term : s.terms())
+    for (const AtomPtr& atom : term.atoms) {
+      if (atom->kind != AtomKind::symbol) {
+        collect(atom->lhs, names);
+        collect(atom->rhs, names);
+      } else if (std::find(names.begin(), names.end(), atom->name) == names.end()) {
+        names.push_back(atom->name);
+      }
+    }
+}
+
+}  // namespace
+
 SymInt apply(AtomKind kind, const SymInt& a, const SymInt& b) {
   switch (kind) {
     case AtomKind::floordiv:
@@ -51,19 +65,9 @@ SymInt apply(AtomKind kind, const SymInt& a, const SymInt& b) {
   throw InternalError("a symbol has no operation", "SymInt");
 }
 
-void collect(const SymInt& s, std::vector<std::string>& names) {
-  for (const Term& term : s.terms())
-    for (const AtomPtr& atom : term.atoms) {
-      if (atom->kind != AtomKind::symbol) {
-        collect(atom->lhs, names);
-        collect(atom->rhs, names);
-      } else if (std::find(names.begin(), names.end(), atom->name) == names.end()) {
-        names.push_back(atom->name);
-      }
-    }
+SymInt to_size(const SymInt::Atom& atom) {
+  return atom.kind == AtomKind::symbol ? SymInt::symbol(atom.name) : apply(atom.kind, atom.lhs, atom.rhs);
 }
-
-}  // namespace
 
 std::int64_t checked_add(std::int64_t a, std::int64_t b) {
   std::int64_t r = 0;

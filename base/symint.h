@@ -89,6 +89,10 @@ struct SymInt::Atom {
   std::size_t depth = 0, size = 1;  // of the operations below, so that growth can be limited
 };
 
+/// The operation of an atom on two sizes. Throws InternalError for a symbol, which has none.
+SymInt apply(SymInt::AtomKind kind, const SymInt& lhs, const SymInt& rhs);
+SymInt to_size(const SymInt::Atom& atom);
+
 using SymShape = std::vector<SymInt>;
 /// "[s0,3,224,224]"
 std::string to_string(const SymShape& shape);

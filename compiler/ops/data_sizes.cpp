@@ -105,7 +105,7 @@ class Bounder {
       const bool grows = term.coefficient > 0;
       for (const auto& atom : term.atoms) {
         // Sizes are products of what is never negative: each factor at its most, or, with a minus in front, its least.
-        const SymInt whole = of(*atom);
+        const SymInt whole = to_size(*atom);
         if (!depends(whole)) {
           factor *= whole;
         } else if (grows) {
@@ -128,22 +128,6 @@ class Bounder {
     throw Unsupported(
         fmt::format("the memory for {} cannot be planned: it depends on data in a way that has no bound", size.str()),
         "sizes that data decide", "Limit the size in the model: torch._check(size <= LIMIT)");
-  }
-
-  static SymInt of(const SymInt::Atom& atom) {
-    switch (atom.kind) {
-      case SymInt::AtomKind::symbol:
-        return SymInt::symbol(atom.name);
-      case SymInt::AtomKind::floordiv:
-        return floordiv(atom.lhs, atom.rhs);
-      case SymInt::AtomKind::mod:
-        return mod(atom.lhs, atom.rhs);
-      case SymInt::AtomKind::min:
-        return min(atom.lhs, atom.rhs);
-      case SymInt::AtomKind::max:
-        return max(atom.lhs, atom.rhs);
-    }
-    return 0;
   }
 
   bool depends(const SymInt& size) const {
@@ -170,7 +154,7 @@ class Bounder {
       case SymInt::AtomKind::max:
         return max(upper(atom.lhs, depth), upper(atom.rhs, depth));
     }
-    fail(of(atom));
+    fail(to_size(atom));
   }
 
   SymInt upper_of_symbol(const std::string& name, int depth) const {

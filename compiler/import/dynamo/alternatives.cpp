@@ -27,7 +27,7 @@ Value* tensor(const NamedArgs& args, std::string_view name) {
 
 /// The same arguments under other names; those that only say where a result lies are left out.
 Convert renamed(std::string_view op, std::vector<Rename> renames = {}) {
-  return [op, renames](const NamedArgs& args, Graph&) {
+  return [op, renames = std::move(renames)](const NamedArgs& args, Graph&) {
     Alternative call{op, {}};
     for (const auto& [name, arg] : args) {
       if (name == "device" || name == "requires_grad" || name == "non_blocking" || name == "return_debug_mask" ||

@@ -50,22 +50,6 @@ std::string atom_text(const SymInt::Atom& atom) {
   throw InternalError("a size of an unknown kind");
 }
 
-SymInt value_of(const SymInt::Atom& atom) {
-  switch (atom.kind) {
-    case SymInt::AtomKind::symbol:
-      return SymInt::symbol(atom.name);
-    case SymInt::AtomKind::floordiv:
-      return floordiv(atom.lhs, atom.rhs);
-    case SymInt::AtomKind::mod:
-      return mod(atom.lhs, atom.rhs);
-    case SymInt::AtomKind::min:
-      return min(atom.lhs, atom.rhs);
-    case SymInt::AtomKind::max:
-      return max(atom.lhs, atom.rhs);
-  }
-  throw InternalError("a size of an unknown kind");
-}
-
 // A value that the size may have: PyTorch wants one beside each formula.
 std::int64_t hint_of(const SymInt& size, const SymRanges& symbols) {
   SymValues values;
@@ -106,7 +90,7 @@ Json SizeNodes::argument(const SymInt& size) {
     Json product;
     SymInt value = 1;
     for (const auto& factor : term.atoms) {
-      const SymInt next = value_of(*factor);
+      const SymInt next = to_size(*factor);
       Json made = atom(*factor);
       value = value * next;
       product = product.is_null() ? std::move(made) : call("_operator.mul", std::move(product), std::move(made), value);
@@ -126,7 +110,7 @@ Json SizeNodes::argument(const SymInt& size) {
 }
 
 Json SizeNodes::atom(const SymInt::Atom& atom) {
-  const SymInt value = value_of(atom);
+  const SymInt value = to_size(atom);
   const auto known = made_.find(value.str());
   if (known != made_.end()) return known->second;
   Json made;

@@ -36,7 +36,7 @@ class Formulas {
     SymInt sum;
     for (const auto& term : size.terms()) {
       SymInt plain = term.coefficient;
-      for (const auto& atom : term.atoms) plain *= as_size(*atom);
+      for (const auto& atom : term.atoms) plain *= to_size(*atom);
       if (const auto found = plain == size ? std::nullopt : multiple_of_param(plain)) {
         sum += *found;
         continue;
@@ -74,28 +74,10 @@ class Formulas {
     return found;
   }
 
-  static SymInt combine(SymInt::AtomKind kind, const SymInt& lhs, const SymInt& rhs) {
-    switch (kind) {
-      case SymInt::AtomKind::floordiv:
-        return floordiv(lhs, rhs);
-      case SymInt::AtomKind::mod:
-        return mod(lhs, rhs);
-      case SymInt::AtomKind::min:
-        return min(lhs, rhs);
-      default:
-        return max(lhs, rhs);
-    }
-  }
-
-  static SymInt as_size(const SymInt::Atom& atom) {
-    if (atom.kind == SymInt::AtomKind::symbol) return SymInt::symbol(atom.name);
-    return combine(atom.kind, atom.lhs, atom.rhs);
-  }
-
   SymInt of_atom(const SymInt::Atom& atom) {
-    if (const auto found = multiple_of_param(as_size(atom))) return *found;
-    if (atom.kind != SymInt::AtomKind::symbol) return combine(atom.kind, (*this)(atom.lhs), (*this)(atom.rhs));
-    return add_param(as_size(atom));
+    if (const auto found = multiple_of_param(to_size(atom))) return *found;
+    if (atom.kind != SymInt::AtomKind::symbol) return apply(atom.kind, (*this)(atom.lhs), (*this)(atom.rhs));
+    return add_param(to_size(atom));
   }
 
   std::vector<SymInt> params_, names_;
