@@ -186,7 +186,7 @@ std::vector<std::size_t> with_own_levels(std::vector<std::size_t> levels, const 
 /// Builds the graph of one block.
 class BlockBuilder {
  public:
-  BlockBuilder(const Graph& whole, std::string name, const CompileEngine* engine) : whole_(whole) {
+  BlockBuilder(const Graph& whole, std::string name, const CompileEngine* engine) {
     block_.name = std::move(name);
     block_.engine = engine;
     block_.graph.symbols = whole.symbols;
@@ -239,7 +239,6 @@ class BlockBuilder {
     return inside_[value] = copy;
   }
 
-  const Graph& whole_;
   Block block_;
   std::unordered_map<const Value*, Value*> inside_;
 };

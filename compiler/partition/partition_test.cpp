@@ -53,7 +53,7 @@ constexpr const char* kText = R"(graph(%x: f32[s0,4]) where s0 in [1,16] {
 })";
 
 FakeEngine without(std::string op) {
-  return FakeEngine("cpu", [op](const Node& node) { return node.op_name() != op; });
+  return FakeEngine("cpu", [op = std::move(op)](const Node& node) { return node.op_name() != op; });
 }
 
 TEST(Partition, OneEngineTakesAll) {

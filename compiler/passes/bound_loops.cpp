@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -41,10 +42,9 @@ class Loop {
   /// Which inputs of the region a value of it depends on.
   static std::set<std::size_t> inputs_behind(const Graph& region, const Value* value) {
     std::unordered_set<const Value*> reached = {value};
-    for (auto it = region.nodes().rbegin(); it != region.nodes().rend(); ++it) {
-      const Node& node = **it;
-      if (std::ranges::any_of(node.outputs, [&](const Value* v) { return reached.contains(v); }))
-        for (const Value* operand : node.operands()) reached.insert(operand);
+    for (const auto& node : std::views::reverse(region.nodes())) {
+      if (std::ranges::any_of(node->outputs, [&](const Value* v) { return reached.contains(v); }))
+        for (const Value* operand : node->operands()) reached.insert(operand);
     }
     std::set<std::size_t> inputs;
     for (std::size_t i = 0; i < region.inputs.size(); ++i)

@@ -112,7 +112,7 @@ class Evaluator {
   /// A tensor, or a number as a 0-dim one of b8, i64 or f64; null for anything else.
   Value* tensor_or_number(const Val& value);
   /// A node at the end of the graph. Its regions are closed, what they read becomes operands.
-  Node* add_region_node(OpId id, Value* condition, Vals carried, std::vector<std::unique_ptr<Graph>> regions);
+  Node* add_region_node(OpId id, Value* condition, const Vals& carried, std::vector<std::unique_ptr<Graph>> regions);
 
   // Expressions (expressions.cpp).
   Val evaluate(const Expr& expr);

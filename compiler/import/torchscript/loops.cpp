@@ -49,8 +49,8 @@ class Evaluator::LoopBuilder {
   void build() {
     RegionRun body = run_body();
     while (!settle(body)) body = run_body();
-    for (std::size_t i = 0; i < leaves_.size(); ++i)
-      if (leaves_[i].carried) body.graph->outputs.push_back(leaves_[i].next);
+    for (const auto& leaf : leaves_)
+      if (leaf.carried) body.graph->outputs.push_back(leaf.next);
     RegionRun condition = evaluator_.run_region([&] {
       Graph& graph = evaluator_.graph();
       bind(graph);

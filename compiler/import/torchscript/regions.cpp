@@ -112,7 +112,7 @@ Value* Evaluator::tensor_or_number(const Val& value) {
   return nullptr;
 }
 
-Node* Evaluator::add_region_node(OpId id, Value* condition, Vals carried, Regions regions) {
+Node* Evaluator::add_region_node(OpId id, Value* condition, const Vals& carried, Regions regions) {
   ArgList values, operands;
   for (const Val& value : carried) values.emplace_back(*value.get<Value*>());
   for (const auto& region : regions)
