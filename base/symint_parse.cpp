@@ -173,7 +173,7 @@ class Parser {
     const std::size_t begin = at_;
     while (at_ < text_.size() && (name_character() || text_[at_] == '.')) ++at_;
     const std::string_view name = text_.substr(begin, at_ - begin);
-    if (name.empty()) fail("expected a number, a symbol or a parenthesis");
+    if (name.empty() || name.front() == '.') fail("expected a number, a symbol or a parenthesis");
     if (!take("(")) return {SymInt::symbol(std::string(name))};
     return name == "Symbol" ? symbol() : call(name, arguments());
   }

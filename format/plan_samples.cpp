@@ -198,7 +198,7 @@ BuiltPlan data_plan() {
 
 namespace {
 
-PlanStep reference(const Plan& plan, std::string op, std::uint32_t block, std::vector<std::uint32_t> operands,
+PlanStep reference(const Plan& plan, std::string op, std::uint32_t block, std::initializer_list<std::uint32_t> operands,
                    std::uint32_t result) {
   PlanStep step;
   step.kind = StepKind::reference;

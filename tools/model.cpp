@@ -78,7 +78,7 @@ std::vector<NamedTensors> recorded(const std::string& path, const Manifest& mani
     const auto& name = outputs ? sample.outputs : sample.inputs;
     const ZipEntry& entry = zip.at(name);
     zip.verify_crc(entry);
-    samples.push_back(read_safetensors(zip.bytes(entry), zip.owner(), path + "/" + name));
+    samples.push_back(read_safetensors(zip.bytes(entry), zip.owner(), fmt::format("{}/{}", path, name)));
   }
   return samples;
 }

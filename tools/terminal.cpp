@@ -75,7 +75,7 @@ int report(bool json, const Error& error) noexcept {
       std::puts(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     }
   } catch (const std::exception&) {
-    // No memory for the object: the line below says what there is to say.
+    // Refused the memory for the object: the line below says what there is to say.
   }
   std::fprintf(stderr, "aitune: %s\n", error.what());
   return exit_status(error.code());

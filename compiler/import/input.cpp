@@ -134,6 +134,7 @@ Shape json_shape(const Json& object, const char* key, const std::string& where) 
 }
 
 Input json_input(const std::string& name, const Json& json, const std::string& file) {
+  if (name.empty()) throw InvalidArgument("an input has an empty name", file, "Write its name or its position");
   const std::string where = fmt::format("{}: input '{}'", file, printable(name));
   if (json.is_string()) return parse_shapes(name, json.get<std::string>());
   Input input{name, {}, {}, {}};

@@ -62,7 +62,7 @@ GoldenCall read_call(const Json& j, const std::vector<Tensor>& tensors) {
   ArgList positional;
   for (const Json& a : j.at("args")) positional.push_back(read_arg(call, tensors, a));
   std::vector<std::pair<std::string, Arg>> keyword;
-  for (const auto& [name, a] : j.at("kw").items()) keyword.emplace_back(name, read_arg(call, tensors, a));
+  for (const auto& [key, a] : j.at("kw").items()) keyword.emplace_back(key, read_arg(call, tensors, a));
   call.args = bind_arguments(*call.op, std::move(positional), std::move(keyword));
   for (const Json& r : j.at("out")) call.results.push_back(tensors.at(r.get<std::size_t>()));
   return call;

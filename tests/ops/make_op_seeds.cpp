@@ -95,7 +95,7 @@ int main(int argc, char** argv) {
       write_file(folder / ("op_" + name), CallPlan().serialize(call));
       done.insert(name);
     } catch (const std::exception&) {
-      // A call that no plan can hold is no seed.
+      // Refused: a call that no plan can hold is no seed.
     }
   }
   return done.empty() ? 1 : 0;

@@ -206,8 +206,6 @@ void expect_products(const Problem& p, const Tensor& a, const Tensor& b, const T
   const std::size_t rows = extents.size();
   extents.push_back(k.n.evaluate(p.symbols));
   std::vector<std::int64_t> steps(k.k.begin(), k.k.end());
-  std::int64_t depth = 1;
-  for (const std::int64_t e : k.k) depth *= e;
   std::vector<bool> written(static_cast<std::size_t>(c.numel()), false);
   bool good = true;
   for_each_index(extents, [&](const std::vector<std::int64_t>& at) {

@@ -1,3 +1,5 @@
+#include <ranges>
+
 #include "engines/cpu/compile/kernel_harness.h"
 
 namespace aitune::cpu {
@@ -374,10 +376,10 @@ class RandomKernel {
     if (pick(2)) std::shuffle(order.begin(), order.end(), random_);
     std::vector<SymInt> result(extents_.size(), SymInt(0));
     SymInt step = pick(5) == 0 ? 2 : 1;
-    for (auto d = order.rbegin(); d != order.rend(); ++d) {
+    for (const int d : std::views::reverse(order)) {
       if (loads && pick(4) == 0) continue;
-      result[static_cast<std::size_t>(*d)] = step;
-      step = step * shown_[static_cast<std::size_t>(*d)] + SymInt(pick(4) == 0 ? 3 : 0);
+      result[static_cast<std::size_t>(d)] = step;
+      step = step * shown_[static_cast<std::size_t>(d)] + SymInt(pick(4) == 0 ? 3 : 0);
     }
     return result;
   }
