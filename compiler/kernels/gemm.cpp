@@ -80,12 +80,13 @@ void simplify_batch(GemmKernel& kernel) {
   }
 }
 
-void simplify_m(GemmKernel& kernel) {
+/// Leaves the last `kept` dims as they are.
+void simplify_m(GemmKernel& kernel, std::size_t kept = 0) {
   const std::size_t base = kernel.batch.size();
-  for (std::size_t d = kernel.m.size(); d-- > 0;) {
+  for (std::size_t d = kernel.m.size() - kept; d-- > 0;) {
     if (kernel.m.size() > 1 && kernel.m[d].is(1)) drop_dim(kernel, kernel.m, d, base + d);
   }
-  for (std::size_t d = kernel.m.size(); d-- > 1;) {
+  for (std::size_t d = kernel.m.size() - kept; d-- > 1;) {
     bool merge = true;
     for_each_stride_list(kernel, [&](std::vector<SymInt>& s) { merge = merge && even(s, base + d - 1, kernel.m[d]); });
     if (!merge) continue;
@@ -229,6 +230,14 @@ GemmKernel canonical(const GemmKernel& kernel) {
     simplify_batch(result);
     simplify_m(result);
   }
+  return result;
+}
+
+GemmKernel with_images_merged(const GemmKernel& kernel) {
+  constexpr std::size_t kImageDims = 2;
+  check(kernel);
+  GemmKernel result = kernel;
+  if (kernel.m.size() > kImageDims && !uses_index(kernel)) simplify_m(result, kImageDims);
   return result;
 }
 

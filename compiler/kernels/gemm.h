@@ -15,6 +15,10 @@ namespace aitune::kernels {
 /// m and one k dim stay. Tiles are chosen for this form; task_count, packed_b, collect_params and fingerprint apply it
 /// themselves. Throws InternalError for a malformed kernel (wrong number of strides, k < 1, unsupported dtypes).
 GemmKernel canonical(const GemmKernel& kernel);
+/// The same convolution with the dims before its rows and columns of outputs (images, frames) merged as canonical()
+/// merges them, and everything else as it was: what Winograd's algorithm is written for. Its sizes are among
+/// collect_params().
+GemmKernel with_images_merged(const GemmKernel& kernel);
 
 /// Packs a constant B for packed_b(kernel, tile). `b` has the kernel's k dims and n as shape, any strides, and dtype
 /// f32 or the kernel's b_type; elements are converted to b_type (round to nearest even) and the rest is zero. Throws

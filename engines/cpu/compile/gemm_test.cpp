@@ -325,13 +325,15 @@ Problem random_filter_problem(Rng& rng) {
   const std::int64_t images = rng.pick(1, 3), rows = rng.pick(1, 14), columns = rng.pick(1, 14);
   const std::int64_t channels = rng.pick(1, 3) * 16, n = rng.pick(1, 100);
   const std::int64_t pixel = channels + (rng.coin() ? 8 : 0);
-  k.m = {maybe_symbol(rng, p, images, "images"), rows, columns};
+  const std::int64_t frames = rng.pick(1, 3);  // as a video has them: one more dim before the rows
+  k.m = {maybe_symbol(rng, p, images, "images"), frames, rows, columns};
   k.k = {3, 3, channels};
   k.n = n;
   const std::int64_t row = (columns + 2) * pixel, image = row * (rows + 2);
-  k.a_strides = {image, row, pixel, row, pixel, 1};
-  p.a_size = images * image;
-  add_epilogue(rng, p, strides_of(rng, {images, rows, columns, n}, 1, p.c_size), rng.coin() ? DType::f32 : DType::bf16);
+  k.a_strides = {frames * image, image, row, pixel, row, pixel, 1};
+  p.a_size = images * frames * image;
+  add_epilogue(rng, p, strides_of(rng, {images, frames, rows, columns, n}, 1, p.c_size),
+               rng.coin() ? DType::f32 : DType::bf16);
   return p;
 }
 

@@ -96,15 +96,20 @@ class WinogradDriver {
  public:
   WinogradDriver(llvm::Module& module, const CpuTarget& target, const GemmKernel& kernel, const GemmTile& tile,
                  const std::string& symbol)
-      : module_(module), target_(target), kernel_(kernel), tile_(tile), symbol_(symbol), builder_(module.getContext()) {
-    const auto form = kernels::winograd_form(kernel, tile.winograd, tile.lanes);
+      : module_(module),
+        target_(target),
+        kernel_(kernels::with_images_merged(kernel)),
+        tile_(tile),
+        symbol_(symbol),
+        builder_(module.getContext()) {
+    const auto form = kernels::winograd_form(kernel_, tile.winograd, tile.lanes);
     if (!form) throw InternalError("not a convolution for Winograd's algorithm", kernel.name);
     form_ = *form;
     blocking_ = blocking_of(form_, tile);
     matrices_ = kernels::winograd_matrices(form_.outputs);
     params_ = kernels::collect_params(kernel);
     vector_ = llvm::FixedVectorType::get(builder_.getFloatTy(), static_cast<unsigned>(tile.lanes));
-    row_dim_ = static_cast<int>(kernel.m.size()) - 2;
+    row_dim_ = static_cast<int>(kernel_.m.size()) - 2;
     make_product();
   }
 
@@ -359,7 +364,7 @@ class WinogradDriver {
 
   llvm::Module& module_;
   const CpuTarget& target_;
-  const GemmKernel& kernel_;
+  GemmKernel kernel_;
   const GemmTile& tile_;
   std::string symbol_;
   llvm::IRBuilder<> builder_;
