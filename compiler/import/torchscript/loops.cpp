@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "compiler/graph/regions.h"
 #include "compiler/import/torchscript/evaluator.h"
+#include "compiler/import/torchscript/graph_scope.h"
 #include "compiler/import/torchscript/operators.h"
 #include "compiler/ops/schema.h"
 
@@ -187,6 +188,7 @@ class Evaluator::LoopBuilder {
 
   /// Looks at what a trip made of what it was given. True if what is carried is what has to be.
   bool settle(const RegionRun& body) {
+    const GraphScope inside(evaluator_, *body.graph);
     bool settled = true;
     const std::size_t known = values_.size();
     for (const auto& [slot, value] : body.slots)
@@ -194,6 +196,15 @@ class Evaluator::LoopBuilder {
         add(Carried{"", slot, slot.first->slots[slot.second].value});
         settled = false;
       }
+    // A write in a trip gives a name another tensor without an assignment.
+    for (const auto& [name, before] : evaluator_.frame().locals) {
+      const auto after = body.locals.find(name);
+      if (after == body.locals.end() || identical(before, after->second) ||
+          std::ranges::any_of(values_, [&](const Carried& c) { return !c.slot && c.name == name; }))
+        continue;
+      add(Carried{name, std::nullopt, before});
+      settled = false;
+    }
     for (std::size_t v = 0; v < known; ++v) {
       const Carried& carried = values_[v];
       const Val& after = carried.slot ? body.slots.at(*carried.slot) : body.locals.at(carried.name);
