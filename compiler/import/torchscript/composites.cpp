@@ -67,6 +67,21 @@ std::optional<Val> gru_cell(Evaluator& evaluator, const Vals& args, const Keywor
   return op(evaluator, "add", {fresh, op(evaluator, "mul", {update, op(evaluator, "sub", {args[1], fresh})})});
 }
 
+// (v, g, dim) -> v * (g / |v|), with the length of all of v (dim -1), or of each slice along a dimension.
+std::optional<Val> weight_norm(Evaluator& evaluator, const Vals& args, const Keywords&) {
+  if (args.size() < 2 || !args[0].is_tensor()) return std::nullopt;
+  const auto rank = static_cast<std::int64_t>(evaluator.tensor(args[0])->type.shape.size());
+  const auto dim = args.size() > 2 ? args[2].integer() : std::optional<std::int64_t>(0);
+  if (!dim || *dim < -1 || *dim >= std::max<std::int64_t>(rank, 1)) return std::nullopt;
+  Vals along;
+  for (std::int64_t d = 0; d < rank; ++d)
+    if (d != *dim) along.emplace_back(SymInt(d));
+  const Val norm = along.empty()
+                       ? op(evaluator, "abs", {args[0]})
+                       : op(evaluator, "linalg_vector_norm", {args[0], SymInt(2), make_list(std::move(along)), true});
+  return op(evaluator, "mul", {args[0], op(evaluator, "div", {args[1], norm})});
+}
+
 bool is_mask(const Val& value) {
   const auto* tensor = value.get<Value*>();
   return tensor != nullptr && (*tensor)->type.dtype == DType::b8;
@@ -121,6 +136,7 @@ std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, c
                                   const Keywords& keywords) {
   static const std::map<std::string_view, Composite> table = {{"_convolution", convolution},
                                                               {"_convolution_mode", convolution_by_name},
+                                                              {"_weight_norm", weight_norm},
                                                               {"full", full},
                                                               {"index", index},
                                                               {"index_put", index_put},
