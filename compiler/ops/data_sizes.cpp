@@ -266,11 +266,14 @@ void drop_unused_symbols(Graph& graph) {
     names.insert(names.end(), own.begin(), own.end());
   }
   std::set<std::string, std::less<>> used(names.begin(), names.end());
-  for (const auto& [name, bound] : graph.bounds) {
-    if (!used.contains(name)) continue;
-    std::vector<std::string> others;
-    bound.collect_symbols(others);
-    used.insert(others.begin(), others.end());
+  for (std::size_t before = 0; before != used.size();) {  // bounds of bounds, too
+    before = used.size();
+    for (const auto& [name, bound] : graph.bounds) {
+      if (!used.contains(name)) continue;
+      std::vector<std::string> others;
+      bound.collect_symbols(others);
+      used.insert(others.begin(), others.end());
+    }
   }
   std::erase_if(graph.symbols, [&](const auto& entry) { return !used.contains(entry.first); });
   std::erase_if(graph.bounds, [&](const auto& entry) { return !used.contains(entry.first); });

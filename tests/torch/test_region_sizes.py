@@ -212,6 +212,17 @@ def test_conditions_on_sizes_that_move(tmp_path):
     tune_and_check(tmp_path, tmp_path / "model.pt", model, [[rows(n, 0.0, n)] for n in (1, 9, 4, 5, 8)], tuning=2)
 
 
+class CondBySize(nn.Module):
+    def forward(self, x):
+        return torch.cond(x.shape[0] > 4, lambda x: x * 2, lambda x: x - 1, (x,))
+
+
+def test_exported_condition_on_a_size(tmp_path):
+    model = CondBySize().eval()
+    support.export(model, [rows(0, 0.0, 7)], tmp_path / "model.pt2", ({0: torch.export.Dim("rows", min=2, max=16)},))
+    tune_and_check(tmp_path, tmp_path / "model.pt2", model, [[rows(n, 0.0, n)] for n in (7, 4, 5, 16, 2)])
+
+
 class Slices(nn.Module):
     """map and scan of torch.export."""
 

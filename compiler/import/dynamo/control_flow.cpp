@@ -72,11 +72,25 @@ CallParts parts_of(const JsonView& node, bool loop) {
   return parts;
 }
 
-Value* condition_of(const JsonView& argument, const Scope& scope) {
+/// Whether the sizes of a run are as the fact says, as a tensor.
+Value* holds(Graph& graph, const SizeFact& fact) {
+  const OpInfo& full = op_info(OpId::aten_full_default);
+  const auto number = [&](const SymInt& size) {
+    return graph.add_node_inferred(full, bind_arguments(full, {ArgList{}, size}, {{"dtype", DType::i64}}))->output();
+  };
+  const OpInfo& compare = op_info(fact.equal ? OpId::aten_eq_Tensor : OpId::aten_ge_Tensor);
+  return graph.add_node_inferred(compare, {number(fact.lhs), number(fact.rhs)})->output();
+}
+
+Value* condition_of(const JsonView& argument, const Scope& scope, Graph& graph) {
   const auto [kind, value] = argument.tagged();
-  if (kind != "as_tensor")
-    argument.unsupported("a condition that sizes decide", "decide it when exporting, or write it with tensors");
-  return scope.tensor(value.at("name"));
+  if (kind == "as_tensor") return scope.tensor(value.at("name"));
+  const auto name = kind == "as_sym_bool" ? value.find("as_name") : std::nullopt;
+  const SizeFact* fact = name ? scope.fact(name->string()) : nullptr;
+  if (fact == nullptr)
+    argument.unsupported("a condition that is neither a tensor nor a comparison of sizes",
+                         "decide it when exporting, or write it with tensors");
+  return holds(graph, *fact);
 }
 
 /// `around` gets the symbols of sizes that data decide in the region: they have one meaning everywhere.
@@ -120,7 +134,7 @@ void import_control_flow(const JsonView& node, Scope& scope, Graph& graph, Probl
   if (loop)
     args = {lists[0], lists[1], None{}};
   else
-    args = {condition_of(*parts.condition, scope), lists[0]};
+    args = {condition_of(*parts.condition, scope, graph), lists[0]};
   const auto names = result_names(node);
   std::vector<TensorType> types = region_result_types(op, args, regions);
   if (names.size() != types.size())

@@ -65,7 +65,9 @@ class Evaluator::Merger {
  private:
   // A value that only one branch sets is read only where that branch has run.
   Val fill(const Val& set, bool in_second, int depth = 0) {
-    if (set.is_number() || set.is_none() || set.get<std::string>() != nullptr) return set;
+    const auto* size = set.get<SymInt>();
+    const bool known = set.is_number() && (size == nullptr || evaluator_.is_visible(*size));
+    if (known || set.is_none() || set.get<std::string>() != nullptr) return set;
     if (const Vals* items = set.items(); items != nullptr && depth < kMaxDepth) {
       Vals filled;
       for (const Val& item : *items) filled.push_back(fill(item, in_second, depth + 1));

@@ -139,6 +139,8 @@ class Evaluator {
   /// Whether the graph that grows, or one around it, is the home of every symbol in the size.
   bool is_visible(const SymInt& size) const;
   bool is_visible(const TensorType& type) const;
+  /// Whether none of the sizes has its home within the graph that grows, which is one inside of `outside`.
+  bool is_known_in(const Graph& outside, const TensorType& type) const;
   /// A tensor that shows `owner`'s memory, as it is shown by the copy.
   Value* shown_in_copy(Value* value, const Value* owner, Value* copy);
   void replace_in_names(const Value* owner, Value* copy);

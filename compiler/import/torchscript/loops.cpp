@@ -188,6 +188,7 @@ class Evaluator::LoopBuilder {
 
   /// Looks at what a trip made of what it was given. True if what is carried is what has to be.
   bool settle(const RegionRun& body) {
+    Graph& outside = evaluator_.graph();
     const GraphScope inside(evaluator_, *body.graph);
     bool settled = true;
     const std::size_t known = values_.size();
@@ -213,19 +214,21 @@ class Evaluator::LoopBuilder {
         continue;
       }
       std::size_t at = carried.first;
-      flatten(after, [&](const Val& value) { settled = settle(leaves_[at++], value, carried) && settled; });
+      flatten(after, [&](const Val& value) { settled = settle(leaves_[at++], value, carried, outside) && settled; });
     }
     return settled;
   }
 
-  bool settle(Leaf& leaf, const Val& after, const Carried& carried) {
+  bool settle(Leaf& leaf, const Val& after, const Carried& carried, Graph& outside) {
     const auto* poisoned = leaf.before.get<Unknown>();
     if (poisoned != nullptr && poisoned->value == nullptr) return true;
     if (!leaf.carried) {
       if (identical(leaf.before, after)) return true;
       Value* made = evaluator_.tensor_or_number(after);
       if (leaf.before.get<Uninitialized>() != nullptr && made != nullptr) {
-        Value* zeros = evaluator_.filler(evaluator_.graph(), made->type);
+        if (!evaluator_.is_known_in(outside, made->type))
+          return spoil(leaf, describe(carried, leaf.before, nullptr, after, made));
+        Value* zeros = evaluator_.filler(outside, made->type);
         const bool number = after.is_number() || after.get<Unknown>() != nullptr;
         leaf.before = number ? Val(Unknown{"a loop sets it", zeros}) : Val(zeros);
         leaf.carried = true;

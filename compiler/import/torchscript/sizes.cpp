@@ -91,6 +91,16 @@ void Evaluator::name_size(const OpInfo& op, const ArgList& args, std::vector<Ten
   homes_[name] = graph_;
 }
 
+bool Evaluator::is_known_in(const Graph& outside, const TensorType& type) const {
+  if (&outside == graph_) return is_visible(type);
+  std::vector<std::string> names;
+  for (const SymInt& size : type.shape) size.collect_symbols(names);
+  return is_visible(type) && std::ranges::none_of(names, [&](const std::string& name) {
+           const auto home = homes_.find(name);
+           return home != homes_.end() && home->second == graph_;
+         });
+}
+
 std::optional<SymInt> Evaluator::bound_of(const SymInt& size) const {
   std::vector<std::string> names;
   size.collect_symbols(names);
