@@ -156,6 +156,8 @@ struct PlanGuard {
   ExprId lhs = 0, rhs = 0;
   bool equal = true;
   std::string text;  ///< "s0 == s1", for the message
+  /// 0: it must hold for every run. i + 1: whenever step i is about to run, the first one of a range that needs it.
+  std::uint32_t before = 0;
 };
 
 /// The whole plan. Constants and code are segments beside the description and are mapped, never parsed.

@@ -123,8 +123,9 @@ Plan read_description(const fbs::Plan& p) {
   plan.sources = read_all<PlanSource>(p.sources(), read_source);
   plan.arena_bytes = p.arena_bytes();
   plan.num_threads = p.num_threads();
-  plan.guards = read_all<PlanGuard>(
-      p.guards(), [](const fbs::Guard& g) { return PlanGuard{g.lhs(), g.rhs(), g.equal(), text(g.text())}; });
+  plan.guards = read_all<PlanGuard>(p.guards(), [](const fbs::Guard& g) {
+    return PlanGuard{g.lhs(), g.rhs(), g.equal(), text(g.text()), g.before()};
+  });
   plan.kernels = read_all<PlanKernel>(p.kernels(), read_kernel);
   plan.shared_constants = p.shared_constants();
   return plan;

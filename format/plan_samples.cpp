@@ -289,4 +289,46 @@ BuiltPlan control_plan() {
   return built;
 }
 
+BuiltPlan region_plan() {
+  BuiltPlan built;
+  Plan& plan = built.plan;
+  plan.precision = "fp32";
+  plan.symbols = {{"s0", {1, 64}, 0, 0}, {"u0", {0, SymRange::kNoMax}, 0, 0, true, 1, 0, 0}};
+  const ExprId all = plan.add(SymInt::symbol("s0")), kept = plan.add(SymInt::symbol("u0"));
+  const ExprId zero = plan.constant(0), one = plan.constant(1);
+  plan.symbols[1].at_most = all;
+  plan.inputs = {{"x", DType::f32, {all}}, {"c", DType::b8, {}}};
+  plan.outputs = {{"y", DType::f32, {}}};
+  plan.arena_bytes = plan.add(SymInt::symbol("s0") * SymInt(128));
+  const auto x = add_view(plan, BufferSpace::input, 0, zero, DType::f32, {all});
+  const auto c = add_view(plan, BufferSpace::input, 1, zero, DType::b8, {});
+  const auto y = add_view(plan, BufferSpace::output, 0, zero, DType::f32, {});
+  const auto z = add_view(plan, BufferSpace::arena, 0, zero, DType::i64, {all, one});
+  const auto h = add_view(plan, BufferSpace::arena, 0, plan.add(SymInt::symbol("s0") * SymInt(64)), DType::f32, {all});
+  plan.views[z].shape = {kept, one};
+  plan.views[h].shape = {kept};
+  plan.views.push_back({plan.views[z].buffer, DType::i64, {kept}});
+  const auto flat = static_cast<std::uint32_t>(plan.views.size() - 1);
+  plan.blocks = {{"control", "", {y}}, {"reference", "", {}}};
+  PlanStep branch;
+  branch.kind = StepKind::branch;
+  branch.name = "if";
+  branch.buffers = {buffer_of(plan, c)};
+  branch.ranges = {3, 1};
+  plan.steps.push_back(std::move(branch));
+  plan.steps.push_back(reference(plan, "aten.nonzero.default", 1, {x}, z));
+  PlanStep take = reference(plan, "aten.index_select.default", 1, {x, flat}, h);
+  PlanArg dim;
+  dim.kind = PlanArg::Kind::integer;
+  dim.integer = zero;
+  take.args.insert(take.args.begin() + 1, dim);
+  plan.steps.push_back(std::move(take));
+  for (const auto operand : {h, x}) {
+    plan.steps.push_back(reference(plan, "aten.sum.default", 1, {operand}, y));
+    plan.steps.back().args.emplace_back();
+  }
+  plan.guards = {{all, kept, false, "s0 >= u0"}, {all, plan.constant(2), false, "s0 >= 2", 2}};
+  return built;
+}
+
 }  // namespace aitune::samples

@@ -22,6 +22,10 @@ BuiltPlan data_plan();
 /// of the reference engine inside of a loop and of a branch.
 BuiltPlan control_plan();
 
+/// y[1] = the sum of x[z], z[u0,1] = nonzero(x[s0]), if the bool c[] is true, and the sum of x otherwise; s0 in [1,64].
+/// Data decide u0 within a branch, which is for s0 of 2 and more.
+BuiltPlan region_plan();
+
 /// A view over a whole fresh buffer.
 std::uint32_t add_view(Plan& plan, BufferSpace space, std::uint32_t index, ExprId offset, DType dtype,
                        std::vector<ExprId> shape);

@@ -357,6 +357,39 @@ TEST(PlanFile, SizesThatDataDecideComeBack) {
   EXPECT_EQ(step_needs(plan, plan.steps[2], known), 1u);
 }
 
+TEST(PlanMeaning, WhatARangeFindsOutIsItsOwn) {
+  const auto spoiled = [](const std::function<void(Plan&)>& spoil) {
+    auto built = samples::region_plan();
+    spoil(built.plan);
+    return refusal(built);
+  };
+  const auto found_size = [](Plan& p) { return p.add(SymInt::symbol("u0")); };
+  EXPECT_EQ(spoiled([](Plan&) {}), "");
+  EXPECT_THAT(spoiled([&](Plan& p) {
+                p.views.push_back(p.views[p.steps[4].args[0].tensor]);
+                p.views.back().shape = {found_size(p)};
+                p.steps[4].args[0].tensor = static_cast<std::uint32_t>(p.views.size() - 1);
+              }),
+              HasSubstr("depends on a size that holds up to step 4 alone"));
+  EXPECT_THAT(spoiled([&](Plan& p) {
+                p.outputs[0].shape = {found_size(p)};
+                p.outputs[0].largest = {p.constant(1)};
+              }),
+              HasSubstr("has a size that a step finds out within a range"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.guards[1].before = 6; }), HasSubstr("a guard is checked before step 6 of 5"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.guards[0].before = 2; }), HasSubstr("found out only later"));
+  EXPECT_THAT(spoiled([](Plan& p) { p.guards[0].before = 5; }), HasSubstr("holds up to step 4 alone"));
+  EXPECT_EQ(spoiled([](Plan& p) { p.guards[0].before = 3; }), "");
+}
+
+TEST(PlanFormat, GuardsOfRangesAreKept) {
+  const auto bytes = serialize_plan(samples::region_plan());
+  const Plan plan = read_plan(bytes, "test").plan;
+  EXPECT_EQ(plan.guards[0].before, 0u);
+  EXPECT_EQ(plan.guards[1].before, 2u);
+  EXPECT_EQ(known_until(plan)[plan.symbols[1].at_most], plan.steps.size());
+}
+
 TEST(PlanMeaning, RangesOfStepsAreChecked) {
   constexpr std::size_t kLoop = 2, kBranch = 8;
   const auto spoiled = [](const std::function<void(Plan&)>& spoil) {

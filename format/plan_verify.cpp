@@ -37,6 +37,7 @@ class Verifier {
     for (const PlanSymbol& s : plan_.symbols)
       if (s.data) check_index(s.step, plan_.steps.size(), "the step of symbol " + s.name + ":");
     known_ = known_after(plan_);
+    until_ = known_until(plan_);
     constant_ = constant_values(plan_.exprs);
     check_symbols();
     for (const auto& t : plan_.inputs) {
@@ -58,6 +59,7 @@ class Verifier {
     for (const PlanGuard& guard : plan_.guards) {
       check_expr(guard.lhs, "a guard");
       check_expr(guard.rhs, "a guard");
+      check_guard(guard);
     }
     check(plan_.num_threads <= kMaxThreads, "the plan asks for {} threads", plan_.num_threads);
   }
@@ -144,10 +146,29 @@ class Verifier {
     check(known_[id] <= when, "{} depends on a size that step {} finds out only then", what, known_[id] - 1);
   }
 
+  /// The expression means something at step i.
+  void check_within(ExprId id, std::uint32_t i, std::string_view what) const {
+    check(i < until_[id], "{} depends on a size that holds up to step {} alone", what, until_[id]);
+  }
+
+  /// A guard is checked before a step, or when its sizes are known.
+  void check_guard(const PlanGuard& guard) const {
+    check(guard.before <= plan_.steps.size(), "a guard is checked before step {} of {}", guard.before,
+          plan_.steps.size());
+    const std::uint32_t known = std::max(known_[guard.lhs], known_[guard.rhs]);
+    if (guard.before != 0) check(known < guard.before, "a guard depends on a size that is found out only later");
+    const std::uint32_t when = guard.before != 0 ? guard.before - 1 : known == 0 ? 0 : known - 1;
+    if (known == 0) return;
+    check_within(guard.lhs, when, "a guard");
+    check_within(guard.rhs, when, "a guard");
+  }
+
   void check_tensor(const PlanTensor& tensor, std::string_view kind) const {
     const auto what = fmt::format("{} '{}'", kind, tensor.name);
     check_dtype(tensor.dtype, what);
     check_shape(tensor.shape, what);
+    for (const ExprId id : tensor.shape)
+      check(until_[id] == plan_.steps.size(), "{} has a size that a step finds out within a range", what);
     check_shape(tensor.largest, what);
     check(tensor.largest.empty() || tensor.largest.size() == tensor.shape.size(), "{} has two ranks", what);
     for (const ExprId id : tensor.memory_shape()) check_known(id, 0, what);
@@ -217,6 +238,8 @@ class Verifier {
     const auto now = static_cast<std::uint32_t>(i);
     const std::uint32_t needs = step_needs(plan_, s, known_);
     check(needs <= now, "{} depends on a size that step {} finds out only then", what, needs - 1);
+    const std::uint32_t until = step_until(plan_, s, until_);
+    check(now < until, "{} depends on a size that holds up to step {} alone", what, until);
     for (const auto r : s.results) {
       const std::uint32_t size = view_known(plan_.views[r], known_);
       check(size <= now + 1, "{} has a result whose size step {} finds out only then", what, size - 1);
@@ -362,10 +385,6 @@ class Verifier {
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
       while (!ends.empty() && ends.back() <= i) ends.pop_back();
       const PlanStep& s = plan_.steps[i];
-      // Whatever comes later relies on it, and steps of a range may not run.
-      const auto defined = [&](const PlanSymbol& symbol) { return symbol.data && symbol.step == i; };
-      check(ends.empty() || std::ranges::none_of(plan_.symbols, defined),
-            "step {} ({}) finds a size out within a range", i, s.name);
       if (!is_control(s.kind)) continue;
       const std::size_t room = (ends.empty() ? plan_.steps.size() : ends.back()) - i - 1;
       const std::size_t first = s.ranges[0], second = s.ranges[1];
@@ -397,6 +416,7 @@ class Verifier {
   const std::string where_;
   std::vector<std::optional<std::int64_t>> constant_;
   std::vector<std::uint32_t> known_;  // when the value of each expression is known: plan_data.h
+  std::vector<std::uint32_t> until_;  // up to which step it is
 };
 
 }  // namespace

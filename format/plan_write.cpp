@@ -113,7 +113,7 @@ Offset<fbs::Plan> write_plan(Builder& b, const Plan& plan) {
   const auto blocks = write_all(b, plan.blocks, [&](const auto& x) { return write_block(b, x); });
   const auto sources = write_all(b, plan.sources, [&](const auto& s) { return write_source(b, s); });
   const auto guards = write_all(b, plan.guards, [&](const PlanGuard& g) {
-    return fbs::CreateGuard(b, g.lhs, g.rhs, g.equal, b.CreateSharedString(g.text));
+    return fbs::CreateGuard(b, g.lhs, g.rhs, g.equal, b.CreateSharedString(g.text), g.before);
   });
   const auto kernels = write_all(b, plan.kernels, [&](const auto& k) { return write_kernel(b, k); });
   return fbs::CreatePlan(b, target, precision, symbols, exprs, inputs, outputs, buffers, views, steps, blocks, sources,

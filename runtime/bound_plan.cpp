@@ -61,7 +61,9 @@ BoundPlan::BoundPlan(const Program& program, PlanShapes shapes) : program_(progr
   slots_.reserve(slots);  // calls point into these: they must not move
   params_.reserve(params);
   steps_.reserve(plan.steps.size());
-  for (const PlanStep& step : plan.steps) prepare(step);
+  const std::vector<bool> in_ranges = steps_in_ranges();
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) prepare(plan.steps[i], in_ranges[i]);
+  attach_guards();
   // Constants are never written: read_plan lets no step write there that says what it writes, and the pages are
   // read-only for those that don't.
   point(constants_, const_cast<std::byte*>(program.constants().data()));
@@ -99,10 +101,47 @@ void BoundPlan::check_buffers() const {
   }
 }
 
-void BoundPlan::check_views() const {
+void BoundPlan::check_views() {
   const Plan& plan = program_.plan();
   for (std::uint32_t i = 0; i < plan.views.size(); ++i)
-    if (known_.empty() || view_known(plan.views[i], known_) == 0) check_view(i);
+    if (known_.empty() || view_known(plan.views[i], known_) == 0) {
+      try {
+        check_view(i);
+      } catch (const Corrupt&) {
+        misfits_.insert(i);
+      }
+    }
+}
+
+/// Whether sizes do not fit that the inputs decide. Steps of a range may be for other sizes than those at hand: then
+/// they are checked when they run, and refused if they do. Any other step is refused now.
+bool BoundPlan::is_misfit(const PlanStep& step, bool in_range) const {
+  if (misfits_.empty()) return false;
+  const auto used = [&](const auto& self, const PlanArg& arg) -> std::optional<std::uint32_t> {
+    if (arg.kind == PlanArg::Kind::tensor && misfits_.contains(arg.tensor)) return arg.tensor;
+    for (const PlanArg& item : arg.list)
+      if (const auto view = self(self, item)) return view;
+    return std::nullopt;
+  };
+  std::optional<std::uint32_t> misfit;
+  for (const std::uint32_t view : step.results)
+    if (misfits_.contains(view)) misfit = view;
+  for (const PlanArg& arg : step.args)
+    if (const auto view = used(used, arg)) misfit = view;
+  if (misfit && !in_range) check_view(*misfit);
+  return misfit.has_value();
+}
+
+/// Which steps lie in ranges of others.
+std::vector<bool> BoundPlan::steps_in_ranges() const {
+  const std::vector<PlanStep>& steps = program_.plan().steps;
+  std::vector<bool> inside(steps.size());
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    inside[i] = i < end;
+    if (is_control(steps[i].kind)) end = std::max(end, i + 1 + steps[i].ranges[0] + steps[i].ranges[1]);
+  }
+  return inside;
 }
 
 void BoundPlan::check_view(std::uint32_t index) const {
@@ -179,14 +218,23 @@ void BoundPlan::add_slot(std::uint32_t buffer) {
   slots_.push_back(nullptr);
 }
 
-void BoundPlan::prepare(const PlanStep& step) {
+void BoundPlan::prepare(const PlanStep& step, bool in_range) {
   const Plan& plan = program_.plan();
   Step bound;
   bound.kind = step.kind;
   const std::size_t first_slot = slots_.size();
   const std::size_t first_param = params_.size();
   for (const auto buffer : step.buffers) add_slot(buffer);
-  const bool is_late = !known_.empty() && step_needs(plan, step, known_) != 0;
+  bool is_late = (!known_.empty() && step_needs(plan, step, known_) != 0) || is_misfit(step, in_range);
+  const auto check_now = [&](const auto& check) {
+    if (is_late) return;
+    try {
+      check();
+    } catch (const Corrupt&) {
+      if (!in_range) throw;
+      is_late = true;
+    }
+  };
   bound.buffers = {slots_.data() + first_slot, step.buffers.size()};
   if (step.kind == StepKind::cpu_kernel) {
     bound.kernel.function = program_.code().entry(step.entry);
@@ -194,9 +242,9 @@ void BoundPlan::prepare(const PlanStep& step) {
     bound.kernel.tasks = shapes_.values[step.tasks];
     bound.kernel.serial = step.serial;
     for (const ExprId id : step.params) params_.push_back(shapes_.values[id]);
-    if (!is_late) check_kernel(step, std::span(params_).last(step.params.size()));
+    check_now([&] { check_kernel(step, std::span(params_).last(step.params.size())); });
   } else if (step.kind == StepKind::fill) {
-    if (!is_late) check_fill(step);
+    check_now([&] { check_fill(step); });
     bound.fill = {first_slot, value(step.params[0]), value(step.params[1]),
                   static_cast<std::uint32_t>(shapes_.values[step.params[2]]),
                   plan.buffers[step.buffers[0]].space == BufferSpace::arena && !step.every_run && !is_late};
@@ -227,6 +275,16 @@ void BoundPlan::prepare(const PlanStep& step) {
     prepare_late(bound, steps_.size());
   }
   steps_.push_back(std::move(bound));
+}
+
+/// Guards of ranges stand at their first steps.
+void BoundPlan::attach_guards() {
+  for (const PlanGuard& guard : program_.plan().guards) {
+    if (guard.before == 0) continue;
+    Step& step = steps_.at(guard.before - 1);
+    if (!step.late) step.late = std::make_unique<Late>();
+    step.late->guards.push_back(&guard);
+  }
 }
 
 void BoundPlan::prepare_late(Step& step, std::size_t index) {
@@ -425,6 +483,8 @@ template <typename Visit>
 void BoundPlan::run_range(std::size_t begin, std::size_t end, const Visit& visit) {
   for (std::size_t i = begin; i < end; ++i) {
     const Step& step = steps_[i];
+    if (step.late)
+      for (const PlanGuard* guard : step.late->guards) check_guard(program_.plan(), *guard, shapes_);
     if (is_control(step.kind)) run_control(i, visit);
     visit(i);
     if (is_control(step.kind)) i += step.control.first + step.control.second;

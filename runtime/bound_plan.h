@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -75,6 +76,7 @@ class BoundPlan {
     std::vector<std::int64_t> buffer_bytes;  ///< of its buffers
     std::vector<std::int64_t> contract_values;
     std::size_t first_param = 0;
+    std::vector<const PlanGuard*> guards;  ///< that must hold whenever it runs
   };
   struct Control {
     std::size_t first = 0, second = 0;  // steps in each range
@@ -99,15 +101,18 @@ class BoundPlan {
   };
 
   void check_buffers() const;
-  void check_views() const;
+  void check_views();
   void check_view(std::uint32_t index) const;
   void check_fill(const PlanStep& step) const;
   void check_kernel(const PlanStep& step, std::span<const std::int64_t> params) const;
-  void prepare(const PlanStep& step);
+  bool is_misfit(const PlanStep& step, bool in_range) const;
+  std::vector<bool> steps_in_ranges() const;
+  void prepare(const PlanStep& step, bool in_range);
   void add_slot(std::uint32_t buffer);
   std::size_t value(ExprId id) const { return static_cast<std::size_t>(shapes_.values[id]); }
   Place& place_of(const PlanBuffer& buffer);
   void point(Place& place, std::byte* base);
+  void attach_guards();
   void run_step(Step& step, std::size_t index);
   void execute(Step& step, std::size_t index);
   void prepare_late(Step& step, std::size_t index);
@@ -126,6 +131,7 @@ class BoundPlan {
   PlanShapes shapes_;
   std::vector<std::uint32_t> known_;  // of plans with sizes that data decide: plan_data.h
   std::vector<PlanDefinition> definitions_;
+  std::set<std::uint32_t> misfits_;  // views whose sizes are wrong for these inputs
   std::vector<Shape> results_;
   std::size_t arena_bytes_ = 0;
   std::vector<Step> steps_;

@@ -325,6 +325,23 @@ TEST(ControlSteps, ALimitOfTripsEndsALoop) {
   expect_control_result(instance, 10, false);
 }
 
+TEST(ControlSteps, SizesAreFoundOutInABranch) {
+  Instance instance(Program::from_built(samples::region_plan(), threads(1)));
+  const auto inputs = [](std::vector<float> values, bool flag) {
+    Tensor x(DType::f32, {static_cast<std::int64_t>(values.size())});
+    std::ranges::copy(values, x.as<float>());
+    return std::vector<Tensor>{x, Tensor::scalar(DType::b8, flag)};
+  };
+  for (const bool flag : {true, false, true}) {
+    EXPECT_EQ(instance.run(inputs({0, 2, 0, 3, 5}, flag))[0].as<float>()[0], 10);
+    EXPECT_EQ(instance.run(inputs({0, 0, 0}, flag))[0].as<float>()[0], 0);
+  }
+  // The guard is the branch's: other inputs may be smaller.
+  EXPECT_EQ(instance.run(inputs({7}, false))[0].as<float>()[0], 7);
+  EXPECT_THAT(refusal(instance, inputs({7}, true)), HasSubstr("the model needs s0 >= 2"));
+  EXPECT_EQ(instance.run(inputs({7, 1}, true))[0].as<float>()[0], 8);
+}
+
 TEST(ControlSteps, ManyThreadsRunOneProgram) {
   const auto program = Program::from_built(samples::control_plan(), threads(2));
   std::vector<std::thread> callers;

@@ -56,18 +56,6 @@ std::string origin_text(const Plan& plan, const PlanSymbol& s, std::int64_t valu
   return fmt::format("{} is dimension {} of input '{}', {}", s.name, s.dim, plan.inputs[s.input].name, value);
 }
 
-void check_guard(const Plan& plan, const PlanGuard& guard, const PlanShapes& shapes) {
-  const std::int64_t lhs = shapes.values[guard.lhs], rhs = shapes.values[guard.rhs];
-  if (guard.equal ? lhs == rhs : lhs >= rhs) return;
-  std::set<std::size_t> used;
-  expr_text(plan, guard.lhs, kPrintDepth, used);
-  expr_text(plan, guard.rhs, kPrintDepth, used);
-  std::vector<std::string> sizes;
-  for (const auto symbol : used) sizes.push_back(origin_text(plan, plan.symbols[symbol], shapes.symbols[symbol]));
-  throw InvalidArgument(fmt::format("the model needs {} ({})", guard.text, fmt::join(sizes, "; ")), "input sizes",
-                        "Give inputs whose sizes agree");
-}
-
 /// Evaluates what the shapes of the inputs tell, and checks those guards.
 void evaluate_known(const Plan& plan, PlanShapes& shapes) {
   shapes.values.resize(plan.exprs.size());
@@ -82,7 +70,7 @@ void evaluate_known(const Plan& plan, PlanShapes& shapes) {
 void check_known_guards(const Plan& plan, const PlanShapes& shapes) {
   const auto known = has_data_symbols(plan) ? known_after(plan) : std::vector<std::uint32_t>(plan.exprs.size());
   for (const PlanGuard& guard : plan.guards)
-    if (known[guard.lhs] == 0 && known[guard.rhs] == 0) check_guard(plan, guard, shapes);
+    if (guard.before == 0 && known[guard.lhs] == 0 && known[guard.rhs] == 0) check_guard(plan, guard, shapes);
 }
 
 Shape evaluated_shape(const PlanTensor& tensor, const std::vector<std::int64_t>& values) {
@@ -101,6 +89,18 @@ std::size_t byte_size(const Shape& shape, DType dtype) {
 }
 
 }  // namespace
+
+void check_guard(const Plan& plan, const PlanGuard& guard, const PlanShapes& shapes) {
+  const std::int64_t lhs = shapes.values[guard.lhs], rhs = shapes.values[guard.rhs];
+  if (guard.equal ? lhs == rhs : lhs >= rhs) return;
+  std::set<std::size_t> used;
+  expr_text(plan, guard.lhs, kPrintDepth, used);
+  expr_text(plan, guard.rhs, kPrintDepth, used);
+  std::vector<std::string> sizes;
+  for (const auto symbol : used) sizes.push_back(origin_text(plan, plan.symbols[symbol], shapes.symbols[symbol]));
+  throw InvalidArgument(fmt::format("the model needs {} ({})", guard.text, fmt::join(sizes, "; ")), "input sizes",
+                        "Give inputs whose sizes agree");
+}
 
 std::string describe_signature(const Plan& plan, const PlanTensor& tensor) {
   std::set<std::size_t> used;

@@ -30,6 +30,9 @@ PlanShapes bind_shapes(const Plan& plan, std::span<const TensorRef> inputs);
 void bind_found_sizes(const Plan& plan, const PlanDefinition& definition, std::span<const std::int64_t> found,
                       PlanShapes& shapes);
 
+/// Throws InvalidArgument, with the sizes and where they come from, if the guard does not hold.
+void check_guard(const Plan& plan, const PlanGuard& guard, const PlanShapes& shapes);
+
 /// Throws InvalidArgument if there are not as many tensors as the plan has inputs.
 void check_input_count(const Plan& plan, std::size_t count);
 

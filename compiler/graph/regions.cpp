@@ -91,7 +91,10 @@ void for_each_region(Graph& graph, const std::function<void(Graph&)>& f) {
 }
 
 void spread_symbols(Graph& graph) {
-  for_each_region(graph, [&](Graph& region) { region.symbols = graph.symbols; });
+  for_each_region(graph, [&](Graph& region) {
+    region.symbols = graph.symbols;
+    region.bounds = graph.bounds;
+  });
 }
 
 namespace {

@@ -39,7 +39,7 @@ Regions clone_regions(const Node& node);
 
 /// Calls f with every region of the graph's nodes, and with the regions inside those first.
 void for_each_region(Graph& graph, const std::function<void(Graph&)>& f);
-/// Gives every region the symbols of the graph.
+/// Gives every region the symbols of the graph, with their ranges and bounds.
 void spread_symbols(Graph& graph);
 
 /// Makes regions of one node that were built with values of graphs around them refer to nothing outside: foreign

@@ -34,8 +34,9 @@ struct ImportedCall {
 /// Imports the model. Forms that carry no shapes (ts, fx) take dtypes and shapes of the inputs from the samples: a size
 /// that differs between samples is a symbol with the range that they show, or that `shapes` gives; any other one is
 /// fixed. A program of torch.export has ranges of its own, which `shapes` narrows. Throws what the form's importer
-/// throws, and InvalidArgument for samples and ranges that do not fit the model.
+/// throws, and InvalidArgument for samples and ranges that do not fit the model. `constants` computes a node whose
+/// operands are constants, for numbers that a TorchScript model takes out of tensors.
 ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::span<const NamedTensors> samples,
-                          std::span<const Input> shapes = {});
+                          std::span<const Input> shapes = {}, const ConstantEvaluator& constants = {});
 
 }  // namespace aitune

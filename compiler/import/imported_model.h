@@ -2,6 +2,7 @@
 // What every importer gives.
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,6 +20,10 @@ struct PortableEntry {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;  ///< keeps `bytes` alive; null when the importer's caller does
 };
+
+/// Computes a node on constants, for importers that go on with the numbers; operands as in Node::operands().
+using ConstantEvaluator =
+    std::function<std::vector<Tensor>(const Node& node, std::span<const Tensor> operands, const SymValues& symbols)>;
 
 struct ImportedModel {
   Graph graph;                ///< weights are views of the mapped file

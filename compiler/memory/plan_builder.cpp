@@ -39,16 +39,22 @@ std::optional<std::pair<std::uint32_t, std::uint32_t>> find_binding(const Graph&
 struct GraphSymbols {
   std::set<std::string> defined, used;
   explicit GraphSymbols(const Graph& model) {
-    for (const auto& node : model.nodes()) {
-      if (const auto symbol = data_symbol(*node)) defined.insert(symbol->name);
-      for (std::string& name : symbols_of(*node)) used.insert(std::move(name));
-    }
+    add_nodes(model);
     for (const Value* input : model.inputs)
       for (const SymInt& size : input->type.shape) {
         std::vector<std::string> names;
         size.collect_symbols(names);
         used.insert(names.begin(), names.end());
       }
+  }
+
+ private:
+  void add_nodes(const Graph& graph) {
+    for (const auto& node : graph.nodes()) {
+      if (const auto symbol = data_symbol(*node)) defined.insert(symbol->name);
+      for (std::string& name : symbols_of(*node)) used.insert(std::move(name));
+      for (const auto& region : node->regions) add_nodes(*region);
+    }
   }
 };
 
@@ -109,7 +115,9 @@ SymInt PlanBuilder::memory_of(const TensorType& type) const {
 
 std::uint32_t PlanBuilder::add_arena(const SymInt& bytes) {
   const auto id = static_cast<std::uint32_t>(built_.plan.buffers.size());
-  const SymInt memory = memory_of(bytes);
+  SymInt memory = memory_of(bytes);
+  // A branch may be for other sizes than those at hand; then it takes no memory.
+  if (memory.range(model_.symbols).min < 0) memory = max(memory, SymInt(0));
   built_.plan.buffers.push_back({BufferSpace::arena, 0, built_.plan.constant(0), built_.plan.add(memory)});
   arenas_[id] = {memory, !(memory == bytes), std::nullopt};
   return id;
@@ -269,6 +277,22 @@ void PlanBuilder::close_control(std::size_t step, std::size_t middle) {
                                        static_cast<std::uint32_t>(step_count() - middle)};
 }
 
+void PlanBuilder::add_region_guards(const Graph& region, std::size_t first) {
+  if (step_count() == first) return;
+  Plan& plan = built_.plan;
+  std::set<std::string> own;  // sizes that are found out in the region: known then, and checked then
+  for (const auto& node : region.nodes())
+    if (const auto symbol = data_symbol(*node)) own.insert(symbol->name);
+  for (const SizeFact& fact : region_size_facts(region)) {
+    std::vector<std::string> names;
+    fact.lhs.collect_symbols(names);
+    fact.rhs.collect_symbols(names);
+    const bool inside = std::ranges::any_of(names, [&](const std::string& name) { return own.contains(name); });
+    plan.guards.push_back({plan.add(fact.lhs), plan.add(fact.rhs), fact.equal, to_string(fact),
+                           inside ? 0 : static_cast<std::uint32_t>(first + 1)});
+  }
+}
+
 void PlanBuilder::add_copies_to_outputs() {
   for (std::uint32_t i = 0; i < model_.outputs.size(); ++i) {
     const Value& value = *model_.outputs[i];
@@ -361,6 +385,8 @@ void PlanBuilder::place_arenas() {
   for (ProductStep& product : products_) product.step += fills.size();
   for (PlanSymbol& symbol : plan.symbols)
     if (symbol.data) symbol.step += static_cast<std::uint32_t>(fills.size());
+  for (PlanGuard& guard : plan.guards)
+    if (guard.before != 0) guard.before += static_cast<std::uint32_t>(fills.size());
 }
 
 void PlanBuilder::add_guards() {

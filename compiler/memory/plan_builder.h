@@ -76,6 +76,8 @@ class PlanBuilder {
   std::size_t open_control(PlanStep step);
   /// Its first range are the steps up to `middle` (an index), its second the ones behind.
   void close_control(std::size_t step, std::size_t middle);
+  /// The steps from `first` on are a region's: what it takes for granted of sizes is checked whenever it runs.
+  void add_region_guards(const Graph& region, std::size_t first);
   std::size_t step_count() const { return built_.plan.steps.size(); }
   /// Notes that the step added last is a product; `product.step` is filled in.
   void add_product(ProductStep product);

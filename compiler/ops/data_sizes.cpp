@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "compiler/graph/text.h"
 #include "compiler/ops/infer.h"
 
 namespace aitune {
@@ -204,7 +205,7 @@ void name_data_size(Graph& graph, const OpInfo& op, const ArgList& args, std::ve
   if (!may_have_data_size(op) || !data_size_place(types)) return;
   constexpr int kShort = 16;  // then the graph counts on: there may be very many
   std::string name = wanted;
-  for (int i = 0; name.empty() || graph.symbols.contains(name); ++i) {
+  for (int i = 0; name.empty() || graph.symbols.contains(name) || is_reserved_word(name); ++i) {  // u8 is a dtype
     const bool counted = i < kShort;
     if (wanted.empty())
       name = counted ? fmt::format("u{}", i) : graph.unique_name("u");
@@ -254,6 +255,28 @@ void replace_symbol(Graph& graph, const std::string& symbol, const SymInt& value
   for (auto& [name, bound] : graph.bounds) bound = bound.substitute(map);
   graph.bounds.erase(symbol);
   graph.symbols.erase(symbol);
+}
+
+void drop_unused_symbols(Graph& graph) {
+  std::vector<std::string> names;
+  for (const Value* input : graph.inputs)
+    for (const SymInt& size : input->type.shape) size.collect_symbols(names);
+  for (const auto& node : graph.nodes()) {
+    const std::vector<std::string> own = symbols_of(*node);
+    names.insert(names.end(), own.begin(), own.end());
+  }
+  std::set<std::string, std::less<>> used(names.begin(), names.end());
+  for (std::size_t before = 0; before != used.size();) {  // bounds of bounds, too
+    before = used.size();
+    for (const auto& [name, bound] : graph.bounds) {
+      if (!used.contains(name)) continue;
+      std::vector<std::string> others;
+      bound.collect_symbols(others);
+      used.insert(others.begin(), others.end());
+    }
+  }
+  std::erase_if(graph.symbols, [&](const auto& entry) { return !used.contains(entry.first); });
+  std::erase_if(graph.bounds, [&](const auto& entry) { return !used.contains(entry.first); });
 }
 
 SymInt upper_bound(const SymInt& size, const Graph& graph, std::int64_t limit) {

@@ -49,6 +49,9 @@ std::vector<std::string> symbols_of(const Node& node);
 /// Every occurrence of the symbol becomes `value`; its range and bound go.
 void replace_symbol(Graph& graph, const std::string& symbol, const SymInt& value);
 
+/// Drops ranges and bounds of symbols that data decide which no node of the graph or of its regions has any more.
+void drop_unused_symbols(Graph& graph);
+
 /// An expression without the symbols that data decide that is never smaller than `size`, for memory. Symbols without a
 /// bound count as `limit` at most. Throws Unsupported where there is no such expression.
 SymInt upper_bound(const SymInt& size, const Graph& graph, std::int64_t limit);

@@ -26,19 +26,18 @@ Truth truth_of(const SizeFact& fact, const SymRanges& symbols) {
 
 class Collector {
  public:
-  explicit Collector(const Graph& graph) : graph_(graph) {}
+  Collector(const Graph& graph, bool region) : graph_(graph), region_(region) {}
 
   std::vector<SizeFact> run() {
-    for (const Value* input : graph_.inputs)
-      for (const SymInt& size : input->type.shape) add({size, 0, false}, nullptr);
+    if (!region_)
+      for (const Value* input : graph_.inputs)
+        for (const SymInt& size : input->type.shape) add({size, 0, false}, nullptr);
     for (const auto& node : graph_.nodes()) look_at(*node);
     return std::move(facts_);
   }
 
  private:
   void look_at(const Node& node) {
-    for (const auto& region : node.regions)
-      for (const auto& inner : region->nodes()) look_at(*inner);
     if (node.op->has_regions()) return;
     std::vector<SizeFact> taken;
     auto types = infer_types(*node.op, node.args, &taken);
@@ -67,7 +66,7 @@ class Collector {
     if (!(fact.equal ? equal_ : at_least_).insert(difference).second) return;
     const Truth truth = truth_of(fact, graph_.symbols);
     if (truth == Truth::always) return;
-    if (truth == Truth::never) {
+    if (truth == Truth::never && !region_) {
       throw Unsupported(fmt::format("{} holds for no size in the model's ranges", to_string(fact)),
                         node == nullptr ? "the inputs" : print(*node),
                         "Export the model again with ranges that fit it");
@@ -76,6 +75,7 @@ class Collector {
   }
 
   const Graph& graph_;
+  const bool region_;
   std::set<SymInt> equal_, at_least_;
   std::vector<SizeFact> facts_;
 };
@@ -87,7 +87,11 @@ std::string to_string(const SizeFact& fact) {
 }
 
 std::vector<SizeFact> size_facts(const Graph& graph) {
-  return graph.symbols.empty() ? std::vector<SizeFact>() : Collector(graph).run();
+  return graph.symbols.empty() ? std::vector<SizeFact>() : Collector(graph, false).run();
+}
+
+std::vector<SizeFact> region_size_facts(const Graph& region) {
+  return region.symbols.empty() ? std::vector<SizeFact>() : Collector(region, true).run();
 }
 
 void check_size_facts(const std::vector<SizeFact>& facts, const SymValues& symbols) {

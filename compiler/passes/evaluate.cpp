@@ -169,17 +169,20 @@ std::vector<Tensor> run_graph(const Graph& graph, std::span<const Tensor> inputs
                               const NodeObserver& observer, std::vector<SizeFact> facts = {},
                               SymValues* sizes = nullptr);
 
+std::vector<Tensor> run_region(const Graph& region, std::span<const Tensor> inputs, const SymValues& symbols,
+                               const NodeObserver& observer);
+
 bool is_true(const Tensor& condition) { return *condition.contiguous().as<const std::uint8_t>() != 0; }
 
 std::vector<Tensor> run_loop(const Node& node, std::span<const Tensor> operands, const SymValues& symbols,
                              const NodeObserver& observer) {
   std::vector<Tensor> values(operands.begin(), operands.end());
   const auto limit = node.args.at(2).is_none() ? std::nullopt : std::optional(node.args[2].sym().evaluate(symbols));
-  for (std::int64_t trips = 0; is_true(run_graph(*node.regions[0], values, symbols, observer).at(0)); ++trips) {
+  for (std::int64_t trips = 0; is_true(run_region(*node.regions[0], values, symbols, observer).at(0)); ++trips) {
     if (limit && trips >= *limit)
       throw InvalidArgument(fmt::format("the loop does not end within {} trips", *limit), "",
                             "Give inputs for which it ends sooner");
-    auto next = run_graph(*node.regions[1], values, symbols, observer);
+    auto next = run_region(*node.regions[1], values, symbols, observer);
     std::ranges::move(next, values.begin());
   }
   values.resize(node.outputs.size());
@@ -189,7 +192,7 @@ std::vector<Tensor> run_loop(const Node& node, std::span<const Tensor> operands,
 std::vector<Tensor> run_regions(const Node& node, std::span<const Tensor> operands, const SymValues& symbols,
                                 const NodeObserver& observer) {
   if (is_loop(node)) return run_loop(node, operands, symbols, observer);
-  return run_graph(*node.regions[is_true(operands[0]) ? 0 : 1], operands.subspan(1), symbols, observer);
+  return run_region(*node.regions[is_true(operands[0]) ? 0 : 1], operands.subspan(1), symbols, observer);
 }
 
 }  // namespace
@@ -244,6 +247,13 @@ void check_known_facts(std::vector<SizeFact>& facts, const SymValues& values) {
       std::stable_partition(facts.begin(), facts.end(), [&](const SizeFact& fact) { return !is_known(fact, values); });
   check_size_facts({unknown, facts.end()}, values);
   facts.erase(unknown, facts.end());
+}
+
+std::vector<Tensor> run_region(const Graph& region, std::span<const Tensor> inputs, const SymValues& symbols,
+                               const NodeObserver& observer) {
+  std::vector<SizeFact> facts = region_size_facts(region);
+  check_known_facts(facts, symbols);
+  return run_graph(region, inputs, symbols, observer, std::move(facts));
 }
 
 std::vector<Tensor> run_graph(const Graph& graph, std::span<const Tensor> inputs, SymValues symbols,

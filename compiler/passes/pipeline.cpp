@@ -87,11 +87,21 @@ TensorType without_data_sizes(const TensorType& type, const SymRanges& given) {
   return result;
 }
 
-/// On the graph, and on the regions inside of it.
+/// Symbols have one meaning in a graph and in the regions inside of it.
+void add_symbols(Graph& to, const Graph& from) {
+  to.symbols.insert(from.symbols.begin(), from.symbols.end());
+  to.bounds.insert(from.bounds.begin(), from.bounds.end());
+}
+
+/// On the graph, and on the regions inside of it. Symbols that a pass adds in one get names that no other has.
 void run_everywhere(const Pass& pass, Graph& graph, const PassContext& context) {
   pass.run(graph, context);
   for (const auto& node : graph.nodes())
-    for (const auto& region : node->regions) run_everywhere(pass, *region, context);
+    for (const auto& region : node->regions) {
+      add_symbols(*region, graph);
+      run_everywhere(pass, *region, context);
+      add_symbols(graph, *region);
+    }
 }
 
 /// Inputs and outputs belong to the caller: count, order and types stay.

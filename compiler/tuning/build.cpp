@@ -46,7 +46,6 @@ class Builder {
       : options_(options), engine_options_(engine_options), engines_(engines), plan_(plan), result_(result) {}
 
   void build(const Graph& graph) {
-    if (!parts_.empty()) refuse_data_sizes(graph);
     // The plan knows places by values, regions' among them: all of them live as long as it is built.
     const Partition& parts =
         parts_.emplace_back(partition(graph, engines_, engine_options_, partition_options_of(options_.settings)));
@@ -67,15 +66,6 @@ class Builder {
   }
 
  private:
-  /// What comes after a branch or loop could not rely on a size that is found out in it.
-  static void refuse_data_sizes(const Graph& region) {
-    for (const auto& node : region.nodes())
-      if (data_symbol(*node))
-        throw Unsupported(fmt::format("{} decides a size inside of a branch or loop", node->op_name()),
-                          node->source.code.empty() ? node->source.module : node->source.code,
-                          "compute it before, or keep the size fixed there with a mask");
-  }
-
   void add(const Fallback& fallback) {
     for (Fallback& known : result_.fallbacks)
       if (known.op == fallback.op && known.reason == fallback.reason) {
@@ -186,11 +176,13 @@ class Builder {
         plan_.place(*graph.outputs[i], results[i]);
       else
         copies.push_back(i);
+    const std::size_t first = plan_.step_count();
     build(graph);
     if (!copies.empty()) plan_.begin_block("control", "");
     for (const std::size_t i : copies)
       if (const std::uint32_t from = plan_.buffer_of(*graph.outputs[i]); from != results[i])
         plan_.add_copy(from, results[i], graph.outputs[i]->type);
+    plan_.add_region_guards(graph, first);
   }
 
   std::uint32_t new_buffer(const TensorType& type) {

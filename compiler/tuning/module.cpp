@@ -10,6 +10,7 @@
 
 #include "aitune/aitune.hpp"
 #include "compiler/import/import.h"
+#include "compiler/passes/evaluate.h"
 #include "compiler/tuning/artifact.h"
 #include "compiler/tuning/dryrun.h"
 #include "compiler/tuning/tune.h"
@@ -170,7 +171,7 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
   out.stage("import");
   const IRType ir = impl.ir.value_or(config.ir);
   const std::vector<Input> shapes = config.inputs.empty() ? recorded_shapes(impl.source) : config.inputs;
-  auto [imported, calls] = import_model(impl.source, ir, samples, shapes);
+  auto [imported, calls] = import_model(impl.source, ir, samples, shapes, reference_evaluator());
   check_program(imported, impl.source);
   for (const std::string& warning : imported.warnings) out.warn(warning);
   if (config.compile_config.portable && imported.portable.empty())

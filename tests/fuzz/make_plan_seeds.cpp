@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
     data.plan.kernels.clear();
     put(target, "data.plan", serialize_plan(data));
     put(target, "control.plan", serialize_plan(samples::control_plan()));
+    put(target, "region.plan", serialize_plan(samples::region_plan()));
   }
   put("onednn_payload_fuzz", "two_parts", write_onednn_payload(payload()));
   return 0;

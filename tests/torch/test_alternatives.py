@@ -30,6 +30,17 @@ class Rotary(torch.nn.Module):
         return torch.view_as_real(z * torch.polar(torch.ones_like(angles), angles)).flatten(2)
 
 
+class WeightNorm(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        make = torch.nn.utils.parametrizations.weight_norm
+        self.layers = torch.nn.Sequential(make(torch.nn.Conv1d(3, 4, 3), dim=0), make(torch.nn.Conv1d(4, 5, 2), dim=2),
+                                          make(torch.nn.Conv1d(5, 2, 1), dim=None))
+
+    def forward(self, x):
+        return self.layers(x), aten._weight_norm_interface(x, x[:1, :1] + 1, 2)[0]
+
+
 class Bag(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -60,6 +71,7 @@ CASES = {
     "rotary": (Rotary(), [torch.randn(2, 5, 8), torch.rand(5, 4)]),
     "bag": (Bag(), [torch.randint(0, 20, (9,)), torch.tensor([0, 3, 3, 7])]),
     "windows": (Windows(), [torch.randn(2, 6)]),
+    "weight_norm": (WeightNorm(), [torch.randn(2, 3, 9)]),
     "cells": (Cells(), [torch.randn(3, 4), torch.randn(3, 5), torch.randn(3, 5)]),
 }
 

@@ -1,11 +1,7 @@
 """Files of torch.jit.save, scripted and traced: aitune's numbers against PyTorch's, as through a .pt2."""
 
-import importlib.util
-import os
-import pathlib
 import warnings
 
-import numpy as np
 import pytest
 import support
 import torch
@@ -102,46 +98,6 @@ def test_residual_as_a_program_of_torch_export(how, tmp_path, generator):
     with torch.no_grad():
         want, got = model(*inputs), torch.export.load(tmp_path / "model.ait").module()(*inputs)
     assert torch.allclose(want, got, atol=1e-5)
-
-
-def silero():
-    """The TorchScript file in the PyPI package silero-vad: AITUNE_SILERO=FILE, or installed."""
-    if os.environ.get("AITUNE_SILERO"):
-        return pathlib.Path(os.environ["AITUNE_SILERO"])
-    spec = importlib.util.find_spec("silero_vad")
-    if spec is None:
-        pytest.skip("silero-vad is not installed, and AITUNE_SILERO does not name its silero_vad.jit")
-    return pathlib.Path(spec.submodule_search_locations[0]) / "data/silero_vad.jit"
-
-
-@pytest.mark.parametrize("rate,size,context", [(16000, 512, 64), (8000, 256, 32)])
-def test_silero_streams(rate, size, context, tmp_path, generator):
-    """The rate is a constant; the state that the module keeps comes in and goes out."""
-    path = silero()
-    model = torch.jit.load(path)
-    fixed = {"sr": torch.tensor(rate), "_last_sr": torch.tensor(rate), "_last_batch_size": torch.tensor(1)}
-    state = {"_state": torch.zeros(2, 1, 128), "_context": torch.zeros(1, context)}
-    time = torch.arange(size * 12) / rate
-    sound = torch.sin(time * 2 * torch.pi * 180) * torch.rand(size * 12, generator=generator)
-    chunks = sound.reshape(12, 1, size)
-    support.write_inputs(tmp_path / "in.npz", {"x": chunks[0], **fixed, **state})
-    support.must("tune", path, "-i", tmp_path / "in.npz", "-o", tmp_path / "model.ait", *support.FAST)
-    model.reset_states()
-    for i, chunk in enumerate(chunks):
-        support.write_inputs(tmp_path / "in.npz", {"x": chunk, **state})
-        support.must("run", tmp_path / "model.ait", "-i", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
-        with np.load(tmp_path / "out.npz") as out:
-            state = {name: torch.from_numpy(out[name]) for name in ("_state", "_context")}
-            got = [out[name] for name in out.files if name not in state]
-        with torch.no_grad():
-            want = model(chunk, rate)
-        support.check_same(got, [want], support.FP32_BOUND, f"{rate} Hz, chunk {i}")
-
-
-def test_silero_says_how_its_state_comes_in(tmp_path):
-    support.write_inputs(tmp_path / "in.npz", {"x": torch.zeros(1, 512), "sr": torch.tensor(16000)})
-    result = support.aitune("tune", silero(), "-i", tmp_path / "in.npz", "-o", tmp_path / "model.ait")
-    assert result.status != 0 and "give '_context' in the samples" in result.err
 
 
 class Undecided(nn.Module):

@@ -119,6 +119,24 @@ Alternative attention(const NamedArgs& args, Graph&) {
   return call;
 }
 
+/// v * (g / |v|), with the length of all of v (dim -1), or of each slice along a dimension.
+Alternative weight_norm(const NamedArgs& args, Graph& graph) {
+  Value *v = tensor(args, "v"), *g = tensor(args, "g");
+  const Arg given = take(args, "dim");
+  const auto rank = static_cast<std::int64_t>(v->type.shape.size());
+  const std::int64_t dim = given.is_none() ? 0 : given.integer(), kept = dim < -1 ? dim + rank : dim;
+  if (kept < -1 || kept >= std::max<std::int64_t>(rank, 1)) throw InvalidArgument("dim is out of range");
+  ArgList along;
+  for (std::int64_t d = 0; d < rank; ++d)
+    if (d != kept) along.emplace_back(SymInt(d));
+  const auto call = [&](std::string_view op, ArgList operands) {
+    return graph.add_node_inferred(*find_op(op), std::move(operands))->output();
+  };
+  Value* norm = along.empty() ? call("aten.abs.default", {v})
+                              : call("aten.linalg_vector_norm.default", {v, SymInt(2), along, true, None{}});
+  return {"aten.mul.Tensor", {{"self", v}, {"other", call("aten.div.Tensor", {g, norm})}}};
+}
+
 Table make_table() {
   Table table;
   // One tensor called self, and the same name.
@@ -222,6 +240,8 @@ Table make_table() {
        {"aten._scaled_dot_product_flash_attention.default", "aten._scaled_dot_product_efficient_attention.default",
         "aten._scaled_dot_product_cudnn_attention.default"})
     table[name] = attention;
+  // The lengths, which the second has for its gradient, are of no use here.
+  table["aten._weight_norm.default"] = table["aten._weight_norm_interface.default"] = weight_norm;
   return table;
 }
 

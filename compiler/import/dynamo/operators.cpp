@@ -16,7 +16,9 @@
 #include "compiler/import/dynamo/source_location.h"
 #include "compiler/import/dynamo/symbolic.h"
 #include "compiler/import/dynamo/targets.h"
+#include "compiler/import/dynamo/unrolled.h"
 #include "compiler/ops/data_sizes.h"
+#include "compiler/ops/index_masks.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune::dynamo {
@@ -156,6 +158,18 @@ void name_result_size(const std::vector<std::optional<JsonView>>& names, const S
   name_data_size(graph, op, args, types, declared_symbol(declared));
 }
 
+// The program's name for a size of the result that no input has.
+std::string declared_data_size(const JsonView& node, const Scope& scope, const Graph& graph) {
+  for (const auto& name : output_names(node)) {
+    if (!name) continue;
+    for (const SymInt& size : scope.declared_type(*name).shape) {
+      const std::string symbol = declared_symbol(size);
+      if (symbol != "data" && !graph.symbols.contains(symbol)) return symbol;
+    }
+  }
+  return {};
+}
+
 // x.item(): a size of the program from then on.
 void add_number(const JsonView& node, const OpInfo& op, Scope& scope, Graph& graph) {
   ArgList args = bind_arguments(op, {}, read_arguments(node, scope));
@@ -191,6 +205,7 @@ void add_operator(const JsonView& node, std::string_view exported, Scope& scope,
         arg = number_as_weight(arg, graph, node);
   }
   ArgList bound = bind_arguments(*op, {}, std::move(args));
+  if (has_mask_beside_indices(*op, bound)) expand_masks(graph, *op, bound, declared_data_size(node, scope, graph));
   std::vector<TensorType> types = infer_types(*op, bound);
   if (!types.empty()) check_same_elements(node, *op, bound, types[0]);
   const auto names = replaced ? first_output_name(node) : output_names(node);
@@ -303,6 +318,9 @@ void import_nodes(Scope& scope, Graph& graph, Problems& problems) {
         break;
       case TargetKind::control:
         import_control_flow(node, scope, graph, problems);
+        break;
+      case TargetKind::unrolled:
+        import_unrolled(node, scope, graph, problems);
         break;
       case TargetKind::unknown:
         define_declared(node, scope, graph);

@@ -138,8 +138,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"DefinedTwice", kNode + "/outputs/0/as_tensor/name", "x", ErrorCode::corrupt, "a second time"},
         Case{"UnknownOperator", kNode + "/target", "torch.ops.mine.frobnicate.default", ErrorCode::unsupported,
              "mine.frobnicate.default (1 time)\n    at model.py:7 in forward"},
-        Case{"UnknownHigherOrder", kNode + "/target", "torch.ops.higher_order.scan", ErrorCode::unsupported,
-             "higher_order.scan"},
+        Case{"UnknownHigherOrder", kNode + "/target", "torch.ops.higher_order.flex_attention", ErrorCode::unsupported,
+             "higher_order.flex_attention"},
+        Case{"ScanWithoutGraph", kNode + "/target", "torch.ops.higher_order.scan", ErrorCode::corrupt,
+             "without its graph"},
         Case{"ControlFlowWithoutGraphs", kNode + "/target", "torch.ops.higher_order.cond", ErrorCode::corrupt,
              "without its graphs"},
         Case{"LoopWithoutGraphs", kNode + "/target", "torch.ops.higher_order.while_loop", ErrorCode::corrupt,
@@ -213,7 +215,7 @@ TEST(Program, UnknownOperatorsAndCallsAreTheSameReport) {
         program["/graph_module/graph/tensor_values/add"_json_pointer];
     return node;
   };
-  json cond = another("torch.ops.higher_order.scan", 0), custom = another("torch.ops.mine.op.default", 1);
+  json cond = another("torch.ops.higher_order.flex_attention", 0), custom = another("torch.ops.mine.op.default", 1);
   json branch = {{"nodes", {another("torch.ops.aten.digamma.default", 2)}}};
   cond["inputs"].push_back({{"name", "true_graph"}, {"arg", {{"as_graph", {{"name", "t"}, {"graph", branch}}}}}});
   json complex = another("torch.ops.aten.add.Tensor", 3);
@@ -221,7 +223,8 @@ TEST(Program, UnknownOperatorsAndCallsAreTheSameReport) {
   nodes.insert(nodes.begin(), {complex, cond, custom});
   const std::string message = error_of(program, ErrorCode::unsupported);
   EXPECT_THAT(message, HasSubstr("4 operators are not supported"));
-  EXPECT_THAT(message, HasSubstr("higher_order.scan (1 time)\n    at model.py:7 in forward: return f(x) + w"));
+  EXPECT_THAT(message,
+              HasSubstr("higher_order.flex_attention (1 time)\n    at model.py:7 in forward: return f(x) + w"));
   EXPECT_THAT(message, HasSubstr("aten.digamma.default (1 time)"));
   EXPECT_THAT(message, HasSubstr("mine.op.default (1 time)"));
   EXPECT_THAT(message, HasSubstr("aten.add.Tensor: "));
@@ -275,7 +278,8 @@ TEST(Program, CondsThatDoNotFitAreRefused) {
     program[json::json_pointer("/graph_module/graph/nodes/0" + std::string(path))] = std::move(value);
     return error_of(program, code);
   };
-  EXPECT_THAT(changed("/inputs/0/arg", {{"as_bool", true}}, ErrorCode::unsupported), HasSubstr("sizes decide"));
+  EXPECT_THAT(changed("/inputs/0/arg", {{"as_bool", true}}, ErrorCode::unsupported),
+              HasSubstr("neither a tensor nor a comparison of sizes"));
   EXPECT_THAT(changed("/inputs/0/arg/as_tensor/name", "x", ErrorCode::unsupported), HasSubstr("not one bool"));
   EXPECT_THAT(changed("/inputs/3/arg/as_tensors", json::array(), ErrorCode::corrupt),
               HasSubstr("a graph with 1 inputs is given 0 operands"));

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "compiler/ops/data_sizes.h"
+#include "compiler/ops/index_masks.h"
 
 namespace aitune::fx {
 namespace {
@@ -52,6 +53,7 @@ void check_size(const BoundCall& call, const TensorType& result) {
 
 PyValue Writer::append(BoundCall call) {
   if (graph_.nodes().size() >= kMaxNodes) throw Unsupported("the model has more operators than aitune reads");
+  expand_masks(graph_, *call.op, call.args);
   std::vector<TensorType> types = infer_types(*call.op, call.args);
   name_data_size(graph_, *call.op, call.args, types);
   if (!types.empty()) check_same_elements(call, types.front());

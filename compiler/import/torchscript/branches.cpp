@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "compiler/graph/regions.h"
 #include "compiler/import/torchscript/evaluator.h"
+#include "compiler/import/torchscript/graph_scope.h"
+#include "compiler/import/torchscript/operators.h"
 
 namespace aitune::torchscript {
 namespace {
@@ -29,7 +32,14 @@ std::string describe(const Val& value, const Value* tensor) {
 /// use; then, asked for the same values again, it gives them.
 class Evaluator::Merger {
  public:
-  Merger(Evaluator& evaluator, Graph& first, Graph& second) : evaluator_(evaluator), first_(first), second_(second) {}
+  /// `narrowed`: what is known of sizes in each of them.
+  Merger(Evaluator& evaluator, Graph& first, Graph& second, const Narrowed& narrowed_first,
+         const Narrowed& narrowed_second)
+      : evaluator_(evaluator),
+        first_(first),
+        second_(second),
+        narrowed_first_(narrowed_first),
+        narrowed_second_(narrowed_second) {}
 
   Val merge(const Val& a, const Val& b, int depth = 0) {
     evaluator_.charge();
@@ -55,30 +65,54 @@ class Evaluator::Merger {
  private:
   // A value that only one branch sets is read only where that branch has run.
   Val fill(const Val& set, bool in_second, int depth = 0) {
-    if (set.is_number() || set.is_none() || set.get<std::string>() != nullptr) return set;
+    const auto* size = set.get<SymInt>();
+    const bool known = set.is_number() && (size == nullptr || evaluator_.is_visible(*size));
+    if (known || set.is_none() || set.get<std::string>() != nullptr) return set;
     if (const Vals* items = set.items(); items != nullptr && depth < kMaxDepth) {
       Vals filled;
       for (const Val& item : *items) filled.push_back(fill(item, in_second, depth + 1));
       if (set.get<ListPtr>() != nullptr) return make_list(std::move(filled));
       return make_tuple(std::move(filled), (*set.get<TuplePtr>())->type);
     }
-    Value* value = evaluator_.tensor_or_number(set);
+    if (node_ != nullptr) return decided();
+    Graph &own = in_second ? second_ : first_, &other = in_second ? first_ : second_;
+    Value* value = in_graph(own, [&] { return evaluator_.tensor_or_number(set); });
     if (value == nullptr)
-      return Unknown{fmt::format("one branch of the if at {} does not set it", evaluator_.location().code)};
-    Graph& other = in_second ? first_ : second_;
-    Value* zeros = node_ == nullptr ? evaluator_.filler(other, value->type) : nullptr;
+      return decide({fmt::format("one branch of the if at {} does not set it", evaluator_.location().code)});
+    Value* zeros = evaluator_.filler(other, value->type);
     const bool number = set.get<Unknown>() != nullptr;
-    return in_second ? result(zeros, value, number) : result(value, zeros, number);
+    return in_second ? join(zeros, value, number) : join(value, zeros, number);
   }
 
   Val leaf(const Val& a, const Val& b) {
+    for (const Val* side : {&a, &b})
+      if (const auto* unknown = side->get<Unknown>(); unknown != nullptr && unknown->value == nullptr) return *side;
+    if (node_ != nullptr) return decided();
     const bool numbers = is_number(a) && is_number(b), tensors = is_tensor(a) && is_tensor(b);
-    Value* x = numbers || tensors ? evaluator_.tensor_or_number(a) : nullptr;
-    Value* y = numbers || tensors ? evaluator_.tensor_or_number(b) : nullptr;
-    if (x == nullptr || y == nullptr || x->type != y->type)
-      return Unknown{fmt::format("it is {} in one branch and {} in the other, of the if at {}", describe(a, x),
-                                 describe(b, y), evaluator_.location().code)};
-    return result(x, y, numbers);
+    Value *x = nullptr, *y = nullptr;
+    if (numbers || tensors) {
+      x = in_graph(first_, [&] { return evaluator_.tensor_or_number(a); });
+      y = in_graph(second_, [&] { return evaluator_.tensor_or_number(b); });
+    }
+    if (x != nullptr && y != nullptr && x->type.shape.size() != y->type.shape.size()) {
+      // What has no elements is as good as anything else without elements.
+      if (is_empty(y->type, narrowed_second_))
+        y = evaluator_.filler(second_, x->type);
+      else if (is_empty(x->type, narrowed_first_))
+        x = evaluator_.filler(first_, y->type);
+    }
+    if (x == nullptr || y == nullptr || x->type.dtype != y->type.dtype || x->type.shape.size() != y->type.shape.size())
+      return decide({fmt::format("it is {} in one branch and {} in the other, of the if at {}", describe(a, x),
+                                 describe(b, y), evaluator_.location().code)});
+    return join(x, y, numbers);
+  }
+
+  bool is_empty(const TensorType& type, const Narrowed& narrowed) const {
+    const Narrowed outside = std::exchange(evaluator_.narrowed_, narrowed);
+    const bool empty =
+        std::ranges::any_of(type.shape, [&](const SymInt& size) { return evaluator_.range_of(size).max <= 0; });
+    evaluator_.narrowed_ = outside;
+    return empty;
   }
 
   static bool is_number(const Val& value) {
@@ -86,37 +120,133 @@ class Evaluator::Merger {
   }
   static bool is_tensor(const Val& value) { return value.is_tensor() || value.get<Stored>() != nullptr; }
 
-  Val result(Value* a, Value* b, bool number) {
-    if (node_ == nullptr) {
-      first_.outputs.push_back(a);
-      second_.outputs.push_back(b);
-      return None{};
+  template <typename F>
+  Value* in_graph(Graph& graph, F&& f) {
+    const GraphScope scope(evaluator_, graph);
+    return f();
+  }
+
+  /// What became of a pair of values: where the node's results are that stand for them.
+  struct Decision {
+    std::string problem;  // they cannot be merged
+    bool number = false;
+    std::size_t output = 0;           // the value
+    std::vector<std::size_t> dims{};  // where sizes differ: an output for each tells how large, the value is padded
+    std::vector<SymInt> bounds{};     // to these
+  };
+  Val decide(Decision decision) {
+    decisions_.push_back(std::move(decision));
+    return None{};
+  }
+
+  std::size_t add_output(Value* a, Value* b) {
+    first_.outputs.push_back(a);
+    second_.outputs.push_back(b);
+    return first_.outputs.size() - 1;
+  }
+
+  /// Where sizes differ, or are known in a branch alone, both sides give tensors of the largest size there can be, and
+  /// how much of it counts.
+  Val join(Value* a, Value* b, bool number) {
+    Decision decision;
+    decision.number = number;
+    for (std::size_t d = 0; d < a->type.shape.size(); ++d) {
+      const SymInt &x = a->type.shape[d], &y = b->type.shape[d];
+      if (x == y && evaluator_.is_visible(x)) continue;
+      const auto bound = larger_of(x, y);
+      if (!bound)
+        return decide(
+            {fmt::format("it is {} in one branch and {} in the other, of the if at {}, and nothing bounds the "
+                         "size",
+                         to_string(a->type), to_string(b->type), evaluator_.location().code)});
+      decision.dims.push_back(d);
+      decision.bounds.push_back(*bound);
     }
-    Value* value = node_->outputs.at(next_++);
-    if (!number) return value;
-    return Unknown{"it depends on which branch of an if runs", value};
+    if (decision.dims.empty()) {
+      decision.output = add_output(a, b);
+      return decide(std::move(decision));
+    }
+    decision.output = add_output(padded(first_, a, decision), padded(second_, b, decision));
+    for (const std::size_t d : decision.dims)
+      add_output(evaluator_.size_tensor(first_, a->type.shape[d]), evaluator_.size_tensor(second_, b->type.shape[d]));
+    return decide(std::move(decision));
+  }
+
+  std::optional<SymInt> larger_of(const SymInt& a, const SymInt& b) const {
+    const auto bound = [&](const SymInt& size) { return evaluator_.bound_of(size); };
+    const auto x = bound(a), y = bound(b);
+    if (!x || !y) return std::nullopt;
+    const SymRange difference = evaluator_.range_of(*x - *y);
+    return difference.min >= 0 ? *x : difference.max <= 0 ? *y : max(*x, *y);
+  }
+
+  Value* padded(Graph& graph, Value* value, const Decision& decision) {
+    return in_graph(graph, [&] {
+      // From the last dimension to the first one that is padded: none before, the rest behind.
+      Vals amounts;
+      const SymShape& shape = value->type.shape;
+      for (std::size_t d = shape.size(); d-- > decision.dims.front();) {
+        amounts.emplace_back(SymInt(0));
+        const auto at = std::ranges::find(decision.dims, d);
+        const SymInt room = at == decision.dims.end()
+                                ? SymInt(0)
+                                : decision.bounds[static_cast<std::size_t>(at - decision.dims.begin())] - shape[d];
+        amounts.emplace_back(room);
+      }
+      Val result = call_operator(evaluator_, "constant_pad_nd", {value, make_list(std::move(amounts))}, {});
+      Value* tensor = evaluator_.tensor(result);
+      for (std::size_t i = 0; i < decision.dims.size(); ++i) tensor->type.shape[decision.dims[i]] = decision.bounds[i];
+      return tensor;
+    });
+  }
+
+  /// The second time: the values that the node gives.
+  Val decided() {
+    const Decision& decision = decisions_.at(next_++);
+    if (!decision.problem.empty()) return Unknown{decision.problem};
+    Val value = node_->outputs.at(decision.output);
+    for (std::size_t i = 0; i < decision.dims.size(); ++i) {
+      Value* size = node_->outputs.at(decision.output + 1 + i);
+      const Val known = call_operator(evaluator_, "item", {size}, {});
+      evaluator_.bound_size(*known.get<SymInt>(), decision.bounds[i]);
+      value =
+          call_operator(evaluator_, "slice",
+                        {value, SymInt(static_cast<std::int64_t>(decision.dims[i])), SymInt(0), known, SymInt(1)}, {});
+      Value* part = *value.get<Value*>();
+      part->type.shape[decision.dims[i]] = *known.get<SymInt>();
+    }
+    if (!decision.number) return value;
+    return Unknown{"it depends on which branch of an if runs", *value.get<Value*>()};
   }
 
   Evaluator& evaluator_;
   Graph &first_, &second_;
+  const Narrowed &narrowed_first_, &narrowed_second_;
   const Node* node_ = nullptr;
-  std::size_t next_ = 0;
+  std::vector<Decision> decisions_;
+  std::size_t next_ = 0;  // of the decisions
 };
 
 std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& condition) {
   Value* flag = condition_value(condition, "the condition of an if",
                                 "decide it by torch.where, or outside of the model; where it depends on a size that "
                                 "moves, give samples of one size");
-  RegionRun a = run_region([&] { return run_block(statement.body); });
-  frame().offset = statement.offset;
-  RegionRun b = run_region([&] { return run_block(statement.other); });
-  frame().offset = statement.offset;
+  const auto run_narrowed = [&](const std::vector<Stmt>& block, const Narrowed& narrowed) {
+    const Narrowed outside = std::exchange(narrowed_, narrowed);
+    RegionRun run = run_region([&] { return run_block(block); });
+    narrowed_ = outside;
+    frame().offset = statement.offset;
+    return run;
+  };
+  const Narrowed narrowed_a = narrowed_by(condition, true), narrowed_b = narrowed_by(condition, false);
+  RegionRun a = run_narrowed(statement.body, narrowed_a);
+  RegionRun b = run_narrowed(statement.other, narrowed_b);
   if (a.result.has_value() != b.result.has_value())
     unsupported("one branch of an if that data decide returns, and the other goes on",
                 "give the result to a name in both branches, and return it behind them");
 
   Graph &first = *a.graph, &second = *b.graph;
-  Merger merger(*this, first, second);
+  Merger merger(*this, first, second, narrowed_a, narrowed_b);
   const auto merge_all = [&](bool assign) -> std::optional<Val> {
     // In an order that is the same every time, and for every build.
     std::set<std::string> names;

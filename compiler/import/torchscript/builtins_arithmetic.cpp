@@ -233,8 +233,6 @@ Result over_list(Call& call) {
 
 // ---- comparisons
 
-enum class Order { eq, ne, lt, le, gt, ge };
-
 bool holds(Order order, int sign) {
   switch (order) {
     case Order::eq:
@@ -268,8 +266,14 @@ Val compare_numbers(Call& call, Order order, const Val& a, const Val& b) {
   if (x && y) {
     const SymInt difference = *x - *y;
     if (const auto known = difference.as_constant()) return holds(order, *known < 0 ? -1 : *known > 0);
-    if (const auto known = compare_range(order, difference.range(call.evaluator.model().symbols))) return *known;
-    return Unknown{fmt::format("it depends on the size {}", (x->is_constant() ? *y : *x).str())};
+    if (const auto known = compare_range(order, call.evaluator.range_of(difference))) return *known;
+    // Which one holds, the sizes of a run tell.
+    Evaluator& evaluator = call.evaluator;
+    static constexpr std::string_view kNames[] = {"eq", "ne", "lt", "le", "gt", "ge"};
+    const Val holds = call_operator(evaluator, kNames[static_cast<std::size_t>(order)],
+                                    {evaluator.tensor(*x), evaluator.tensor(*y)}, {});
+    return Unknown{fmt::format("it depends on the size {}", (x->is_constant() ? *y : *x).str()),
+                   evaluator.tensor(holds), std::make_shared<const SizeComparison>(SizeComparison{order, difference})};
   }
   const auto u = real(a), v = real(b);
   if (!u || !v) return Unknown{"it depends on a size that moves"};
@@ -381,7 +385,7 @@ std::optional<Val> inner_number(Call& call, std::optional<DType> wanted = std::n
   if (call.size() != 1) return std::nullopt;
   if (call[0].get<Unknown>() != nullptr) return call[0];
   if (call[0].get<Value*>() != nullptr) {
-    auto known = call.evaluator.known_number(call[0]);
+    auto known = call.evaluator.decided_number(call[0]);
     return known ? std::move(known) : call.evaluator.unknown_number(*call[0].get<Value*>(), wanted);
   }
   return call.evaluator.known_number(call[0]);

@@ -261,6 +261,8 @@ Result make_dict(Call& call) {
 
 Result range(Call& call) {
   std::int64_t first = 0, last = 0, step = 1;
+  if (const auto* trips = call.size() == 1 ? call[0].get<SymInt>() : nullptr; trips != nullptr && !trips->is_constant())
+    return Unknown{"it is a size that moves", call.evaluator.size_tensor(call.evaluator.graph(), *trips)};
   if (call.size() == 1) last = known_integer(call, call[0]);
   if (call.size() > 1) {
     first = known_integer(call, call[0]);

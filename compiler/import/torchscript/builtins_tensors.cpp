@@ -135,6 +135,7 @@ Result to(Call& call) {
         converted.value = SymInt(static_cast<std::int64_t>(*real));
     return converted;
   }
+  if (type_of(call)->dtype == *wanted && !copied) return call[0];
   const Val converted = call_operator(call.evaluator, "to", {call[0], SymInt(scalar_type_of(*wanted))}, {});
   return copied ? call_operator(call.evaluator, "clone", {converted}, {}) : converted;
 }

@@ -1,5 +1,6 @@
 // Operators of TorchScript that stand for several of the table.
 
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -66,12 +67,80 @@ std::optional<Val> gru_cell(Evaluator& evaluator, const Vals& args, const Keywor
   return op(evaluator, "add", {fresh, op(evaluator, "mul", {update, op(evaluator, "sub", {args[1], fresh})})});
 }
 
+// (v, g, dim) -> v * (g / |v|), with the length of all of v (dim -1), or of each slice along a dimension.
+std::optional<Val> weight_norm(Evaluator& evaluator, const Vals& args, const Keywords&) {
+  if (args.size() < 2 || !args[0].is_tensor()) return std::nullopt;
+  const auto rank = static_cast<std::int64_t>(evaluator.tensor(args[0])->type.shape.size());
+  const auto dim = args.size() > 2 ? args[2].integer() : std::optional<std::int64_t>(0);
+  if (!dim || *dim < -1 || *dim >= std::max<std::int64_t>(rank, 1)) return std::nullopt;
+  Vals along;
+  for (std::int64_t d = 0; d < rank; ++d)
+    if (d != *dim) along.emplace_back(SymInt(d));
+  const Val norm = along.empty()
+                       ? op(evaluator, "abs", {args[0]})
+                       : op(evaluator, "linalg_vector_norm", {args[0], SymInt(2), make_list(std::move(along)), true});
+  return op(evaluator, "mul", {args[0], op(evaluator, "div", {args[1], norm})});
+}
+
+bool is_mask(const Val& value) {
+  const auto* tensor = value.get<Value*>();
+  return tensor != nullptr && (*tensor)->type.dtype == DType::b8;
+}
+
+// x[mask, i]: the positions that the mask keeps stand for it, a tensor for each of its dimensions.
+std::optional<Val> with_masks(Evaluator& evaluator, std::string_view name, const Vals& args, const Keywords& keywords) {
+  const Vals* indices = args.size() < 2 ? nullptr : args[1].items();
+  if (indices == nullptr || std::ranges::none_of(*indices, is_mask) ||
+      std::ranges::count_if(*indices, [](const Val& v) { return v.is_tensor(); }) < 2)
+    return std::nullopt;
+  Vals expanded;
+  for (const Val& index : *indices) {
+    if (!is_mask(index)) {
+      expanded.push_back(index);
+      continue;
+    }
+    const Val rows = op(evaluator, "nonzero", {index});
+    const std::size_t rank = (*index.get<Value*>())->type.shape.size();
+    for (std::size_t d = 0; d < rank; ++d)
+      expanded.push_back(op(evaluator, "select", {rows, SymInt(1), SymInt(static_cast<std::int64_t>(d))}));
+  }
+  Vals given = args;
+  given[1] = make_list(std::move(expanded));
+  return call_operator(evaluator, name, given, keywords);
+}
+std::optional<Val> index(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
+  return with_masks(evaluator, "index", args, keywords);
+}
+std::optional<Val> index_put(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
+  return with_masks(evaluator, "index_put", args, keywords);
+}
+std::optional<Val> index_put_in_place(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
+  return with_masks(evaluator, "index_put_", args, keywords);
+}
+
+// full(size, value) with a value that data decide.
+std::optional<Val> full(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
+  const auto* value = args.size() < 2 ? nullptr : args[1].get<Unknown>();
+  if (value == nullptr || value->value == nullptr || args[0].items() == nullptr) return std::nullopt;
+  const auto dtype = std::ranges::find(keywords, "dtype", &std::pair<std::string, Val>::first);
+  Val wanted = dtype == keywords.end() ? Val(None{}) : dtype->second;
+  if (wanted.is_none() && value->value->type.dtype == DType::f64) wanted = SymInt(scalar_type_of(DType::f32));
+  Val filled = value->value;
+  if (!wanted.is_none()) filled = op(evaluator, "to", {filled, wanted});
+  return op(evaluator, "clone", {op(evaluator, "expand", {filled, args[0]})});
+}
+
 }  // namespace
 
 std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, const Vals& args,
                                   const Keywords& keywords) {
   static const std::map<std::string_view, Composite> table = {{"_convolution", convolution},
                                                               {"_convolution_mode", convolution_by_name},
+                                                              {"_weight_norm", weight_norm},
+                                                              {"full", full},
+                                                              {"index", index},
+                                                              {"index_put", index_put},
+                                                              {"index_put_", index_put_in_place},
                                                               {"lstm_cell", lstm_cell},
                                                               {"gru_cell", gru_cell}};
   const auto found = table.find(name);

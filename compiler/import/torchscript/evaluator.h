@@ -6,14 +6,17 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "base/ops.h"
 #include "compiler/graph/graph.h"
+#include "compiler/import/imported_model.h"
 #include "compiler/import/torchscript/archive.h"
 #include "compiler/import/torchscript/value.h"
 
@@ -23,8 +26,10 @@ using Keywords = std::vector<std::pair<std::string, Val>>;
 
 class Evaluator {
  public:
-  /// Both outlive the evaluator.
-  Evaluator(const Archive& archive, Graph& graph) : archive_(archive), model_(graph), graph_(&graph) {}
+  /// Archive and graph outlive the evaluator. Without `constants`, numbers in tensors that operators have computed are
+  /// not known, even where these read constants alone.
+  Evaluator(const Archive& archive, Graph& graph, ConstantEvaluator constants = {})
+      : archive_(archive), model_(graph), graph_(&graph), constants_(std::move(constants)) {}
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
@@ -52,15 +57,28 @@ class Evaluator {
   Value* tensor(const Val& value);
   /// What is known of a number or a 0-dim tensor; nothing for what the data decides.
   std::optional<Val> known_number(const Val& value) const;
+  /// The same, and what operators have made of constants is computed.
+  std::optional<Val> decided_number(const Val& value);
   /// Truth as Python has it; an Unknown where it is not known.
-  Val truth(const Val& value) const;
+  Val truth(const Val& value);
+  /// What a size may be, with what is known of those that data decide.
+  SymRange range_of(const SymInt& size) const;
+  /// A size that moves as a 0-dim i64 tensor of a graph.
+  Value* size_tensor(Graph& graph, const SymInt& size);
+  /// Gives the size that data decide in the types of a new node its symbol, for which `graph` is the home.
+  void name_size(const OpInfo& op, const ArgList& args, std::vector<TensorType>& types);
+  /// Notes that the model has written into the memory of a tensor: it is no constant any more.
+  void written(const Value* value);
+  /// Notes that a node was added to the graph that grows.
+  void made(const Node& node);
+  /// For a call that writes: inside of a region, memory from outside is replaced by a copy, there and in all names.
+  void take_memory_inside(const OpInfo& op, ArgList& args);
   /// To be called with whatever the model changes: it may come to contain itself, and is emptied at the end.
   /// Unsupported where it was made outside of the branch or loop that runs.
   void changed(const Val& container);
   /// A number that data decide: a tensor of one element as b8, i64 or f64, whichever fits its dtype or is asked for.
   Val unknown_number(Value* tensor, std::optional<DType> wanted = std::nullopt);
-  /// A whole number that data decide as a size, for operators that take one; anything else, and numbers inside of
-  /// branches and loops, as it is.
+  /// A whole number that data decide as a size, for operators that take one; anything else as it is.
   Val number_as_size(const Val& value);
   /// equal(), counted.
   std::optional<bool> same(const Val& a, const Val& b);
@@ -100,15 +118,34 @@ class Evaluator {
     std::optional<Val> result;  // of a return statement
   };
   class RegionScope;
+  class GraphScope;
   class Merger;
   class LoopBuilder;
   RegionRun run_region(const std::function<std::optional<Val>()>& body);
+  /// Ranges of symbols as far as they are narrower where a condition on sizes holds, or does not.
+  using Narrowed = std::map<std::string, SymRange, std::less<>>;
+  Narrowed narrowed_by(const Unknown& condition, bool holds) const;
+  void narrow(Narrowed& ranges, const SymInt& size, bool at_most, std::int64_t limit) const;
   std::optional<Val> run_either(const Stmt& statement, const Unknown& condition);
   void run_loop(const Stmt& statement, const Unknown* trips);
   /// The bool behind something unknown; unsupported, saying `what` is not known, if it is no number.
   Value* condition_value(const Unknown& unknown, std::string_view what, std::string fix);
-  /// Zeros of this type, made in `graph`: what a value that was never set is.
-  Value* filler(Graph& graph, const TensorType& type);
+  /// Zeros of this type, made in `graph`: what a value that was never set is. Sizes that `graph` does not know are 0.
+  Value* filler(Graph& graph, TensorType type);
+  /// The largest that a size can be, in sizes of the inputs; nothing if nothing bounds it.
+  std::optional<SymInt> bound_of(const SymInt& size) const;
+  /// Says that a size that data decide is never larger.
+  void bound_size(const SymInt& size, const SymInt& bound);
+  /// Whether the graph that grows, or one around it, is the home of every symbol in the size.
+  bool is_visible(const SymInt& size) const;
+  bool is_visible(const TensorType& type) const;
+  /// Whether none of the sizes has its home within the graph that grows, which is one inside of `outside`.
+  bool is_known_in(const Graph& outside, const TensorType& type) const;
+  /// A tensor that shows `owner`'s memory, as it is shown by the copy.
+  Value* shown_in_copy(Value* value, const Value* owner, Value* copy);
+  void replace_in_names(const Value* owner, Value* copy);
+  /// The data of a tensor that depends on constants alone, if it is small.
+  std::optional<Tensor> constant_data(const Value* value, int depth = 0);
   /// A tensor, or a number as a 0-dim one of b8, i64 or f64; null for anything else.
   Value* tensor_or_number(const Val& value);
   /// A node at the end of the graph. Its regions are closed, what they read becomes operands.
@@ -123,6 +160,7 @@ class Evaluator {
   Val call(const Expr& expr);
   std::optional<Val> call_with_types(const Expr& expr);
   Val call_value(const Val& callee, Vals args, Keywords keywords);
+  void load(Val& value, int depth = 0);
   Val make_object(const Class& type);
   Val convert(const Expr& type, Val value);
   Val subscript(const Val& base, const Val& index);
@@ -135,9 +173,17 @@ class Evaluator {
   const Archive& archive_;
   Graph& model_;
   Graph* graph_;
+  std::vector<const Graph*> around_;  // graphs around the one that grows, the model's first
+  ConstantEvaluator constants_;
+  std::unordered_map<const Value*, std::optional<Tensor>> constant_data_;
+  std::unordered_set<const Value*> written_;             // who owns memory that was written into
+  std::unordered_map<std::string, const Graph*> homes_;  // of symbols that data decide
+  Narrowed narrowed_;                                    // in the branch that runs
   struct Journal {
-    std::size_t born = 0;             // what was made later was made inside
-    std::map<SlotName, Slot> before;  // of attributes that were set
+    std::size_t born = 0;                     // what was made later was made inside
+    std::map<SlotName, Slot> before{};        // of attributes that were set
+    std::size_t frame = 0;                    // the function that the region is in
+    std::unordered_set<const Value*> made{};  // by nodes of the region
   };
   std::vector<Journal> journals_;  // of the regions that run, the innermost last
   std::unordered_map<const Value*, Val> sizes_of_numbers_;
@@ -147,6 +193,9 @@ class Evaluator {
   int depth_ = 0;
   std::unordered_map<std::string, Value*> weights_;  // by bytes, dtype and shape
 };
+
+/// Who owns the memory that a tensor shows, as far as views can be told.
+const Value* owner_of(const Value* value);
 
 /// "a.b.c" for names joined by dots; nothing for other expressions.
 std::optional<std::string> dotted_name(const Expr& expr);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "compiler/import/torchscript/import.h"
 #include "compiler/import/torchscript/testing.h"
+#include "compiler/passes/evaluate.h"
 
 namespace aitune::torchscript {
 namespace {
@@ -45,7 +46,7 @@ ImportedScript import_source(const std::string& text, NamedTensors extra = {}) {
   std::vector<NamedTensors> samples = {sample_of(2), sample_of(5)};
   for (auto& sample : samples) sample.insert(sample.end(), extra.begin(), extra.end());
   const auto archive = make_archive(text);
-  ImportedScript imported = import_torchscript(archive, "net.pt", samples);
+  ImportedScript imported = import_torchscript(archive, "net.pt", samples, {}, reference_evaluator());
   verify(imported.model.graph, "import");
   return imported;
 }
@@ -304,11 +305,77 @@ TEST(TorchScript, ContainersFromOutsideDoNotChangeInARegion) {
               HasSubstr("higher_order.cond"));
 }
 
-TEST(TorchScript, SizesThatDataDecideAreNotFoundOutInARegion) {
-  EXPECT_THAT(
-      refused<Unsupported>(source("if bool(torch.gt(torch.sum(x), 0)):\n  y = torch.sum(torch.nonzero(x))\nelse:\n"
-                                  "  y = torch.numel(x)\nreturn y")),
-      HasSubstr("how large its result is, data decide as well"));
+TEST(TorchScript, ARegionMayFindSizesOut) {
+  const std::string text = graph_of(
+      "if bool(torch.gt(torch.sum(x), 0)):\n  y = torch.sum(torch.nonzero(x))\nelse:\n  y = torch.sum(torch.to(x, 4))\n"
+      "return y");
+  EXPECT_THAT(text, HasSubstr("aten.nonzero.default"));
+  EXPECT_THAT(text, Not(HasSubstr("constant_pad_nd")));
+}
+
+TEST(TorchScript, SizesThatDifferFromBranchToBranchAreJoined) {
+  const std::string text = graph_of(
+      "if bool(torch.gt(torch.sum(x), 0)):\n  y = torch.nonzero(x)\nelse:\n  y = torch.zeros([1, 2], dtype=4)\n"
+      "return torch.mul(y, 2)");
+  EXPECT_THAT(text, HasSubstr("aten.constant_pad_nd.default"));
+  EXPECT_THAT(text, HasSubstr("aten.item.default"));
+  // The joined size is bounded by what the larger branch may give: two columns of s0 rows.
+  EXPECT_THAT(text, HasSubstr("<= (2*s0)"));
+}
+
+TEST(TorchScript, ConditionsOnSizesThatMoveAreDecidedWhenItRuns) {
+  const std::string text =
+      graph_of("if torch.gt(torch.size(x, 0), 3):\n  y = torch.relu(x)\nelse:\n  y = torch.neg(x)\nreturn y");
+  EXPECT_THAT(text, HasSubstr("higher_order.cond"));
+  EXPECT_THAT(text, HasSubstr("aten.full.default([], s0"));
+  // s0 is in [2,5].
+  EXPECT_THAT(graph_of("if torch.gt(torch.size(x, 0), 1):\n  y = torch.relu(x)\nelse:\n  y = torch.neg(x)\nreturn y"),
+              Not(HasSubstr("higher_order.cond")));
+}
+
+TEST(TorchScript, LoopsOverASizeThatMoves) {
+  EXPECT_THAT(graph_of("y = x\nfor i in range(torch.size(x, 0)):\n  y = torch.add(y, torch.select(x, 0, i))\nreturn y"),
+              HasSubstr("higher_order.while_loop"));
+}
+
+TEST(TorchScript, WritesInARegionGiveNamesNewTensors) {
+  const std::string text = graph_of(
+      "y = torch.mul(x, 2)\nif bool(torch.gt(torch.sum(x), 0)):\n  _0 = torch.add_(torch.select(y, 0, 0), 1)\n"
+      "else:\n  pass\nreturn torch.neg(y)");
+  EXPECT_THAT(text, HasSubstr("aten.clone.default"));
+  EXPECT_THAT(text, HasSubstr("aten.add_."));
+  EXPECT_THAT(graph_of("y = torch.mul(x, 2)\nfor i in range(int(torch.sum(x))):\n  _0 = torch.add_(y, 1)\nreturn y"),
+              HasSubstr("higher_order.while_loop"));
+  EXPECT_THAT(refused<Unsupported>(
+                  source("y = torch.mul(x, 2)\na = [y]\nif bool(torch.gt(torch.sum(x), 0)):\n  _0 = torch.add_(y, 1)\n"
+                         "else:\n  pass\nreturn torch.cat(a)")),
+              HasSubstr("a list holds it"));
+  EXPECT_THAT(refused<Unsupported>(
+                  source("y = torch.mul(x, 2)\nv = torch.select(y, 0, 0)\nif bool(torch.gt(torch.sum(x), 0)):\n"
+                         "  _0 = torch.add_(y, 1)\nelse:\n  pass\nreturn torch.neg(v)")),
+              HasSubstr("it shows memory that is written into"));
+}
+
+TEST(TorchScript, WhatIsMadeOfConstantsIsKnown) {
+  EXPECT_EQ(number_of("n = int(torch.item(torch.mul(torch.tensor(1.5), torch.tensor(4))))"), "6");
+  EXPECT_EQ(number_of("n = int(torch.round(torch.log2(torch.tensor(9.))))"), "3");
+  // A constant that was written into is none.
+  EXPECT_THAT(number_of("a = torch.zeros([1])\n_0 = torch.add_(a, torch.select(torch.select(x, 0, 0), 0, 0))\n"
+                        "n = int(a)"),
+              HasSubstr("aten."));
+}
+
+TEST(TorchScript, NumbersThatDataDecideWhereOperatorsTakeTensors) {
+  EXPECT_THAT(graph_of("n = float(torch.mean(x))\nreturn torch.clamp(x, None, n)"), HasSubstr("aten.clamp.Tensor"));
+  EXPECT_THAT(graph_of("n = int(torch.sum(x))\nreturn torch.full([2], n)"), HasSubstr("aten.expand.default"));
+}
+
+TEST(TorchScript, AMaskBesideOtherIndices) {
+  const std::string text = graph_of(
+      "m = torch.gt(torch.select(x, 1, 0), 0)\ni = torch.tensor([1])\n"
+      "return torch.index(x, annotate(List[Optional[Tensor]], [m, i]))");
+  EXPECT_THAT(text, HasSubstr("aten.nonzero.default"));
+  EXPECT_THAT(text, HasSubstr("aten.index.Tensor(%x, [%select_1"));
 }
 
 TEST(TorchScript, AReturnInOneBranchAloneIsRefused) {

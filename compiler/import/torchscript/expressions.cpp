@@ -11,6 +11,7 @@
 #include "compiler/import/torchscript/evaluator.h"
 #include "compiler/import/torchscript/operators.h"
 #include "compiler/import/torchscript/unknown_numbers.h"
+#include "compiler/ops/schema.h"
 
 namespace aitune::torchscript {
 namespace {
@@ -131,13 +132,26 @@ Val Evaluator::global(const std::string& dotted) {
   unsupported(fmt::format("{} is not in the file", printable(dotted)));
 }
 
+/// Tensors of the file become weights where they are first read, in lists and dicts too.
+void Evaluator::load(Val& value, int depth) {
+  constexpr int kMaxContainers = 20;
+  if (const auto* stored = value.get<Stored>()) {
+    value = weight(stored->data, stored->name);
+  } else if (depth < kMaxContainers) {
+    charge();
+    if (const auto* list = value.get<ListPtr>())
+      for (Val& item : (*list)->items) load(item, depth + 1);
+    if (const auto* dict = value.get<DictPtr>())
+      for (auto& [key, item] : (*dict)->items) load(item, depth + 1);
+  }
+}
+
 Val Evaluator::attribute(const Val& base, const std::string& name) {
   if (const auto* object = base.get<ObjectPtr>()) {
     const auto slot = (*object)->slots.find(name);
     if (slot != (*object)->slots.end()) {
       if (!slot->second.saved) slot->second.read_first = true;
-      if (const auto* stored = slot->second.value.get<Stored>())
-        slot->second.value = weight(stored->data, stored->name);
+      load(slot->second.value);
       return slot->second.value;
     }
     const auto method = (*object)->type->methods.find(name);
@@ -211,7 +225,13 @@ Val Evaluator::call_value(const Val& callee, Vals args, Keywords keywords) {
   const bool known_space = dot == std::string::npos || full.substr(0, dot) == "torch" ||
                            full.substr(0, dot) == "ops.prim" || full.substr(0, dot) == "ops.aten" ||
                            full.substr(0, dot) == "math" || full.substr(0, dot) == "warnings";
-  if (!known_space) unsupported(fmt::format("the operator {}", printable(full)), "use operators of PyTorch itself");
+  if (!known_space) {  // ops.torchvision.nms, or a custom operator
+    const std::string_view other = full.starts_with("ops.") ? full.substr(4) : full;
+    if (find_op(other) == nullptr)
+      unsupported(fmt::format("the operator {}", printable(full)),
+                  "use operators of PyTorch itself, or name the library that has it: --custom-ops LIBRARY");
+    return call_operator(*this, other, args, keywords);
+  }
   if (std::optional<Val> result = call_on_unknown_numbers(*this, name, args, keywords)) return *std::move(result);
   if (const BuiltinFunction function = find_builtin(name)) {
     Call made{*this, name, args, keywords};
@@ -238,7 +258,7 @@ Val Evaluator::convert(const Expr& type, Val value) {
   const bool to_int = type.text == "int", to_float = type.text == "float", to_bool = type.text == "bool";
   if (!to_int && !to_float && !to_bool && type.text != "number") return value;
   if (value.is_tensor()) {
-    const auto known = known_number(value);
+    const auto known = decided_number(value);
     if (!known) {
       if (to_bool) return unknown_number(tensor(value), DType::b8);
       return unknown_number(tensor(value), to_int     ? std::optional(DType::i64)
@@ -352,9 +372,11 @@ Value* Evaluator::tensor(const Val& value) {
   if (const bool* flag = number.get<bool>()) return model_.add_weight(name, name, Tensor::scalar(dtype, *flag));
   if (const double* real = number.get<double>()) return model_.add_weight(name, name, Tensor::scalar(dtype, *real));
   const auto integer = number.integer();
-  if (!integer)
-    unsupported(fmt::format("the size {}, which moves, is used as a tensor", to_text(number)),
-                "give samples of one size, or use it as a number");
+  if (!integer) {
+    Value* size = size_tensor(*graph_, *number.get<SymInt>());
+    if (dtype == DType::i64) return size;
+    return tensor(call_operator(*this, "to", {size, SymInt(scalar_type_of(dtype))}, {}));
+  }
   return model_.add_weight(name, name, Tensor::scalar(dtype, *integer));
 }
 
@@ -367,17 +389,28 @@ std::optional<Val> Evaluator::known_number(const Val& value) const {
   return std::nullopt;
 }
 
-Val Evaluator::truth(const Val& value) const {
+std::optional<Val> Evaluator::decided_number(const Val& value) {
+  if (auto known = known_number(value)) return known;
+  const auto* tensor = value.get<Value*>();
+  if (tensor == nullptr || !(product((*tensor)->type.shape) == SymInt(1))) return std::nullopt;
+  const std::optional<Tensor> data = constant_data(*tensor);
+  if (!data) return std::nullopt;
+  Tensor flat = data->contiguous();
+  return plain(number_in(Tensor(flat.dtype(), {}, {}, flat.owner(), flat.data())));
+}
+
+Val Evaluator::truth(const Val& value) {
   if (value.get<bool>() != nullptr || value.get<Unknown>() != nullptr) return value;
   if (const auto* real = value.get<double>()) return *real != 0;
   if (const auto* size = value.get<SymInt>()) {
     if (const auto known = size->as_constant()) return *known != 0;
-    const SymRange range = size->range(model_.symbols);
+    const SymRange range = range_of(*size);
     if (range.min > 0 || range.max < 0) return true;
-    return Unknown{fmt::format("it depends on the size {}", size->str())};
+    const Val differs = call_operator(*this, "ne", {size_tensor(*graph_, *size), SymInt(0)}, {});
+    return Unknown{fmt::format("it depends on the size {}", size->str()), tensor(differs)};
   }
   if (value.is_tensor()) {
-    const auto known = known_number(value);
+    const auto known = decided_number(value);
     return known ? truth(*known) : Val(Unknown{"it depends on the data of a tensor"});
   }
   if (value.is_none()) return false;

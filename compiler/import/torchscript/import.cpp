@@ -12,6 +12,7 @@
 #include "compiler/import/torchscript/evaluator.h"
 #include "compiler/import/torchscript/inputs.h"
 #include "compiler/import/torchscript/outputs.h"
+#include "compiler/ops/data_sizes.h"
 #include "format/zip_reader.h"
 
 namespace aitune {
@@ -27,18 +28,19 @@ void drop_unused_weights(Graph& graph) {
   std::erase_if(graph.weights, [&](const Value* weight) { return !used.contains(weight); });
 }
 
-ImportedScript import_archive(const Archive& archive, std::span<const NamedTensors> samples,
-                              std::span<const Input> shapes) {
+ImportedScript import_once(const Archive& archive, std::span<const NamedTensors> samples, std::span<const Input> shapes,
+                           const ConstantEvaluator& constants, std::vector<ChangedAttribute>& changed) {
   ImportedScript imported;
   Graph& graph = imported.model.graph;
   BoundInputs inputs = bind_inputs(archive, samples, shapes, graph);
   imported.samples = std::move(inputs.samples);
-  Evaluator evaluator(archive, graph);
+  Evaluator evaluator(archive, graph, constants);
   for (Val& value : inputs.args)
     if (value.get<Stored>() != nullptr) value = evaluator.tensor(value);
   const Val result = evaluator.call_method(archive.model(), "forward", std::move(inputs.args));
-  set_outputs(evaluator, result, graph);
+  set_outputs(evaluator, result, graph, changed);
   drop_unused_weights(graph);
+  drop_unused_symbols(graph);
   spread_symbols(graph);
   const auto written = dynamo::mutated_names(graph);
   if (!written.empty())
@@ -49,20 +51,36 @@ ImportedScript import_archive(const Archive& archive, std::span<const NamedTenso
   return imported;
 }
 
+/// A number that the model keeps may change in the first call ("it has warned"), if a second one computes the same and
+/// leaves it as it is.
+ImportedScript import_zip(const std::shared_ptr<const ZipReader>& zip, std::span<const NamedTensors> samples,
+                          std::span<const Input> shapes, const ConstantEvaluator& constants) {
+  std::vector<ChangedAttribute> changed, later;
+  const Archive archive(zip);
+  ImportedScript first = import_once(archive, samples, shapes, constants, changed);
+  if (changed.empty()) return first;
+  const Archive again(zip);
+  keep_changes(again.model(), changed);
+  ImportedScript second = import_once(again, samples, shapes, constants, later);
+  if (!later.empty() || print(second.model.graph) != print(first.model.graph))
+    refuse_changed(changed.front(), archive.where());
+  return second;
+}
+
 }  // namespace
 
 ImportedScript import_torchscript(const std::filesystem::path& path, std::span<const NamedTensors> samples,
-                                  std::span<const Input> shapes) {
-  const Archive archive(std::make_shared<const ZipReader>(MappedFile::open(path)));
-  ImportedScript imported = import_archive(archive, samples, shapes);
+                                  std::span<const Input> shapes, const ConstantEvaluator& constants) {
+  ImportedScript imported =
+      import_zip(std::make_shared<const ZipReader>(MappedFile::open(path)), samples, shapes, constants);
   imported.model.name = path.stem().string();
   return imported;
 }
 
 ImportedScript import_torchscript(std::span<const std::byte> bytes, const std::string& where,
-                                  std::span<const NamedTensors> samples, std::span<const Input> shapes) {
-  const Archive archive(std::make_shared<const ZipReader>(bytes, where));
-  return import_archive(archive, samples, shapes);
+                                  std::span<const NamedTensors> samples, std::span<const Input> shapes,
+                                  const ConstantEvaluator& constants) {
+  return import_zip(std::make_shared<const ZipReader>(bytes, where), samples, shapes, constants);
 }
 
 std::vector<std::string> torchscript_inputs(const std::filesystem::path& path) {

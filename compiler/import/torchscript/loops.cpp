@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "compiler/graph/regions.h"
 #include "compiler/import/torchscript/evaluator.h"
+#include "compiler/import/torchscript/graph_scope.h"
 #include "compiler/import/torchscript/operators.h"
 #include "compiler/ops/schema.h"
 
@@ -187,6 +188,8 @@ class Evaluator::LoopBuilder {
 
   /// Looks at what a trip made of what it was given. True if what is carried is what has to be.
   bool settle(const RegionRun& body) {
+    Graph& outside = evaluator_.graph();
+    const GraphScope inside(evaluator_, *body.graph);
     bool settled = true;
     const std::size_t known = values_.size();
     for (const auto& [slot, value] : body.slots)
@@ -194,6 +197,15 @@ class Evaluator::LoopBuilder {
         add(Carried{"", slot, slot.first->slots[slot.second].value});
         settled = false;
       }
+    // A write in a trip gives a name another tensor without an assignment.
+    for (const auto& [name, before] : evaluator_.frame().locals) {
+      const auto after = body.locals.find(name);
+      if (after == body.locals.end() || identical(before, after->second) ||
+          std::ranges::any_of(values_, [&](const Carried& c) { return !c.slot && c.name == name; }))
+        continue;
+      add(Carried{name, std::nullopt, before});
+      settled = false;
+    }
     for (std::size_t v = 0; v < known; ++v) {
       const Carried& carried = values_[v];
       const Val& after = carried.slot ? body.slots.at(*carried.slot) : body.locals.at(carried.name);
@@ -202,19 +214,21 @@ class Evaluator::LoopBuilder {
         continue;
       }
       std::size_t at = carried.first;
-      flatten(after, [&](const Val& value) { settled = settle(leaves_[at++], value, carried) && settled; });
+      flatten(after, [&](const Val& value) { settled = settle(leaves_[at++], value, carried, outside) && settled; });
     }
     return settled;
   }
 
-  bool settle(Leaf& leaf, const Val& after, const Carried& carried) {
+  bool settle(Leaf& leaf, const Val& after, const Carried& carried, Graph& outside) {
     const auto* poisoned = leaf.before.get<Unknown>();
     if (poisoned != nullptr && poisoned->value == nullptr) return true;
     if (!leaf.carried) {
       if (identical(leaf.before, after)) return true;
       Value* made = evaluator_.tensor_or_number(after);
       if (leaf.before.get<Uninitialized>() != nullptr && made != nullptr) {
-        Value* zeros = evaluator_.filler(evaluator_.graph(), made->type);
+        if (!evaluator_.is_known_in(outside, made->type))
+          return spoil(leaf, describe(carried, leaf.before, nullptr, after, made));
+        Value* zeros = evaluator_.filler(outside, made->type);
         const bool number = after.is_number() || after.get<Unknown>() != nullptr;
         leaf.before = number ? Val(Unknown{"a loop sets it", zeros}) : Val(zeros);
         leaf.carried = true;

@@ -50,6 +50,7 @@ std::optional<int> mismatch(const SchemaArg& expected, const Val& value, bool nu
   switch (expected.type) {
     case ArgType::tensor:
       if (value.is_tensor()) return numbers && value.get<Number>() != nullptr ? kRatherNumber : 0;
+      if (const auto* unknown = value.get<Unknown>()) return when(unknown->value != nullptr, kWrapped);
       return when(value.is_number(), kWrapped);
     case ArgType::tensor_list:
       return when(all_items(value, [](const Val& v) { return v.is_tensor(); }));
@@ -197,24 +198,37 @@ void refuse_unknown_values(Evaluator& evaluator, std::string_view name, const Va
   }
 }
 
-const OpInfo& choose_overload(Evaluator& evaluator, std::string_view name, const Vals& args, const Keywords& keywords) {
-  const auto found = overloads().find(name);
-  if (found == overloads().end())
-    evaluator.unsupported(fmt::format("aitune has no operator aten.{}", printable(name)),
-                          "write it with other operators, or report that it is missing");
+/// All overloads of "add"; the one of "torchvision.nms".
+std::vector<const OpInfo*> overloads_of(std::string_view name) {
+  if (const auto found = overloads().find(name); found != overloads().end()) return found->second;
+  if (name.find('.') == std::string_view::npos) return {};
+  const OpInfo* op = find_op(name);
+  return op == nullptr ? std::vector<const OpInfo*>() : std::vector{op};
+}
+
+const OpInfo* best_overload(std::string_view name, const Vals& args, const Keywords& keywords) {
   const OpInfo* best = nullptr;
   int least = 0;
-  for (const OpInfo* op : found->second) {
+  for (const OpInfo* op : overloads_of(name)) {
     const auto cost = mismatch(*op, args, keywords);
     if (!cost || (best != nullptr && *cost >= least)) continue;
     best = op;
     least = *cost;
   }
-  if (best != nullptr) return *best;
+  return best;
+}
+
+const OpInfo& choose_overload(Evaluator& evaluator, std::string_view name, const Vals& args, const Keywords& keywords) {
+  if (const OpInfo* best = best_overload(name, args, keywords)) return *best;
+  const std::vector<const OpInfo*> found = overloads_of(name);
+  const std::string full = name.find('.') == std::string_view::npos ? fmt::format("aten.{}", name) : std::string(name);
+  if (found.empty())
+    evaluator.unsupported(fmt::format("aitune has no operator {}", printable(full)),
+                          "write it with other operators, or report that it is missing");
   refuse_unknown_values(evaluator, name, args);
   std::vector<std::string_view> there;
-  for (const OpInfo* op : found->second) there.push_back(op->schema);
-  evaluator.unsupported(fmt::format("no overload of aten.{} takes ({}); there are: {}", name,
+  for (const OpInfo* op : found) there.push_back(op->schema);
+  evaluator.unsupported(fmt::format("no overload of {} takes ({}); there are: {}", full,
                                     describe_arguments(args, keywords), fmt::join(there, "; ")));
 }
 
@@ -248,16 +262,15 @@ Val add_node(Evaluator& evaluator, const OpInfo& op, const Vals& args, const Key
   for (const auto& [name, value] : keywords)
     if (const SchemaArg* expected = find_arg(op, name)) named.emplace_back(name, make_arg(evaluator, *expected, value));
   ArgList bound = bind_arguments(op, std::move(positional), std::move(named));
+  evaluator.take_memory_inside(op, bound);
   std::vector<TensorType> types = infer_types(op, bound);
-  if (evaluator.in_region() && data_size_place(types))
-    evaluator.unsupported(fmt::format("{} inside of an if or a loop that data decide: how large its result is, data "
-                                      "decide as well",
-                                      op.name),
-                          "compute it before, or keep the size fixed there with a mask");
-  name_data_size(evaluator.graph(), op, bound, types);
+  evaluator.name_size(op, bound, types);
   if (!types.empty()) check_same_elements(evaluator, op, bound, types[0]);
   Node* node = evaluator.graph().add_node(op, std::move(bound), std::move(types));
   node->source = evaluator.location();
+  evaluator.made(*node);
+  for (std::size_t i = 0; i < op.args.size(); ++i)
+    if (op.args[i].written) evaluator.written(node->args[i].value_or_null());
   return results_of(op, *node);
 }
 
@@ -275,7 +288,18 @@ void refuse_old_meanings(Evaluator& evaluator, std::string_view name, const Vals
                           "load the model in PyTorch 1.7 or newer and save it again");
 }
 
-/// No operator takes an unknown number; sizes that data decide they do take.
+/// Tensors of the file as values, in lists too.
+Val loaded(Evaluator& evaluator, const Val& value) {
+  if (value.get<Stored>() != nullptr) return evaluator.tensor(value);
+  const Vals* items = value.items();
+  if (items == nullptr || std::ranges::none_of(*items, [](const Val& v) { return v.get<Stored>() != nullptr; }))
+    return value;
+  Vals tensors;
+  for (const Val& item : *items) tensors.push_back(item.get<Stored>() != nullptr ? Val(evaluator.tensor(item)) : item);
+  return make_list(std::move(tensors));
+}
+
+/// Whole numbers that data decide as sizes, in lists too.
 Val with_sizes(Evaluator& evaluator, const Val& value) {
   const auto is_unknown = [](const Val& v) { return v.get<Unknown>() != nullptr; };
   const Vals* items = value.items();
@@ -285,13 +309,36 @@ Val with_sizes(Evaluator& evaluator, const Val& value) {
   return make_list(std::move(sizes));
 }
 
+/// Whether the operator wants whole numbers where these data decide, as it does for counts, positions and sizes.
+bool wants_sizes(std::string_view name, const Vals& args, const Keywords& keywords) {
+  Vals known = args;
+  for (Val& value : known)
+    if (value.get<Unknown>() != nullptr) value = SymInt(1);
+  const OpInfo* op = best_overload(name, known, keywords);
+  if (op == nullptr) return false;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    const ArgType type = op->args[i].type;
+    if (args[i].get<Unknown>() != nullptr && type != ArgType::integer && type != ArgType::integer_list) return false;
+  }
+  return true;
+}
+
+/// A number that data decide is a size where the operator wants one, and else a tensor where it takes one.
+Vals operands_of(Evaluator& evaluator, std::string_view name, const Vals& given, const Keywords& keywords) {
+  Vals args;
+  for (const Val& arg : given) args.push_back(loaded(evaluator, arg));
+  const bool numbers = std::ranges::any_of(args, [](const Val& v) { return v.get<Unknown>() != nullptr; });
+  if (numbers && !wants_sizes(name, args, keywords) && best_overload(name, args, keywords) != nullptr) return args;
+  for (Val& arg : args) arg = with_sizes(evaluator, arg);
+  return args;
+}
+
 }  // namespace
 
 bool is_operator(std::string_view name) { return overloads().contains(name); }
 
 Val call_operator(Evaluator& evaluator, std::string_view name, const Vals& given, const Keywords& keywords) {
-  Vals args;
-  for (const Val& arg : given) args.push_back(with_sizes(evaluator, arg));
+  const Vals args = operands_of(evaluator, name, given, keywords);
   refuse_old_meanings(evaluator, name, args);
   const OpInfo& op = choose_overload(evaluator, name, args, keywords);
   evaluator.charge(10);

@@ -15,7 +15,8 @@ constexpr int kMaxDepth = 50;
 
 class Collector {
  public:
-  Collector(Evaluator& evaluator, Graph& graph) : evaluator_(evaluator), graph_(graph) {}
+  Collector(Evaluator& evaluator, Graph& graph, std::vector<ChangedAttribute>& changed)
+      : evaluator_(evaluator), graph_(graph), changed_(changed) {}
 
   void add(const Val& value, const std::string& name, int depth = 0) {
     if (depth > kMaxDepth) refuse("the result is nested too deeply");
@@ -30,6 +31,8 @@ class Collector {
       if (unknown->value != nullptr) return add_tensor(unknown->value, name);
       refuse("the model returns something that data decide: " + unknown->reason);
     }
+    if (const auto* size = value.get<SymInt>(); size != nullptr && !size->is_constant())
+      return add_tensor(evaluator_.tensor(value), name);
     if (items == nullptr) refuse(fmt::format("the model returns {}", value.kind()));
     const auto* tuple = value.get<TuplePtr>();
     const Class* type = tuple != nullptr ? (*tuple)->type : nullptr;
@@ -69,6 +72,19 @@ class Collector {
         if (item.get<ObjectPtr>() != nullptr) visit(item, depth + 1);
   }
 
+  /// The same tensors, or values that are equal.
+  bool unchanged(const Val& after, const Val& before, int depth = 0) {
+    const Vals *x = after.items(), *y = before.items();
+    if (x != nullptr && y != nullptr && x->size() == y->size() && depth < kMaxDepth) {
+      for (std::size_t i = 0; i < x->size(); ++i)
+        if (!unchanged((*x)[i], (*y)[i], depth + 1)) return false;
+      return true;
+    }
+    const auto is_tensor = [](const Val& value) { return value.is_tensor() || value.get<Stored>() != nullptr; };
+    if (is_tensor(after) && is_tensor(before)) return evaluator_.tensor(after) == evaluator_.tensor(before);
+    return equal(after, before) == true;
+  }
+
   void check_state(const std::string& path, const Slot& slot) {
     const auto *before = slot.saved->get<Value*>(), *after = slot.value.get<Value*>();
     if (before != nullptr && after != nullptr && *before == *after) return;
@@ -84,25 +100,48 @@ class Collector {
                         printable(path)));
       return add_tensor(evaluator_.tensor(slot.value), path);
     }
-    if (!slot.read_first || equal(slot.value, *slot.saved) == true) return;
-    throw Unsupported(
-        fmt::format("the model keeps state in its attribute {}: it was {} before the call and is {} after "
-                    "it",
-                    printable(path), printable(to_text(*slot.saved)), printable(to_text(slot.value))),
-        evaluator_.archive().where(),
-        fmt::format("give '{}' in the samples, as it is between calls: it becomes a constant", printable(path)));
+    // What was None becomes what the first call makes of it: every call here is a first one.
+    if (!slot.read_first || slot.saved->is_none() || unchanged(slot.value, *slot.saved)) return;
+    const ChangedAttribute change{path, *slot.saved, slot.value};
+    const auto is_plain = [](const Val& value) { return value.is_number() || value.get<std::string>() != nullptr; };
+    if (!is_plain(change.before) || !is_plain(change.after)) refuse_changed(change, evaluator_.archive().where());
+    changed_.push_back(change);
   }
 
   Evaluator& evaluator_;
   Graph& graph_;
+  std::vector<ChangedAttribute>& changed_;
   std::set<const Object*> visited_;
   std::set<std::string> names_;
 };
 
 }  // namespace
 
-void set_outputs(Evaluator& evaluator, const Val& result, Graph& graph) {
-  Collector collector(evaluator, graph);
+void keep_changes(const ObjectPtr& model, const std::vector<ChangedAttribute>& changed) {
+  for (const ChangedAttribute& change : changed) {
+    Object* object = model.get();
+    std::string_view rest = change.path;
+    for (auto dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {
+      const auto slot = object->slots.find(rest.substr(0, dot));
+      const auto* inner = slot == object->slots.end() ? nullptr : slot->second.value.get<ObjectPtr>();
+      if (inner == nullptr) break;
+      object = inner->get();
+      rest.remove_prefix(dot + 1);
+    }
+    if (const auto slot = object->slots.find(rest); slot != object->slots.end()) slot->second.value = change.after;
+  }
+}
+
+void refuse_changed(const ChangedAttribute& changed, const std::string& where) {
+  throw Unsupported(
+      fmt::format("the model keeps state in its attribute {}: it was {} before the call and is {} after it",
+                  printable(changed.path), printable(to_text(changed.before)), printable(to_text(changed.after))),
+      where,
+      fmt::format("give '{}' in the samples, as it is between calls: it becomes a constant", printable(changed.path)));
+}
+
+void set_outputs(Evaluator& evaluator, const Val& result, Graph& graph, std::vector<ChangedAttribute>& changed) {
+  Collector collector(evaluator, graph, changed);
   collector.add(result, "");
   collector.add_state(evaluator.archive().model());
   if (graph.outputs.empty())

@@ -19,13 +19,15 @@ class Evaluator::RegionScope {
     if (evaluator.journals_.size() + 1 >= kMaxRegionDepth)
       evaluator.unsupported("branches and loops that data decide lie too deep in each other");
     made_->symbols = evaluator.model_.symbols;
+    evaluator_.around_.push_back(outer_);
     evaluator_.graph_ = made_.get();
-    evaluator_.journals_.push_back({next_birth(), {}});
+    evaluator_.journals_.push_back({next_birth(), {}, evaluator.frames_.size() - 1, {}});
   }
   ~RegionScope() {
     for (auto& [name, slot] : evaluator_.journals_.back().before) name.first->slots[name.second] = std::move(slot);
     evaluator_.journals_.pop_back();
     evaluator_.frame().locals = std::move(locals_);
+    evaluator_.around_.pop_back();
     evaluator_.graph_ = outer_;
   }
   RegionScope(const RegionScope&) = delete;
@@ -78,22 +80,15 @@ Val Evaluator::unknown_number(Value* tensor, std::optional<DType> wanted) {
   return Unknown{reason, this->tensor(number)};
 }
 
-Val Evaluator::number_as_size(const Val& value) {
-  const auto* unknown = value.get<Unknown>();
-  if (unknown == nullptr || unknown->value == nullptr || unknown->value->type.dtype != DType::i64) return value;
-  if (!journals_.empty()) return value;
-  const auto known = sizes_of_numbers_.find(unknown->value);
-  if (known != sizes_of_numbers_.end()) return known->second;
-  return sizes_of_numbers_.emplace(unknown->value, call_operator(*this, "item", {unknown->value}, {})).first->second;
-}
-
 Value* Evaluator::condition_value(const Unknown& unknown, std::string_view what, std::string fix) {
   if (unknown.value == nullptr)
     unsupported(fmt::format("{} is not known when the model is tuned: {}", what, unknown.reason), std::move(fix));
   return unknown_number(unknown.value, DType::b8).get<Unknown>()->value;
 }
 
-Value* Evaluator::filler(Graph& graph, const TensorType& type) {
+Value* Evaluator::filler(Graph& graph, TensorType type) {
+  for (SymInt& size : type.shape)
+    if (!is_visible(size)) size = 0;
   const OpInfo& op = *find_op("aten.full.default");
   ArgList sizes(type.shape.begin(), type.shape.end());
   ArgList args = bind_arguments(op, {std::move(sizes), SymInt(0)}, {{"dtype", type.dtype}});
@@ -107,8 +102,7 @@ Value* Evaluator::tensor_or_number(const Val& value) {
   if (const auto* unknown = value.get<Unknown>()) return unknown->value;
   if (const auto* flag = value.get<bool>()) return tensor(Number{*flag, DType::b8});
   if (const auto* real = value.get<double>()) return tensor(Number{*real, DType::f64});
-  if (const auto* size = value.get<SymInt>(); size != nullptr && size->is_constant())
-    return tensor(Number{*size, DType::i64});
+  if (const auto* size = value.get<SymInt>()) return tensor(Number{*size, DType::i64});
   return nullptr;
 }
 
@@ -125,6 +119,7 @@ Node* Evaluator::add_region_node(OpId id, Value* condition, const Vals& carried,
     args = {values, operands, None{}};
   std::vector<TensorType> types = region_result_types(op_info(id), args, regions);
   Node* node = graph_->add_node(op_info(id), std::move(args), std::move(types));
+  made(*node);
   node->source = location();
   node->regions = std::move(regions);
   if (const auto problem = region_problem(*node)) throw InternalError(*problem, node->source.code);

@@ -46,6 +46,7 @@ struct NumberCall {
     if (const auto* real = value.get<double>()) return Number{*real, wanted};
     const auto& size = *value.get<SymInt>();
     if (wanted == DType::f64 && size.is_constant()) return Number{static_cast<double>(size.constant()), wanted};
+    if (!size.is_constant()) return cast(evaluator.size_tensor(evaluator.graph(), size), wanted);
     return Number{size, wanted};
   }
   Val cast(Value* value, DType wanted) const {
@@ -189,10 +190,7 @@ NumberFunction find_function(std::string_view name) {
   return found == table.end() ? nullptr : found->second;
 }
 
-bool is_plain(const Val& value) {
-  if (const auto* size = value.get<SymInt>()) return size->is_constant();
-  return value.is_number() || unknown_in(value) != nullptr;
-}
+bool is_plain(const Val& value) { return value.is_number() || unknown_in(value) != nullptr; }
 
 // Beside tensors the number stands as a 0-dim one. It promotes as a number does, but for a float beside integers.
 std::optional<Val> beside_tensors(Evaluator& evaluator, std::string_view name, const Vals& args,

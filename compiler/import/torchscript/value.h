@@ -57,10 +57,17 @@ struct Device {
   std::string name;
   bool operator==(const Device&) const = default;
 };
+/// How two sizes compare: whether `difference` is 0, not 0, negative, ...
+enum class Order : std::uint8_t { eq, ne, lt, le, gt, ge };
+struct SizeComparison {
+  Order order = Order::eq;
+  SymInt difference;
+};
 /// Something that only the data of tensors, or sizes that move, can tell.
 struct Unknown {
   std::string reason;
   Value* value = nullptr;  ///< the number, where it is one: a 0-dim tensor of b8, i64 or f64
+  std::shared_ptr<const SizeComparison> comparison{};  ///< what it says of sizes
 };
 struct Uninitialized {};
 

@@ -1,0 +1,149 @@
+// Sizes that move, and those that data decide: as tensors, with what is known of them, and where they are known.
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "compiler/import/torchscript/evaluator.h"
+#include "compiler/import/torchscript/operators.h"
+#include "compiler/ops/data_sizes.h"
+#include "compiler/ops/schema.h"
+
+namespace aitune::torchscript {
+
+SymRange Evaluator::range_of(const SymInt& size) const {
+  if (narrowed_.empty() || size.is_constant()) return size.range(model_.symbols);
+  SymRanges ranges;
+  std::vector<std::string> names;
+  size.collect_symbols(names);
+  for (const std::string& name : names) {
+    if (const auto known = model_.symbols.find(name); known != model_.symbols.end()) ranges[name] = known->second;
+    if (const auto known = narrowed_.find(name); known != narrowed_.end()) ranges[name] = known->second;
+  }
+  return size.range(ranges);
+}
+
+/// What `size <= limit`, or `size >= limit`, says of a symbol. Forms that say it of several are passed over.
+void Evaluator::narrow(Narrowed& ranges, const SymInt& size, bool at_most, std::int64_t limit) const {
+  std::int64_t factor = 0, constant = 0;
+  const SymInt::Atom* atom = nullptr;
+  for (const SymInt::Term& term : size.terms()) {
+    if (term.atoms.empty()) {
+      constant = term.coefficient;
+    } else if (term.atoms.size() == 1 && atom == nullptr) {
+      factor = term.coefficient;
+      atom = term.atoms[0].get();
+    } else {
+      return;
+    }
+  }
+  std::int64_t rest = 0;
+  if (atom == nullptr || factor == INT64_MIN || __builtin_sub_overflow(limit, constant, &rest) || rest == INT64_MIN)
+    return;
+  if (factor < 0) {
+    factor = -factor;
+    rest = -rest;
+    at_most = !at_most;
+  }
+  const std::int64_t down = rest / factor - (rest % factor < 0 ? 1 : 0);
+  const std::int64_t bound = at_most || rest % factor == 0 ? down : down + 1;
+  if (atom->kind == SymInt::AtomKind::symbol) {
+    SymRange& range = ranges.try_emplace(atom->name, range_of(SymInt::symbol(atom->name))).first->second;
+    if (at_most)
+      range.max = std::max(range.min, std::min(range.max, bound));
+    else
+      range.min = std::min(range.max, std::max(range.min, bound));
+  } else if (atom->kind == SymInt::AtomKind::min) {
+    // The smaller one is at most as large; where it is not the one, it is the other.
+    for (const auto& [one, other] : {std::pair(atom->lhs, atom->rhs), std::pair(atom->rhs, atom->lhs)})
+      if (!at_most || range_of(other).min > bound) narrow(ranges, one, at_most, bound);
+  }
+}
+
+Evaluator::Narrowed Evaluator::narrowed_by(const Unknown& condition, bool holds) const {
+  Narrowed ranges = narrowed_;
+  if (condition.comparison == nullptr) return ranges;
+  const auto& [order, difference] = *condition.comparison;
+  const bool equal = order == (holds ? Order::eq : Order::ne);
+  const bool below = order == (holds ? Order::lt : Order::ge), above = order == (holds ? Order::gt : Order::le);
+  if (equal || below || order == (holds ? Order::le : Order::gt)) narrow(ranges, difference, true, below ? -1 : 0);
+  if (equal || above || order == (holds ? Order::ge : Order::lt)) narrow(ranges, difference, false, above ? 1 : 0);
+  return ranges;
+}
+
+Value* Evaluator::size_tensor(Graph& graph, const SymInt& size) {
+  const OpInfo& op = op_info(OpId::aten_full_default);
+  ArgList args = bind_arguments(op, {ArgList{}, size}, {{"dtype", DType::i64}});
+  Node* node = graph.add_node(op, std::move(args), {{DType::i64, {}}}, "size");
+  node->source = location();
+  return node->output();
+}
+
+void Evaluator::name_size(const OpInfo& op, const ArgList& args, std::vector<TensorType>& types) {
+  const auto place = data_size_place(types);
+  if (!place) return;
+  // Names are the model's own, whichever graph the node is in.
+  name_data_size(model_, op, args, types);
+  const std::string name = types[place->output].shape[place->dim].str();
+  SymRange& range = model_.symbols[name];
+  if (const auto bound = model_.bounds.find(name); bound != model_.bounds.end())
+    range.max = std::max(range.min, std::min(range.max, bound->second.range(model_.symbols).max));
+  graph_->symbols[name] = range;
+  homes_[name] = graph_;
+}
+
+bool Evaluator::is_known_in(const Graph& outside, const TensorType& type) const {
+  if (&outside == graph_) return is_visible(type);
+  std::vector<std::string> names;
+  for (const SymInt& size : type.shape) size.collect_symbols(names);
+  return is_visible(type) && std::ranges::none_of(names, [&](const std::string& name) {
+           const auto home = homes_.find(name);
+           return home != homes_.end() && home->second == graph_;
+         });
+}
+
+std::optional<SymInt> Evaluator::bound_of(const SymInt& size) const {
+  std::vector<std::string> names;
+  size.collect_symbols(names);
+  for (const std::string& name : names) {
+    const auto range = model_.symbols.find(name);
+    const bool bounded = model_.bounds.contains(name) || !homes_.contains(name);
+    if (!bounded && (range == model_.symbols.end() || range->second.max == SymRange::kNoMax)) return std::nullopt;
+  }
+  try {
+    return upper_bound(size, model_, SymRange::kNoMax);
+  } catch (const Unsupported&) {
+    return std::nullopt;
+  }
+}
+
+void Evaluator::bound_size(const SymInt& size, const SymInt& bound) {
+  const std::string name = size.str();
+  SymRange& range = model_.symbols[name];
+  range.max = std::max(range.min, std::min(range.max, bound.range(model_.symbols).max));
+  model_.bounds[name] = bound;
+  graph_->symbols[name] = range;
+}
+
+bool Evaluator::is_visible(const SymInt& size) const {
+  if (size.is_constant()) return true;
+  std::vector<std::string> names;
+  size.collect_symbols(names);
+  return std::ranges::all_of(names, [&](const std::string& name) {
+    const auto home = homes_.find(name);
+    return home == homes_.end() || home->second == graph_ || std::ranges::find(around_, home->second) != around_.end();
+  });
+}
+
+bool Evaluator::is_visible(const TensorType& type) const {
+  return std::ranges::all_of(type.shape, [&](const SymInt& size) { return is_visible(size); });
+}
+
+Val Evaluator::number_as_size(const Val& value) {
+  const auto* unknown = value.get<Unknown>();
+  if (unknown == nullptr || unknown->value == nullptr || unknown->value->type.dtype != DType::i64) return value;
+  const auto known = sizes_of_numbers_.find(unknown->value);
+  if (known != sizes_of_numbers_.end() && is_visible(*known->second.get<SymInt>())) return known->second;
+  return sizes_of_numbers_[unknown->value] = call_operator(*this, "item", {unknown->value}, {});
+}
+
+}  // namespace aitune::torchscript

@@ -1,0 +1,106 @@
+// Writes inside of a branch or loop into memory from outside: they go to a copy, and the names that show it get the
+// copy. Then they are values like others, which branches merge and loops carry.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/import/torchscript/evaluator.h"
+#include "compiler/import/torchscript/operators.h"
+#include "compiler/ops/aliasing.h"
+#include "compiler/ops/schema.h"
+
+namespace aitune::torchscript {
+namespace {
+
+constexpr int kMaxViews = 200;
+constexpr int kMaxDepth = 20;  // of containers
+
+const Value* shown_by(const Value* value) {
+  if (value->producer == nullptr) return nullptr;
+  const Alias alias = alias_of(*value->producer, value->index);
+  return alias.kind == Aliasing::fresh ? nullptr : alias.operand;
+}
+
+bool holds(const Val& value, const Value* owner, int depth = 0) {
+  if (const auto* tensor = value.get<Value*>()) return owner_of(*tensor) == owner;
+  if (depth >= kMaxDepth) return false;
+  if (const Vals* items = value.items())
+    return std::ranges::any_of(*items, [&](const Val& item) { return holds(item, owner, depth + 1); });
+  if (const auto* dict = value.get<DictPtr>())
+    return std::ranges::any_of((*dict)->items, [&](const auto& item) { return holds(item.second, owner, depth + 1); });
+  return false;
+}
+
+}  // namespace
+
+const Value* owner_of(const Value* value) {
+  for (int steps = 0; steps < kMaxViews; ++steps) {
+    const Value* shown = shown_by(value);
+    if (shown == nullptr) return value;
+    value = shown;
+  }
+  return value;
+}
+
+void Evaluator::written(const Value* value) {
+  if (value != nullptr) written_.insert(owner_of(value));
+}
+
+void Evaluator::made(const Node& node) {
+  if (!journals_.empty()) journals_.back().made.insert(node.outputs.begin(), node.outputs.end());
+}
+
+Value* Evaluator::shown_in_copy(Value* value, const Value* owner, Value* copy) {
+  if (value == owner) return copy;
+  const Node& node = *value->producer;
+  const Value* shown = shown_by(value);
+  Value* moved = shown_in_copy(const_cast<Value*>(shown), owner, copy);
+  ArgList args = node.args;
+  for_each_value(args, [&](Value*& operand) {
+    if (operand == shown) operand = moved;
+  });
+  std::vector<TensorType> types;
+  for (const Value* output : node.outputs) types.push_back(output->type);
+  Node* again = graph_->add_node(*node.op, std::move(args), std::move(types), value->name);
+  again->source = location();
+  made(*again);
+  return again->output(value->index);
+}
+
+void Evaluator::take_memory_inside(const OpInfo& op, ArgList& args) {
+  if (journals_.empty()) return;
+  for (std::size_t i = 0; i < op.args.size(); ++i) {
+    if (!op.args[i].written || !args[i].is_value()) continue;
+    const Value* owner = owner_of(args[i].value());
+    const bool of_the_model =
+        owner->kind == ValueKind::weight || std::ranges::find(model_.inputs, owner) != model_.inputs.end();
+    if (of_the_model || journals_.back().made.contains(owner)) continue;  // what writes into the model's is refused
+    Value* copy = tensor(call_operator(*this, "clone", {const_cast<Value*>(owner)}, {}));
+    for_each_value(args, [&](Value*& operand) {
+      if (owner_of(operand) == owner) operand = shown_in_copy(operand, owner, copy);
+    });
+    replace_in_names(owner, copy);
+  }
+}
+
+void Evaluator::replace_in_names(const Value* owner, Value* copy) {
+  for (std::size_t f = 0; f < frames_.size(); ++f) {
+    charge(frames_[f].locals.size());
+    for (auto& [name, value] : frames_[f].locals) {
+      if (!holds(value, owner)) continue;
+      const auto* shown = value.get<Value*>();
+      if (shown == nullptr)
+        unsupported(fmt::format("a tensor is written into inside of an if or a loop that data decide, and {} holds it",
+                                value.kind()),
+                    "keep it in a name of its own");
+      // Functions that have called this one, and views that were there before, would have to see the write as well.
+      if (f >= journals_.back().frame && (*shown == owner || journals_.back().made.contains(*shown)))
+        value = shown_in_copy(*shown, owner, copy);
+      else
+        value = Unknown{"it shows memory that is written into inside of an if or a loop that data decide"};
+    }
+  }
+}
+
+}  // namespace aitune::torchscript
