@@ -28,7 +28,8 @@ class AituneError(Exception):
 
     def __init__(self, problem: str = "", where: str = "", fix: str = "", *, message: str | None = None) -> None:
         if message is None:
-            message = (f"{where}: " if where else "") + problem + (f". {fix[:1].upper()}{fix[1:]}" if fix else "")
+            sentence = fix if fix.startswith("aitune") else fix[:1].upper() + fix[1:]
+            message = (f"{where}: " if where else "") + problem + (f". {sentence}" if fix else "")
         super().__init__(message)
         self.problem = problem or message
         self.where = where

@@ -1,0 +1,40 @@
+"""Tuning modules of PyTorch: the interface of NVIDIA AITune."""
+
+from __future__ import annotations
+
+from aitune.torch import backend, tune_strategy
+from aitune.torch.backend import (
+    DEFAULT_PICKLE_PROTOCOL,
+    TorchEagerBackend,
+    TorchEagerBackendConfig,
+    TorchTensorRTAotBackend,
+    TorchTensorRTAotBackendConfig,
+)
+from aitune.torch.dataset import DataLoaderFactory
+from aitune.torch.dynamic_shapes import BatchDim, DynamicDim
+from aitune.torch.module import Module, ModuleState
+from aitune.torch.settings import CompilationSettings
+from aitune.torch.tune_strategy import OneBackendStrategy, TuneStrategy
+from aitune.torch.tuning import LoadedModule, load, save, tune
+
+__all__ = [
+    "BatchDim",
+    "CompilationSettings",
+    "DEFAULT_PICKLE_PROTOCOL",
+    "DataLoaderFactory",
+    "DynamicDim",
+    "LoadedModule",
+    "Module",
+    "ModuleState",
+    "OneBackendStrategy",
+    "TorchEagerBackend",
+    "TorchEagerBackendConfig",
+    "TorchTensorRTAotBackend",
+    "TorchTensorRTAotBackendConfig",
+    "TuneStrategy",
+    "backend",
+    "load",
+    "save",
+    "tune",
+    "tune_strategy",
+]
