@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import operator
 import re
 import traceback
 import types
@@ -19,7 +20,7 @@ from aitune.errors import InvalidArgument, Unsupported
 from aitune.torch.dynamic_shapes import ShapeTable
 from aitune.torch.recording import GraphRecord, Sample
 from aitune.torch.signature import Signature
-from aitune.torch.structure import flatten, plain, rebuild
+from aitune.torch.structure import Structure, flatten, plain, rebuild, tensors_at, tensors_only
 
 __all__ = ["Exported", "IRType", "export"]
 
@@ -82,8 +83,8 @@ def _replaced_forward(module: torch.nn.Module, forward: Callable[..., Any]) -> I
 
 
 def _plain_forward(forward: Callable[..., Any], record: GraphRecord) -> Callable[..., Any]:
-    """forward() with dicts in place of dataclasses and the like, which programs cannot hold: arguments are made what
-    they were, results are made plain."""
+    """forward() with dicts in place of dataclasses and the like, and without constant results, which programs cannot
+    hold: arguments are made what they were, results are made plain."""
     structure = record.key.structure
     by_name = dict(zip(structure.keys, structure.items, strict=True))
     signature = Signature(forward, "forward")
@@ -91,15 +92,23 @@ def _plain_forward(forward: Callable[..., Any], record: GraphRecord) -> Callable
     def answer(*args: Any, **kwargs: Any) -> Any:
         named = signature.normalise(args, kwargs)
         for key, value in named.items():
-            _, tensors = flatten(value)
             if key in by_name:
-                named[key] = rebuild(by_name[key], iter(tensors))
+                named[key] = rebuild(by_name[key], iter(_plain_tensors(by_name[key], value)))
         args, kwargs = signature.call_form(named)
-        result, tensors = flatten(forward(*args, **kwargs))
-        return plain(result, iter(tensors))
+        result = forward(*args, **kwargs)
+        return tensors_only(record.output, iter(tensors_at(record.output, result)))
 
     answer.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
     return answer
+
+
+def _plain_tensors(structure: Structure, value: Any) -> list[torch.Tensor]:
+    """The tensors of what plain() has made of a value of this structure."""
+    if structure.kind == "tensor":
+        return [value]
+    items = list(value.values()) if isinstance(value, dict) else list(value) if structure.items else []
+    pairs = zip(structure.items, items, strict=True)
+    return [tensor for part, item in pairs for tensor in _plain_tensors(part, item)]
 
 
 def _plain_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +174,7 @@ def _export_dynamo(
 ) -> Exported:
     sample = record.samples[record.sample_shapes.index(record.shapes.example(record.sample_shapes))]
     builtin = record.key.structure.keys == () or all(item.is_builtin() for item in record.key.structure.items)
-    is_plain = builtin and record.output.is_builtin()
+    is_plain = builtin and record.output.is_builtin() and not record.output.has_constants()
     answer = forward if is_plain else _plain_forward(forward, record)
     arguments = sample.arguments if is_plain else _plain_arguments(sample.arguments)
     args, kwargs = Signature(forward, name).call_form(arguments)
@@ -203,10 +212,11 @@ def _check_moving(program: torch.export.ExportedProgram, record: GraphRecord, na
     ]
     for path, axes, value in zip(record.shapes.paths, record.shapes.axes, tensors, strict=False):
         for index, (axis, size) in enumerate(zip(axes, value.shape, strict=True)):
-            if axis.moves and isinstance(size, int):
+            fixed = size if isinstance(size, int) else size.node.maybe_as_int()
+            if axis.moves and fixed is not None:
                 raise InvalidArgument(
                     f"dimension {index} of '{path}' moves from {axis.low} to {axis.high}, "
-                    f"but the model was exported with {size} alone, because its code depends on that size",
+                    f"but the model was exported with {fixed} alone, because its code depends on that size",
                     f"module '{name}'",
                     "Give samples of one size there, or make the code of the model independent of it",
                 )
@@ -227,8 +237,7 @@ class _Flat(torch.nn.Module):
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         named = rebuild(self._record.key.structure, iter(tensors))
         args, kwargs = self._signature.call_form(named)
-        _, results = flatten(self.module(*args, **kwargs))
-        return tuple(results)
+        return tuple(tensors_at(self._record.output, self.module(*args, **kwargs)))
 
 
 def _export_torchscript(
@@ -238,7 +247,7 @@ def _export_torchscript(
         torch.jit.save(module, str(path))
         return Exported(path, "ts", _script_names(record))
     script_error: Exception | None = None
-    if record.output.is_builtin() and record.key.structure.is_builtin():
+    if record.output.is_builtin() and record.key.structure.is_builtin() and not record.output.has_constants():
         try:
             torch.jit.save(torch.jit.script(module), str(path))
             return Exported(path, "ts", _script_names(record))
@@ -283,15 +292,23 @@ def _export_fx(
             graph_module = torch.fx.symbolic_trace(module, concrete_args=constants or None)
         except Exception as error:
             raise _cannot_export(error, "torch.fx.symbolic_trace", module, name) from error
-    # What concrete_args have made of arguments stays as a placeholder that nothing uses, or that is asserted on.
-    for node in list(graph_module.graph.nodes):
-        if node.op == "placeholder" and node.name.rsplit("_", 1)[0] in constants and not node.users:
-            graph_module.graph.erase_node(node)
+    _remove_constants(graph_module.graph)
     graph_module.graph.set_codegen(torch.fx.graph.CodeGen())
     graph_module.recompile()
     torch.save(graph_module, path)
     names = [key for key, item in by_name.items() if item.kind == "tensor"]
     return Exported(path, "fx", names)
+
+
+def _remove_constants(graph: torch.fx.Graph) -> None:
+    """What concrete_args leave of arguments: placeholders that nothing uses, or only an assertion on their value."""
+    for node in reversed(list(graph.nodes)):
+        is_check = node.target is torch._assert and "has been specialized" in str(node.args[1:])
+        is_unused = node.op in ("placeholder", "call_function") and not node.users
+        if is_check or (is_unused and node.op == "call_function" and node.target is operator.eq):
+            graph.erase_node(node)
+        elif is_unused and node.op == "placeholder" and re.search(r"_\d+$", node.name):
+            graph.erase_node(node)
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import torch
 
 from aitune.errors import Corrupt, Unsupported
 
-__all__ = ["Structure", "describe_difference", "flatten", "plain", "rebuild", "same_kind"]
+__all__ = ["Structure", "describe_difference", "flatten", "plain", "rebuild", "tensors_at", "tensors_only"]
 
 _MAX_DEPTH = 64
 _PLAIN = (bool, int, float, str, type(None))
@@ -53,6 +53,10 @@ class Structure:
     def count(self) -> int:
         """How many tensors there are."""
         return sum(1 for _ in self.paths())
+
+    def has_constants(self) -> bool:
+        """Whether there is anything but tensors in the containers."""
+        return self.kind == "constant" or any(item.has_constants() for item in self.items)
 
     def is_builtin(self) -> bool:
         """Whether there are only lists, tuples, dicts, tensors and constants."""
@@ -170,6 +174,23 @@ def flatten(value: Any, where: str = "", depth: int = 0) -> tuple[Structure, lis
     )
 
 
+def tensors_at(structure: Structure, value: Any) -> list[torch.Tensor]:
+    """The tensors of a value that has this structure, where other parts may be anything: while a model is traced, sizes
+    are no numbers."""
+    if structure.kind == "tensor":
+        return [value]
+    if structure.kind == "constant":
+        return []
+    if structure.kind == "object":
+        items = [value[key] if _is_model_output(value) else getattr(value, key) for key in structure.keys]
+    elif structure.kind == "dict":
+        items = [value[key] for key in structure.keys]
+    else:
+        items = list(value)
+    pairs = zip(structure.items, items, strict=True)
+    return [tensor for part, item in pairs for tensor in tensors_at(part, item)]
+
+
 class Attributes(dict):  # type: ignore[type-arg]
     """Stands for an object whose class is not loaded here: a dict whose entries are attributes, too."""
 
@@ -202,6 +223,18 @@ def rebuild(structure: Structure, tensors: Iterator[torch.Tensor]) -> Any:
 def plain(structure: Structure, tensors: Iterator[torch.Tensor]) -> Any:
     """The same with dicts for objects, and dicts, lists and tuples for their subclasses."""
     return _rebuild(structure, tensors, lambda _: None, attributes=False)
+
+
+def tensors_only(structure: Structure, tensors: Iterator[torch.Tensor]) -> Any:
+    """Dicts, lists and tuples as plain() gives them, without constants: what every program can return."""
+    if structure.kind == "tensor":
+        return next(tensors)
+    kept = [item for item in structure.items if item.kind != "constant"]
+    items = [tensors_only(item, tensors) for item in kept]
+    if structure.kind in ("dict", "object"):
+        keys = [key for key, item in zip(structure.keys, structure.items, strict=True) if item.kind != "constant"]
+        return dict(zip(keys, items, strict=True))
+    return items if structure.kind == "list" else tuple(items)
 
 
 def _rebuild(
@@ -243,13 +276,6 @@ def _make_object(cls: type, named: dict[str, Any]) -> Any:
         if name in fields and not fields[name].init:
             object.__setattr__(made, name, value)
     return made
-
-
-def same_kind(a: Structure, b: Structure) -> bool:
-    """Whether both are the same but for constants."""
-    if a.kind != b.kind or a.keys != b.keys or a.class_name != b.class_name or len(a.items) != len(b.items):
-        return False
-    return all(same_kind(x, y) for x, y in zip(a.items, b.items, strict=True))
 
 
 def describe_difference(expected: Structure, came: Structure, path: str = "") -> str:
