@@ -12,6 +12,7 @@ from aitune.torch.backend import (
 )
 from aitune.torch.dataset import DataLoaderFactory
 from aitune.torch.dynamic_shapes import BatchDim, DynamicDim
+from aitune.torch.inspecting import InspectedModulesInfo, ModuleInfo, inspect, wrap
 from aitune.torch.module import Module, ModuleState
 from aitune.torch.settings import CompilationSettings
 from aitune.torch.tune_strategy import OneBackendStrategy, TuneStrategy
@@ -23,8 +24,10 @@ __all__ = [
     "DEFAULT_PICKLE_PROTOCOL",
     "DataLoaderFactory",
     "DynamicDim",
+    "InspectedModulesInfo",
     "LoadedModule",
     "Module",
+    "ModuleInfo",
     "ModuleState",
     "OneBackendStrategy",
     "TorchEagerBackend",
@@ -33,8 +36,10 @@ __all__ = [
     "TorchTensorRTAotBackendConfig",
     "TuneStrategy",
     "backend",
+    "inspect",
     "load",
     "save",
     "tune",
     "tune_strategy",
+    "wrap",
 ]

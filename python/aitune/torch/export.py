@@ -9,7 +9,7 @@ import re
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -292,7 +292,7 @@ def _export_fx(
             graph_module = torch.fx.symbolic_trace(module, concrete_args=constants or None)
         except Exception as error:
             raise _cannot_export(error, "torch.fx.symbolic_trace", module, name) from error
-    _remove_constants(graph_module.graph)
+    _remove_constants(graph_module.graph, constants)
     graph_module.graph.set_codegen(torch.fx.graph.CodeGen())
     graph_module.recompile()
     torch.save(graph_module, path)
@@ -300,14 +300,13 @@ def _export_fx(
     return Exported(path, "fx", names)
 
 
-def _remove_constants(graph: torch.fx.Graph) -> None:
+def _remove_constants(graph: torch.fx.Graph, constants: Collection[str]) -> None:
     """What concrete_args leave of arguments: placeholders that nothing uses, or only an assertion on their value."""
     for node in reversed(list(graph.nodes)):
         is_check = node.target is torch._assert and "has been specialized" in str(node.args[1:])
-        is_unused = node.op in ("placeholder", "call_function") and not node.users
-        if is_check or (is_unused and node.op == "call_function" and node.target is operator.eq):
-            graph.erase_node(node)
-        elif is_unused and node.op == "placeholder" and re.search(r"_\d+$", node.name):
+        is_comparison = node.target is operator.eq and not node.users
+        is_constant = node.op == "placeholder" and not node.users and re.sub(r"_\d+$", "", node.name) in constants
+        if is_check or is_comparison or is_constant:
             graph.erase_node(node)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import threading
+import types
 import weakref
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -59,12 +61,15 @@ class Module(torch.nn.Module):
             raise InvalidArgument(
                 f"a {type(module).__name__} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
             )
-        if isinstance(module, Module):
-            raise InvalidArgument("the module is wrapped already", f"module '{module.name}'")
         if strategy is not None and not isinstance(strategy, TuneStrategy):
             raise InvalidArgument(
                 f"the strategy is a {type(strategy).__name__}", "aitune.torch.Module", "Give a TuneStrategy"
             )
+        if isinstance(module, Module):
+            module = module._original
+        for wrapper in wrappers_of(module):  # this one takes its place
+            _uninstall(wrapper)
+            _all_modules.discard(wrapper)
         super().__init__()
         state = self.__dict__
         state["_original"] = module
@@ -100,6 +105,13 @@ class Module(torch.nn.Module):
 
     def __bool__(self) -> bool:
         return True
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Module:
+        """A copy with weights of its own, which answers by the same engines."""
+        copied = Module(copy.deepcopy(self._original, memo), self._name, self._strategy, self._dynamic_shapes)
+        copied.__dict__["_tuned"], copied.__dict__["_state"] = dict(self._tuned), self._state
+        memo[id(self)] = copied
+        return copied
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the original, whose forward() leads to what tuning made."""
@@ -231,22 +243,37 @@ def unknown_call(tuned: list[GraphKey], came: GraphKey, where: str) -> InvalidAr
     return InvalidArgument(f"the module was not tuned for such a call: {difference}", where, advice)
 
 
+class _Forward:
+    """What stands in the place of an original's forward()."""
+
+    def __init__(self, wrapper: Module) -> None:
+        self.wrapper = wrapper
+        self.__wrapped__ = wrapper._own_forward
+        self.__name__ = "forward"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.wrapper._dispatch(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """A copy of the original answers by itself."""
+        original = self.wrapper._original
+        return _bound_forward(memo.get(id(original), original))
+
+    def __reduce__(self) -> Any:
+        return _bound_forward, (self.wrapper._original,)
+
+
+def _bound_forward(module: torch.nn.Module) -> Any:
+    return types.MethodType(type(module).forward, module)
+
+
 def _install(module: Module) -> None:
     """Leads the original's forward() through the wrapper."""
-    state = module.__dict__
-    reference = weakref.ref(module)
-    own = state["_own_forward"]
-
-    @functools.wraps(own)
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        wrapper = reference()
-        return own(*args, **kwargs) if wrapper is None else wrapper._dispatch(*args, **kwargs)
-
-    state["_original"].__dict__["forward"] = forward
+    module._original.__dict__["forward"] = _Forward(module)
 
 
 def _uninstall(module: Module) -> None:
-    original, own = module.__dict__["_original"], module.__dict__["_own_forward"]
+    original, own = module._original, module._own_forward
     if getattr(own, "__self__", None) is original and getattr(own, "__func__", None) is type(original).forward:
         original.__dict__.pop("forward", None)
     else:
@@ -313,7 +340,9 @@ def _globals_of(function: Any) -> list[Any]:
 
 
 def wrappers_of(original: torch.nn.Module) -> list[Module]:
-    return [module for module in _all_modules if module.__dict__["_original"] is original]
+    """The Module that wraps this one, if there is one."""
+    forward = original.__dict__.get("forward")
+    return [forward.wrapper] if isinstance(forward, _Forward) else []
 
 
 def all_modules() -> list[Module]:
