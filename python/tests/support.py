@@ -1,5 +1,7 @@
 """What several tests need."""
 
+import copy
+
 import torch
 
 import aitune.torch as ait
@@ -39,5 +41,6 @@ def check_same(got, want):
 
 
 def reference(model, *args, **kwargs):
+    """What PyTorch answers: a copy of a wrapped module is not wrapped."""
     with torch.no_grad():
-        return model(*args, **kwargs)
+        return copy.deepcopy(model)(*args, **kwargs)

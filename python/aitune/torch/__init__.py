@@ -15,7 +15,14 @@ from aitune.torch.dynamic_shapes import BatchDim, DynamicDim
 from aitune.torch.inspecting import InspectedModulesInfo, ModuleInfo, inspect, wrap
 from aitune.torch.module import Module, ModuleState
 from aitune.torch.settings import CompilationSettings
-from aitune.torch.tune_strategy import OneBackendStrategy, TuneStrategy
+from aitune.torch.tune_strategy import (
+    FirstWinsStrategy,
+    LatencyBudgetStrategy,
+    MaxThroughputStrategy,
+    MinLatencyStrategy,
+    OneBackendStrategy,
+    TuneStrategy,
+)
 from aitune.torch.tuning import LoadedModule, load, save, tune
 
 __all__ = [
@@ -24,8 +31,12 @@ __all__ = [
     "DEFAULT_PICKLE_PROTOCOL",
     "DataLoaderFactory",
     "DynamicDim",
+    "FirstWinsStrategy",
     "InspectedModulesInfo",
+    "LatencyBudgetStrategy",
     "LoadedModule",
+    "MaxThroughputStrategy",
+    "MinLatencyStrategy",
     "Module",
     "ModuleInfo",
     "ModuleState",

@@ -153,7 +153,7 @@ class TorchTensorRTAotBackend(Backend):
             # torch.export knows the ranges; what remains to say is which sizes are preferred.
             ranges = {index: row for index, row in ranges.items() if "opt_shape" in row}
         ranges = {exported.names[int(index)]: row for index, row in ranges.items()}
-        samples = [list(zip(exported.names, [t.detach() for t in s.tensors], strict=True)) for s in record.samples]
+        samples = [[*zip(exported.names, s.tensors, strict=True), *exported.constants] for s in record.samples]
         tuned = _compiler.Tuned(
             model=str(exported.path),
             name=name,
@@ -174,7 +174,7 @@ class TorchTensorRTAotBackend(Backend):
         report = json.loads(tuned.report_json())
         del tuned
         engine = Engine(file, Entry(meta), owns_file=True)
-        return BuildResult(self.describe(), engine.run, engine, report, report.get("milliseconds", 0))
+        return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0))
 
 
 class TorchEagerBackend(Backend):

@@ -10,7 +10,7 @@ import traceback
 import types
 import warnings
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +18,11 @@ import torch
 
 from aitune.errors import InvalidArgument, Unsupported
 from aitune.torch.dynamic_shapes import ShapeTable
-from aitune.torch.recording import GraphRecord, Sample
+from aitune.torch.recording import GraphRecord
 from aitune.torch.signature import Signature
 from aitune.torch.structure import Structure, flatten, plain, rebuild, tensors_at, tensors_only
 
-__all__ = ["Exported", "IRType", "export"]
+__all__ = ["Exported", "IRType", "evaluating", "export"]
 
 IRType = Literal["dynamo", "ts", "fx"]
 
@@ -34,6 +34,7 @@ class Exported:
     path: Path
     ir: IRType
     names: list[str]  # of the inputs as the compiler takes them, one for each recorded tensor
+    constants: list[tuple[str, torch.Tensor]] = field(default_factory=list)  # what comes with every sample
 
 
 def export(
@@ -41,11 +42,11 @@ def export(
 ) -> Exported:
     """Saves `module` as it answers the calls of `record`.
 
-    `forward` is its own forward(). Raises Unsupported, naming the line of the model and what to try, if PyTorch cannot
+    `forward` is its own forward(); it is in evaluation mode. Raises Unsupported, naming the line of the model and what to try, if PyTorch cannot
     export it.
     """
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name) or "model"
-    with torch.no_grad(), _evaluating(module), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporters about themselves
         if ir == "dynamo":
             return _export_dynamo(module, forward, record, folder / f"{stem}.pt2", name)
@@ -55,7 +56,7 @@ def export(
 
 
 @contextlib.contextmanager
-def _evaluating(module: torch.nn.Module) -> Iterator[None]:
+def evaluating(module: torch.nn.Module) -> Iterator[None]:
     """Switches to evaluation, and back."""
     training = [part for part in module.modules() if part.training]
     for part in training:
@@ -245,12 +246,12 @@ def _export_torchscript(
 ) -> Exported:
     if isinstance(module, torch.jit.ScriptModule):
         torch.jit.save(module, str(path))
-        return Exported(path, "ts", _script_names(record))
+        return Exported(path, "ts", _script_names(record), _script_constants(record))
     script_error: Exception | None = None
-    if record.output.is_builtin() and record.key.structure.is_builtin() and not record.output.has_constants():
+    if _can_be_scripted(record):
         try:
             torch.jit.save(torch.jit.script(module), str(path))
-            return Exported(path, "ts", _script_names(record))
+            return Exported(path, "ts", _script_names(record), _script_constants(record))
         except Exception as error:
             script_error = error
     sample = record.samples[record.sample_shapes.index(record.shapes.example(record.sample_shapes))]
@@ -266,6 +267,28 @@ def _export_torchscript(
 def _script_names(record: GraphRecord) -> list[str]:
     """Tensors in containers are "xs.0" and "d.key" there."""
     return [re.sub(r"\[(\w+)\]", r".\1", p) for p in record.shapes.paths]
+
+
+def _can_be_scripted(record: GraphRecord) -> bool:
+    """Whether the call can be told to a scripted module: numbers as arguments of their own, tensors in containers."""
+    structure, output = record.key.structure, record.output
+    if not structure.is_builtin() or not output.is_builtin() or output.has_constants():
+        return False
+    return all(
+        isinstance(item.value, (bool, int, float)) if item.kind == "constant" else not item.has_constants()
+        for item in structure.items
+    )
+
+
+def _script_constants(record: GraphRecord) -> list[tuple[str, torch.Tensor]]:
+    """Numbers come as tensors of one element, which become constants of the graph."""
+    structure = record.key.structure
+    pairs = zip(structure.keys, structure.items, strict=True)
+    return [
+        (str(key), torch.tensor(item.value, dtype=torch.float64 if isinstance(item.value, float) else None))
+        for key, item in pairs
+        if item.kind == "constant"
+    ]
 
 
 # --- fx ---------------------------------------------------------------------------------------------------------------
@@ -356,8 +379,3 @@ def _cannot_export(error: Exception, exporter: str, module: torch.nn.Module, nam
         others = {"torch.export": "ts", "torch.jit.trace": "dynamo", "torch.fx.symbolic_trace": "dynamo"}
         advice = f"Change that line, wrap a part of the model that can be exported, or try ir='{others[exporter]}'"
     return Unsupported(f"{exporter} cannot export the model{place}: {type(error).__name__}: {line}", where, advice)
-
-
-def sample_tensors(sample: Sample) -> list[torch.Tensor]:
-    """The tensors of a call, as the compiler takes them."""
-    return [t.detach() for t in sample.tensors]

@@ -17,10 +17,11 @@ import torch
 from aitune.errors import InvalidArgument
 from aitune.torch.backend import BuildResult
 from aitune.torch.dynamic_shapes import DynamicShapes
+from aitune.torch.export import evaluating
 from aitune.torch.recording import GraphKey, Recording, check_device, take_call
 from aitune.torch.signature import Signature
 from aitune.torch.structure import describe_difference
-from aitune.torch.tune_strategy import OneBackendStrategy, TuneStrategy
+from aitune.torch.tune_strategy import Job, OneBackendStrategy, TuneStrategy
 
 __all__ = ["Module", "ModuleState", "original_forwards"]
 
@@ -179,9 +180,9 @@ class Module(torch.nn.Module):
         records = list(self._recording.graphs.items())
         for index, (key, record) in enumerate(records):
             graph_name = self._name if len(records) == 1 else f"{self._name}.{index}"
-            with original_forwards():
+            with original_forwards(), evaluating(self._original), torch.no_grad():
                 results[key] = self._strategy.tune(
-                    self._original, self._own_forward, record, graph_name, self._name
+                    Job(self._original, self._own_forward, record, graph_name, self._name)
                 )
         self._adopt(results)
 

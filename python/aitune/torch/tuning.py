@@ -18,6 +18,7 @@ from aitune.torch.archive import GraphMeta, read_entries, write_bundle
 from aitune.torch.backend import BuildResult
 from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine
+from aitune.torch.export import evaluating
 from aitune.torch.module import (
     Module,
     ModuleState,
@@ -154,7 +155,7 @@ def _dry_run(modules: Sequence[Module]) -> str:
         for index, record in enumerate(module.recording.graphs.values()):
             name = module.name if len(module.recording.graphs) == 1 else f"{module.name}.{index}"
             for backend in module.strategy.backends():
-                with original_forwards():
+                with original_forwards(), evaluating(module._original), torch.no_grad():
                     text = backend.build(module._original, module._own_forward, record, name, dry_run=True)
                 texts.append(f"module '{name}', {backend.describe()}\n{text}")
                 _logger.info("%s", texts[-1])
