@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import Corrupt, IoError, NotFound
+from aitune.errors import AituneError, Corrupt, IoError, NotFound
 from aitune.torch.recording import GraphKey
 from aitune.torch.signature import Signature
 from aitune.torch.structure import Structure
@@ -96,12 +96,15 @@ def read_entries(path: str | os.PathLike[str]) -> list[Entry]:
                 return [Entry(None)]  # the runtime says what else the file is
             text = _read(archive, entry)
             manifest = _parse(_read(archive, names[_MANIFEST]), where)
+    except AituneError:
+        raise
     except FileNotFoundError as error:
         raise NotFound("no such file", where, "Check the path") from error
-    except OSError as error:
+    except PermissionError as error:
         raise IoError(str(error), where) from error
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError) as error:
-        raise Corrupt(str(error), where, "Copy the file again from where it was made, or make it again") from error
+    except Exception as error:  # what zipfile raises for damaged files is of many kinds
+        problem = str(error) or type(error).__name__
+        raise Corrupt(problem, where, "Copy the file again from where it was made, or make it again") from error
     rows = manifest.get("entries")
     rows = rows if isinstance(rows, list) else []
     digests = [r.get("sha256") for r in rows if isinstance(r, dict) and r.get("name") == "extra/" + EXTRA_NAME]

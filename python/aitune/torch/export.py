@@ -134,7 +134,7 @@ def _dims(shapes: ShapeTable, hint: bool) -> list[dict[int, Any]]:
             if not axis.moves:
                 continue
             if hint:
-                row[a] = torch.export.Dim.AUTO(min=max(axis.low, 0), max=axis.high)  # type: ignore[attr-defined]
+                row[a] = torch.export.Dim.AUTO(min=max(axis.low, 0), max=axis.high)
                 continue
             name = shapes.group(t, a)
             if name not in dims:
@@ -309,15 +309,16 @@ def _export_fx(
     for key, parameter in inspect.signature(forward).parameters.items():
         if key not in by_name and parameter.default is not inspect.Parameter.empty:
             constants[key] = parameter.default
-    graph_module = module
-    if not isinstance(module, torch.fx.GraphModule):
+    if isinstance(module, torch.fx.GraphModule):
+        graph_module = module
+    else:
         try:
             graph_module = torch.fx.symbolic_trace(module, concrete_args=constants or None)
         except Exception as error:
             raise _cannot_export(error, "torch.fx.symbolic_trace", module, name) from error
-    _remove_constants(graph_module.graph, constants)
-    graph_module.graph.set_codegen(torch.fx.graph.CodeGen())
-    graph_module.recompile()
+        _remove_constants(graph_module.graph, constants)
+        graph_module.graph.set_codegen(torch.fx.graph.CodeGen())
+        graph_module.recompile()
     torch.save(graph_module, path)
     names = [key for key, item in by_name.items() if item.kind == "tensor"]
     return Exported(path, "fx", names)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import types
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -258,9 +259,9 @@ def wrap(obj: Any, modules: Sequence[ModuleInfo], strategy: TuneStrategy | None 
         wrapped = Module(info.module, info.name, strategy=strategy.clone() if strategy else None)
         if info.module is obj:
             result = wrapped
-        elif isinstance(info.parent, torch.nn.Module) or not isinstance(info.parent, (Mapping, list, tuple)):
-            if not hasattr(info.parent, "__code__"):  # functions keep the original, which leads here, too
-                setattr(info.parent, str(info.key), wrapped)
-        elif not isinstance(info.parent, tuple):
+        elif isinstance(info.parent, (MutableMapping, list)):
             info.parent[info.key] = wrapped
+        elif not isinstance(info.parent, (tuple, types.FunctionType, types.MethodType)):
+            setattr(info.parent, str(info.key), wrapped)
+        # Tuples, functions and methods keep the original, whose forward() leads to the Module, too.
     return result

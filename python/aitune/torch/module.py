@@ -257,7 +257,7 @@ class _Forward:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy of the original answers by itself."""
-        original = self.wrapper._original
+        original: torch.nn.Module = self.wrapper._original
         return _bound_forward(memo.get(id(original), original))
 
     def __reduce__(self) -> Any:
@@ -274,7 +274,8 @@ def _install(module: Module) -> None:
 
 
 def _uninstall(module: Module) -> None:
-    original, own = module._original, module._own_forward
+    original: torch.nn.Module = module._original
+    own = module._own_forward
     if getattr(own, "__self__", None) is original and getattr(own, "__func__", None) is type(original).forward:
         original.__dict__.pop("forward", None)
     else:

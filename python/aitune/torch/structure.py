@@ -259,12 +259,12 @@ def _rebuild(
         if cls in (None, dict):
             return pairs
         try:
-            return cls(pairs)  # type: ignore[misc]
+            return cls(pairs)
         except TypeError:  # a defaultdict, say, which begins with another argument
             return pairs
     if cls in (None, list, tuple, torch.Size):
         return items if structure.kind == "list" else tuple(items)
-    return cls(items)  # type: ignore[misc]
+    return cls(items)
 
 
 def _make_object(cls: type, named: dict[str, Any]) -> Any:
