@@ -14,11 +14,11 @@ namespace aitune {
 struct ArtifactContents {
   const ImportedModel& model;
   const TunedModel& tuned;
-  std::string name;           ///< of the module, as the user called it
-  std::string config = "{}";  ///< the backend's configuration, a JSON object
-  int pickle_protocol = 4;    ///< 2 to 5, for the pickles of the program
-  bool portable = true;       ///< whether the program itself goes in
-  double bound = 0;           ///< accepted relative error of the chosen plan
+  std::string name;                               ///< of the module, as the user called it
+  std::string config = "{}";                      ///< the backend's configuration, a JSON object
+  int pickle_protocol = 4;                        ///< 2 to 5, for the pickles of the program
+  bool portable = true;                           ///< whether the program itself goes in
+  double bound = 0;                               ///< accepted relative error of the chosen plan
   std::map<std::string, std::string> extra = {};  ///< further texts, by name below extra/
 };
 

@@ -161,9 +161,8 @@ NB_MODULE(_compiler, m) {
       inputs.emplace_back(std::move(input.name), input.rank);
     return inputs;
   });
-  m.def("check_setting", [](const std::string& field, const std::string& value) {
-    aitune::CompilationSettings().set(field, value);
-  });
+  m.def("check_setting",
+        [](const std::string& field, const std::string& value) { aitune::CompilationSettings().set(field, value); });
   m.def("settings", [] {
     std::vector<std::tuple<std::string, std::string, std::string>> rows;
     for (const auto& help : aitune::setting_help())

@@ -39,8 +39,7 @@ void check_without_gil(const Call& call) {
 /// A path as os.fsencode gives it.
 std::string path_of(const nb::bytes& path) {
   std::string text(path.c_str(), path.size());
-  if (text.find('\0') != std::string::npos)
-    throw_python_error(AITUNE_INVALID_ARGUMENT, "a path has a zero byte in it");
+  if (text.find('\0') != std::string::npos) throw_python_error(AITUNE_INVALID_ARGUMENT, "a path has a zero byte in it");
   return text;
 }
 
@@ -84,8 +83,8 @@ class LoadedModule {
   const std::vector<TensorInfo>& inputs() const { return inputs_; }
   const std::vector<TensorInfo>& outputs() const { return outputs_; }
 
-  /// Runs the model on `inputs`. `allocate(index, shape)` gives the memory of each output, for the largest shape that it
-  /// may have. Returns that memory and the shapes that the outputs have.
+  /// Runs the model on `inputs`. `allocate(index, shape)` gives the memory of each output, for the largest shape that
+  /// it may have. Returns that memory and the shapes that the outputs have.
   nb::tuple run(const nb::sequence& inputs, const nb::callable& allocate) const {
     std::vector<Array> arrays;
     std::vector<aitune_tensor> raw_inputs;
