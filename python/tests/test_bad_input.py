@@ -211,10 +211,10 @@ def test_evil_structures():
                  {"tuple": ["tensor"], "class": 3}, {"dict": ["tensor"], "keys": [[]]}, 3.5, {"kind": "tensor"}):
         with pytest.raises(aitune.Corrupt):
             Structure.from_json(data, "test")
-    good = {"version": 1, "module": "m", "parameters": [["x", 1]], "inputs": {"dict": ["tensor"], "keys": ["x"]},
+    good = {"version": 1, "module": "m", "path": "", "parameters": [["x", 1]], "inputs": {"dict": ["tensor"], "keys": ["x"]},
             "dtypes": ["torch.float32"], "ranks": [2], "output": "tensor"}
     GraphMeta.from_json(good, "test")
-    for key, value in (("version", 2), ("module", 1), ("parameters", [["x", 9]]), ("parameters", [[3, 1]]),
+    for key, value in (("version", 2), ("module", 1), ("path", None), ("parameters", [["x", 9]]), ("parameters", [[3, 1]]),
                        ("parameters", None), ("dtypes", ["torch.nn"]), ("dtypes", []), ("ranks", ["2"]),
                        ("ranks", None), ("output", 0), ("inputs", {"dict": [], "keys": ["x"]})):
         with pytest.raises(aitune.Corrupt):

@@ -207,3 +207,68 @@ def test_dry_run(caplog):
     assert text.splitlines()[0] in caplog.text
     with pytest.raises(aitune.InvalidArgument, match="nothing is tuned"):
         ait.save(model, "never.ait")
+
+
+class Nested:
+    """Modules in a list and in a dict, called by a method."""
+
+    def __init__(self):
+        self.blocks = [torch.nn.Linear(6, 6).eval(), torch.nn.Sequential(torch.nn.Linear(6, 6)).eval()]
+        self.heads = {"main": torch.nn.Linear(6, 2).eval()}
+
+    def encode(self, x):
+        for block in self.blocks:
+            x = torch.relu(block(x))
+        return self.heads["main"](x)
+
+
+def test_modules_in_lists_and_dicts(tmp_path):
+    pipe = Nested()
+    x = torch.randn(3, 6)
+    want = pipe.encode(x).detach()
+    info = ait.inspect(pipe, x, inference_function=pipe.encode, number_of_iterations=2, warmup_iterations=0)
+    assert {m.name for m in info.get_modules()} == {"blocks.0", "blocks.1", "heads.main"}
+    ait.wrap(pipe, info.get_modules(), strategy=strategy())
+    assert isinstance(pipe.blocks[1], ait.Module) and isinstance(pipe.heads["main"], ait.Module)
+    ait.tune(pipe.encode, x)
+    check_same(pipe.encode(x), want)
+    ait.save(pipe, tmp_path / "nested.ait")
+    fresh = Nested()
+    ait.load(fresh, tmp_path / "nested.ait")
+    check_same(fresh.encode(x), want)
+
+
+def test_one_module_of_several_is_loaded_where_it_was(tmp_path):
+    """A file with one module goes to its place, not around the whole."""
+    net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 2)).eval()
+    x = torch.randn(2, 4)
+    want = reference(net, x)
+    info = ait.inspect(net, x, min_depth=1)
+    ait.wrap(net, [m for m in info.get_modules() if m.name == "1"], strategy=strategy())
+    ait.tune(net, x)
+    ait.save(net, tmp_path / "part.ait")
+    fresh = copy.deepcopy(net)
+    loaded = ait.load(fresh, tmp_path / "part.ait")
+    assert loaded is fresh and isinstance(fresh[1], ait.Module) and not isinstance(fresh[0], ait.Module)
+    check_same(fresh(x), want)
+
+
+def test_inputs_are_described_before_the_module_changes_them():
+    class Adds(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 4)
+
+        def forward(self, features):
+            features["y"] = self.layer(features["x"])
+            return features
+
+    net = Adds().eval()
+    info = ait.inspect(net, (({"x": torch.randn(2, 4)},), {}), number_of_iterations=1, warmup_iterations=0)
+    assert info.get_modules()[0].input_types == ["0.x: float32[2, 4]"]
+    model = ait.Module(net, "adds", strategy=strategy())
+    x = torch.randn(2, 4)
+    ait.tune(model, (({"x": x},), {}))
+    got = model({"x": x})
+    assert list(got) == ["x", "y"]
+    check_same(got["y"], net.layer(x).detach())

@@ -24,7 +24,7 @@ class Slow(Backend):
     def describe(self):
         return f"Slow({self.nap})"
 
-    def build(self, module, forward, record, name, *, owner="", dry_run=False):
+    def build(self, module, forward, record, name, *, dry_run=False):
         eager = ait.TorchEagerBackend().build(module, forward, record, name)
 
         def run(tensors):

@@ -32,6 +32,7 @@ class GraphMeta:
     """How a graph is called and what it answers."""
 
     name: str  # of the module
+    path: str  # of the module in the object that it was wrapped in; empty for a module by itself
     signature: Signature
     key: GraphKey
     output: Structure
@@ -41,6 +42,7 @@ class GraphMeta:
         return {
             "version": _VERSION,
             "module": self.name,
+            "path": self.path,
             "parameters": self.signature.to_json(),
             "inputs": self.key.structure.to_json(),
             "dtypes": [str(dtype) for dtype in self.key.dtypes],
@@ -64,7 +66,9 @@ class GraphMeta:
             raise Corrupt("dtypes and ranks are not those of the inputs", where)
         key = GraphKey(inputs, tuple(_dtype(text, where) for text in dtypes), tuple(ranks))
         signature = Signature.from_json(data.get("parameters"), f"module '{data['module']}'")
-        return GraphMeta(data["module"], signature, key, output)
+        if not isinstance(path := data.get("path"), str):
+            raise Corrupt("the path of the module is missing", where)
+        return GraphMeta(data["module"], path, signature, key, output)
 
 
 def _dtype(text: Any, where: str) -> torch.dtype:

@@ -99,11 +99,10 @@ class Backend(ABC):
         record: GraphRecord,
         name: str,
         *,
-        owner: str = "",
         dry_run: bool = False,
     ) -> BuildResult | str:
         """Makes the graph of `record` ready to run; a dry run gives its text instead. `forward` is the
-        module's own, `owner` the module's name where it has several graphs."""
+        module's own, `name` that of the graph in messages and in the file."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -132,7 +131,6 @@ class TorchTensorRTAotBackend(Backend):
         record: GraphRecord,
         name: str,
         *,
-        owner: str = "",
         dry_run: bool = False,
     ) -> BuildResult | str:
         from aitune import _compiler
@@ -167,7 +165,7 @@ class TorchTensorRTAotBackend(Backend):
         text = tuned.dryrun_text()
         if text is not None:
             return text
-        meta = GraphMeta(owner or name, Signature(forward, name), record.key, record.output)
+        meta = GraphMeta(record.owner or name, record.path, Signature(forward, name), record.key, record.output)
         file = stem / f"{exported.path.stem}.ait"
         tuned.save(str(file), [(EXTRA_NAME, json.dumps(meta.to_json(), separators=(",", ":")))])
         exported.path.unlink()
@@ -193,7 +191,6 @@ class TorchEagerBackend(Backend):
         record: GraphRecord,
         name: str,
         *,
-        owner: str = "",
         dry_run: bool = False,
     ) -> BuildResult | str:
         if dry_run:

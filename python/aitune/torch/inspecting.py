@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 import types
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from aitune.errors import InvalidArgument
+from aitune.errors import InvalidArgument, Unsupported
 from aitune.torch.dataset import calls_of
-from aitune.torch.module import Module
+from aitune.torch.module import Module, place
 from aitune.torch.structure import flatten
 from aitune.torch.tune_strategy import TuneStrategy
 
@@ -119,7 +119,7 @@ def _children(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from value.items()
     elif isinstance(value, (list, tuple)):
         yield from enumerate(value)
-    elif callable(value) and hasattr(value, "__code__"):
+    elif isinstance(value, types.FunctionType):
         names = value.__code__.co_freevars
         for name, cell in zip(names, value.__closure__ or (), strict=True):
             try:
@@ -127,9 +127,9 @@ def _children(value: Any) -> Iterator[tuple[Any, Any]]:
             except ValueError:
                 continue
         yield from ((name, value.__globals__[name]) for name in value.__code__.co_names if name in value.__globals__)
-    elif hasattr(value, "__self__"):
+    elif isinstance(value, types.MethodType):
         yield "self", value.__self__
-    elif hasattr(value, "__dict__") and not isinstance(value, (type, type(torch))):
+    elif hasattr(value, "__dict__") and not isinstance(value, (type, types.ModuleType, torch.Tensor)):
         yield from vars(value).items()
 
 
@@ -141,7 +141,7 @@ def _tree(value: Any, path: str, depth: int, parent: Any, key: Any, seen: set[in
     found = []
     if isinstance(value, torch.nn.Module):
         found.append(ModuleInfo(value, path or type(value).__name__, depth, parent=parent, key=key))
-    elif depth > 0 and not isinstance(value, (Mapping, list, tuple)) and not hasattr(value, "__dict__"):
+    elif depth > 0 and isinstance(value, (types.FunctionType, types.MethodType)):
         return []
     for name, child in _children(value):
         found += _tree(child, f"{path}.{name}" if path else str(name), depth + 1, value, name, seen, max_depth)
@@ -154,6 +154,9 @@ def _types(value: Any) -> str:
     return ", ".join(
         f"{name}: {str(t.dtype).removeprefix('torch.')}{list(t.shape)}" for name, t in zip(names, tensors, strict=True)
     )
+
+
+_MAX_KINDS = 4  # of calls are described
 
 
 class _Watch:
@@ -175,21 +178,26 @@ class _Watch:
         self.info.execution_count, self.info.total_execution_time = 0, 0.0
 
     def _before(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        _note(dict(enumerate(args)) | kwargs, self.info.input_types)
         self._started.append(time.perf_counter())
 
     def _after(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         elapsed = time.perf_counter() - self._started.pop()
         self.info.execution_count += 1
         self.info.total_execution_time += elapsed
-        for value, known in (((args, kwargs), self.info.input_types), (result, self.info.output_types)):
-            if len(known) >= 4:
-                continue
-            try:
-                text = _types(value if value is result else dict(enumerate(args)) | kwargs)
-            except NotImplementedError:
-                text = type(value).__name__
-            if text not in known:
-                known.append(text)
+        _note(result, self.info.output_types)
+
+
+def _note(value: Any, known: list[str]) -> None:
+    """Adds the types of a value to those that are known, if they are new."""
+    if len(known) >= _MAX_KINDS:
+        return
+    try:
+        text = _types(value)
+    except Unsupported:
+        text = type(value).__name__
+    if text not in known:
+        known.append(text)
 
 
 def inspect(
@@ -257,11 +265,9 @@ def wrap(obj: Any, modules: Sequence[ModuleInfo], strategy: TuneStrategy | None 
     result = obj
     for info in modules:
         wrapped = Module(info.module, info.name, strategy=strategy.clone() if strategy else None)
+        wrapped.__dict__["_path"] = info.name if info.depth else ""
         if info.module is obj:
             result = wrapped
-        elif isinstance(info.parent, (MutableMapping, list)):
-            info.parent[info.key] = wrapped
-        elif not isinstance(info.parent, (tuple, types.FunctionType, types.MethodType)):
-            setattr(info.parent, str(info.key), wrapped)
-        # Tuples, functions and methods keep the original, whose forward() leads to the Module, too.
+        else:
+            place(info.parent, info.key, wrapped)
     return result

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 import threading
 import types
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from enum import Enum
 from typing import Any
 
@@ -78,6 +77,7 @@ class Module(torch.nn.Module):
             state[shared] = module.__dict__[shared]
         state["training"] = module.training
         state["_name"] = name or type(module).__name__
+        state["_path"] = ""  # in the object that wrap() was given
         state["_strategy"] = strategy or OneBackendStrategy()
         state["_dynamic_shapes"] = dynamic_shapes
         state["_state"] = ModuleState.PASSTHROUGH
@@ -181,9 +181,8 @@ class Module(torch.nn.Module):
         for index, (key, record) in enumerate(records):
             graph_name = self._name if len(records) == 1 else f"{self._name}.{index}"
             with original_forwards(), evaluating(self._original), torch.no_grad():
-                results[key] = self._strategy.tune(
-                    Job(self._original, self._own_forward, record, graph_name, self._name)
-                )
+                record.owner, record.path = self._name, self._path
+                results[key] = self._strategy.tune(Job(self._original, self._own_forward, record, graph_name))
         self._adopt(results)
 
     def _adopt(self, results: Mapping[GraphKey | None, BuildResult]) -> None:
@@ -296,49 +295,47 @@ def original_forwards() -> Iterator[None]:
 
 
 def find_modules(value: Any, _depth: int = 0, _seen: set[int] | None = None) -> list[Module]:
-    """The wrapped modules inside of a module, a pipeline or a function, in the order in which they are met."""
+    """The wrapped modules inside of a module or a pipeline, in the order in which they are met."""
     seen = set() if _seen is None else _seen
-    if id(value) in seen or _depth > 6:
+    if id(value) in seen or _depth > _MAX_DEPTH:
         return []
     seen.add(id(value))
-    if isinstance(value, Module):
-        return [value, *(m for child in value._modules.values() for m in find_modules(child, _depth + 1, seen))]
     found: list[Module] = []
-    if isinstance(value, torch.nn.Module):
-        for wrapper in wrappers_of(value):
-            if id(wrapper) not in seen:
-                seen.add(id(wrapper))
-                found.append(wrapper)
-        children: Any = value._modules.values()
-    elif isinstance(value, Mapping):
-        children = value.values()
-    elif isinstance(value, (list, tuple)):
-        children = value
-    elif isinstance(value, functools.partial):
-        children = (value.func, *value.args, *value.keywords.values())
-    elif hasattr(value, "__closure__") or hasattr(value, "__self__"):
-        cells = getattr(value, "__closure__", None) or ()
-        children = [getattr(value, "__self__", None), *(_cell(cell) for cell in cells), *_globals_of(value)]
-    elif hasattr(value, "__dict__") and not isinstance(value, type):
-        children = list(vars(value).values())
-    else:
-        return found
-    for child in children:
+    if isinstance(value, Module):
+        found.append(value)
+        seen.add(id(value._original))
+    elif isinstance(value, torch.nn.Module):
+        found += [wrapper for wrapper in wrappers_of(value) if id(wrapper) not in seen]
+        seen.update(id(wrapper) for wrapper in found)
+    for child in _parts(value):
         found += find_modules(child, _depth + 1, seen)
     return found
 
 
-def _cell(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return None
+_MAX_DEPTH = 16
 
 
-def _globals_of(function: Any) -> list[Any]:
-    code = getattr(function, "__code__", None)
-    names = getattr(function, "__globals__", {})
-    return [names[name] for name in (code.co_names if code else ()) if name in names]
+def _parts(value: Any) -> Iterable[Any]:
+    """What an object holds that may be, or hold, a module."""
+    if isinstance(value, torch.nn.Module):
+        return list(value._modules.values())
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, (list, tuple)):
+        return value
+    if isinstance(value, types.MethodType):
+        return [value.__self__]
+    opaque = (type, types.ModuleType, types.FunctionType, torch.Tensor)
+    return list(vars(value).values()) if hasattr(value, "__dict__") and not isinstance(value, opaque) else ()
+
+
+def place(parent: Any, key: Any, module: Module) -> None:
+    """Puts the Module where its original was. Tuples, functions and methods keep the original, whose forward() leads to
+    the Module, too."""
+    if isinstance(parent, (MutableMapping, list)):
+        parent[int(key) if isinstance(parent, list) else key] = module
+    elif not isinstance(parent, (tuple, types.FunctionType, types.MethodType)):
+        setattr(parent, str(key), module)
 
 
 def wrappers_of(original: torch.nn.Module) -> list[Module]:

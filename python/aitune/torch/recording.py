@@ -45,6 +45,8 @@ class GraphRecord:
     samples: list[Sample] = field(default_factory=list)
     sample_shapes: list[int] = field(default_factory=list)  # by sample: which set of shapes of `shapes` it has
     calls: int = 0
+    owner: str = ""  # the name of the module
+    path: str = ""  # where the module is in the object that wrap() was given
 
 
 def check_device(tensors: Sequence[torch.Tensor], paths: Sequence[str], where: str) -> None:

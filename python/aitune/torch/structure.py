@@ -170,7 +170,8 @@ def flatten(value: Any, where: str = "", depth: int = 0) -> tuple[Structure, lis
     raise Unsupported(
         f"a {cls.__module__}.{cls.__qualname__} cannot be taken apart into tensors",
         where,
-        "Pass and return tensors, numbers, None, lists, tuples, dicts and dataclasses",
+        "Pass and return tensors, numbers, None, lists, tuples, dicts and dataclasses"
+        + (", and let the model run without a cache: use_cache=False" if cls.__name__.endswith("Cache") else ""),
     )
 
 

@@ -36,11 +36,10 @@ class Job:
     forward: Callable[..., Any]
     record: GraphRecord
     name: str
-    owner: str = ""
 
     def build(self, backend: Backend) -> BuildResult:
         """What the backend makes of it."""
-        result = backend.build(self.module, self.forward, self.record, self.name, owner=self.owner)
+        result = backend.build(self.module, self.forward, self.record, self.name)
         assert isinstance(result, BuildResult)
         return result
 

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +25,7 @@ from aitune.torch.module import (
     all_modules,
     find_modules,
     original_forwards,
+    place,
     unknown_call,
     wrappers_of,
 )
@@ -65,7 +66,7 @@ def tune(
         ValidationError: no plan gives the reference's outputs.
     """
     _check_device(device)
-    candidates = _candidates(func)
+    candidates = _candidates(func, dataset)
     met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
     if dry_run:
         return _dry_run(met)
@@ -90,12 +91,15 @@ def _check_device(device: str | torch.device | None) -> None:
         )
 
 
-def _candidates(func: Any) -> list[Module]:
+def _candidates(func: Any, dataset: Any) -> list[Module]:
+    """Which modules to look at: all that there are, since any may be called; or those that hold recorded calls."""
+    if dataset is None:
+        return find_modules(func)
     if not callable(func):
         raise InvalidArgument(
             f"a {type(func).__name__} cannot be called", "tune", "Give a Module, a pipeline or a function"
         )
-    return find_modules(func) or all_modules()
+    return all_modules()
 
 
 @contextlib.contextmanager
@@ -125,11 +129,6 @@ def _record(
             "there is no module to tune", "tune", "Wrap the modules first: model = aitune.torch.Module(model, 'my-model')"
         )
     if dataset is not None:
-        fresh = [module for module in modules if module.state is not ModuleState.TUNED]
-        if not fresh:
-            raise InvalidArgument(
-                f"module '{modules[0].name}' is tuned already", "tune", "Use enable_recording(force=True) to tune it again"
-            )
         with _recording(modules), torch.no_grad():
             for name, args, kwargs in calls_of(dataset, batch_sizes, max_batches):
                 try:
@@ -143,6 +142,10 @@ def _record(
                         "Leave that sample out, or give it in the form that the model takes",
                     ) from error
     met = [m for m in modules if m.state is not ModuleState.TUNED and m.recording.graphs]
+    if not met and (tuned := [m for m in find_modules(func) if m.state is ModuleState.TUNED]):
+        raise InvalidArgument(
+            f"module '{tuned[0].name}' is tuned already", "tune", "Use enable_recording(force=True) to tune it again"
+        )
     if not met:
         names = ", ".join(f"'{module.name}'" for module in modules)
         raise InvalidArgument(f"none of the modules was called: {names}", "tune", "Give a function that calls them")
@@ -282,19 +285,23 @@ def load(module: Any, path: str | os.PathLike[str] | None = None) -> Any:
             )
         return LoadedModule(next(iter(by_name.values())))
     by_name = _engines_of(path)
-    if isinstance(module, torch.nn.Module) and len(by_name) == 1:
-        wrapped = module if isinstance(module, Module) else next(iter(wrappers_of(module)), None)
-        name, engines = next(iter(by_name.items()))
-        inside = [] if wrapped else find_modules(module)
-        if wrapped is None and len(inside) == 1:
-            wrapped = inside[0]
-        target = wrapped or Module(module, name)
-        _adopt(target, engines)
-        return module if inside else target
     wrappers = {wrapper.name: wrapper for wrapper in find_modules(module)}
     for name, engines in by_name.items():
-        target = wrappers.get(name) or _wrap_at(module, name, os.fspath(path))
+        meta = engines[0].entry.meta
+        target = wrappers.get(name)
+        if target is None and meta is not None and meta.path:
+            target = _wrap_at(module, meta.path, os.fspath(path))
+        if target is None and len(by_name) == 1:
+            # A module by itself, under another name perhaps.
+            target = next(iter(wrappers.values())) if len(wrappers) == 1 else None
+            if target is None and isinstance(module, torch.nn.Module):
+                target = Module(module, name)
+                module = target
+        if target is None:
+            raise InvalidArgument(f"there is no module '{name}' in a {type(module).__name__}", os.fspath(path))
         _adopt(target, engines)
+    if isinstance(module, torch.nn.Module) and not isinstance(module, Module):
+        return next(iter(wrappers_of(module)), module)
     return module
 
 
@@ -316,14 +323,23 @@ def _adopt(module: Module, engines: Sequence[Engine]) -> None:
 
 
 def _wrap_at(owner: Any, name: str, where: str) -> Module:
-    """Wraps what the attribute path `name` leads to."""
+    """Wraps what the path `name` leads to, by attributes, keys and positions."""
     *parents, last = name.split(".")
     found = owner
     for part in parents:
-        found = getattr(found, part, None)
-    original = getattr(found, last, None)
+        found = _part(found, part)
+    original = _part(found, last)
     if not isinstance(original, torch.nn.Module):
         raise InvalidArgument(f"there is no module '{name}' in a {type(owner).__name__}", where)
     wrapped = original if isinstance(original, Module) else Module(original, name)
-    setattr(found, last, wrapped)
+    wrapped.__dict__["_path"] = name
+    place(found, last, wrapped)
     return wrapped
+
+
+def _part(owner: Any, key: str) -> Any:
+    if isinstance(owner, Mapping):
+        return owner.get(key)
+    if isinstance(owner, (list, tuple)):
+        return owner[int(key)] if key.isdecimal() and int(key) < len(owner) else None
+    return getattr(owner, key, None)
