@@ -204,6 +204,13 @@ def load(
 def load_custom_ops(path: str | os.PathLike[str]) -> None:
     """Loads a library of custom operators into the process, for models that are loaded or tuned afterwards."""
     _runtime.load_custom_ops(os.fsencode(path))
+    name = os.fspath(path)
+    if name not in custom_ops:
+        custom_ops.append(name)
+
+
+custom_ops: list[str] = []
+"""Libraries that were loaded, which tuning needs, too."""
 
 
 def verify_file(path: str | os.PathLike[str]) -> None:

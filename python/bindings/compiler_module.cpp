@@ -98,17 +98,11 @@ class Tuned {
     for (const auto& [field, value] : settings) config.compile_config.set(field, value);
     if (!shapes_json.empty()) config.inputs = parse_inputs_json(shapes_json, "dynamic_shapes");
     config.pickle_protocol = pickle_protocol;
-    const auto calls = borrow_samples(samples);
-    PythonProgress report(std::move(progress));
-    try {
-      const nb::gil_scoped_release released;
-      module_ = std::make_unique<Module>(model, name, OneBackendStrategy{TorchTensorRTAotBackend{config}});
-      report_ = tune(*module_, calls, &report);
-    } catch (const Error&) {
-      report.check();
-      throw;
-    }
-    report.check();
+    tune_on(model, name, std::move(config), borrow_samples(samples), std::move(progress));
+  }
+  /// The program inside of an .ait, tuned for this machine on the inputs that it was tuned on before.
+  Tuned(const std::string& file, const std::string& name, nb::callable progress) {
+    tune_on(file, name, {}, recorded_inputs(file), std::move(progress));
   }
 
   std::string report_json() const { return report_.to_json(); }
@@ -125,6 +119,20 @@ class Tuned {
   }
 
  private:
+  void tune_on(const std::string& model, const std::string& name, TorchTensorRTAotBackendConfig config,
+               const std::vector<NamedTensors>& calls, nb::callable progress) {
+    PythonProgress report(std::move(progress));
+    try {
+      const nb::gil_scoped_release released;
+      module_ = std::make_unique<Module>(model, name, OneBackendStrategy{TorchTensorRTAotBackend{std::move(config)}});
+      report_ = tune(*module_, calls, &report);
+    } catch (const Error&) {
+      report.check();
+      throw;
+    }
+    report.check();
+  }
+
   std::unique_ptr<Module> module_;
   TuneReport report_;
 };
@@ -149,6 +157,12 @@ NB_MODULE(_compiler, m) {
                     const std::string&, int, const nb::sequence&, nb::callable>(),
            nb::arg("model"), nb::arg("name"), nb::arg("ir"), nb::arg("settings"), nb::arg("shapes_json"),
            nb::arg("pickle_protocol"), nb::arg("samples"), nb::arg("progress"))
+      .def_static(
+          "again",
+          [](const std::string& file, const std::string& name, nb::callable progress) {
+            return std::make_unique<Tuned>(file, name, std::move(progress));
+          },
+          nb::arg("file"), nb::arg("name"), nb::arg("progress"))
       .def("report_json", &Tuned::report_json)
       .def("dryrun_text", &Tuned::dryrun_text)
       .def("dryrun_json", &Tuned::dryrun_json)

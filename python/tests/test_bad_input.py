@@ -270,3 +270,8 @@ def test_nothing_is_left_behind(tmp_path):
 
     gc.collect()
     assert set(pathlib.Path(work_folder()).rglob("*.ait")) <= before
+    with pytest.raises(aitune.Unsupported):  # after the export
+        ait.tune(wrap(torch.nn.Linear(4, 4), torch_executed_ops={"aten.linear.default"}, require_full_compilation=True),
+                 torch.randn(2, 4))
+    ait.tune(wrap(torch.nn.Linear(4, 4)), torch.randn(2, 4), dry_run=True)
+    assert not list(pathlib.Path(work_folder()).rglob("*.pt2"))

@@ -105,3 +105,26 @@ def test_pickle_protocol(protocol, tmp_path, monkeypatch):
     program = torch.export.load("m.ait")
     torch.testing.assert_close(program.module()(x), model(x), rtol=1e-3, atol=1e-4)
     assert program.example_inputs[0][0].shape == x.shape
+
+
+def test_tuning_twice_gives_the_same_program_and_no_path(tmp_path):
+    """What is in the file besides what was measured does not depend on when and where it was made."""
+    import hashlib
+    import tempfile
+
+    from support import wrap
+
+    import aitune.torch as ait
+
+    net = network().eval()
+    x = torch.randn(2, 1, 8, 8)
+    digests = []
+    for i in range(2):
+        model = wrap(net)
+        ait.tune(model, x)
+        ait.save(model, tmp_path / f"{i}.ait")
+        with zipfile.ZipFile(tmp_path / f"{i}.ait") as archive:
+            names = [name for name in archive.namelist() if "manifest" not in name]
+            digests.append({name: hashlib.sha256(archive.read(name)).hexdigest() for name in names})
+        assert (tempfile.gettempdir() + "/aitune-").encode() not in (tmp_path / f"{i}.ait").read_bytes()
+    assert digests[0] == digests[1]

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from aitune.errors import InvalidArgument
+from aitune.loaded import custom_ops, load_custom_ops
 from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta
 from aitune.torch.engine import Engine, work_folder
-from aitune.torch.export import IRType, export
+from aitune.torch.export import Exported, IRType, export
 from aitune.torch.recording import GraphRecord
 from aitune.torch.settings import CompilationSettings, TorchTensorRTConfig, compiler_settings, ignored_settings
 from aitune.torch.signature import Signature
 from aitune.torch.structure import rebuild
+
+if TYPE_CHECKING:
+    from aitune import _compiler
 
 __all__ = [
     "Backend",
@@ -136,6 +142,10 @@ class TorchTensorRTAotBackend(Backend):
         from aitune import _compiler
 
         settings = dict(compiler_settings(self.config.compile_config))
+        for library in filter(None, settings.get("custom_ops", "").split(",")):
+            load_custom_ops(library)
+        for library in custom_ops:
+            _compiler.load_custom_ops(library)
         if dry_run:
             settings.setdefault("dryrun", "true")
             if settings["dryrun"] == "false":
@@ -143,36 +153,45 @@ class TorchTensorRTAotBackend(Backend):
         for line in ignored_settings(self.config.compile_config):
             _logger.warning("%s: %s", name, line)
         _logger.info("%s: exporting with ir=%s", name, self.config.ir)
-        stem = work_folder() / uuid.uuid4().hex
-        stem.mkdir()
-        exported = export(module, forward, record, self.config.ir, stem, name)
+        folder = work_folder() / uuid.uuid4().hex
+        folder.mkdir()
+        try:
+            exported = export(module, forward, record, self.config.ir, folder, name)
+            tuned = self._tune(exported, record, settings, name)
+            text = tuned.dryrun_text()
+            if text is not None:
+                shutil.rmtree(folder)
+                return text
+            meta = GraphMeta(record.owner or name, record.path, Signature(forward, name), record.key, record.output)
+            file = folder / f"{exported.path.stem}.ait"
+            tuned.save(str(file), _extra_files(meta))
+            report = json.loads(tuned.report_json())
+            del tuned  # and the weights that it holds
+            exported.path.unlink()
+            engine = Engine(file, Entry(meta), owns_folder=True)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0))
+
+    def _tune(self, exported: Exported, record: GraphRecord, settings: dict[str, str], name: str) -> _compiler.Tuned:
+        from aitune import _compiler
+
         ranges = record.shapes.ranges()
         if exported.ir == "dynamo":
             # torch.export knows the ranges; what remains to say is which sizes are preferred.
             ranges = {index: row for index, row in ranges.items() if "opt_shape" in row}
         ranges = {exported.names[int(index)]: row for index, row in ranges.items()}
-        samples = [[*zip(exported.names, s.tensors, strict=True), *exported.constants] for s in record.samples]
-        tuned = _compiler.Tuned(
+        return _compiler.Tuned(
             model=str(exported.path),
             name=name,
             ir=exported.ir,
             settings=list(settings.items()),
             shapes_json=json.dumps(ranges) if ranges else "",
             pickle_protocol=self.config.pickle_protocol,
-            samples=samples,
+            samples=[[*zip(exported.names, s.tensors, strict=True), *exported.constants] for s in record.samples],
             progress=_tell(name),
         )
-        text = tuned.dryrun_text()
-        if text is not None:
-            return text
-        meta = GraphMeta(record.owner or name, record.path, Signature(forward, name), record.key, record.output)
-        file = stem / f"{exported.path.stem}.ait"
-        tuned.save(str(file), [(EXTRA_NAME, json.dumps(meta.to_json(), separators=(",", ":")))])
-        exported.path.unlink()
-        report = json.loads(tuned.report_json())
-        del tuned
-        engine = Engine(file, Entry(meta), owns_file=True)
-        return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0))
 
 
 class TorchEagerBackend(Backend):
@@ -203,6 +222,32 @@ class TorchEagerBackend(Backend):
                 return forward(*args, **kwargs)
 
         return BuildResult(self.describe(), run)
+
+
+def compile_again(path: Path, entry: Entry) -> Engine:
+    """Compiles the program inside of an .ait again, for this machine, on the samples in the file. Raises Incompatible
+    if the program is not in it."""
+    from aitune import _compiler
+
+    folder = work_folder() / uuid.uuid4().hex
+    folder.mkdir()
+    source, made = folder / "source", folder / f"{path.stem}.ait"
+    try:
+        with open(path, "rb") as file, open(source, "wb") as part:
+            file.seek(entry.offset)
+            part.write(file.read(-1 if entry.size is None else entry.size))
+        name = entry.meta.name if entry.meta is not None else path.stem
+        tuned = _compiler.Tuned.again(str(source), name, _tell(name))
+        tuned.save(str(made), [] if entry.meta is None else _extra_files(entry.meta))
+        source.unlink()
+        return Engine(made, Entry(entry.meta), owns_folder=True)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _extra_files(meta: GraphMeta) -> list[tuple[str, str]]:
+    return [(EXTRA_NAME, json.dumps(meta.to_json(), separators=(",", ":")))]
 
 
 def _tell(name: str) -> Callable[[str, str, int, int], None]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import mmap
 import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +23,23 @@ from aitune.torch.structure import rebuild
 __all__ = ["Engine", "work_folder"]
 
 
+_work: dict[int, Path] = {}  # by process: a fork has a folder of its own
+
+
 def work_folder() -> Path:
     """A folder for files that live as long as the process needs them."""
-    global _WORK
-    if _WORK is None:
-        folder = Path(tempfile.mkdtemp(prefix="aitune-"))
-        weakref.finalize(_Owner, shutil.rmtree, folder, True)
-        _WORK = folder
-    return _WORK
+    process = os.getpid()
+    if process not in _work:
+        _work[process] = Path(tempfile.mkdtemp(prefix="aitune-"))
+        atexit.register(_in_process, process, shutil.rmtree, _work[process], True)
+    return _work[process]
 
 
-class _Owner:
-    """Whose end is the end of the process."""
-
-
-_WORK: Path | None = None
+def _in_process(process: int, remove: Callable[..., None], *args: Any) -> None:
+    """Forks leave alone what belongs to the process that they came from."""
+    if os.getpid() == process:
+        with contextlib.suppress(OSError):
+            remove(*args)
 
 
 class Engine:
@@ -44,10 +48,10 @@ class Engine:
     Args:
         path: the file.
         entry: which part of the file, and its structure; without one, results are a tensor or a tuple of them.
-        owns_file: the file is removed together with this.
+        owns_folder: the folder of the file is removed together with this.
     """
 
-    def __init__(self, path: str | os.PathLike[str], entry: Entry, *, owns_file: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], entry: Entry, *, owns_folder: bool = False) -> None:
         self.path = Path(path)
         self.entry = entry
         options = (0, True, "", "")
@@ -60,8 +64,8 @@ class Engine:
             self._loaded = _runtime.LoadedModule.from_memory(part, *options)
         self.input_names = [info.name for info in self._loaded.inputs]
         self._dtypes = [getattr(torch, info.dtype) for info in self._loaded.outputs]
-        if owns_file:
-            weakref.finalize(self, _remove, str(path))
+        if owns_folder:
+            weakref.finalize(self, _in_process, os.getpid(), shutil.rmtree, self.path.parent, True)
         if entry.meta is not None:
             self._check(entry.meta)
 
@@ -100,9 +104,3 @@ def _cut(memory: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
         count *= size
     return memory.reshape(-1)[:count].reshape(shape).clone()
 
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass  # its folder went first

@@ -13,7 +13,8 @@ from typing import IO, Any
 
 import torch
 
-from aitune.errors import AituneError, InvalidArgument, IoError, Unavailable
+from aitune.errors import AituneError, Incompatible, InvalidArgument, IoError, Unavailable
+from aitune.torch import backend
 from aitune.torch.archive import GraphMeta, read_entries, write_bundle
 from aitune.torch.backend import BuildResult
 from aitune.torch.dataset import calls_of
@@ -263,11 +264,12 @@ class LoadedModule(torch.nn.Module):
         return f"name={self.name!r}, file={str(self._engines[0].path)!r}"
 
 
-def load(module: Any, path: str | os.PathLike[str] | None = None) -> Any:
+def load(module: Any, path: str | os.PathLike[str] | None = None, *, rebuild: bool = False) -> Any:
     """Loads an ``.ait``.
 
     ``load(model, "model.ait")`` lets a Module, a module of PyTorch or the modules of a pipeline answer by what is in the
     file, and returns it, a module of PyTorch as a Module. ``load("model.ait")`` returns a module without an original.
+    With `rebuild`, a file whose plans do not fit this machine is compiled again from the program inside.
 
     Raises:
         NotFound, IoError, Corrupt, Unsupported, Unavailable, Incompatible: as the message says.
@@ -276,7 +278,7 @@ def load(module: Any, path: str | os.PathLike[str] | None = None) -> Any:
     if path is None:
         if not isinstance(module, (str, os.PathLike)):
             raise InvalidArgument("there is no path", "load", "Call load(model, path) or load(path)")
-        by_name = _engines_of(module)
+        by_name = _engines_of(module, rebuild)
         if len(by_name) > 1:
             raise InvalidArgument(
                 f"the file holds {len(by_name)} modules: {', '.join(by_name)}",
@@ -284,7 +286,7 @@ def load(module: Any, path: str | os.PathLike[str] | None = None) -> Any:
                 "Load it into the pipeline: load(pipeline, path)",
             )
         return LoadedModule(next(iter(by_name.values())))
-    by_name = _engines_of(path)
+    by_name = _engines_of(path, rebuild)
     wrappers = {wrapper.name: wrapper for wrapper in find_modules(module)}
     for name, engines in by_name.items():
         meta = engines[0].entry.meta
@@ -305,10 +307,15 @@ def load(module: Any, path: str | os.PathLike[str] | None = None) -> Any:
     return module
 
 
-def _engines_of(path: str | os.PathLike[str]) -> dict[str, list[Engine]]:
+def _engines_of(path: str | os.PathLike[str], rebuild: bool) -> dict[str, list[Engine]]:
     by_name: dict[str, list[Engine]] = {}
     for entry in read_entries(path):
-        engine = Engine(path, entry)
+        try:
+            engine = Engine(path, entry)
+        except Incompatible:
+            if not rebuild:
+                raise
+            engine = backend.compile_again(Path(path), entry)
         by_name.setdefault(entry.meta.name if entry.meta else engine.path.stem, []).append(engine)
     return by_name
 
