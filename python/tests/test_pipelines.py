@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import pickle
 
 import pytest
 import torch
@@ -106,6 +107,9 @@ def test_a_wrapped_module_has_the_face_of_the_original():
     with pytest.raises(AttributeError):
         model.nothing_of_this_name
     assert "face" in repr(model)
+    with pytest.raises(TypeError, match="module 'face' is not for pickling: use aitune.torch.save"):
+        pickle.dumps(model)
+    assert pickle.loads(pickle.dumps(net)).state_dict().keys() == net.state_dict().keys()
 
 
 def test_copies_have_weights_of_their_own():

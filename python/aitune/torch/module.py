@@ -96,7 +96,10 @@ class Module(torch.nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            return getattr(self.__dict__["_original"], name)
+            original = self.__dict__.get("_original")
+            if original is None:  # it is being made
+                raise
+            return getattr(original, name)
 
     def __getitem__(self, key: Any) -> Any:
         return self._original[key]
@@ -113,6 +116,9 @@ class Module(torch.nn.Module):
         copied.__dict__["_tuned"], copied.__dict__["_state"] = dict(self._tuned), self._state
         memo[id(self)] = copied
         return copied
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"module '{self._name}' is not for pickling: use aitune.torch.save, or pickle the original")
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the original, whose forward() leads to what tuning made."""
