@@ -132,3 +132,36 @@ def test_wrong_arguments():
         with pytest.raises(aitune.InvalidArgument, match=message):
             make()
     assert "MaxThroughputStrategy(TorchTensorRTAotBackend(ir=dynamo))" == ait.MaxThroughputStrategy().describe()
+
+
+def test_a_strategy_for_each_graph():
+    class Either(torch.nn.Module):
+        def forward(self, x, double=False):
+            return x * 2 if double else x + 1
+
+    samples = [((torch.ones(2),), {"double": double}) for double in (False, True)]
+    one = ait.OneBackendStrategy(ait.TorchEagerBackend())
+    model = ait.Module(Either(), "either", strategies=[one, ait.OneBackendStrategy(aot())])
+    ait.tune(model, samples)
+    assert [result.engine is None for result in model._tuned.values()] == [True, False]
+    with pytest.raises(aitune.InvalidArgument, match="there are 1 strategies for 2 graphs"):
+        ait.tune(ait.Module(Either(), "either", strategies=[one]), samples)
+
+
+def test_the_cache_is_cleared_and_others_are_silent(tmp_path, monkeypatch, caplog):
+    import logging
+
+    monkeypatch.setenv("AITUNE_CACHE_DIR", str(tmp_path))
+    (tmp_path / "timings.json").write_text("damaged")
+
+    class Talks(torch.nn.Linear):
+        def forward(self, x):
+            logging.getLogger("chatter").warning("not now")
+            return super().forward(x)
+
+    logging.getLogger("chatter")
+    model = ait.Module(Talks(4, 4).eval(), "net", strategy=ait.OneBackendStrategy(aot()))
+    ait.tune(model, torch.randn(2, 4), clear_cache=True, disable_external_logging=True)
+    assert "not now" not in caplog.text and "damaged" not in caplog.text
+    assert not (tmp_path / "timings.json").exists() or "damaged" not in (tmp_path / "timings.json").read_text()
+    assert not logging.getLogger("chatter").disabled

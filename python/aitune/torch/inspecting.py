@@ -259,12 +259,17 @@ def _outermost(infos: Sequence[ModuleInfo]) -> list[ModuleInfo]:
     return chosen
 
 
-def wrap(obj: Any, modules: Sequence[ModuleInfo], strategy: TuneStrategy | None = None) -> Any:
+def wrap(
+    obj: Any,
+    modules: Sequence[ModuleInfo],
+    strategy: TuneStrategy | None = None,
+    strategies: Sequence[TuneStrategy] | None = None,
+) -> Any:
     """Makes the modules that inspect() has found tunable. Returns `obj`, or the Module that stands for it if it is one
     of them."""
     result = obj
     for info in modules:
-        wrapped = Module(info.module, info.name, strategy=strategy.clone() if strategy else None)
+        wrapped = Module(info.module, info.name, strategy.clone() if strategy else None, strategies)
         wrapped.__dict__["_path"] = info.name if info.depth else ""
         if info.module is obj:
             result = wrapped

@@ -7,7 +7,7 @@ import copy
 import threading
 import types
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -46,6 +46,7 @@ class Module(torch.nn.Module):
         module: what to tune.
         name: its name in messages, reports and files; the name of its class if left out.
         strategy: which backends to try; TorchTensorRTAotBackend alone if left out.
+        strategies: one for each graph instead, in the order in which their calls come.
         dynamic_shapes: sizes that may come beyond those that the samples show, by the path of an input:
             ``{"x": (BatchDim("batch", 1, 8), 3, 224, 224)}``.
     """
@@ -55,16 +56,18 @@ class Module(torch.nn.Module):
         module: torch.nn.Module,
         name: str | None = None,
         strategy: TuneStrategy | None = None,
+        strategies: Sequence[TuneStrategy] | None = None,
         dynamic_shapes: DynamicShapes | None = None,
     ) -> None:
         if not isinstance(module, torch.nn.Module):
             raise InvalidArgument(
                 f"a {type(module).__name__} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
             )
-        if strategy is not None and not isinstance(strategy, TuneStrategy):
-            raise InvalidArgument(
-                f"the strategy is a {type(strategy).__name__}", "aitune.torch.Module", "Give a TuneStrategy"
-            )
+        for given in [strategy, *(strategies or ())]:
+            if given is not None and not isinstance(given, TuneStrategy):
+                raise InvalidArgument(
+                    f"the strategy is a {type(given).__name__}", "aitune.torch.Module", "Give a TuneStrategy"
+                )
         if isinstance(module, Module):
             module = module._original
         for wrapper in wrappers_of(module):  # this one takes its place
@@ -78,7 +81,8 @@ class Module(torch.nn.Module):
         state["training"] = module.training
         state["_name"] = name or type(module).__name__
         state["_path"] = ""  # in the object that wrap() was given
-        state["_strategy"] = strategy or OneBackendStrategy()
+        state["_strategies"] = list(strategies or ())
+        state["_strategy"] = strategy or next(iter(state["_strategies"]), None) or OneBackendStrategy()
         state["_dynamic_shapes"] = dynamic_shapes
         state["_state"] = ModuleState.PASSTHROUGH
         state["_recording"] = Recording(state["_name"], dynamic_shapes)
@@ -112,7 +116,7 @@ class Module(torch.nn.Module):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Module:
         """A copy with weights of its own, which answers by the same engines."""
-        copied = Module(copy.deepcopy(self._original, memo), self._name, self._strategy, self._dynamic_shapes)
+        copied = Module(copy.deepcopy(self._original, memo), self._name, self._strategy, self._strategies, self._dynamic_shapes)
         copied.__dict__["_tuned"], copied.__dict__["_state"] = dict(self._tuned), self._state
         memo[id(self)] = copied
         return copied
@@ -184,11 +188,18 @@ class Module(torch.nn.Module):
         """Tunes every recorded graph. Raises what the strategy raises; the module stays as it was then."""
         results: dict[GraphKey | None, BuildResult] = {}
         records = list(self._recording.graphs.items())
+        strategies = self._strategies or [self._strategy] * len(records)
+        if len(strategies) < len(records):
+            raise InvalidArgument(
+                f"there are {len(strategies)} strategies for {len(records)} graphs",
+                f"module '{self._name}'",
+                "Give one for each kind of call, or `strategy` for all",
+            )
         for index, (key, record) in enumerate(records):
             graph_name = self._name if len(records) == 1 else f"{self._name}.{index}"
             with original_forwards(), evaluating(self._original), torch.no_grad():
                 record.owner, record.path = self._name, self._path
-                results[key] = self._strategy.tune(Job(self._original, self._own_forward, record, graph_name))
+                results[key] = strategies[index].tune(Job(self._original, self._own_forward, record, graph_name))
         self._adopt(results)
 
     def _adopt(self, results: Mapping[GraphKey | None, BuildResult]) -> None:

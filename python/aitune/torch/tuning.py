@@ -44,6 +44,8 @@ def tune(
     max_num_batches_per_batch_size: int | None = None,
     device: str | torch.device | None = None,
     dry_run: bool = False,
+    disable_external_logging: bool = False,
+    clear_cache: bool = False,
     ignore_failing_modules: bool = False,
     release_weights: bool = False,
 ) -> str | None:
@@ -58,6 +60,8 @@ def tune(
         max_num_batches_per_batch_size: how many calls are made at most (of each batch size).
         device: "cpu", or None for where the modules are.
         dry_run: nothing is built; returns, and logs, how each module would be cut and what would fall back.
+        disable_external_logging: other loggers than aitune's are silent meanwhile.
+        clear_cache: the timings of earlier tunings in the user's cache are removed before.
         ignore_failing_modules: a module that cannot be tuned stays as it is, with a warning, instead of an error.
         release_weights: the weights of the original modules leave memory once they are tuned.
 
@@ -67,22 +71,46 @@ def tune(
         ValidationError: no plan gives the reference's outputs.
     """
     _check_device(device)
-    candidates = _candidates(func, dataset)
-    met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
-    if dry_run:
-        return _dry_run(met)
-    for module in met:
-        try:
-            _logger.info("%s: tuning with %s", module.name, module.strategy.describe())
-            module._tune()
-        except AituneError as error:
-            if not ignore_failing_modules:
-                raise
-            _logger.warning("%s stays as it is: %s", module.name, error)
-            continue
-        if release_weights:
-            module._release_weights()
+    if clear_cache:
+        (_cache_folder() / "timings.json").unlink(missing_ok=True)
+    with _others_silent() if disable_external_logging else contextlib.nullcontext():
+        candidates = _candidates(func, dataset)
+        met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
+        if dry_run:
+            return _dry_run(met)
+        for module in met:
+            try:
+                _logger.info("%s: tuning with %s", module.name, module.strategy.describe())
+                module._tune()
+            except AituneError as error:
+                if not ignore_failing_modules:
+                    raise
+                _logger.warning("%s stays as it is: %s", module.name, error)
+                continue
+            if release_weights:
+                module._release_weights()
     return None
+
+
+def _cache_folder() -> Path:
+    """Where the compiler keeps the user's timings (docs/settings.md)."""
+    if own := os.environ.get("AITUNE_CACHE_DIR"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aitune"
+
+
+@contextlib.contextmanager
+def _others_silent() -> Iterator[None]:
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] != "aitune"]
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
 
 
 def _check_device(device: str | torch.device | None) -> None:
