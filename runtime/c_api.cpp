@@ -196,8 +196,9 @@ aitune_status aitune_output_info(const aitune_module* module, size_t index, aitu
 aitune_status aitune_output_shape(const aitune_module* module, const aitune_tensor* inputs, size_t input_count,
                                   size_t index, int64_t* shape) {
   return guarded([&] {
-    require(module && shape, "module or shape is null");
+    require(module, "module is null");
     require(index < module->outputs.size(), "there is no output of this index");
+    require(shape || module->outputs[index].min.empty(), "shape is null");
     const aitune::InstancePool::Lease lease(module->pool);
     aitune::read_tensors(inputs, input_count, lease->inputs);
     const aitune::Shape& result = lease->instance.output_shapes(lease->inputs)[index];

@@ -125,6 +125,7 @@ TEST(RuntimeC, NullsAndNonsenseAreRefused) {
   std::int64_t result[2];
   EXPECT_EQ(aitune_output_shape(model, &in, 1, 1, result), AITUNE_INVALID_ARGUMENT);
   EXPECT_EQ(aitune_output_shape(model, &in, 1, 0, result), AITUNE_OK);
+  EXPECT_EQ(aitune_output_shape(model, &in, 1, 0, nullptr), AITUNE_INVALID_ARGUMENT);
   aitune_free(model);
   aitune_free(nullptr);
 }

@@ -1,5 +1,6 @@
 #include "compiler/tuning/artifact.h"
 
+#include <algorithm>
 #include <functional>
 
 #include <fmt/format.h>
@@ -155,6 +156,28 @@ void add_special_plans(EntryWriter& writer, const ArtifactContents& contents, Ma
   }
 }
 
+/// Whether every part of the path is a name of its own.
+bool is_relative_name(std::string_view name) {
+  if (name.empty() || name.find_first_of(std::string_view("\\\0", 2)) != std::string_view::npos) return false;
+  while (true) {
+    const auto slash = std::min(name.find('/'), name.size());
+    const auto part = name.substr(0, slash);
+    if (part.empty() || part == "." || part == "..") return false;
+    if (slash == name.size()) return true;
+    name.remove_prefix(slash + 1);
+  }
+}
+
+void add_extra(EntryWriter& writer, const std::map<std::string, std::string>& extra) {
+  for (const auto& [name, text] : extra) {
+    const std::string entry = "extra/" + name;
+    if (!is_relative_name(name) || entry == kManifestEntry || entry == kManifestDigestEntry)
+      throw InvalidArgument(fmt::format("an extra file cannot be called '{}'", name), "save",
+                            "Give a relative path without . and .., and not that of the manifest");
+    writer.add(entry, as_bytes(text));
+  }
+}
+
 }  // namespace
 
 void check_program(const ImportedModel& model, const std::filesystem::path& file) {
@@ -195,6 +218,7 @@ void write_artifact(const std::filesystem::path& path, const ArtifactContents& c
   manifest.plans.push_back(describe_plan(entry, contents.name, plan));
   add_special_plans(writer, contents, manifest);
   add_samples(writer, contents, manifest);
+  add_extra(writer, contents.extra);
   const std::string text = manifest.to_json();
   zip.add(kManifestEntry, text);
   zip.add(kManifestDigestEntry, to_hex(sha256(as_bytes(text))));

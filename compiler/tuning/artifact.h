@@ -2,6 +2,7 @@
 // Writing the .ait: the program as PyTorch reads it, and aitune's part beside it. docs/artifact-format.md is the text.
 
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include "compiler/import/imported_model.h"
@@ -13,11 +14,12 @@ namespace aitune {
 struct ArtifactContents {
   const ImportedModel& model;
   const TunedModel& tuned;
-  std::string name;           ///< of the module, as the user called it
-  std::string config = "{}";  ///< the backend's configuration, a JSON object
-  int pickle_protocol = 4;    ///< 2 to 5, for the pickles of the program
-  bool portable = true;       ///< whether the program itself goes in
-  double bound = 0;           ///< accepted relative error of the chosen plan
+  std::string name;                               ///< of the module, as the user called it
+  std::string config = "{}";                      ///< the backend's configuration, a JSON object
+  int pickle_protocol = 4;                        ///< 2 to 5, for the pickles of the program
+  bool portable = true;                           ///< whether the program itself goes in
+  double bound = 0;                               ///< accepted relative error of the chosen plan
+  std::map<std::string, std::string> extra = {};  ///< further texts, by name below extra/
 };
 
 /// Writes the file atomically: whatever fails, a file of that name stays as it was.

@@ -197,14 +197,14 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
   return impl.tuned->report;
 }
 
-void save(const Module& module, const std::filesystem::path& path) {
+void save(const Module& module, const std::filesystem::path& path, const ExtraFiles& extra) {
   const Module::Impl& impl = *module.impl_;
   if (!impl.tuned)
     throw InvalidArgument("the module is not tuned", impl.name, "Call tune() before save(), and not with dryrun");
   const auto& config = impl.strategy.backend().config();
-  write_artifact(
-      path, {*impl.imported, *impl.tuned, impl.name, config_json(config, impl.shapes), config.pickle_protocol,
-             config.compile_config.portable && !impl.imported->portable.empty(), impl.tuned->report.accepted_error});
+  write_artifact(path, {*impl.imported, *impl.tuned, impl.name, config_json(config, impl.shapes),
+                        config.pickle_protocol, config.compile_config.portable && !impl.imported->portable.empty(),
+                        impl.tuned->report.accepted_error, extra});
 }
 
 void load(Module& module, const std::filesystem::path& path, bool rebuild) {

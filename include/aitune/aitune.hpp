@@ -11,6 +11,7 @@
 //   aitune::load(model, "model.ait");
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -64,6 +65,9 @@ class OneBackendStrategy {
 
 struct TunedModel;  // compiler/tuning/tune.h
 
+/// Texts that an .ait carries along, by name: what torch.export.save calls extra_files.
+using ExtraFiles = std::map<std::string, std::string>;
+
 /// A model: saved program, tuned plan, or both. Movable; one thread at a time.
 class Module {
  public:
@@ -84,7 +88,7 @@ class Module {
 
  private:
   friend TuneReport tune(Module&, std::span<const NamedTensors>, Progress*);
-  friend void save(const Module&, const std::filesystem::path&);
+  friend void save(const Module&, const std::filesystem::path&, const ExtraFiles&);
   friend void load(Module&, const std::filesystem::path&, bool);
   struct Impl;
   std::unique_ptr<Impl> impl_;
@@ -98,8 +102,10 @@ class Module {
 /// supported at once, ValidationError if no plan is correct.
 TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress* progress = nullptr);
 
-/// Writes a tuned module as an .ait, atomically: a file of that name stays whole until the new one is.
-void save(const Module& module, const std::filesystem::path& path);
+/// Writes a tuned module as an .ait, atomically: a file of that name stays whole until the new one is. `extra` is
+/// found in the file under extra/; its texts are UTF-8. Throws InvalidArgument for a name that is no relative path or
+/// that the manifest has.
+void save(const Module& module, const std::filesystem::path& path, const ExtraFiles& extra = {});
 
 /// The inputs that an .ait was tuned on. Throws InvalidArgument if the file is none.
 std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path);

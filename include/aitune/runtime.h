@@ -113,7 +113,8 @@ AITUNE_API aitune_status aitune_input_info(const aitune_module* module, size_t i
 AITUNE_API aitune_status aitune_output_info(const aitune_module* module, size_t index, aitune_tensor_info* info);
 
 /* The shape of output `index` for inputs of these shapes (their data is not looked at): writes as many sizes to `shape`
- * as the output's rank, which aitune_output_info gives. Where data decide a size it is the largest possible. */
+ * as the output's rank, which aitune_output_info gives; may be NULL if that is 0. Where data decide a size it is the
+ * largest possible. */
 AITUNE_API aitune_status aitune_output_shape(const aitune_module* module, const aitune_tensor* inputs,
                                              size_t input_count, size_t index, int64_t* shape);
 

@@ -12,6 +12,8 @@
 #include "compiler/import/dynamo/import.h"
 #include "compiler/passes/evaluate.h"
 #include "format/source.h"
+#include "format/zip_reader.h"
+#include "runtime/archive.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
 
@@ -72,6 +74,19 @@ TEST_F(ArtifactTest, ItHoldsTheProgramThatWentIn) {
   save(module, folder_ / "digits.ait");
   EXPECT_EQ(print(import_pt2(folder_ / "digits.ait").graph), print(import_pt2(kModel).graph));
   EXPECT_EQ(recorded_inputs(folder_ / "digits.ait").size(), 2U);
+}
+
+TEST_F(ArtifactTest, ItCarriesExtraFilesAndRefusesNamesThatLeadElsewhere) {
+  Module module = tuned(samples());
+  save(module, folder_ / "digits.ait", {{"notes/a.txt", "first"}, {"b", ""}});
+  const ZipReader zip = ZipReader::open(folder_ / "digits.ait");
+  EXPECT_EQ(zip.text(zip.at("extra/notes/a.txt")), "first");
+  EXPECT_EQ(zip.text(zip.at("extra/b")), "");
+  EXPECT_NO_THROW(verify_entries(zip));
+  for (const char* name :
+       {"", "/a", "a/", "a//b", "../a", "a/../b", ".", "a\\b", "aitune/manifest.json", "aitune/manifest.sha256"})
+    EXPECT_THROW(save(module, folder_ / "other.ait", {{name, "x"}}), InvalidArgument) << name;
+  EXPECT_FALSE(fs::exists(folder_ / "other.ait"));
 }
 
 TEST_F(ArtifactTest, AnotherMachineIsToldWhatTheFileHoldsAndWhatToDo) {

@@ -18,6 +18,7 @@ set(rules
   "compiler/partition -> base/ format/ compiler/graph/ compiler/ops/"
   "compiler/tuning -> base/ format/ compiler/ runtime/ engines/[a-z]+/compile/engine.h include/aitune/"
   "tools -> base/ format/ compiler/ runtime/ engines/[a-z]+/run/ include/aitune/"
+  "python -> base/ compiler/import/import.h include/aitune/"
   "include -> base/ format/ compiler/tuning/ compiler/import/ir.h compiler/import/input.h")
 
 # Files that a rule does not bind, each with the reason.
@@ -29,7 +30,7 @@ set(exempt
 
 set(bad "")
 set(checked 0)
-foreach(root base format runtime engines compiler tools include)
+foreach(root base format runtime engines compiler tools python include)
   file(GLOB_RECURSE files RELATIVE ${SOURCE} ${SOURCE}/${root}/*.cpp ${SOURCE}/${root}/*.h ${SOURCE}/${root}/*.hpp
     ${SOURCE}/${root}/*.c)
   foreach(file IN LISTS files)

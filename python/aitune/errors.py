@@ -1,0 +1,111 @@
+"""What aitune raises: one type for each kind of failure, with the messages of the C++ library."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AituneError",
+    "Corrupt",
+    "Incompatible",
+    "InternalError",
+    "InvalidArgument",
+    "IoError",
+    "NotFound",
+    "Unavailable",
+    "Unsupported",
+    "ValidationError",
+]
+
+
+class AituneError(Exception):
+    """Base of all errors of aitune. The message says what happened, where, and what to do.
+
+    Attributes:
+        code: the kind of failure, such as "corrupt".
+        problem, where, fix: the parts of the message, where they are known.
+    """
+
+    code = "internal"
+
+    def __init__(self, problem: str = "", where: str = "", fix: str = "", *, message: str | None = None) -> None:
+        if message is None:
+            sentence = fix if fix.startswith("aitune") else fix[:1].upper() + fix[1:]
+            message = (f"{where}: " if where else "") + problem + (f". {sentence}" if fix else "")
+        super().__init__(message)
+        self.problem = problem or message
+        self.where = where
+        self.fix = fix
+
+
+class InvalidArgument(AituneError, ValueError):
+    """The caller gave something wrong: a name, shape, dtype, setting."""
+
+    code = "invalid_argument"
+
+
+class NotFound(AituneError, FileNotFoundError):
+    """A file, entry or module that does not exist."""
+
+    code = "not_found"
+
+
+class Corrupt(AituneError):
+    """Bytes that do not hold what their format promises."""
+
+    code = "corrupt"
+
+
+class Unsupported(AituneError, NotImplementedError):
+    """Well-formed, but beyond what this version can do."""
+
+    code = "unsupported"
+
+
+class Incompatible(AituneError):
+    """Made for another machine, or for a newer format."""
+
+    code = "incompatible"
+
+
+class Unavailable(AituneError):
+    """A library or device that is missing here."""
+
+    code = "unavailable"
+
+
+class IoError(AituneError, OSError):
+    """The operating system refused: permission, memory, a full disk."""
+
+    code = "io"
+
+
+class ValidationError(AituneError):
+    """Results are wrong: NaN, Inf or too far from the reference."""
+
+    code = "validation"
+
+
+class InternalError(AituneError):
+    """A bug of aitune, never the fault of an input."""
+
+    code = "internal"
+
+
+# In the order of the numbers of aitune_status and ErrorCode, which never change.
+_BY_NUMBER = (
+    InternalError,
+    InvalidArgument,
+    NotFound,
+    Corrupt,
+    Unsupported,
+    Incompatible,
+    Unavailable,
+    IoError,
+    ValidationError,
+    InternalError,
+)
+
+
+def from_code(number: int, message: str, problem: str = "", where: str = "", fix: str = "") -> AituneError:
+    """The exception for a number of ErrorCode, with a whole message."""
+    kind = _BY_NUMBER[number] if 0 <= number < len(_BY_NUMBER) else InternalError
+    return kind(problem, where, fix, message=message)

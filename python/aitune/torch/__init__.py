@@ -1,0 +1,56 @@
+"""Tuning modules of PyTorch: the interface of NVIDIA AITune."""
+
+from __future__ import annotations
+
+from aitune.torch import backend, tune_strategy
+from aitune.torch.backend import (
+    DEFAULT_PICKLE_PROTOCOL,
+    TorchEagerBackend,
+    TorchEagerBackendConfig,
+    TorchTensorRTAotBackend,
+    TorchTensorRTAotBackendConfig,
+)
+from aitune.torch.dataset import DataLoaderFactory
+from aitune.torch.dynamic_shapes import BatchDim, DynamicDim
+from aitune.torch.inspecting import InspectedModulesInfo, ModuleInfo, inspect, wrap
+from aitune.torch.module import Module, ModuleState
+from aitune.torch.settings import CompilationSettings
+from aitune.torch.tune_strategy import (
+    FirstWinsStrategy,
+    LatencyBudgetStrategy,
+    MaxThroughputStrategy,
+    MinLatencyStrategy,
+    OneBackendStrategy,
+    TuneStrategy,
+)
+from aitune.torch.tuning import LoadedModule, load, save, tune
+
+__all__ = [
+    "BatchDim",
+    "CompilationSettings",
+    "DEFAULT_PICKLE_PROTOCOL",
+    "DataLoaderFactory",
+    "DynamicDim",
+    "FirstWinsStrategy",
+    "InspectedModulesInfo",
+    "LatencyBudgetStrategy",
+    "LoadedModule",
+    "MaxThroughputStrategy",
+    "MinLatencyStrategy",
+    "Module",
+    "ModuleInfo",
+    "ModuleState",
+    "OneBackendStrategy",
+    "TorchEagerBackend",
+    "TorchEagerBackendConfig",
+    "TorchTensorRTAotBackend",
+    "TorchTensorRTAotBackendConfig",
+    "TuneStrategy",
+    "backend",
+    "inspect",
+    "load",
+    "save",
+    "tune",
+    "tune_strategy",
+    "wrap",
+]

@@ -1,0 +1,187 @@
+"""What Python keeps in an .ait beside the plans: the structures of calls and results, as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from aitune.errors import AituneError, Corrupt, IoError, NotFound
+from aitune.torch.recording import GraphKey
+from aitune.torch.signature import Signature
+from aitune.torch.structure import Structure
+
+__all__ = ["EXTRA_NAME", "Entry", "GraphMeta", "read_entries", "write_bundle"]
+
+EXTRA_NAME = "aitune/python.json"
+BUNDLE_NAME = "extra/aitune/bundle.json"
+_MANIFEST = "extra/aitune/manifest.json"
+_MAX_BYTES = 64 << 20
+_VERSION = 1
+
+
+@dataclass
+class GraphMeta:
+    """How a graph is called and what it answers."""
+
+    name: str  # of the module
+    path: str  # of the module in the object that it was wrapped in; empty for a module by itself
+    signature: Signature
+    key: GraphKey
+    output: Structure
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for json.dumps."""
+        return {
+            "version": _VERSION,
+            "module": self.name,
+            "path": self.path,
+            "parameters": self.signature.to_json(),
+            "inputs": self.key.structure.to_json(),
+            "dtypes": [str(dtype) for dtype in self.key.dtypes],
+            "ranks": list(self.key.ranks),
+            "output": self.output.to_json(),
+        }
+
+    @staticmethod
+    def from_json(data: Any, where: str) -> GraphMeta:
+        """The inverse. Raises Corrupt for anything that to_json does not write."""
+        if not isinstance(data, dict) or not isinstance(data.get("module"), str):
+            raise Corrupt("there is no module in it", where)
+        if data.get("version") != _VERSION:
+            raise Corrupt(f"version {data.get('version')!r} is not {_VERSION}", where)
+        dtypes, ranks = data.get("dtypes"), data.get("ranks")
+        inputs = Structure.from_json(data.get("inputs"), where)
+        output = Structure.from_json(data.get("output"), where)
+        if not isinstance(dtypes, list) or not isinstance(ranks, list):
+            raise Corrupt("dtypes or ranks are missing", where)
+        if not len(dtypes) == len(ranks) == inputs.count() or not all(isinstance(rank, int) for rank in ranks):
+            raise Corrupt("dtypes and ranks are not those of the inputs", where)
+        key = GraphKey(inputs, tuple(_dtype(text, where) for text in dtypes), tuple(ranks))
+        signature = Signature.from_json(data.get("parameters"), f"module '{data['module']}'")
+        if not isinstance(path := data.get("path"), str):
+            raise Corrupt("the path of the module is missing", where)
+        return GraphMeta(data["module"], path, signature, key, output)
+
+
+def _dtype(text: Any, where: str) -> torch.dtype:
+    dtype = getattr(torch, text.removeprefix("torch."), None) if isinstance(text, str) else None
+    if not isinstance(dtype, torch.dtype):
+        raise Corrupt(f"{text!r} is no dtype", where)
+    return dtype
+
+
+@dataclass
+class Entry:
+    """A graph in a file: the bytes of an .ait of its own, which are the whole file where that holds one graph."""
+
+    meta: GraphMeta | None  # None: the file was made without Python
+    offset: int = 0
+    size: int | None = None
+
+
+def read_entries(path: str | os.PathLike[str]) -> list[Entry]:
+    """The graphs in a file that save() or the aitune command has written. Raises NotFound, IoError or Corrupt."""
+    where = os.fspath(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.partition("/")[2]: name for name in archive.namelist()}
+            if BUNDLE_NAME in names:
+                return _read_bundle(archive, names, where)
+            entry = names.get("extra/" + EXTRA_NAME)
+            if entry is None or _MANIFEST not in names:
+                return [Entry(None)]  # the runtime says what else the file is
+            text = _read(archive, entry)
+            manifest = _parse(_read(archive, names[_MANIFEST]), where)
+    except AituneError:
+        raise
+    except FileNotFoundError as error:
+        raise NotFound("no such file", where, "Check the path") from error
+    except PermissionError as error:
+        raise IoError(str(error), where) from error
+    except Exception as error:  # what zipfile raises for damaged files is of many kinds
+        problem = str(error) or type(error).__name__
+        raise Corrupt(problem, where, "Copy the file again from where it was made, or make it again") from error
+    rows = manifest.get("entries")
+    rows = rows if isinstance(rows, list) else []
+    digests = [r.get("sha256") for r in rows if isinstance(r, dict) and r.get("name") == "extra/" + EXTRA_NAME]
+    if digests != [hashlib.sha256(text).hexdigest()]:
+        raise Corrupt(f"extra/{EXTRA_NAME} does not have the checksum that the manifest says", where)
+    return [Entry(GraphMeta.from_json(_parse(text, where), f"{where}/extra/{EXTRA_NAME}"))]
+
+
+def _parse(text: bytes, where: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Corrupt(f"no JSON: {error}", where) from error
+    if not isinstance(data, dict):
+        raise Corrupt("no JSON object", where)
+    return data
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).file_size > _MAX_BYTES:
+        raise ValueError(f"{name} is larger than {_MAX_BYTES} bytes")
+    return archive.read(name)
+
+
+# --- several graphs in one file ---------------------------------------------------------------------------------------
+
+
+def write_bundle(file: Any, stem: str, graphs: list[tuple[GraphMeta, str]]) -> None:
+    """Writes a zip with an .ait for each graph, stored and aligned, so that they are used where they are mapped."""
+    rows = []
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for index, (meta, path) in enumerate(graphs):
+            entry = f"data/aitune/modules/{index}.ait"
+            rows.append({"entry": entry, "meta": meta.to_json()})
+            info = zipfile.ZipInfo(f"{stem}/{entry}", (1980, 1, 1, 0, 0, 0))
+            # Name and extra field end where the data begins: the latter fills up to a multiple of 64. A field has an
+            # id and a length of two bytes each; the local header in front has 30 bytes, and 20 more for zip64.
+            begin = file.tell() + 30 + len(info.filename.encode()) + 20
+            info.extra = _padding(begin)
+            with archive.open(info, "w", force_zip64=True) as to, open(path, "rb") as source:
+                shutil.copyfileobj(source, to, 1 << 20)
+        text = json.dumps({"version": _VERSION, "modules": rows}, separators=(",", ":"))
+        archive.writestr(zipfile.ZipInfo(f"{stem}/{BUNDLE_NAME}", (1980, 1, 1, 0, 0, 0)), text)
+
+
+def _padding(begin: int) -> bytes:
+    length = -(begin + 4) % 64
+    return b"\x41\x49" + length.to_bytes(2, "little") + bytes(length)
+
+
+def _read_bundle(archive: zipfile.ZipFile, names: dict[str, str], where: str) -> list[Entry]:
+    data = _parse(_read(archive, names[BUNDLE_NAME]), where)
+    rows = data.get("modules")
+    if data.get("version") != _VERSION or not isinstance(rows, list) or not rows:
+        raise Corrupt("the list of modules is not as this version writes it", where)
+    entries = []
+    for row in rows:
+        if not isinstance(row, dict) or row.get("entry") not in names:
+            raise Corrupt("the list of modules names an entry that is not there", where)
+        info = archive.getinfo(names[row["entry"]])
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise Corrupt(f"{row['entry']} is compressed", where)
+        entries.append(Entry(GraphMeta.from_json(row.get("meta"), where), _data_offset(info, where), info.file_size))
+    return entries
+
+
+def _data_offset(info: zipfile.ZipInfo, path: str) -> int:
+    """Where an entry's bytes begin: behind its local header, and the name and extra field that have their lengths in
+    there."""
+    with open(path, "rb") as file:
+        file.seek(info.header_offset)
+        header = file.read(30)
+    if len(header) != 30:
+        raise Corrupt(f"{info.filename} lies outside of the file", path)
+    name, extra = struct.unpack_from("<HH", header, 26)
+    return info.header_offset + 30 + int(name) + int(extra)

@@ -1,0 +1,264 @@
+"""Backends: ways to run a module. The names are those of NVIDIA AITune."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from aitune.errors import InvalidArgument
+from aitune.loaded import custom_ops, load_custom_ops
+from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta
+from aitune.torch.engine import Engine, work_folder
+from aitune.torch.export import Exported, IRType, export
+from aitune.torch.recording import GraphRecord
+from aitune.torch.settings import CompilationSettings, TorchTensorRTConfig, compiler_settings, ignored_settings
+from aitune.torch.signature import Signature
+from aitune.torch.structure import rebuild
+
+if TYPE_CHECKING:
+    from aitune import _compiler
+
+__all__ = [
+    "Backend",
+    "BackendConfig",
+    "DEFAULT_PICKLE_PROTOCOL",
+    "IRType",
+    "TorchEagerBackend",
+    "TorchEagerBackendConfig",
+    "TorchTensorRTAotBackend",
+    "TorchTensorRTAotBackendConfig",
+    "TorchTensorRTConfig",
+]
+
+_logger = logging.getLogger("aitune")
+
+DEFAULT_PICKLE_PROTOCOL = 4
+_IRS = ("dynamo", "ts", "fx")
+
+
+@dataclass
+class BackendConfig:
+    """Base of the configurations of backends."""
+
+
+@dataclass
+class TorchTensorRTAotBackendConfig(BackendConfig):
+    """How TorchTensorRTAotBackend compiles.
+
+    Attributes:
+        ir: how the model is exported: "dynamo" (torch.export), "ts" (torch.jit.script, or else trace), "fx"
+            (torch.fx.symbolic_trace).
+        compile_config: the settings: our CompilationSettings, Torch-TensorRT's, or a dict.
+        pickle_protocol: protocol of the pickles inside the .ait, 2 to 5.
+
+    Raises:
+        InvalidArgument: a field has a wrong type or value.
+    """
+
+    ir: IRType = "dynamo"
+    compile_config: Any = field(default_factory=CompilationSettings)
+    pickle_protocol: int = DEFAULT_PICKLE_PROTOCOL
+
+    def __post_init__(self) -> None:
+        where = "TorchTensorRTAotBackendConfig"
+        if self.ir not in _IRS:
+            raise InvalidArgument(f"there is no ir {self.ir!r}", where, f"It is one of: {', '.join(_IRS)}")
+        protocol = self.pickle_protocol
+        if not isinstance(protocol, int) or isinstance(protocol, bool) or not 2 <= protocol <= 5:
+            raise InvalidArgument(f"pickle_protocol is {protocol!r}", where, "It is 2 to 5; 4 is the default")
+        compiler_settings(self.compile_config)
+
+
+@dataclass
+class TorchEagerBackendConfig(BackendConfig):
+    """TorchEagerBackend has nothing to set."""
+
+
+@dataclass
+class BuildResult:
+    """What a backend has made of a graph: how it is run, and what is known about it."""
+
+    backend: str
+    run: Callable[[list[torch.Tensor]], Any]
+    engine: Engine | None = None  # what can be saved
+    report: dict[str, Any] = field(default_factory=dict)
+    milliseconds: float = 0  # of the first sample
+
+
+class Backend(ABC):
+    """A way to run a graph of a module."""
+
+    @abstractmethod
+    def build(
+        self,
+        module: torch.nn.Module,
+        forward: Callable[..., Any],
+        record: GraphRecord,
+        name: str,
+        *,
+        dry_run: bool = False,
+    ) -> BuildResult | str:
+        """Makes the graph of `record` ready to run; a dry run gives its text instead. `forward` is the
+        module's own, `name` that of the graph in messages and in the file."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One line: the backend and what its configuration changes."""
+
+
+class TorchTensorRTAotBackend(Backend):
+    """Compiles ahead of time with every engine that the machine has; the file that comes of it needs no PyTorch."""
+
+    def __init__(self, config: TorchTensorRTAotBackendConfig | None = None) -> None:
+        if config is not None and not isinstance(config, TorchTensorRTAotBackendConfig):
+            raise InvalidArgument(
+                f"the configuration is a {type(config).__name__}",
+                "TorchTensorRTAotBackend",
+                "Give a TorchTensorRTAotBackendConfig",
+            )
+        self.config = config or TorchTensorRTAotBackendConfig()
+
+    def describe(self) -> str:
+        return f"TorchTensorRTAotBackend(ir={self.config.ir})"
+
+    def build(
+        self,
+        module: torch.nn.Module,
+        forward: Callable[..., Any],
+        record: GraphRecord,
+        name: str,
+        *,
+        dry_run: bool = False,
+    ) -> BuildResult | str:
+        from aitune import _compiler
+
+        settings = dict(compiler_settings(self.config.compile_config))
+        for library in filter(None, settings.get("custom_ops", "").split(",")):
+            load_custom_ops(library)
+        for library in custom_ops:
+            _compiler.load_custom_ops(library)
+        if dry_run:
+            settings.setdefault("dryrun", "true")
+            if settings["dryrun"] == "false":
+                settings["dryrun"] = "true"
+        for line in ignored_settings(self.config.compile_config):
+            _logger.warning("%s: %s", name, line)
+        _logger.info("%s: exporting with ir=%s", name, self.config.ir)
+        folder = work_folder() / uuid.uuid4().hex
+        folder.mkdir()
+        try:
+            exported = export(module, forward, record, self.config.ir, folder, name)
+            tuned = self._tune(exported, record, settings, name)
+            text = tuned.dryrun_text()
+            if text is not None:
+                shutil.rmtree(folder)
+                return text
+            meta = GraphMeta(record.owner or name, record.path, Signature(forward, name), record.key, record.output)
+            file = folder / f"{exported.path.stem}.ait"
+            tuned.save(str(file), _extra_files(meta))
+            report = json.loads(tuned.report_json())
+            del tuned  # and the weights that it holds
+            exported.path.unlink()
+            engine = Engine(file, Entry(meta), owns_folder=True)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0))
+
+    def _tune(self, exported: Exported, record: GraphRecord, settings: dict[str, str], name: str) -> _compiler.Tuned:
+        from aitune import _compiler
+
+        ranges = record.shapes.ranges()
+        if exported.ir == "dynamo":
+            # torch.export knows the ranges; what remains to say is which sizes are preferred.
+            ranges = {index: row for index, row in ranges.items() if "opt_shape" in row}
+        ranges = {exported.names[int(index)]: row for index, row in ranges.items()}
+        return _compiler.Tuned(
+            model=str(exported.path),
+            name=name,
+            ir=exported.ir,
+            settings=list(settings.items()),
+            shapes_json=json.dumps(ranges) if ranges else "",
+            pickle_protocol=self.config.pickle_protocol,
+            samples=[[*zip(exported.names, s.tensors, strict=True), *exported.constants] for s in record.samples],
+            progress=_tell(name),
+        )
+
+
+class TorchEagerBackend(Backend):
+    """PyTorch itself: the module as it is."""
+
+    def __init__(self, config: TorchEagerBackendConfig | None = None) -> None:
+        self.config = config or TorchEagerBackendConfig()
+
+    def describe(self) -> str:
+        return "TorchEagerBackend()"
+
+    def build(
+        self,
+        module: torch.nn.Module,
+        forward: Callable[..., Any],
+        record: GraphRecord,
+        name: str,
+        *,
+        dry_run: bool = False,
+    ) -> BuildResult | str:
+        if dry_run:
+            return f"{name}: runs in PyTorch\n"
+        signature = Signature(forward, name)
+
+        def run(tensors: list[torch.Tensor]) -> Any:
+            args, kwargs = signature.call_form(rebuild(record.key.structure, iter(tensors)))
+            with torch.no_grad():
+                return forward(*args, **kwargs)
+
+        return BuildResult(self.describe(), run)
+
+
+def compile_again(path: Path, entry: Entry) -> Engine:
+    """Compiles the program inside of an .ait again, for this machine, on the samples in the file. Raises Incompatible
+    if the program is not in it."""
+    from aitune import _compiler
+
+    folder = work_folder() / uuid.uuid4().hex
+    folder.mkdir()
+    source, made = folder / "source", folder / f"{path.stem}.ait"
+    try:
+        with open(path, "rb") as file, open(source, "wb") as part:
+            file.seek(entry.offset)
+            part.write(file.read(-1 if entry.size is None else entry.size))
+        name = entry.meta.name if entry.meta is not None else path.stem
+        tuned = _compiler.Tuned.again(str(source), name, _tell(name))
+        tuned.save(str(made), [] if entry.meta is None else _extra_files(entry.meta))
+        source.unlink()
+        return Engine(made, Entry(entry.meta), owns_folder=True)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _extra_files(meta: GraphMeta) -> list[tuple[str, str]]:
+    return [(EXTRA_NAME, json.dumps(meta.to_json(), separators=(",", ":")))]
+
+
+def _tell(name: str) -> Callable[[str, str, int, int], None]:
+    """Passes what tuning reports on to the logger "aitune"."""
+
+    def tell(kind: str, text: str, done: int, total: int) -> None:
+        if kind == "warning":
+            _logger.warning("%s: %s", name, text)
+        elif kind == "stage":
+            _logger.info("%s: %s", name, text)
+        else:
+            _logger.debug("%s: %s (%d of %d)", name, text, done, total)
+
+    return tell

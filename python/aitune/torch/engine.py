@@ -1,0 +1,106 @@
+"""A tuned graph on tensors of PyTorch."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import mmap
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aitune import _runtime
+from aitune.errors import Corrupt
+from aitune.torch.archive import Entry, GraphMeta
+from aitune.torch.structure import rebuild
+
+__all__ = ["Engine", "work_folder"]
+
+
+_work: dict[int, Path] = {}  # by process: a fork has a folder of its own
+
+
+def work_folder() -> Path:
+    """A folder for files that live as long as the process needs them."""
+    process = os.getpid()
+    if process not in _work:
+        _work[process] = Path(tempfile.mkdtemp(prefix="aitune-"))
+        atexit.register(_in_process, process, shutil.rmtree, _work[process], True)
+    return _work[process]
+
+
+def _in_process(process: int, remove: Callable[..., None], *args: Any) -> None:
+    """Forks leave alone what belongs to the process that they came from."""
+    if os.getpid() == process:
+        with contextlib.suppress(OSError):
+            remove(*args)
+
+
+class Engine:
+    """One graph of a module: a loaded ``.ait`` with the structure of its calls. Many threads may run it at once.
+
+    Args:
+        path: the file.
+        entry: which part of the file, and its structure; without one, results are a tensor or a tuple of them.
+        owns_folder: the folder of the file is removed together with this.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], entry: Entry, *, owns_folder: bool = False) -> None:
+        self.path = Path(path)
+        self.entry = entry
+        options = (0, True, "", "")
+        if entry.size is None:
+            self._loaded = _runtime.LoadedModule(os.fsencode(path), *options)
+        else:
+            with open(path, "rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            part = memoryview(mapped)[entry.offset : entry.offset + entry.size]
+            self._loaded = _runtime.LoadedModule.from_memory(part, *options)
+        self.input_names = [info.name for info in self._loaded.inputs]
+        self._dtypes = [getattr(torch, info.dtype) for info in self._loaded.outputs]
+        if owns_folder:
+            weakref.finalize(self, _in_process, os.getpid(), shutil.rmtree, self.path.parent, True)
+        if entry.meta is not None:
+            self._check(entry.meta)
+
+    def _check(self, meta: GraphMeta) -> None:
+        for what, here, there in (
+            ("inputs", len(self.input_names), meta.key.structure.count()),
+            ("outputs", len(self._dtypes), meta.output.count()),
+        ):
+            if here != there:
+                raise Corrupt(f"the plan has {here} {what}, the structure of its calls {there}", str(self.path))
+
+    def run(self, tensors: Sequence[torch.Tensor]) -> Any:
+        """Runs the graph on the tensors of a call, and puts the results into the module's structure."""
+        inputs = [_readable(tensor) for tensor in tensors]
+        memory, shapes = self._loaded.run(inputs, self._allocate)
+        results = [m if m.shape == s else _cut(m, s) for m, s in zip(memory, shapes, strict=True)]
+        if self.entry.meta is not None:
+            return rebuild(self.entry.meta.output, iter(results))
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def _allocate(self, index: int, shape: tuple[int, ...]) -> torch.Tensor:
+        return torch.empty(shape, dtype=self._dtypes[index])
+
+
+def _readable(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor as DLPack gives it away: without a gradient, and without conjugation that is still to come."""
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    return tensor.resolve_conj().resolve_neg()
+
+
+def _cut(memory: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Data decided a smaller size than there was memory for: what is there stands at the beginning."""
+    count = 1
+    for size in shape:
+        count *= size
+    return memory.reshape(-1)[:count].reshape(shape).clone()
+

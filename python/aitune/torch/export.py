@@ -1,0 +1,382 @@
+"""Saving a module of PyTorch in one of the three forms that the compiler reads."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import operator
+import re
+import traceback
+import types
+import warnings
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from aitune.errors import InvalidArgument, Unsupported
+from aitune.torch.dynamic_shapes import ShapeTable
+from aitune.torch.recording import GraphRecord
+from aitune.torch.signature import Signature
+from aitune.torch.structure import Structure, flatten, plain, rebuild, tensors_at, tensors_only
+
+__all__ = ["Exported", "IRType", "evaluating", "export"]
+
+IRType = Literal["dynamo", "ts", "fx"]
+
+
+@dataclass
+class Exported:
+    """A saved model."""
+
+    path: Path
+    ir: IRType
+    names: list[str]  # of the inputs as the compiler takes them, one for each recorded tensor
+    constants: list[tuple[str, torch.Tensor]] = field(default_factory=list)  # what comes with every sample
+
+
+def export(
+    module: torch.nn.Module, forward: Callable[..., Any], record: GraphRecord, ir: IRType, folder: Path, name: str
+) -> Exported:
+    """Saves `module` as it answers the calls of `record`.
+
+    `forward` is its own forward(); it is in evaluation mode. Raises Unsupported, naming the line of the model and what to try, if PyTorch cannot
+    export it.
+    """
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name) or "model"
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporters about themselves
+        if ir == "dynamo":
+            return _export_dynamo(module, forward, record, folder / f"{stem}.pt2", name)
+        if ir == "ts":
+            return _export_torchscript(module, forward, record, folder / f"{stem}.pt", name)
+        return _export_fx(module, forward, record, folder / f"{stem}.pt", name)
+
+
+@contextlib.contextmanager
+def evaluating(module: torch.nn.Module) -> Iterator[None]:
+    """Switches to evaluation, and back."""
+    training = [part for part in module.modules() if part.training]
+    for part in training:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+@contextlib.contextmanager
+def _replaced_forward(module: torch.nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """Lets the module answer by another function for a while, so that names of its weights stay."""
+    had = "forward" in module.__dict__
+    before = module.__dict__.get("forward")
+    module.__dict__["forward"] = forward
+    try:
+        yield
+    finally:
+        if had:
+            module.__dict__["forward"] = before
+        else:
+            del module.__dict__["forward"]
+
+
+def _plain_forward(forward: Callable[..., Any], record: GraphRecord) -> Callable[..., Any]:
+    """forward() with dicts in place of dataclasses and the like, and without constant results, which programs cannot
+    hold: arguments are made what they were, results are made plain."""
+    structure = record.key.structure
+    by_name = dict(zip(structure.keys, structure.items, strict=True))
+    signature = Signature(forward, "forward")
+
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        named = signature.normalise(args, kwargs)
+        for key, value in named.items():
+            if key in by_name:
+                named[key] = rebuild(by_name[key], iter(_plain_tensors(by_name[key], value)))
+        args, kwargs = signature.call_form(named)
+        result = forward(*args, **kwargs)
+        return tensors_only(record.output, iter(tensors_at(record.output, result)))
+
+    answer.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
+    return answer
+
+
+def _plain_tensors(structure: Structure, value: Any) -> list[torch.Tensor]:
+    """The tensors of what plain() has made of a value of this structure."""
+    if structure.kind == "tensor":
+        return [value]
+    items = list(value.values()) if isinstance(value, dict) else list(value) if structure.items else []
+    pairs = zip(structure.items, items, strict=True)
+    return [tensor for part, item in pairs for tensor in _plain_tensors(part, item)]
+
+
+def _plain_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    result = {}
+    for key, value in arguments.items():
+        structure, tensors = flatten(value)
+        result[key] = plain(structure, iter(tensors))
+    return result
+
+
+# --- dynamo -----------------------------------------------------------------------------------------------------------
+
+
+def _dims(shapes: ShapeTable, hint: bool) -> list[dict[int, Any]]:
+    """For each tensor, which axes move and how far: as named dimensions, or as hints, with which torch.export finds
+    the relations between sizes itself."""
+    dims: dict[str, Any] = {}
+    result: list[dict[int, Any]] = []
+    for t, axes in enumerate(shapes.axes):
+        row: dict[int, Any] = {}
+        for a, axis in enumerate(axes):
+            if not axis.moves:
+                continue
+            if hint:
+                row[a] = torch.export.Dim.AUTO(min=max(axis.low, 0), max=axis.high)
+                continue
+            name = shapes.group(t, a)
+            if name not in dims:
+                dims[name] = torch.export.Dim(re.sub(r"\W", "_", name), min=axis.low, max=axis.high)
+            row[a] = dims[name]
+        result.append(row)
+    return result
+
+
+def _dynamic_shapes(arguments: dict[str, Any], dims: list[dict[int, Any]]) -> Any:
+    """The specification in the structure of the arguments."""
+    rows = iter(dims)
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return next(rows) or None
+        if isinstance(value, dict):
+            return {key: fill(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            filled = [fill(item) for item in value]
+            return filled if isinstance(value, list) else tuple(filled)
+        return None
+
+    return {key: fill(value) for key, value in arguments.items()}
+
+
+def _shapes_for_call(
+    forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], dims: list[dict[int, Any]]
+) -> Any:
+    """Shapes as torch.export pairs them with the call: in a dict by parameter, in a tuple for *args."""
+    signature = inspect.signature(forward)
+    bound = signature.bind(*args, **kwargs)
+    return _dynamic_shapes(dict(bound.arguments), dims) if bound.arguments else None
+
+
+def _export_dynamo(
+    module: torch.nn.Module, forward: Callable[..., Any], record: GraphRecord, path: Path, name: str
+) -> Exported:
+    sample = record.samples[record.sample_shapes.index(record.shapes.example(record.sample_shapes))]
+    builtin = record.key.structure.keys == () or all(item.is_builtin() for item in record.key.structure.items)
+    is_plain = builtin and record.output.is_builtin() and not record.output.has_constants()
+    answer = forward if is_plain else _plain_forward(forward, record)
+    arguments = sample.arguments if is_plain else _plain_arguments(sample.arguments)
+    args, kwargs = Signature(forward, name).call_form(arguments)
+
+    def run(hint: bool) -> torch.export.ExportedProgram:
+        shapes = None
+        if record.shapes.moving:
+            shapes = _shapes_for_call(forward, args, kwargs, _dims(record.shapes, hint))
+        with _replaced_forward(module, answer):
+            return torch.export.export(module, args, kwargs or None, dynamic_shapes=shapes, strict=False)
+
+    try:
+        try:
+            program = run(hint=False)
+        except Exception:
+            if not record.shapes.moving:
+                raise
+            program = run(hint=True)  # sizes may hang together in ways that samples do not show
+        _check_moving(program, record, name)
+    except InvalidArgument:
+        raise
+    except Exception as error:
+        raise _cannot_export(error, "torch.export", module, name) from error
+    torch.export.save(program, path)
+    return Exported(path, "dynamo", [str(i) for i in range(len(sample.tensors))])
+
+
+def _check_moving(program: torch.export.ExportedProgram, record: GraphRecord, name: str) -> None:
+    """Names a size that moves in the samples and that the model fixes."""
+    placeholders = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    tensors = [
+        placeholders[user].meta["val"]
+        for user in program.graph_signature.user_inputs
+        if isinstance(user, str) and isinstance(placeholders[user].meta.get("val"), torch.Tensor)
+    ]
+    for path, axes, value in zip(record.shapes.paths, record.shapes.axes, tensors, strict=False):
+        for index, (axis, size) in enumerate(zip(axes, value.shape, strict=True)):
+            fixed = size if isinstance(size, int) else size.node.maybe_as_int()
+            if axis.moves and fixed is not None:
+                raise InvalidArgument(
+                    f"dimension {index} of '{path}' moves from {axis.low} to {axis.high}, "
+                    f"but the model was exported with {fixed} alone, because its code depends on that size",
+                    f"module '{name}'",
+                    "Give samples of one size there, or make the code of the model independent of it",
+                )
+
+
+# --- TorchScript ------------------------------------------------------------------------------------------------------
+
+
+class _Flat(torch.nn.Module):
+    """A module with tensors for arguments, in a row, and tensors for results: what torch.jit.trace takes."""
+
+    def __init__(self, module: torch.nn.Module, record: GraphRecord, signature: Signature) -> None:
+        super().__init__()
+        self.module = module
+        self._record = record
+        self._signature = signature
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        named = rebuild(self._record.key.structure, iter(tensors))
+        args, kwargs = self._signature.call_form(named)
+        return tuple(tensors_at(self._record.output, self.module(*args, **kwargs)))
+
+
+def _export_torchscript(
+    module: torch.nn.Module, forward: Callable[..., Any], record: GraphRecord, path: Path, name: str
+) -> Exported:
+    if isinstance(module, torch.jit.ScriptModule):
+        torch.jit.save(module, str(path))
+        return Exported(path, "ts", _script_names(record), _script_constants(record))
+    script_error: Exception | None = None
+    if _can_be_scripted(record):
+        try:
+            torch.jit.save(torch.jit.script(module), str(path))
+            return Exported(path, "ts", _script_names(record), _script_constants(record))
+        except Exception as error:
+            script_error = error
+    sample = record.samples[record.sample_shapes.index(record.shapes.example(record.sample_shapes))]
+    flat = _Flat(module, record, Signature(forward, name)).eval()
+    try:
+        traced = torch.jit.trace(flat, tuple(sample.tensors), strict=False, check_trace=False)
+        torch.jit.save(traced, str(path))
+    except Exception as error:
+        raise _cannot_export(error, "torch.jit.trace", module, name) from (script_error or error)
+    return Exported(path, "ts", [str(i) for i in range(len(sample.tensors))])
+
+
+def _script_names(record: GraphRecord) -> list[str]:
+    """Tensors in containers are "xs.0" and "d.key" there."""
+    return [re.sub(r"\[(\w+)\]", r".\1", p) for p in record.shapes.paths]
+
+
+def _can_be_scripted(record: GraphRecord) -> bool:
+    """Whether the call can be told to a scripted module: numbers as arguments of their own, tensors in containers."""
+    structure, output = record.key.structure, record.output
+    if not structure.is_builtin() or not output.is_builtin() or output.has_constants():
+        return False
+    return all(
+        isinstance(item.value, (bool, int, float)) if item.kind == "constant" else not item.has_constants()
+        for item in structure.items
+    )
+
+
+def _script_constants(record: GraphRecord) -> list[tuple[str, torch.Tensor]]:
+    """Numbers come as tensors of one element, which become constants of the graph."""
+    structure = record.key.structure
+    pairs = zip(structure.keys, structure.items, strict=True)
+    return [
+        (str(key), torch.tensor(item.value, dtype=torch.float64 if isinstance(item.value, float) else None))
+        for key, item in pairs
+        if item.kind == "constant"
+    ]
+
+
+# --- fx ---------------------------------------------------------------------------------------------------------------
+
+
+def _export_fx(
+    module: torch.nn.Module, forward: Callable[..., Any], record: GraphRecord, path: Path, name: str
+) -> Exported:
+    structure = record.key.structure
+    by_name = dict(zip(structure.keys, structure.items, strict=True))
+    for key, item in by_name.items():
+        if item.kind not in ("tensor", "constant"):
+            raise Unsupported(
+                f"argument '{key}' is a {item.kind}, and ir='fx' takes tensors alone", f"module '{name}'",
+                "Use ir='dynamo'",
+            )
+    constants = {key: item.value for key, item in by_name.items() if item.kind == "constant"}
+    for key, parameter in inspect.signature(forward).parameters.items():
+        if key not in by_name and parameter.default is not inspect.Parameter.empty:
+            constants[key] = parameter.default
+    if isinstance(module, torch.fx.GraphModule):
+        graph_module = module
+    else:
+        try:
+            graph_module = torch.fx.symbolic_trace(module, concrete_args=constants or None)
+        except Exception as error:
+            raise _cannot_export(error, "torch.fx.symbolic_trace", module, name) from error
+        _remove_constants(graph_module.graph, constants)
+        graph_module.graph.set_codegen(torch.fx.graph.CodeGen())
+        graph_module.recompile()
+    torch.save(graph_module, path)
+    names = [key for key, item in by_name.items() if item.kind == "tensor"]
+    return Exported(path, "fx", names)
+
+
+def _remove_constants(graph: torch.fx.Graph, constants: Collection[str]) -> None:
+    """What concrete_args leave of arguments: placeholders that nothing uses, or only an assertion on their value."""
+    for node in reversed(list(graph.nodes)):
+        is_check = node.target is torch._assert and "has been specialized" in str(node.args[1:])
+        is_comparison = node.target is operator.eq and not node.users
+        is_constant = node.op == "placeholder" and not node.users and re.sub(r"_\d+$", "", node.name) in constants
+        if is_check or is_comparison or is_constant:
+            graph.erase_node(node)
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+_ADVICE = (
+    (r"[Dd]ata.dependent|GuardOnDataDependent|control flow", "Use torch.where, torch.cond or torch._check there"),
+    (r"not registered|is not supported.*input|pytree", "Pass and return tensors, lists, tuples, dicts and dataclasses"),
+    (r"mutat|in-place|inplace", "Return the new value instead of writing to the module or its inputs"),
+    (r"symbolically traced variables cannot be used", "Use ir='dynamo', which follows conditions on sizes"),
+)
+
+
+def _user_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Where in the user's own code it happened, the innermost last."""
+    frames = []
+    own = Path(__file__).parent
+    for frame in traceback.extract_tb(error.__traceback__):
+        file = Path(frame.filename)
+        if "torch" in file.parts and "site-packages" in file.parts or file.is_relative_to(own):
+            continue
+        if frame.filename.startswith("<") or frame.filename.endswith("contextlib.py"):
+            continue
+        frames.append(frame)
+    return frames
+
+
+def _cannot_export(error: Exception, exporter: str, module: torch.nn.Module, name: str) -> Unsupported:
+    forward = type(module).forward
+    code = forward.__code__ if isinstance(forward, types.FunctionType) else None
+    frames = _user_frames(error)
+    # The frames from the module's forward on are the model's; those before it called tune().
+    starts = [i for i, f in enumerate(frames) if code and f.filename == code.co_filename and f.name == "forward"]
+    inside = frames[starts[0] :] if starts else []
+    text = str(error).strip()
+    line = text.splitlines()[0] if text else type(error).__name__
+    where = f"module '{name}'"
+    place = ""
+    if inside:
+        place = f" at {inside[-1].filename}:{inside[-1].lineno}: {inside[-1].line}"
+    else:
+        named = re.search(r'File "([^"]+)", line (\d+)', text)
+        if named and "site-packages/torch/" not in named.group(1):
+            place = f" at {named.group(1)}:{named.group(2)}"
+    advice = next((fix for pattern, fix in _ADVICE if re.search(pattern, text)), "")
+    if not advice:
+        others = {"torch.export": "ts", "torch.jit.trace": "dynamo", "torch.fx.symbolic_trace": "dynamo"}
+        advice = f"Change that line, wrap a part of the model that can be exported, or try ir='{others[exporter]}'"
+    return Unsupported(f"{exporter} cannot export the model{place}: {type(error).__name__}: {line}", where, advice)

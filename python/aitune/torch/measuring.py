@@ -1,0 +1,95 @@
+"""Trying what a backend has made: is it right, and how fast is it?"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from aitune.errors import ValidationError
+from aitune.torch.backend import BuildResult
+from aitune.torch.recording import GraphRecord
+from aitune.torch.structure import flatten
+
+__all__ = ["batches", "check_result", "median_milliseconds"]
+
+# Plans are compared with the reference engine by much closer bounds when they are tuned; this compares the whole with
+# PyTorch, whatever precisions the user has allowed.
+_MAX_ERROR = 5e-2
+
+
+def median_milliseconds(result: BuildResult, tensors: list[torch.Tensor], budget: float = 0.2) -> float:
+    """The median time of a run, from as many as fit in `budget` seconds, at least three."""
+    result.run(tensors)
+    times: list[float] = []
+    until = time.perf_counter() + budget
+    while len(times) < 3 or (time.perf_counter() < until and len(times) < 200):
+        start = time.perf_counter()
+        result.run(tensors)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1e3
+
+
+def check_result(result: BuildResult, baseline: BuildResult, record: GraphRecord, where: str) -> float:
+    """Compares with PyTorch on every sample. Returns the largest relative error; raises ValidationError beyond 5e-2,
+    for another shape or dtype, and for NaN or Inf where PyTorch has none."""
+    worst = 0.0
+    paths = list(record.output.paths())
+    for index, sample in enumerate(record.samples):
+        _, expected = flatten(baseline.run([t.clone() for t in sample.tensors]))
+        _, got = flatten(result.run(sample.tensors))
+        for path, a, b in zip(paths, got, expected, strict=True):
+            problem = _difference(a, b)
+            if isinstance(problem, str):
+                raise ValidationError(
+                    f"output '{path}' {problem} on sample {index}", where, "This is a bug of aitune: please report it"
+                )
+            worst = max(worst, problem)
+    return worst
+
+
+def _difference(got: torch.Tensor, expected: torch.Tensor) -> float | str:
+    if got.shape != expected.shape or got.dtype != expected.dtype:
+        return f"is {got.dtype}{list(got.shape)} and not {expected.dtype}{list(expected.shape)}"
+    if not (expected.is_floating_point() or expected.is_complex()) or expected.numel() == 0:
+        return 0.0
+    finite = expected.isfinite()
+    if not got[finite].isfinite().all():
+        return "has NaN or Inf where PyTorch has none"
+    wide = torch.complex128 if expected.is_complex() else torch.float64
+    a, b = got[finite].to(wide), expected[finite].to(wide)
+    error = float((a - b).norm() / b.norm().clamp_min(1e-30)) if a.numel() else 0.0
+    if error > _MAX_ERROR and float((a - b).abs().max()) > 1e-5:
+        return f"differs from PyTorch's by a relative error of {error:.1e}"
+    return error
+
+
+def batches(record: GraphRecord) -> Iterator[tuple[int, list[torch.Tensor]]]:
+    """Batch sizes to try, with inputs of that size: the powers of two in the range of the batch dimension and its
+    bounds; or the samples as they are, where none moves."""
+    table = record.shapes
+    moving = [(t, a) for t, axes in enumerate(table.axes) for a, axis in enumerate(axes) if axis.moves]
+    if not moving:
+        for sample in record.samples[:1]:
+            yield _batch_of(sample.tensors), sample.tensors
+        return
+    batch = next((place for place in moving if place[1] == 0), moving[0])
+    group = table.group(*batch)
+    places = [place for place in moving if table.group(*place) == group]
+    axis = table.axes[batch[0]][batch[1]]
+    low, high = max(axis.low, 1), axis.high
+    sizes = sorted({low, high, *(2**n for n in range(21) if low <= 2**n <= high)})
+    for size in sizes:
+        tensors = list(record.samples[0].tensors)
+        for t, a in places:
+            index = torch.arange(size) % max(tensors[t].shape[a], 1)
+            tensors[t] = tensors[t].index_select(a, index).contiguous()
+        yield size, tensors
+
+
+def _batch_of(tensors: list[torch.Tensor]) -> int:
+    sized: Any = next((t for t in tensors if t.dim() > 0), None)
+    return 1 if sized is None else max(int(sized.shape[0]), 1)

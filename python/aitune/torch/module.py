@@ -1,0 +1,366 @@
+"""Module: a module of PyTorch that records its calls, is tuned on them, and then answers them by what tuning made."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import threading
+import types
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from enum import Enum
+from typing import Any
+
+import torch
+
+from aitune.errors import InvalidArgument
+from aitune.torch.backend import BuildResult
+from aitune.torch.dynamic_shapes import DynamicShapes
+from aitune.torch.export import evaluating
+from aitune.torch.recording import GraphKey, Recording, check_device, take_call
+from aitune.torch.signature import Signature
+from aitune.torch.structure import describe_difference
+from aitune.torch.tune_strategy import Job, OneBackendStrategy, TuneStrategy
+
+__all__ = ["Module", "ModuleState", "original_forwards"]
+
+
+class ModuleState(Enum):
+    """What a Module does when it is called."""
+
+    PASSTHROUGH = "passthrough"
+    RECORDING = "recording"
+    TUNED = "tuned"
+
+
+_all_modules: weakref.WeakSet[Module] = weakref.WeakSet()
+
+
+class Module(torch.nn.Module):
+    """A module that can be tuned, in the place of the one that it wraps.
+
+    It has the parameters, buffers, children and attributes of the original, under their own names. The original's
+    forward() goes through it, too, so that a pipeline which holds the original needs no change.
+
+    Args:
+        module: what to tune.
+        name: its name in messages, reports and files; the name of its class if left out.
+        strategy: which backends to try; TorchTensorRTAotBackend alone if left out.
+        strategies: one for each graph instead, in the order in which their calls come.
+        dynamic_shapes: sizes that may come beyond those that the samples show, by the path of an input:
+            ``{"x": (BatchDim("batch", 1, 8), 3, 224, 224)}``.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        name: str | None = None,
+        strategy: TuneStrategy | None = None,
+        strategies: Sequence[TuneStrategy] | None = None,
+        dynamic_shapes: DynamicShapes | None = None,
+    ) -> None:
+        if not isinstance(module, torch.nn.Module):
+            raise InvalidArgument(
+                f"a {type(module).__name__} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
+            )
+        for given in [strategy, *(strategies or ())]:
+            if given is not None and not isinstance(given, TuneStrategy):
+                raise InvalidArgument(
+                    f"the strategy is a {type(given).__name__}", "aitune.torch.Module", "Give a TuneStrategy"
+                )
+        if isinstance(module, Module):
+            module = module._original
+        for wrapper in wrappers_of(module):  # this one takes its place
+            _uninstall(wrapper)
+            _all_modules.discard(wrapper)
+        super().__init__()
+        state = self.__dict__
+        state["_original"] = module
+        for shared in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
+            state[shared] = module.__dict__[shared]
+        state["training"] = module.training
+        state["_name"] = name or type(module).__name__
+        state["_path"] = ""  # in the object that wrap() was given
+        state["_strategies"] = list(strategies or ())
+        state["_strategy"] = strategy or next(iter(state["_strategies"]), None) or OneBackendStrategy()
+        state["_dynamic_shapes"] = dynamic_shapes
+        state["_state"] = ModuleState.PASSTHROUGH
+        state["_recording"] = Recording(state["_name"], dynamic_shapes)
+        state["_tuned"] = {}
+        state["_lock"] = threading.Lock()
+        state["_own_forward"] = module.forward
+        state["_signature"] = Signature(module.forward, f"module '{state['_name']}'")
+        state["_active"] = threading.local()
+        _install(self)
+        _all_modules.add(self)
+
+    # --- the face of the original ---
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            original = self.__dict__.get("_original")
+            if original is None:  # it is being made
+                raise
+            return getattr(original, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._original[key]
+
+    def __len__(self) -> int:
+        return len(self._original)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Module:
+        """A copy with weights of its own, which answers by the same engines."""
+        copied = Module(copy.deepcopy(self._original, memo), self._name, self._strategy, self._strategies, self._dynamic_shapes)
+        copied.__dict__["_tuned"], copied.__dict__["_state"] = dict(self._tuned), self._state
+        memo[id(self)] = copied
+        return copied
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"module '{self._name}' is not for pickling: use aitune.torch.save, or pickle the original")
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the original, whose forward() leads to what tuning made."""
+        return self._original(*args, **kwargs)
+
+    def train(self, mode: bool = True) -> Module:
+        self._original.train(mode)
+        self.__dict__["training"] = mode
+        return self
+
+    def extra_repr(self) -> str:
+        return f"name={self._name!r}, state={self._state.value}"
+
+    @property
+    def name(self) -> str:
+        """The name in messages, reports and files."""
+        return self._name
+
+    @property
+    def state(self) -> ModuleState:
+        """What a call does."""
+        return self._state
+
+    @property
+    def strategy(self) -> TuneStrategy:
+        """Which backends tuning tries."""
+        return self._strategy
+
+    @property
+    def reports(self) -> list[dict[str, Any]]:
+        """What tuning found out, one for each graph."""
+        return [result.report for result in self._tuned.values()]
+
+    # --- states ---
+
+    def enable_recording(self, force: bool = False) -> None:
+        """Keeps what comes and goes in the calls that follow, to be tuned on. A tuned module is asked for `force`."""
+        self._leave_tuned(force)
+        self.__dict__["_state"] = ModuleState.RECORDING
+
+    def enable_passthrough(self, force: bool = False) -> None:
+        """Runs the original in the calls that follow."""
+        self._leave_tuned(force)
+        self.__dict__["_state"] = ModuleState.PASSTHROUGH
+
+    def clear_recording(self) -> None:
+        """Forgets the recorded calls."""
+        self.__dict__["_recording"] = Recording(self._name, self._dynamic_shapes)
+
+    def _leave_tuned(self, force: bool) -> None:
+        if self._state is ModuleState.TUNED:
+            if not force:
+                raise InvalidArgument("the module is tuned already", f"module '{self._name}'", "Use force=True to undo")
+            self._tuned.clear()
+            self.clear_recording()
+
+    @property
+    def recording(self) -> Recording:
+        """The recorded calls."""
+        return self._recording
+
+    def _tune(self) -> None:
+        """Tunes every recorded graph. Raises what the strategy raises; the module stays as it was then."""
+        results: dict[GraphKey | None, BuildResult] = {}
+        records = list(self._recording.graphs.items())
+        strategies = self._strategies or [self._strategy] * len(records)
+        if len(strategies) < len(records):
+            raise InvalidArgument(
+                f"there are {len(strategies)} strategies for {len(records)} graphs",
+                f"module '{self._name}'",
+                "Give one for each kind of call, or `strategy` for all",
+            )
+        for index, (key, record) in enumerate(records):
+            graph_name = self._name if len(records) == 1 else f"{self._name}.{index}"
+            with original_forwards(), evaluating(self._original), torch.no_grad():
+                record.owner, record.path = self._name, self._path
+                results[key] = strategies[index].tune(Job(self._original, self._own_forward, record, graph_name))
+        self._adopt(results)
+
+    def _adopt(self, results: Mapping[GraphKey | None, BuildResult]) -> None:
+        """From now on, calls are answered by these. The key None takes tensors in any structure."""
+        self.__dict__["_tuned"] = dict(results)
+        self.__dict__["_state"] = ModuleState.TUNED
+
+    def _release_weights(self) -> None:
+        self._original.to("meta")
+
+    def _dispatch(self, *args: Any, **kwargs: Any) -> Any:
+        """What the original's forward() leads to."""
+        state = self._state
+        if state is ModuleState.PASSTHROUGH or getattr(self._active, "inside", False):
+            return self._own_forward(*args, **kwargs)
+        self._active.inside = True
+        try:
+            named = self._signature.normalise(args, kwargs)
+            return self._run_tuned(named) if state is ModuleState.TUNED else self._record(named, args, kwargs)
+        finally:
+            self._active.inside = False
+
+    def _record(self, named: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        key, sample = self._recording.begin(named)
+        result = self._own_forward(*args, **kwargs)
+        with self._lock:
+            self._recording.end(key, sample, result)
+        return result
+
+    def _run_tuned(self, named: Mapping[str, Any]) -> Any:
+        where = f"module '{self._name}'"
+        key, tensors = take_call(named, where)
+        result = self._tuned.get(key) or self._tuned.get(None)
+        if result is None:
+            check_device(tensors, list(key.structure.paths()), where)
+            raise unknown_call([k for k in self._tuned if k is not None], key, where)
+        for tensor in tensors:
+            if tensor.device.type != "cpu":
+                check_device(tensors, list(key.structure.paths()), where)
+        return result.run(tensors)
+
+def unknown_call(tuned: list[GraphKey], came: GraphKey, where: str) -> InvalidArgument:
+    """What is new in a call that no graph was tuned for."""
+    advice = "Give calls of this kind as samples of tune(), too"
+    for known in tuned:
+        if known.structure != came.structure:
+            continue
+        paths = known.structure.paths()
+        pairs = zip(paths, known.dtypes, came.dtypes, known.ranks, came.ranks, strict=True)
+        for path, dtype, new_dtype, rank, new_rank in pairs:
+            if dtype != new_dtype:
+                problem = f"tensor '{path}' is {new_dtype}, it was {dtype} when the module was tuned"
+                return InvalidArgument(problem, where, advice)
+            if rank != new_rank:
+                problem = f"tensor '{path}' has {new_rank} dimensions, it had {rank} when the module was tuned"
+                return InvalidArgument(problem, where, advice)
+    difference = describe_difference(tuned[-1].structure, came.structure) if tuned else "nothing was tuned"
+    return InvalidArgument(f"the module was not tuned for such a call: {difference}", where, advice)
+
+
+class _Forward:
+    """What stands in the place of an original's forward()."""
+
+    def __init__(self, wrapper: Module) -> None:
+        self.wrapper = wrapper
+        self.__wrapped__ = wrapper._own_forward
+        self.__name__ = "forward"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.wrapper._dispatch(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """A copy of the original answers by itself."""
+        original: torch.nn.Module = self.wrapper._original
+        return _bound_forward(memo.get(id(original), original))
+
+    def __reduce__(self) -> Any:
+        return _bound_forward, (self.wrapper._original,)
+
+
+def _bound_forward(module: torch.nn.Module) -> Any:
+    return types.MethodType(type(module).forward, module)
+
+
+def _install(module: Module) -> None:
+    """Leads the original's forward() through the wrapper."""
+    module._original.__dict__["forward"] = _Forward(module)
+
+
+def _uninstall(module: Module) -> None:
+    original: torch.nn.Module = module._original
+    own = module._own_forward
+    if getattr(own, "__self__", None) is original and getattr(own, "__func__", None) is type(original).forward:
+        original.__dict__.pop("forward", None)
+    else:
+        original.__dict__["forward"] = own
+
+
+@contextlib.contextmanager
+def original_forwards() -> Iterator[None]:
+    """Every wrapped module answers by its own forward() for a while: exporters look at it."""
+    modules = list(_all_modules)
+    for module in modules:
+        _uninstall(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            _install(module)
+
+
+def find_modules(value: Any, _depth: int = 0, _seen: set[int] | None = None) -> list[Module]:
+    """The wrapped modules inside of a module or a pipeline, in the order in which they are met."""
+    seen = set() if _seen is None else _seen
+    if id(value) in seen or _depth > _MAX_DEPTH:
+        return []
+    seen.add(id(value))
+    found: list[Module] = []
+    if isinstance(value, Module):
+        found.append(value)
+        seen.add(id(value._original))
+    elif isinstance(value, torch.nn.Module):
+        found += [wrapper for wrapper in wrappers_of(value) if id(wrapper) not in seen]
+        seen.update(id(wrapper) for wrapper in found)
+    for child in _parts(value):
+        found += find_modules(child, _depth + 1, seen)
+    return found
+
+
+_MAX_DEPTH = 16
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """What an object holds that may be, or hold, a module."""
+    if isinstance(value, torch.nn.Module):
+        return list(value._modules.values())
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, (list, tuple)):
+        return value
+    if isinstance(value, types.MethodType):
+        return [value.__self__]
+    opaque = (type, types.ModuleType, types.FunctionType, torch.Tensor)
+    return list(vars(value).values()) if hasattr(value, "__dict__") and not isinstance(value, opaque) else ()
+
+
+def place(parent: Any, key: Any, module: Module) -> None:
+    """Puts the Module where its original was. Tuples, functions and methods keep the original, whose forward() leads to
+    the Module, too."""
+    if isinstance(parent, (MutableMapping, list)):
+        parent[int(key) if isinstance(parent, list) else key] = module
+    elif not isinstance(parent, (tuple, types.FunctionType, types.MethodType)):
+        setattr(parent, str(key), module)
+
+
+def wrappers_of(original: torch.nn.Module) -> list[Module]:
+    """The Module that wraps this one, if there is one."""
+    forward = original.__dict__.get("forward")
+    return [forward.wrapper] if isinstance(forward, _Forward) else []
+
+
+def all_modules() -> list[Module]:
+    """Every wrapped module that is alive."""
+    return list(_all_modules)

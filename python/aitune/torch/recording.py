@@ -1,0 +1,117 @@
+"""Calls of a module, kept for tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from aitune.errors import InvalidArgument
+from aitune.torch.dynamic_shapes import DynamicShapes, ShapeTable
+from aitune.torch.structure import Structure, flatten
+
+__all__ = ["GraphKey", "Recording", "Sample", "check_device", "take_call"]
+
+_MAX_STORED = 8
+_STORED_OF_A_SHAPE = 2
+
+
+@dataclass(frozen=True)
+class GraphKey:
+    """What calls have in common that one graph serves: structure, constants, dtypes and ranks."""
+
+    structure: Structure
+    dtypes: tuple[torch.dtype, ...]
+    ranks: tuple[int, ...]
+
+
+@dataclass
+class Sample:
+    """One call."""
+
+    arguments: dict[str, Any]  # by parameter, copies
+    tensors: list[torch.Tensor]  # those in them, in the order of the structure
+
+
+@dataclass
+class GraphRecord:
+    """The calls of one graph."""
+
+    key: GraphKey
+    shapes: ShapeTable
+    output: Structure
+    samples: list[Sample] = field(default_factory=list)
+    sample_shapes: list[int] = field(default_factory=list)  # by sample: which set of shapes of `shapes` it has
+    calls: int = 0
+    owner: str = ""  # the name of the module
+    path: str = ""  # where the module is in the object that wrap() was given
+
+
+def check_device(tensors: Sequence[torch.Tensor], paths: Sequence[str], where: str) -> None:
+    """Raises InvalidArgument for a tensor that is not in the CPU's memory."""
+    for tensor, path in zip(tensors, paths, strict=True):
+        if tensor.device.type != "cpu":
+            raise InvalidArgument(
+                f"tensor '{path}' is on device {tensor.device}",
+                where,
+                "aitune of this version compiles for the CPU: move the model and its inputs there with .cpu()",
+            )
+        if tensor.layout is not torch.strided:
+            raise InvalidArgument(f"tensor '{path}' has the layout {tensor.layout}", where, "Use .to_dense()")
+
+
+def take_call(named: Mapping[str, Any], where: str) -> tuple[GraphKey, list[torch.Tensor]]:
+    """The graph that a call belongs to, and its tensors."""
+    structure, tensors = flatten(dict(named), where)
+    key = GraphKey(structure, tuple(t.dtype for t in tensors), tuple(t.dim() for t in tensors))
+    return key, tensors
+
+
+def _copy(value: Any, copies: dict[int, torch.Tensor]) -> Any:
+    """The same containers with copies of the tensors."""
+    import copy
+
+    memo = dict(copies)
+    return copy.deepcopy(value, memo)
+
+
+class Recording:
+    """All calls of a module, by graph."""
+
+    def __init__(self, name: str, dynamic_shapes: DynamicShapes | None) -> None:
+        self._name = name
+        self._dynamic_shapes = dynamic_shapes
+        self.graphs: dict[GraphKey, GraphRecord] = {}
+
+    def begin(self, named: Mapping[str, Any]) -> tuple[GraphKey, Sample]:
+        """Copies the arguments before the module may change them."""
+        key, tensors = take_call(named, f"module '{self._name}'")
+        check_device(tensors, list(key.structure.paths()), f"module '{self._name}'")
+        copies = {id(t): t.detach().clone() for t in tensors}
+        return key, Sample(_copy(dict(named), copies), [copies[id(t)] for t in tensors])
+
+    def end(self, key: GraphKey, sample: Sample, result: Any) -> None:
+        """Keeps the call, now that the module has answered it."""
+        output, tensors = flatten(result, f"the result of module '{self._name}'")
+        check_device(tensors, list(output.paths()), f"the result of module '{self._name}'")
+        record = self.graphs.get(key)
+        if record is None:
+            shapes = ShapeTable(list(key.structure.paths()), self._dynamic_shapes, f"module '{self._name}'")
+            record = GraphRecord(key, shapes, output)
+        elif record.output != output:
+            from aitune.torch.structure import describe_difference
+
+            raise InvalidArgument(
+                "the structure of the result changes from call to call: "
+                + describe_difference(record.output, output, "result").replace("when the module was tuned", "before"),
+                f"module '{self._name}'",
+                "Let calls that answer in another way differ in a constant argument",
+            )
+        new = record.shapes.add([tuple(t.shape) for t in sample.tensors])
+        self.graphs[key] = record
+        record.calls += 1
+        if len(record.samples) < (_MAX_STORED if new else _STORED_OF_A_SHAPE):
+            record.sample_shapes.append(record.shapes.index([tuple(t.shape) for t in sample.tensors]))
+            record.samples.append(sample)

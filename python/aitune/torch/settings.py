@@ -1,0 +1,301 @@
+"""CompilationSettings: the fields of Torch-TensorRT's, with its defaults, and those of aitune."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from aitune.errors import InvalidArgument
+
+__all__ = ["CompilationSettings", "TorchTensorRTConfig", "compiler_settings", "ignored_settings"]
+
+# Torch-TensorRT's places for its caches. Left as they are, aitune keeps its own in the user's cache folder.
+_TENSORRT_CACHE = os.path.join(tempfile.gettempdir(), "torch_tensorrt_engine_cache")
+_TENSORRT_TIMINGS = os.path.join(_TENSORRT_CACHE, "timing_cache.bin")
+
+
+@dataclass
+class CompilationSettings:
+    """How a model is compiled. Names, meanings and defaults of the first part are those of
+    ``torch_tensorrt.dynamo.CompilationSettings``, whose objects are taken in its place; docs/python.md says what each
+    does on which engine, and tuning names those that an engine ignores.
+
+    Raises:
+        InvalidArgument: a field has a wrong type or is out of range.
+    """
+
+    workspace_size: int = 0
+    min_block_size: int = 5
+    torch_executed_ops: Collection[Any] = field(default_factory=set)
+    pass_through_build_failures: bool = False
+    max_aux_streams: int | None = None
+    version_compatible: bool = False
+    optimization_level: int | None = None
+    truncate_double: bool = False
+    use_complex_decomposition: bool = True
+    use_fast_partitioner: bool = True
+    enable_experimental_decompositions: bool = False
+    device: Any = None
+    require_full_compilation: bool = False
+    disable_tf32: bool = False
+    assume_dynamic_shape_support: bool = False
+    sparse_weights: bool = False
+    engine_capability: Any = "STANDARD"
+    num_avg_timing_iters: int = 1
+    dla_sram_size: int = 1048576
+    dla_local_dram_size: int = 1073741824
+    dla_global_dram_size: int = 536870912
+    dryrun: bool | str = False
+    hardware_compatible: bool = False
+    timing_cache_path: str = _TENSORRT_TIMINGS
+    lazy_engine_init: bool = False
+    cache_built_engines: bool = False
+    reuse_cached_engines: bool = False
+    use_fp32_acc: bool = False
+    refit_identical_engine_weights: bool = False
+    strip_engine_weights: bool = False
+    immutable_weights: bool = True
+    enable_weight_streaming: bool = False
+    enable_cross_compile_for_windows: bool = False
+    tiling_optimization_level: str = "none"
+    l2_limit_for_tiling: int = -1
+    use_distributed_mode_trace: bool = False
+    offload_module_to_cpu: bool = False
+    enable_autocast: bool = False
+    autocast_low_precision_type: Any = None
+    autocast_excluded_nodes: Collection[str] = field(default_factory=set)
+    autocast_excluded_ops: Collection[Any] = field(default_factory=set)
+    autocast_max_output_threshold: float = 512
+    autocast_max_depth_of_reduction: int | None = None
+    autocast_calibration_dataloader: Any = None
+    enable_resource_partitioning: bool = False
+    cpu_memory_budget: int | None = None
+    dynamically_allocate_resources: bool = False
+    decompose_attention: bool = False
+    disabled_constant_fold_exclusions: Collection[str] = field(default_factory=frozenset)
+    attn_bias_is_causal: bool = True
+    fallback_data_dependent_ops: bool = False
+    # Of older versions of Torch-TensorRT.
+    enabled_precisions: Collection[Any] = field(default_factory=lambda: {torch.float32})
+    use_explicit_typing: bool = True
+    # aitune's own.
+    num_threads: int = 0
+    engine: str = ""
+    onednn: bool = True
+    max_relative_error: float = 0
+    portable: bool = True
+    max_special_plans: int = 4
+    special_plan_gain: float = 0.05
+    max_data_dependent_size: int = 1 << 20
+    custom_ops: Collection[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        compiler_settings(self)
+
+
+TorchTensorRTConfig = CompilationSettings
+"""The name that AITune has for it."""
+
+
+def _refuse(name: str, value: Any, takes: str) -> InvalidArgument:
+    return InvalidArgument(f"{value!r} is a {type(value).__name__}", f"setting {name}", f"It takes: {takes}")
+
+
+def _is(kind: tuple[type, ...], takes: str, optional: bool = False) -> Callable[[str, Any], str]:
+    def check(name: str, value: Any) -> str:
+        if optional and value is None:
+            return ""
+        wrong_bool = isinstance(value, bool) and bool not in kind
+        if wrong_bool or not isinstance(value, kind):
+            raise _refuse(name, value, takes)
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    return check
+
+
+_BOOL = _is((bool,), "True or False")
+_INT = _is((int,), "an integer")
+_OPTIONAL_INT = _is((int,), "an integer or None", optional=True)
+_NUMBER = _is((int, float), "a number")
+_STRING = _is((str,), "a string")
+
+
+def _path(name: str, value: Any) -> str:
+    if not isinstance(value, (str, os.PathLike)):
+        raise _refuse(name, value, "a path")
+    return os.fspath(value)
+
+
+def _collection(name: str, value: Any) -> str:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Collection):
+        raise _refuse(name, value, "a set or list")
+    return ",".join(str(item) for item in value)
+
+
+def _operators(name: str, value: Any) -> str:
+    """Names of operators: strings, or torch.ops.aten.gelu.default itself, or the packet torch.ops.aten.gelu."""
+    _collection(name, value)
+    return ",".join(item if isinstance(item, str) else str(item).removeprefix("<").rstrip(">") for item in value)
+
+
+def _paths(name: str, value: Any) -> str:
+    _collection(name, value)
+    return ",".join(_path(name, item) for item in value)
+
+
+def precision_name(value: Any) -> str:
+    """ "float16" for torch.float16, torch_tensorrt.dtype.f16 and "fp16"."""
+    if isinstance(value, str):
+        return value
+    name = str(getattr(value, "name", value))
+    return name.rpartition(".")[2]
+
+
+def _precisions(name: str, value: Any) -> str:
+    if isinstance(value, (torch.dtype, str)):
+        raise _refuse(name, value, "a set of dtypes, such as {torch.float32, torch.bfloat16}")
+    _collection(name, value)
+    return ",".join(precision_name(item) for item in value)
+
+
+def _dryrun(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _path(name, value)
+
+
+def _any(_name: str, value: Any) -> str:
+    return str(value)
+
+
+# Every field: how it is checked and written for the compiler, and why engines of this version ignore it, if they do.
+_CPU_ONLY = "it is for GPUs"
+_FIELDS: dict[str, tuple[Callable[[str, Any], str], str]] = {
+    "workspace_size": (_INT, "scratch memory is fixed by the plan"),
+    "min_block_size": (_INT, ""),
+    "torch_executed_ops": (_operators, ""),
+    "pass_through_build_failures": (_BOOL, ""),
+    "max_aux_streams": (_OPTIONAL_INT, _CPU_ONLY),
+    "version_compatible": (_BOOL, "every plan is versioned, and the program in the file is portable"),
+    "optimization_level": (_OPTIONAL_INT, ""),
+    "truncate_double": (_BOOL, "float64 stays float64"),
+    "use_complex_decomposition": (_BOOL, "complex numbers need no decomposition"),
+    "use_fast_partitioner": (_BOOL, "there is one partitioner"),
+    "enable_experimental_decompositions": (_BOOL, "there is one set of decompositions"),
+    "device": (_any, "models are compiled for the CPU of this machine"),
+    "require_full_compilation": (_BOOL, ""),
+    "disable_tf32": (_BOOL, _CPU_ONLY),
+    "assume_dynamic_shape_support": (_BOOL, "every operator takes sizes that move"),
+    "sparse_weights": (_BOOL, "there are no kernels for sparse weights"),
+    "engine_capability": (_any, _CPU_ONLY),
+    "num_avg_timing_iters": (_INT, "candidates are timed until their times are stable"),
+    "dla_sram_size": (_INT, _CPU_ONLY),
+    "dla_local_dram_size": (_INT, _CPU_ONLY),
+    "dla_global_dram_size": (_INT, _CPU_ONLY),
+    "dryrun": (_dryrun, ""),
+    "hardware_compatible": (_BOOL, "the file has plans for this machine, and is compiled again elsewhere"),
+    "timing_cache_path": (_path, ""),
+    "lazy_engine_init": (_BOOL, "a plan is mapped, which takes no time worth saving"),
+    "cache_built_engines": (_BOOL, "only timings are cached"),
+    "reuse_cached_engines": (_BOOL, "only timings are cached"),
+    "use_fp32_acc": (_BOOL, "sums are in float32 always"),
+    "refit_identical_engine_weights": (_BOOL, "weights are part of the plan"),
+    "strip_engine_weights": (_BOOL, "weights are part of the plan"),
+    "immutable_weights": (_BOOL, "weights are part of the plan"),
+    "enable_weight_streaming": (_BOOL, "weights are mapped from the file"),
+    "enable_cross_compile_for_windows": (_BOOL, "plans run on Linux"),
+    "tiling_optimization_level": (_STRING, _CPU_ONLY),
+    "l2_limit_for_tiling": (_INT, _CPU_ONLY),
+    "use_distributed_mode_trace": (_BOOL, "models run on one machine"),
+    "offload_module_to_cpu": (_BOOL, "the model is on the CPU"),
+    "enable_autocast": (_BOOL, "enabled_precisions={torch.float32, torch.bfloat16} mixes precisions by measured error"),
+    "autocast_low_precision_type": (_any, "enabled_precisions says what may be used"),
+    "autocast_excluded_nodes": (_collection, "products stay in float32 by measured error"),
+    "autocast_excluded_ops": (_collection, "products stay in float32 by measured error"),
+    "autocast_max_output_threshold": (_NUMBER, "products stay in float32 by measured error"),
+    "autocast_max_depth_of_reduction": (_OPTIONAL_INT, "products stay in float32 by measured error"),
+    "autocast_calibration_dataloader": (_any, "the samples of tune() are used"),
+    "enable_resource_partitioning": (_BOOL, "blocks are not cut by memory"),
+    "cpu_memory_budget": (_OPTIONAL_INT, "blocks are not cut by memory"),
+    "dynamically_allocate_resources": (_BOOL, "memory is planned ahead"),
+    "decompose_attention": (_BOOL, "attention is one kernel where that is possible"),
+    "disabled_constant_fold_exclusions": (_collection, "all constants are folded"),
+    "attn_bias_is_causal": (_BOOL, "masks are used as they come"),
+    "fallback_data_dependent_ops": (_BOOL, ""),
+    "enabled_precisions": (_precisions, ""),
+    "use_explicit_typing": (_BOOL, "enabled_precisions says what may be used"),
+    "num_threads": (_INT, ""),
+    "engine": (_STRING, ""),
+    "onednn": (_BOOL, ""),
+    "max_relative_error": (_NUMBER, ""),
+    "portable": (_BOOL, ""),
+    "max_special_plans": (_INT, ""),
+    "special_plan_gain": (_NUMBER, ""),
+    "max_data_dependent_size": (_INT, ""),
+    "custom_ops": (_paths, ""),
+}
+
+
+def _values(settings: Any) -> dict[str, Any]:
+    """The fields that an object has: our own class, Torch-TensorRT's, or a dict."""
+    if isinstance(settings, Mapping):
+        unknown = [name for name in settings if name not in _FIELDS]
+        if unknown:
+            raise InvalidArgument(f"there is no setting '{unknown[0]}'", "settings", f"There are: {', '.join(_FIELDS)}")
+        return dict(settings)
+    found = {name: getattr(settings, name) for name in _FIELDS if hasattr(settings, name)}
+    if not found:
+        raise InvalidArgument(
+            f"a {type(settings).__name__} has no field of CompilationSettings",
+            "compile_config",
+            "It takes an aitune.torch.CompilationSettings, a torch_tensorrt.dynamo.CompilationSettings or a dict",
+        )
+    return found
+
+
+def compiler_settings(settings: Any) -> list[tuple[str, str]]:
+    """Name and text of every setting that the compiler knows, checked. Raises InvalidArgument naming a wrong one."""
+    from aitune import _compiler
+
+    texts: list[tuple[str, str]] = []
+    for name, value in _values(settings).items():
+        check, ignored = _FIELDS[name]
+        text = check(name, value)
+        if ignored or text == "" and value is None:
+            continue
+        if name == "timing_cache_path" and value == _TENSORRT_TIMINGS:
+            continue  # nobody has chosen it
+        _compiler.check_setting(name, text)
+        texts.append((name, text))
+    return texts
+
+
+def _default(settings: Any, name: str) -> Any:
+    """A field's default: that of the object's own class, which may be of another version."""
+    kind = settings if dataclasses.is_dataclass(settings) else CompilationSettings
+    declared = next(candidate for candidate in dataclasses.fields(kind) if candidate.name == name)
+    if declared.default is not dataclasses.MISSING:
+        return declared.default
+    if name == "device":  # Torch-TensorRT's default is the GPU of the machine
+        return getattr(settings, name)
+    return declared.default_factory() if declared.default_factory is not dataclasses.MISSING else None
+
+
+def ignored_settings(settings: Any, engine: str = "cpu") -> list[str]:
+    """A line for each setting that differs from its default and that the engine does not honour."""
+    lines = []
+    for name, value in _values(settings).items():
+        reason = _FIELDS[name][1]
+        if reason and value != _default(settings, name):
+            lines.append(f"{name} is ignored by engine {engine}: {reason}")
+    known = set(_FIELDS)
+    for other in dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ():
+        if other.name not in known and getattr(settings, other.name) != _default(settings, other.name):
+            lines.append(f"{other.name} is ignored by engine {engine}: this version of aitune does not know it")
+    return lines

@@ -1,0 +1,91 @@
+"""Calls of a module in one form, however they are written."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aitune.errors import Corrupt, InvalidArgument
+
+__all__ = ["Signature"]
+
+_PLAIN = (bool, int, float, str, type(None))
+
+
+class Signature:
+    """The parameters of a forward(). ``model(x, mask=m)`` and ``model(x, m)`` are the same call, and so is one that
+    gives a parameter its default."""
+
+    def __init__(self, forward: Callable[..., Any] | inspect.Signature, where: str) -> None:
+        self._where = where
+        self._signature = forward if isinstance(forward, inspect.Signature) else inspect.signature(forward)
+
+    def to_json(self) -> list[list[Any]]:
+        """Plain data: name, kind and, if it has one that JSON knows, the default of each parameter."""
+        rows: list[list[Any]] = []
+        for parameter in self._signature.parameters.values():
+            row: list[Any] = [parameter.name, int(parameter.kind)]
+            if parameter.default is not inspect.Parameter.empty:
+                # Another default than these cannot be told from what the caller gives, and is taken for None.
+                row.append(parameter.default if isinstance(parameter.default, _PLAIN) else None)
+            rows.append(row)
+        return rows
+
+    @staticmethod
+    def from_json(rows: Any, where: str) -> Signature:
+        """The inverse. Raises Corrupt for what to_json does not write."""
+        kinds = {int(kind): kind for kind in inspect._ParameterKind}
+        try:
+            parameters = [
+                inspect.Parameter(row[0], kinds[row[1]], default=row[2] if len(row) > 2 else inspect.Parameter.empty)
+                for row in rows
+            ]
+            return Signature(inspect.Signature(parameters), where)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise Corrupt(f"these are no parameters: {error}", where) from error
+
+    def normalise(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments by parameter, in the order of the signature, without defaults. Extra positional arguments are
+        called "NAME.0", extra keyword arguments as they are."""
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise InvalidArgument(f"the call does not fit forward{self._signature}: {error}", self._where) from error
+        named: dict[str, Any] = {}
+        parameters = self._signature.parameters
+        # Defaults in front of further positional arguments keep their places.
+        keep = any(parameters[name].kind is inspect.Parameter.VAR_POSITIONAL for name in bound.arguments)
+        for name, value in bound.arguments.items():
+            parameter = parameters[name]
+            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                named.update({f"{name}.{i}": item for i, item in enumerate(value)})
+            elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                named.update(value)
+            elif keep or not _is_default(value, parameter.default):
+                named[name] = value
+        return named
+
+    def call_form(self, named: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments as they are passed: by position as far as there is no gap, then by name."""
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        left = dict(named)
+        by_position = True
+        for name, parameter in self._signature.parameters.items():
+            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                extra = [key for key in left if key.startswith(f"{name}.")]
+                args += [left.pop(key) for key in extra]
+            elif name not in left:
+                by_position = False
+            elif parameter.kind is inspect.Parameter.KEYWORD_ONLY or not by_position:
+                kwargs[name] = left.pop(name)
+            else:
+                args.append(left.pop(name))
+        return tuple(args), kwargs | left
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    if value is default:
+        return True
+    return isinstance(value, _PLAIN) and type(value) is type(default) and bool(value == default)

@@ -1,0 +1,304 @@
+"""The structure of what a module takes and returns: tensors in containers, beside constants.
+
+A structure is plain data: it goes into the ``.ait`` as JSON, and names classes without ever importing them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from aitune.errors import Corrupt, Unsupported
+
+__all__ = ["Structure", "describe_difference", "flatten", "plain", "rebuild", "tensors_at", "tensors_only"]
+
+_MAX_DEPTH = 64
+_PLAIN = (bool, int, float, str, type(None))
+# Constants that JSON does not have: they are compared by what repr() says.
+_OPAQUE = (complex, bytes, torch.dtype, torch.device, torch.layout, torch.memory_format)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One value. ``kind`` is "tensor", "constant", "list", "tuple", "dict" or "object" (with named fields).
+
+    Two structures are equal if a module that was traced with one can be called with the other.
+    """
+
+    kind: str
+    keys: tuple[Any, ...] = ()  # of a dict; names of an object's fields
+    items: tuple[Structure, ...] = ()
+    value: Any = None  # of a constant; what repr() says if JSON does not have its type
+    type_name: str = ""  # of a constant: 1, 1.0 and True are not the same
+    class_name: str = ""  # "module:Qualified.Name" of an object, or of a dict or sequence that is not a plain one
+    cls: type | None = dataclasses.field(default=None, compare=False)
+    original: Any = dataclasses.field(default=None, compare=False)  # a constant that JSON does not have
+
+    def paths(self, path: str = "") -> Iterator[str]:
+        """Where the tensors are, in order: "x", "options.mask", "items[0]"."""
+        if self.kind == "tensor":
+            yield path or "0"
+        for key, item in zip(self.keys or range(len(self.items)), self.items, strict=True):
+            if self.kind in ("list", "tuple") and not self.keys:
+                yield from item.paths(f"{path}[{key}]" if path else str(key))
+            else:
+                yield from item.paths(f"{path}.{key}" if path else str(key))
+
+    def count(self) -> int:
+        """How many tensors there are."""
+        return sum(1 for _ in self.paths())
+
+    def has_constants(self) -> bool:
+        """Whether there is anything but tensors in the containers."""
+        return self.kind == "constant" or any(item.has_constants() for item in self.items)
+
+    def is_builtin(self) -> bool:
+        """Whether there are only lists, tuples, dicts, tensors and constants."""
+        return not self.class_name and all(item.is_builtin() for item in self.items)
+
+    def to_json(self) -> Any:
+        """Plain data for json.dumps."""
+        if self.kind == "tensor":
+            return "tensor"
+        if self.kind == "constant":
+            return {"constant": self.value, "type": self.type_name}
+        data: dict[str, Any] = {self.kind: [item.to_json() for item in self.items]}
+        if self.keys:
+            data["keys"] = list(self.keys)
+        if self.class_name:
+            data["class"] = self.class_name
+        return data
+
+    @staticmethod
+    def from_json(data: Any, where: str, depth: int = 0) -> Structure:
+        """The inverse. Raises Corrupt for anything that to_json does not write."""
+        if depth > _MAX_DEPTH:
+            raise Corrupt("a structure is nested too deeply", where)
+        if data == "tensor":
+            return Structure("tensor")
+        if isinstance(data, dict) and "constant" in data:
+            value, type_name = data["constant"], data.get("type")
+            if isinstance(value, _PLAIN) and isinstance(type_name, str):
+                return Structure("constant", value=value, type_name=type_name, original=_from_repr(type_name, value))
+        if isinstance(data, dict):
+            for kind in ("list", "tuple", "dict", "object"):
+                items, keys, class_name = data.get(kind), data.get("keys", []), data.get("class", "")
+                if not isinstance(items, list) or not isinstance(keys, list) or not isinstance(class_name, str):
+                    continue
+                if not all(isinstance(key, (str, int)) for key in keys) or len(keys) not in (0, len(items)):
+                    continue
+                children = tuple(Structure.from_json(item, where, depth + 1) for item in items)
+                return Structure(kind, tuple(keys), children, class_name=class_name)
+        raise Corrupt("a structure is neither a tensor, a constant nor a container", where)
+
+
+def _from_repr(type_name: str, value: Any) -> Any:
+    """A constant that JSON does not have, where it is one of a fixed list; None for all others."""
+    if type_name in ("dtype", "layout", "memory_format") and isinstance(value, str):
+        found = getattr(torch, value.removeprefix("torch."), None)
+        return found if isinstance(found, _OPAQUE) else None
+    return None
+
+
+def _class_name(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _is_namedtuple(value: Any) -> bool:
+    return isinstance(value, tuple) and hasattr(type(value), "_fields")
+
+
+def _is_model_output(value: Any) -> bool:
+    """Dataclasses that are dicts of those fields that are not None: transformers' and diffusers' ModelOutput."""
+    return isinstance(value, OrderedDict) and dataclasses.is_dataclass(value)
+
+
+def _fields_of(value: Any) -> list[tuple[Any, Any]] | None:
+    """The named fields of an object that we can take apart and build again."""
+    if _is_model_output(value):
+        return list(value.items())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    if _is_namedtuple(value):
+        return list(zip(type(value)._fields, value, strict=True))
+    return None
+
+
+def flatten(value: Any, where: str = "", depth: int = 0) -> tuple[Structure, list[torch.Tensor]]:
+    """Takes a value apart. Raises Unsupported, naming the place, for objects that are no containers."""
+    if depth > _MAX_DEPTH:
+        raise Unsupported("values are nested too deeply, or in themselves", where)
+    if isinstance(value, torch.Tensor):
+        return Structure("tensor"), [value]
+    if isinstance(value, _PLAIN):
+        return Structure("constant", value=value, type_name=type(value).__name__), []
+    if isinstance(value, _OPAQUE):
+        return Structure("constant", value=repr(value), type_name=type(value).__name__, original=value), []
+
+    def children(pairs: Sequence[tuple[Any, Any]]) -> tuple[tuple[Structure, ...], list[torch.Tensor]]:
+        parts, tensors = [], []
+        for key, item in pairs:
+            part, inside = flatten(item, f"{where}.{key}" if where else str(key), depth + 1)
+            parts.append(part)
+            tensors += inside
+        return tuple(parts), tensors
+
+    fields = _fields_of(value)
+    cls = type(value)
+    if fields is not None:
+        parts, tensors = children(fields)
+        return Structure("object", tuple(n for n, _ in fields), parts, class_name=_class_name(cls), cls=cls), tensors
+    if isinstance(value, Mapping):
+        pairs = list(value.items())
+        for key, _ in pairs:
+            if not isinstance(key, (str, int)):
+                raise Unsupported(f"a dict has the key {key!r}: keys are strings or integers here", where)
+        parts, tensors = children(pairs)
+        name = "" if cls is dict else _class_name(cls)
+        return Structure("dict", tuple(k for k, _ in pairs), parts, class_name=name, cls=cls), tensors
+    if isinstance(value, (list, tuple)):
+        parts, tensors = children(list(enumerate(value)))
+        base = list if isinstance(value, list) else tuple
+        name = "" if cls in (list, tuple, torch.Size) else _class_name(cls)
+        return Structure(base.__name__, (), parts, class_name=name, cls=cls), tensors
+    raise Unsupported(
+        f"a {cls.__module__}.{cls.__qualname__} cannot be taken apart into tensors",
+        where,
+        "Pass and return tensors, numbers, None, lists, tuples, dicts and dataclasses"
+        + (", and let the model run without a cache: use_cache=False" if cls.__name__.endswith("Cache") else ""),
+    )
+
+
+def tensors_at(structure: Structure, value: Any) -> list[torch.Tensor]:
+    """The tensors of a value that has this structure, where other parts may be anything: while a model is traced, sizes
+    are no numbers."""
+    if structure.kind == "tensor":
+        return [value]
+    if structure.kind == "constant":
+        return []
+    if structure.kind == "object":
+        items = [value[key] if _is_model_output(value) else getattr(value, key) for key in structure.keys]
+    elif structure.kind == "dict":
+        items = [value[key] for key in structure.keys]
+    else:
+        items = list(value)
+    pairs = zip(structure.items, items, strict=True)
+    return [tensor for part, item in pairs for tensor in tensors_at(part, item)]
+
+
+class Attributes(dict):  # type: ignore[type-arg]
+    """Stands for an object whose class is not loaded here: a dict whose entries are attributes, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def _find_class(structure: Structure) -> type | None:
+    """The class of an object, if the program has loaded it: nothing is imported for a file's sake."""
+    if structure.cls is not None or not structure.class_name:
+        return structure.cls
+    module, _, qualified = structure.class_name.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in qualified.split("."):
+        found = getattr(found, part, None)
+    if not isinstance(found, type):
+        return None
+    is_container = dataclasses.is_dataclass(found) or issubclass(found, (dict, list, tuple))
+    return found if is_container else None
+
+
+def rebuild(structure: Structure, tensors: Iterator[torch.Tensor]) -> Any:
+    """Puts tensors into the structure that they were taken from."""
+    return _rebuild(structure, tensors, _find_class)
+
+
+def plain(structure: Structure, tensors: Iterator[torch.Tensor]) -> Any:
+    """The same with dicts for objects, and dicts, lists and tuples for their subclasses."""
+    return _rebuild(structure, tensors, lambda _: None, attributes=False)
+
+
+def tensors_only(structure: Structure, tensors: Iterator[torch.Tensor]) -> Any:
+    """Dicts, lists and tuples as plain() gives them, without constants: what every program can return."""
+    if structure.kind == "tensor":
+        return next(tensors)
+    kept = [item for item in structure.items if item.kind != "constant"]
+    items = [tensors_only(item, tensors) for item in kept]
+    if structure.kind in ("dict", "object"):
+        keys = [key for key, item in zip(structure.keys, structure.items, strict=True) if item.kind != "constant"]
+        return dict(zip(keys, items, strict=True))
+    return items if structure.kind == "list" else tuple(items)
+
+
+def _rebuild(
+    structure: Structure,
+    tensors: Iterator[torch.Tensor],
+    find: Callable[[Structure], type | None],
+    attributes: bool = True,
+) -> Any:
+    if structure.kind == "tensor":
+        return next(tensors)
+    if structure.kind == "constant":
+        return structure.value if structure.original is None else structure.original
+    items = [_rebuild(item, tensors, find, attributes) for item in structure.items]
+    cls = find(structure)
+    if structure.kind == "object":
+        named = dict(zip(structure.keys, items, strict=True))
+        if cls is None:
+            return Attributes(named) if attributes else named
+        return _make_object(cls, named)
+    if structure.kind == "dict":
+        pairs = dict(zip(structure.keys, items, strict=True))
+        if cls in (None, dict):
+            return pairs
+        try:
+            return cls(pairs)
+        except TypeError:  # a defaultdict, say, which begins with another argument
+            return pairs
+    if cls in (None, list, tuple, torch.Size):
+        return items if structure.kind == "list" else tuple(items)
+    return cls(items)
+
+
+def _make_object(cls: type, named: dict[str, Any]) -> Any:
+    if not dataclasses.is_dataclass(cls):
+        return cls(**named)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    made = cls(**{name: value for name, value in named.items() if name in fields and fields[name].init})
+    for name, value in named.items():
+        if name in fields and not fields[name].init:
+            object.__setattr__(made, name, value)
+    return made
+
+
+def describe_difference(expected: Structure, came: Structure, path: str = "") -> str:
+    """The first place where a call differs from what was recorded, in words."""
+
+    def name(s: Structure) -> str:
+        if s.kind == "constant":
+            return repr(s.value)
+        return s.class_name.partition(":")[2] if s.class_name else f"a {s.kind}"
+
+    if expected.kind != came.kind or expected.class_name != came.class_name:
+        return f"'{path}' is {name(came)}, it was {name(expected)} when the module was tuned"
+    if expected.kind == "constant":
+        return f"'{path}' is {came.value!r}, it was {expected.value!r} when the module was tuned"
+    if expected.keys != came.keys:
+        gone = [str(key) for key in expected.keys if key not in came.keys]
+        new = [str(key) for key in came.keys if key not in expected.keys]
+        parts = [f"without {', '.join(gone)}"] * bool(gone) + [f"with {', '.join(new)}"] * bool(new)
+        return f"{f'{path!r} comes ' if path else 'it is called '}{' and '.join(parts) or 'in another order'}"
+    if len(expected.items) != len(came.items):
+        return f"'{path}' has {len(came.items)} elements, it had {len(expected.items)} when the module was tuned"
+    for key, x, y in zip(expected.keys or range(len(expected.items)), expected.items, came.items, strict=True):
+        if x != y:
+            return describe_difference(x, y, f"{path}.{key}" if path else str(key))
+    return "nothing"

@@ -1,0 +1,380 @@
+"""tune, save and load."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from aitune.errors import AituneError, Incompatible, InvalidArgument, IoError, Unavailable
+from aitune.torch import backend
+from aitune.torch.archive import GraphMeta, read_entries, write_bundle
+from aitune.torch.backend import BuildResult
+from aitune.torch.dataset import calls_of
+from aitune.torch.engine import Engine
+from aitune.torch.export import evaluating
+from aitune.torch.module import (
+    Module,
+    ModuleState,
+    all_modules,
+    find_modules,
+    original_forwards,
+    place,
+    unknown_call,
+    wrappers_of,
+)
+from aitune.torch.recording import check_device, take_call
+
+__all__ = ["LoadedModule", "load", "save", "tune"]
+
+_logger = logging.getLogger("aitune")
+
+
+def tune(
+    func: Callable[..., Any],
+    dataset: Any = None,
+    batch_sizes: Sequence[int] | None = None,
+    max_num_batches_per_batch_size: int | None = None,
+    device: str | torch.device | None = None,
+    dry_run: bool = False,
+    disable_external_logging: bool = False,
+    clear_cache: bool = False,
+    ignore_failing_modules: bool = False,
+    release_weights: bool = False,
+) -> str | None:
+    """Tunes the Modules that `func` calls when it is run on the samples of `dataset`.
+
+    Args:
+        func: a Module, a pipeline that holds Modules, or a function that calls them.
+        dataset: samples: a tensor, a dict of keyword arguments or a tuple of positional ones is one; a DataLoader, a
+            Dataset, a list or any other iterable gives several. None: the calls that were recorded before.
+        batch_sizes: samples have no batch dimension, and calls with batches of each of these sizes are made of them.
+            None: every sample is a call as it is.
+        max_num_batches_per_batch_size: how many calls are made at most (of each batch size).
+        device: "cpu", or None for where the modules are.
+        dry_run: nothing is built; returns, and logs, how each module would be cut and what would fall back.
+        disable_external_logging: other loggers than aitune's are silent meanwhile.
+        clear_cache: the timings of earlier tunings in the user's cache are removed before.
+        ignore_failing_modules: a module that cannot be tuned stays as it is, with a warning, instead of an error.
+        release_weights: the weights of the original modules leave memory once they are tuned.
+
+    Raises:
+        InvalidArgument: no sample, a sample that fails, a tensor on another device, no Module that is called.
+        Unsupported: a model that cannot be exported or compiled.
+        ValidationError: no plan gives the reference's outputs.
+    """
+    _check_device(device)
+    if clear_cache:
+        (_cache_folder() / "timings.json").unlink(missing_ok=True)
+    with _others_silent() if disable_external_logging else contextlib.nullcontext():
+        candidates = _candidates(func, dataset)
+        met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
+        if dry_run:
+            return _dry_run(met)
+        for module in met:
+            try:
+                _logger.info("%s: tuning with %s", module.name, module.strategy.describe())
+                module._tune()
+            except AituneError as error:
+                if not ignore_failing_modules:
+                    raise
+                _logger.warning("%s stays as it is: %s", module.name, error)
+                continue
+            if release_weights:
+                module._release_weights()
+    return None
+
+
+def _cache_folder() -> Path:
+    """Where the compiler keeps the user's timings (docs/settings.md)."""
+    if own := os.environ.get("AITUNE_CACHE_DIR"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aitune"
+
+
+@contextlib.contextmanager
+def _others_silent() -> Iterator[None]:
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] != "aitune"]
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
+
+
+def _check_device(device: str | torch.device | None) -> None:
+    if device is not None and torch.device(device).type != "cpu":
+        raise Unavailable(
+            f"there is no engine for device {device}", "tune", "aitune of this version compiles for the CPU: device='cpu'"
+        )
+
+
+def _candidates(func: Any, dataset: Any) -> list[Module]:
+    """Which modules to look at: all that there are, since any may be called; or those that hold recorded calls."""
+    if dataset is None:
+        return find_modules(func)
+    if not callable(func):
+        raise InvalidArgument(
+            f"a {type(func).__name__} cannot be called", "tune", "Give a Module, a pipeline or a function"
+        )
+    return all_modules()
+
+
+@contextlib.contextmanager
+def _recording(modules: Sequence[Module]) -> Iterator[None]:
+    """Modules that are not tuned record; all are what they were afterwards."""
+    states = [(module, module.state) for module in modules]
+    for module, state in states:
+        if state is not ModuleState.TUNED:
+            module.clear_recording()
+            module.enable_recording()
+    try:
+        yield
+    finally:
+        for module, state in states:
+            module.__dict__["_state"] = state
+
+
+def _record(
+    func: Callable[..., Any],
+    dataset: Any,
+    modules: Sequence[Module],
+    batch_sizes: Sequence[int] | None,
+    max_batches: int | None,
+) -> list[Module]:
+    if not modules:
+        raise InvalidArgument(
+            "there is no module to tune", "tune", "Wrap the modules first: model = aitune.torch.Module(model, 'my-model')"
+        )
+    if dataset is not None:
+        with _recording(modules), torch.no_grad():
+            for name, args, kwargs in calls_of(dataset, batch_sizes, max_batches):
+                try:
+                    func(*args, **kwargs)
+                except AituneError as error:
+                    raise type(error)(error.problem, f"{name} of the dataset: {error.where}", error.fix) from error
+                except Exception as error:
+                    raise InvalidArgument(
+                        f"the model fails on it: {type(error).__name__}: {error}",
+                        f"{name} of the dataset",
+                        "Leave that sample out, or give it in the form that the model takes",
+                    ) from error
+    met = [m for m in modules if m.state is not ModuleState.TUNED and m.recording.graphs]
+    if not met and (tuned := [m for m in find_modules(func) if m.state is ModuleState.TUNED]):
+        raise InvalidArgument(
+            f"module '{tuned[0].name}' is tuned already", "tune", "Use enable_recording(force=True) to tune it again"
+        )
+    if not met:
+        names = ", ".join(f"'{module.name}'" for module in modules)
+        raise InvalidArgument(f"none of the modules was called: {names}", "tune", "Give a function that calls them")
+    return met
+
+
+def _dry_run(modules: Sequence[Module]) -> str:
+    texts = []
+    for module in modules:
+        for index, record in enumerate(module.recording.graphs.values()):
+            name = module.name if len(module.recording.graphs) == 1 else f"{module.name}.{index}"
+            for backend in module.strategy.backends():
+                with original_forwards(), evaluating(module._original), torch.no_grad():
+                    text = backend.build(module._original, module._own_forward, record, name, dry_run=True)
+                texts.append(f"module '{name}', {backend.describe()}\n{text}")
+                _logger.info("%s", texts[-1])
+    return "\n".join(texts)
+
+
+def save(module: Any, path: str | os.PathLike[str]) -> None:
+    """Writes a tuned module, or all tuned modules of a pipeline, as an ``.ait``, atomically.
+
+    A module with one graph, which is the rule, gives a file that PyTorch opens, too: ``torch.export.load(path)``.
+    Several graphs or modules lie in the file as one ``.ait`` each, under ``data/aitune/modules/``.
+
+    Raises InvalidArgument if nothing is tuned.
+    """
+    graphs: list[tuple[GraphMeta, str]] = []
+    files: list[Engine] = []
+    for owner in find_modules(module):
+        for result in owner._tuned.values():
+            if result.engine is None:
+                raise InvalidArgument(
+                    f"module '{owner.name}' runs in {result.backend}, which has no file", "save", "Use another backend"
+                )
+            files.append(result.engine)
+            if result.engine.entry.meta is not None:
+                graphs.append((result.engine.entry.meta, str(result.engine.path)))
+    if isinstance(module, LoadedModule):
+        files = module._engines
+    if not files:
+        raise InvalidArgument("nothing is tuned", "save", "Call tune() before save()")
+    target = Path(path)
+    whole = {engine.path for engine in files}
+    if len(whole) == 1 and (len(files) == 1 or files[0].entry.size is not None):
+        source = whole.pop()
+        with _replacing(target) as file, open(source, "rb") as original:
+            shutil.copyfileobj(original, file, 1 << 20)
+        return
+    if len(graphs) != len(files) or any(engine.entry.size is not None for engine in files):
+        raise InvalidArgument(
+            "these modules were loaded from files of several kinds", "save", "Save the modules one by one"
+        )
+    with _replacing(target) as file:
+        write_bundle(file, target.stem, graphs)
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `target` once it is complete."""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise IoError(str(error), str(target)) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise IoError(str(error), str(target)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+class LoadedModule(torch.nn.Module):
+    """A tuned module from a file, without its original: it answers the calls that it was tuned for."""
+
+    def __init__(self, engines: Sequence[Engine]) -> None:
+        super().__init__()
+        meta = engines[0].entry.meta
+        self.name = meta.name if meta is not None else engines[0].path.stem
+        self._signature = None if meta is None else meta.signature
+        self._engines = list(engines)
+        self._by_key = {e.entry.meta.key: e for e in engines if e.entry.meta is not None}
+        self.eval()
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the graph for this kind of call. Raises InvalidArgument if there is none."""
+        where = f"module '{self.name}'"
+        if self._signature is None:
+            names = self._engines[0].input_names
+            named = dict(zip(names, args, strict=False)) | kwargs
+            missing = [name for name in names if name not in named]
+            if missing or len(args) > len(names) or len(named) > len(names):
+                raise InvalidArgument("the call does not fit the model", where, f"Its inputs are: {', '.join(names)}")
+            return self._engines[0].run([named[name] for name in names])
+        key, tensors = take_call(self._signature.normalise(args, kwargs), where)
+        check_device(tensors, list(key.structure.paths()), where)
+        engine = self._by_key.get(key)
+        if engine is None:
+            raise unknown_call(list(self._by_key), key, where)
+        return engine.run(tensors)
+
+    def extra_repr(self) -> str:
+        return f"name={self.name!r}, file={str(self._engines[0].path)!r}"
+
+
+def load(module: Any, path: str | os.PathLike[str] | None = None, *, rebuild: bool = False) -> Any:
+    """Loads an ``.ait``.
+
+    ``load(model, "model.ait")`` lets a Module, a module of PyTorch or the modules of a pipeline answer by what is in the
+    file, and returns it, a module of PyTorch as a Module. ``load("model.ait")`` returns a module without an original.
+    With `rebuild`, a file whose plans do not fit this machine is compiled again from the program inside.
+
+    Raises:
+        NotFound, IoError, Corrupt, Unsupported, Unavailable, Incompatible: as the message says.
+        InvalidArgument: the file holds another module.
+    """
+    if path is None:
+        if not isinstance(module, (str, os.PathLike)):
+            raise InvalidArgument("there is no path", "load", "Call load(model, path) or load(path)")
+        by_name = _engines_of(module, rebuild)
+        if len(by_name) > 1:
+            raise InvalidArgument(
+                f"the file holds {len(by_name)} modules: {', '.join(by_name)}",
+                os.fspath(module),
+                "Load it into the pipeline: load(pipeline, path)",
+            )
+        return LoadedModule(next(iter(by_name.values())))
+    by_name = _engines_of(path, rebuild)
+    wrappers = {wrapper.name: wrapper for wrapper in find_modules(module)}
+    for name, engines in by_name.items():
+        meta = engines[0].entry.meta
+        target = wrappers.get(name)
+        if target is None and meta is not None and meta.path:
+            target = _wrap_at(module, meta.path, os.fspath(path))
+        if target is None and len(by_name) == 1:
+            # A module by itself, under another name perhaps.
+            target = next(iter(wrappers.values())) if len(wrappers) == 1 else None
+            if target is None and isinstance(module, torch.nn.Module):
+                target = Module(module, name)
+                module = target
+        if target is None:
+            raise InvalidArgument(f"there is no module '{name}' in a {type(module).__name__}", os.fspath(path))
+        _adopt(target, engines)
+    if isinstance(module, torch.nn.Module) and not isinstance(module, Module):
+        return next(iter(wrappers_of(module)), module)
+    return module
+
+
+def _engines_of(path: str | os.PathLike[str], rebuild: bool) -> dict[str, list[Engine]]:
+    by_name: dict[str, list[Engine]] = {}
+    for entry in read_entries(path):
+        try:
+            engine = Engine(path, entry)
+        except Incompatible:
+            if not rebuild:
+                raise
+            engine = backend.compile_again(Path(path), entry)
+        by_name.setdefault(entry.meta.name if entry.meta else engine.path.stem, []).append(engine)
+    return by_name
+
+
+def _adopt(module: Module, engines: Sequence[Engine]) -> None:
+    module._adopt(
+        {
+            None if engine.entry.meta is None else engine.entry.meta.key: BuildResult("a file", engine.run, engine)
+            for engine in engines
+        }
+    )
+
+
+def _wrap_at(owner: Any, name: str, where: str) -> Module:
+    """Wraps what the path `name` leads to, by attributes, keys and positions."""
+    *parents, last = name.split(".")
+    found = owner
+    for part in parents:
+        found = _part(found, part)
+    original = _part(found, last)
+    if not isinstance(original, torch.nn.Module):
+        raise InvalidArgument(f"there is no module '{name}' in a {type(owner).__name__}", where)
+    wrapped = original if isinstance(original, Module) else Module(original, name)
+    wrapped.__dict__["_path"] = name
+    place(found, last, wrapped)
+    return wrapped
+
+
+def _part(owner: Any, key: str) -> Any:
+    if isinstance(owner, Mapping):
+        return owner.get(key)
+    if isinstance(owner, (list, tuple)):
+        return owner[int(key)] if key.isdecimal() and int(key) < len(owner) else None
+    return getattr(owner, key, None)

@@ -1,0 +1,277 @@
+"""What is wrong with what the user gave is said exactly, and leaves everything as it was."""
+
+import logging
+import os
+import pathlib
+import signal
+import threading
+import time
+
+import pytest
+import torch
+from support import check_same, reference, strategy, wrap
+
+import aitune
+import aitune.torch as ait
+
+
+def linear(name="net"):
+    return ait.Module(torch.nn.Linear(4, 4).eval(), name, strategy=strategy())
+
+
+@pytest.mark.parametrize("dataset", [[], (), iter(()), torch.utils.data.TensorDataset(torch.zeros(0, 4))])
+def test_an_empty_dataset(dataset):
+    model = linear()
+    with pytest.raises(aitune.InvalidArgument, match="tune: the dataset is empty. Give at least one sample"):
+        ait.tune(model, dataset)
+    assert model.state is ait.ModuleState.PASSTHROUGH
+
+
+def test_an_empty_dataset_in_batches():
+    with pytest.raises(aitune.InvalidArgument, match="the dataset is empty"):
+        ait.tune(linear(), [], batch_sizes=[1, 2])
+
+
+def test_one_sample_fails():
+    model = linear()
+    with pytest.raises(aitune.InvalidArgument, match=r"sample 2 of the dataset: the model fails on it: RuntimeError: .*"):
+        ait.tune(model, [torch.randn(2, 4), torch.randn(3, 4), torch.randn(2, 5)])
+    assert model.state is ait.ModuleState.PASSTHROUGH
+    x = torch.randn(2, 4)
+    ait.tune(model, x)
+    assert model(x).shape == (2, 4)
+
+
+def test_what_gives_no_samples():
+    with pytest.raises(aitune.InvalidArgument, match="a int gives no samples"):
+        ait.tune(linear(), 3)
+    with pytest.raises(aitune.InvalidArgument, match="a batch size is 0"):
+        ait.tune(linear(), [torch.randn(4)], batch_sizes=[0])
+
+
+def test_no_module():
+    with pytest.raises(aitune.InvalidArgument, match="a Tensor cannot be called"):
+        ait.tune(torch.ones(1), torch.ones(1))
+    model = linear("alone")
+    with pytest.raises(aitune.InvalidArgument, match="none of the modules was called"):
+        ait.tune(lambda x: x, torch.ones(1))
+    assert model.state is ait.ModuleState.PASSTHROUGH
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ait.Module("net"), "a str cannot be tuned"),
+        (lambda: ait.Module(torch.nn.ReLU(), strategy="fast"), "the strategy is a str"),
+        (lambda: ait.OneBackendStrategy("cpu"), "the backend is a str"),
+        (lambda: ait.TorchTensorRTAotBackend({"ir": "ts"}), "the configuration is a dict"),
+        (lambda: ait.TorchTensorRTAotBackendConfig(ir="onnx"), "there is no ir 'onnx'. It is one of: dynamo, ts, fx"),
+        (lambda: ait.TorchTensorRTAotBackendConfig(pickle_protocol=1), "pickle_protocol is 1. It is 2 to 5"),
+        (lambda: ait.TorchTensorRTAotBackendConfig(pickle_protocol="4"), "pickle_protocol is '4'"),
+        (lambda: ait.TorchTensorRTAotBackendConfig(compile_config=7), "a int has no field of CompilationSettings"),
+        (lambda: ait.TorchTensorRTAotBackendConfig(compile_config={"blocks": 1}), "there is no setting 'blocks'"),
+    ],
+)
+def test_configurations(make, message):
+    with pytest.raises(aitune.InvalidArgument) as caught:
+        make()
+    assert message in str(caught.value), str(caught.value)
+
+
+def test_another_device():
+    model = linear()
+    meta = torch.empty(2, 4, device="meta")
+    with pytest.raises(aitune.InvalidArgument) as caught:
+        ait.tune(model, meta)
+    assert "sample 0 of the dataset: module 'net': tensor 'input' is on device meta" in str(caught.value)
+    with pytest.raises(aitune.Unavailable, match="there is no engine for device cuda:0"):
+        ait.tune(model, torch.randn(2, 4), device="cuda:0")
+    ait.tune(model, torch.randn(2, 4), device="cpu")
+    with pytest.raises(aitune.InvalidArgument, match=r"tensor 'input' is on device meta.*\.cpu\(\)"):
+        model(meta)
+    with pytest.raises(aitune.InvalidArgument, match="layout torch.sparse_coo"):
+        ait.tune(linear(), torch.eye(4).to_sparse())
+
+
+def test_calls_of_another_kind():
+    class Two(torch.nn.Module):
+        def forward(self, x, mask=None):
+            return x * 2 if mask is None else x * mask
+
+    model = wrap(Two())
+    x = torch.randn(2, 4)
+    ait.tune(model, x)
+    for call, message in (
+        (lambda: model(x, x), "it is called with mask"),
+        (lambda: model(x.double()), "tensor 'x' is torch.float64, it was torch.float32"),
+        (lambda: model(x[0]), "tensor 'x' has 1 dimensions, it had 2"),
+        (lambda: model([x]), "'x' is a list, it was a tensor"),
+        (lambda: model(x, {"a": object()}), "a builtins.object cannot be taken apart"),
+        (lambda: model(x, wrong=1), "the call does not fit forward(x, mask=None)"),
+        (lambda: model(), "the call does not fit forward(x, mask=None)"),
+        (lambda: model(torch.randn(3, 4)), "expected f32[2,4], got f32[3,4]"),
+    ):
+        with pytest.raises(aitune.AituneError) as caught:
+            call()
+        assert message in str(caught.value), str(caught.value)
+    check_same(model(x), x * 2)
+
+
+def test_a_result_whose_structure_changes():
+    class Changes(torch.nn.Module):
+        def forward(self, x):
+            return x if x.shape[0] == 1 else (x, x)
+
+    with pytest.raises(aitune.InvalidArgument, match="the structure of the result changes from call to call"):
+        ait.tune(wrap(Changes()), [torch.ones(1, 2), torch.ones(2, 2)])
+
+
+def test_a_result_that_is_no_tensor():
+    class Strange(torch.nn.Module):
+        def forward(self, x):
+            return {"x": x, "who": object()}
+
+    with pytest.raises(aitune.AituneError, match=r"result of module 'net'.*builtins.object cannot be taken apart"):
+        ait.tune(wrap(Strange()), torch.ones(2))
+
+
+def test_failing_modules_may_be_ignored(caplog):
+    class Fails(torch.nn.Module):
+        def forward(self, x):
+            return x + 1 if x.sum() > 0 else x
+
+    bad, good = wrap(Fails(), name="bad"), linear("good")
+    x = torch.ones(2, 4)
+    with caplog.at_level(logging.WARNING, "aitune"):
+        ait.tune(lambda v: good(bad(v)), x, ignore_failing_modules=True)
+    assert bad.state is ait.ModuleState.PASSTHROUGH and good.state is ait.ModuleState.TUNED
+    assert "bad stays as it is: module 'bad': torch.export cannot export" in caplog.text
+    assert bad(x).sum() == 16
+
+
+def test_saving_and_loading(tmp_path):
+    model = linear()
+    with pytest.raises(aitune.InvalidArgument, match="nothing is tuned. Call tune"):
+        ait.save(model, tmp_path / "m.ait")
+    ait.tune(model, torch.randn(2, 4))
+    with pytest.raises(aitune.IoError):
+        ait.save(model, tmp_path / "missing" / "m.ait")
+    ait.save(model, tmp_path / "m.ait")
+    with pytest.raises(aitune.NotFound, match="no such file"):
+        ait.load(tmp_path / "other.ait")
+    (tmp_path / "text.ait").write_text("no archive")
+    with pytest.raises(aitune.Corrupt):
+        ait.load(model, tmp_path / "text.ait")
+    with pytest.raises(aitune.InvalidArgument, match="there is no path"):
+        ait.load(model)
+
+
+def damaged(data, generator):
+    data = bytearray(data)
+    for _ in range(3):
+        at = int(torch.randint(len(data), (1,), generator=generator))
+        data[at] = int(torch.randint(256, (1,), generator=generator))
+    return bytes(data)
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one", "several"])
+def test_damaged_files_are_refused_or_right(several, tmp_path):
+    """Damage lands mostly in bytes that loading does not look at: then the answers are right."""
+    class Two(torch.nn.Module):
+        def forward(self, x, flag=False):
+            return x * 3 if flag else x * 2
+
+    model = wrap(Two())
+    x = torch.randn(2, 4)
+    ait.tune(model, [((x,), {"flag": flag}) for flag in ((False, True) if several else (False,))])
+    ait.save(model, tmp_path / "m.ait")
+    data = (tmp_path / "m.ait").read_bytes()
+    generator = torch.Generator().manual_seed(torch.initial_seed())
+    for i in range(150):
+        (tmp_path / "d.ait").write_bytes(damaged(data, generator) if i % 3 else data[: i * len(data) // 150])
+        try:
+            loaded = ait.load(tmp_path / "d.ait")
+        except aitune.AituneError:
+            continue
+        try:
+            got = loaded(x)
+        except aitune.AituneError:
+            continue  # the structure was damaged, in a file of several, where no digest covers it
+        check_same(got, reference(Two(), x))
+
+
+def test_evil_structures():
+    from aitune.torch.archive import GraphMeta
+    from aitune.torch.structure import Structure
+
+    deep = "tensor"
+    for _ in range(500):
+        deep = {"list": [deep]}
+    for data in (deep, None, [], {"list": 3}, {"dict": ["tensor"], "keys": [1, 2]}, {"constant": []}, {"object": [7]},
+                 {"tuple": ["tensor"], "class": 3}, {"dict": ["tensor"], "keys": [[]]}, 3.5, {"kind": "tensor"}):
+        with pytest.raises(aitune.Corrupt):
+            Structure.from_json(data, "test")
+    good = {"version": 1, "module": "m", "path": "", "parameters": [["x", 1]], "inputs": {"dict": ["tensor"], "keys": ["x"]},
+            "dtypes": ["torch.float32"], "ranks": [2], "output": "tensor"}
+    GraphMeta.from_json(good, "test")
+    for key, value in (("version", 2), ("module", 1), ("path", None), ("parameters", [["x", 9]]), ("parameters", [[3, 1]]),
+                       ("parameters", None), ("dtypes", ["torch.nn"]), ("dtypes", []), ("ranks", ["2"]),
+                       ("ranks", None), ("output", 0), ("inputs", {"dict": [], "keys": ["x"]})):
+        with pytest.raises(aitune.Corrupt):
+            GraphMeta.from_json({**good, key: value}, "test")
+
+
+def test_interrupting_leaves_the_module_as_it_was(monkeypatch):
+    net = torch.nn.Sequential(*[torch.nn.Linear(512, 512) for _ in range(12)]).eval()
+    x = torch.randn(64, 512)
+    want = reference(net, x)
+    model = ait.Module(net, "slow", strategy=strategy(optimization_level=5, timing_cache_path="none"))
+
+    def interrupt():
+        time.sleep(1.0)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        ait.tune(model, x)
+        time.sleep(5)
+    assert model.state is ait.ModuleState.PASSTHROUGH and time.monotonic() - started < 30
+    check_same(model(x), want)
+
+
+def test_exceptions_of_a_logger_do_not_get_lost():
+    class Raises(logging.Handler):
+        def emit(self, record):
+            if record.getMessage().endswith(": lower"):
+                raise ZeroDivisionError("of the handler")
+
+    handler = Raises()
+    logger = logging.getLogger("aitune")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        with pytest.raises(ZeroDivisionError, match="of the handler"):
+            ait.tune(linear(), torch.randn(2, 4))
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+
+
+def test_nothing_is_left_behind(tmp_path):
+    from aitune.torch.engine import work_folder
+
+    before = set(pathlib.Path(work_folder()).rglob("*.ait"))
+    model = linear()
+    ait.tune(model, torch.randn(2, 4))
+    assert len(set(pathlib.Path(work_folder()).rglob("*.ait")) - before) == 1
+    model.enable_passthrough(force=True)
+    import gc
+
+    gc.collect()
+    assert set(pathlib.Path(work_folder()).rglob("*.ait")) <= before
+    with pytest.raises(aitune.Unsupported):  # after the export
+        ait.tune(wrap(torch.nn.Linear(4, 4), torch_executed_ops={"aten.linear.default"}, require_full_compilation=True),
+                 torch.randn(2, 4))
+    ait.tune(wrap(torch.nn.Linear(4, 4)), torch.randn(2, 4), dry_run=True)
+    assert not list(pathlib.Path(work_folder()).rglob("*.pt2"))

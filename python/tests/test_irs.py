@@ -1,0 +1,159 @@
+"""The three forms in which a model is exported, sizes that move, and what cannot be exported."""
+
+import pytest
+import torch
+from support import check_same, reference, wrap
+
+import aitune
+import aitune.torch as ait
+
+
+class Convolutions(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = torch.nn.BatchNorm2d(8)
+        self.head = torch.nn.Linear(8, 5)
+
+    def forward(self, image, gain: float = 1.0):
+        x = torch.relu(self.norm(self.conv(image)))
+        return self.head(x.mean((2, 3))) * gain
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+def test_each_form(ir, tmp_path):
+    net = Convolutions().eval()
+    x = torch.randn(2, 3, 8, 8)
+    model = wrap(net, ir)
+    ait.tune(model, x)
+    check_same(model(x), reference(net, x))
+    ait.save(model, tmp_path / "m.ait")
+    assert torch.export.load(tmp_path / "m.ait")
+    check_same(aitune_numpy(tmp_path / "m.ait", x), reference(net, x))
+
+
+def aitune_numpy(path, *inputs):
+    return torch.from_numpy(aitune.load(path)(*[x.numpy() for x in inputs]))
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+def test_a_constant_argument(ir):
+    net = Convolutions().eval()
+    x = torch.randn(2, 3, 8, 8)
+    model = wrap(net, ir)
+    ait.tune(model, ((x, 3.0), {}))
+    check_same(model(x, gain=3.0), reference(net, x, 3.0))
+    with pytest.raises(aitune.InvalidArgument, match="'gain' is 4.0, it was 3.0"):
+        model(x, 4.0)
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+def test_sizes_that_move_in_the_samples(ir):
+    net = Convolutions().eval()
+    samples = [torch.randn(b, 3, s, s) for b, s in ((1, 8), (4, 12), (2, 16))]
+    model = wrap(net, ir)
+    ait.tune(model, samples)
+    for shape in ((1, 3, 8, 8), (4, 3, 16, 16), (3, 3, 11, 11), (1, 3, 16, 16)):
+        x = torch.randn(shape)
+        check_same(model(x), reference(net, x))
+    with pytest.raises(aitune.InvalidArgument, match=r"wrong size of dimension 0|outside|range"):
+        model(torch.randn(5, 3, 8, 8))
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+def test_declared_sizes(ir):
+    net = torch.nn.Linear(6, 3).eval()
+    shapes = {"input": (ait.BatchDim("batch", min=1, opt=4, max=16), 6)}
+    model = wrap(net, ir, dynamic_shapes=shapes)
+    ait.tune(model, torch.randn(2, 6))
+    for batch in (1, 4, 16):
+        x = torch.randn(batch, 6)
+        check_same(model(x), reference(net, x))
+    with pytest.raises(aitune.InvalidArgument):
+        model(torch.randn(17, 6))
+
+
+def test_declared_sizes_that_do_not_fit():
+    net = torch.nn.Linear(6, 3).eval()
+    for shapes, message in (
+        ({"inputs": (2, 6)}, "dynamic_shapes names 'inputs'"),
+        ({"input": (2,)}, "gives 'input' 1 dimensions"),
+        ({"input": (ait.BatchDim("b", 4, 8), 6)}, "dimension 0 of 'input' is 2 in a sample, dynamic_shapes allows 4 to 8"),
+    ):
+        with pytest.raises(aitune.InvalidArgument, match=message):
+            ait.tune(wrap(net, dynamic_shapes=shapes), torch.randn(2, 6))
+    with pytest.raises(aitune.InvalidArgument, match="not in order"):
+        ait.DynamicDim("x", min=3, max=2)
+
+
+def test_two_inputs_that_share_a_size():
+    class Sum(torch.nn.Module):
+        def forward(self, a, b):
+            return a @ b + a.sum()
+
+    model = wrap(Sum())
+    samples = [((torch.randn(n, 4), torch.randn(4, n)), {}) for n in (2, 3, 5)]
+    ait.tune(model, samples)
+    a, b = torch.randn(4, 4), torch.randn(4, 4)
+    check_same(model(a, b), a @ b + a.sum())
+
+
+def test_samples_that_hang_together_by_a_formula():
+    class Doubled(torch.nn.Module):
+        def forward(self, a, b):
+            return torch.cat([a, a]) + b
+
+    model = wrap(Doubled())
+    ait.tune(model, [((torch.randn(n, 3), torch.randn(2 * n, 3)), {}) for n in (2, 3, 7)])
+    a, b = torch.randn(5, 3), torch.randn(10, 3)
+    check_same(model(a, b), torch.cat([a, a]) + b)
+
+
+class Branching(torch.nn.Module):
+    def forward(self, x):
+        if x.sum() > 0:
+            return x + 1
+        return x - 1
+
+
+def test_a_condition_on_data_is_named_with_its_line():
+    with pytest.raises(aitune.Unsupported) as caught:
+        ait.tune(wrap(Branching()), torch.ones(3))
+    text = str(caught.value)
+    assert "module 'net'" in text and "torch.export cannot export the model at" in text
+    assert __file__ in text and "if x.sum() > 0" in text and "torch.where" in text
+    model = wrap(Branching(), "ts")  # which follows conditions
+    ait.tune(model, [torch.ones(3), -torch.ones(3)])
+    check_same(model(torch.ones(3)), torch.ones(3) + 1)
+    check_same(model(-torch.ones(3)), -torch.ones(3) - 1)
+
+
+def test_fx_names_the_line_too():
+    with pytest.raises(aitune.Unsupported, match=r"symbolic_trace cannot export the model at .*test_irs.py:\d+: if x.sum"):
+        ait.tune(wrap(Branching(), "fx"), torch.ones(3))
+
+
+class Sized(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 4)
+
+    def forward(self, x):
+        if x.shape[0] == 3:
+            return self.layer(x)
+        return x
+
+
+def test_a_size_that_the_model_fixes():
+    with pytest.raises(aitune.AituneError) as caught:
+        ait.tune(wrap(Sized()), [torch.randn(3, 4), torch.randn(2, 4)])
+    assert "dimension 0 of 'x'" in str(caught.value), str(caught.value)
+
+
+def test_a_model_in_training_mode_is_tuned_for_inference():
+    net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Dropout(0.9))
+    model = ait.Module(net.train(), "net", strategy=wrap(torch.nn.Linear(1, 1)).strategy)
+    x = torch.randn(2, 4)
+    ait.tune(model, x)
+    assert net.training
+    check_same(model(x), net[0](x))

@@ -1,0 +1,152 @@
+"""CompilationSettings: Torch-TensorRT's fields and defaults, what is checked, and what is said of ignored ones."""
+
+import dataclasses
+import enum
+import logging
+
+import pytest
+import torch
+
+import aitune
+import aitune.torch as ait
+from aitune.torch.settings import compiler_settings, ignored_settings
+
+# torch_tensorrt 2.9 and newer, dynamo/_settings.py: fields in their order.
+TENSORRT_FIELDS = """workspace_size min_block_size torch_executed_ops pass_through_build_failures max_aux_streams
+    version_compatible optimization_level truncate_double use_complex_decomposition use_fast_partitioner
+    enable_experimental_decompositions device require_full_compilation disable_tf32 assume_dynamic_shape_support
+    sparse_weights engine_capability num_avg_timing_iters dla_sram_size dla_local_dram_size dla_global_dram_size dryrun
+    hardware_compatible timing_cache_path lazy_engine_init cache_built_engines reuse_cached_engines use_fp32_acc
+    refit_identical_engine_weights strip_engine_weights immutable_weights enable_weight_streaming
+    enable_cross_compile_for_windows tiling_optimization_level l2_limit_for_tiling use_distributed_mode_trace
+    offload_module_to_cpu enable_autocast autocast_low_precision_type autocast_excluded_nodes autocast_excluded_ops
+    autocast_max_output_threshold autocast_max_depth_of_reduction autocast_calibration_dataloader
+    enable_resource_partitioning cpu_memory_budget dynamically_allocate_resources decompose_attention
+    disabled_constant_fold_exclusions attn_bias_is_causal fallback_data_dependent_ops""".split()
+
+
+def test_every_field_of_torch_tensorrt_is_there():
+    fields = [field.name for field in dataclasses.fields(ait.CompilationSettings)]
+    assert fields[: len(TENSORRT_FIELDS)] == TENSORRT_FIELDS
+    assert {"enabled_precisions", "use_explicit_typing"} < set(fields)
+
+
+def test_every_field_of_the_compiler_is_there():
+    from aitune import _compiler
+
+    fields = {field.name for field in dataclasses.fields(ait.CompilationSettings)}
+    assert {name for name, _, _ in _compiler.settings()} <= fields
+
+
+def test_defaults_say_nothing():
+    assert ignored_settings(ait.CompilationSettings()) == []
+    texts = dict(compiler_settings(ait.CompilationSettings()))
+    assert texts["min_block_size"] == "5" and texts["enabled_precisions"] == "float32"
+    assert "timing_cache_path" not in texts and "optimization_level" not in texts
+
+
+def test_what_reaches_the_compiler():
+    settings = ait.CompilationSettings(
+        enabled_precisions={torch.bfloat16},
+        torch_executed_ops={"aten.gelu.default", torch.ops.aten.relu.default},
+        optimization_level=2,
+        dryrun="plan.txt",
+        require_full_compilation=True,
+        timing_cache_path="none",
+        max_relative_error=0.125,
+    )
+    texts = dict(compiler_settings(settings))
+    assert texts["enabled_precisions"] == "bfloat16"
+    assert set(texts["torch_executed_ops"].split(",")) == {"aten.gelu.default", "aten.relu.default"}
+    assert texts["optimization_level"] == "2" and texts["dryrun"] == "plan.txt"
+    assert texts["require_full_compilation"] == "true" and texts["max_relative_error"] == "0.125"
+    assert texts["timing_cache_path"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("min_block_size", "5", "setting min_block_size: '5' is a str. It takes: an integer"),
+        ("min_block_size", True, "setting min_block_size: True is a bool"),
+        ("min_block_size", 0, "setting min_block_size: '0' is not a number from 1"),
+        ("optimization_level", 6, "setting optimization_level: '6' is not a number from 0 to 5"),
+        ("optimization_level", "high", "It takes: an integer or None"),
+        ("enabled_precisions", torch.float16, "It takes: a set of dtypes"),
+        ("enabled_precisions", {torch.int8}, "'int8' is not a precision: fp32, bf16, fp16"),
+        ("enabled_precisions", set(), "at least one precision is needed"),
+        ("torch_executed_ops", "aten.relu.default", "It takes: a set or list"),
+        ("dryrun", 3, "It takes: a path"),
+        ("engine", "tpu", "there is no engine 'tpu'"),
+        ("workspace_size", 1.5, "setting workspace_size: 1.5 is a float"),
+        ("truncate_double", 1, "setting truncate_double: 1 is a int. It takes: True or False"),
+        ("max_relative_error", 2, "is not a number from 0 to 1"),
+        ("custom_ops", [3], "setting custom_ops: 3 is a int. It takes: a path"),
+    ],
+)
+def test_wrong_values(field, value, message):
+    with pytest.raises(aitune.InvalidArgument) as caught:
+        ait.CompilationSettings(**{field: value})
+    assert message in str(caught.value), str(caught.value)
+
+
+class TrtDtype(enum.Enum):
+    """As torch_tensorrt.dtype."""
+
+    f16 = 1
+    f32 = 2
+    bf16 = 3
+
+
+@dataclasses.dataclass
+class TrtSettings:
+    """Some fields of Torch-TensorRT's class, in another version: one that is new, and one with another default."""
+
+    enabled_precisions: set = dataclasses.field(default_factory=lambda: {TrtDtype.f32})
+    min_block_size: int = 5
+    optimization_level: int | None = None
+    use_complex_decomposition: bool = False
+    device: object = dataclasses.field(default_factory=lambda: "cuda:0")
+    version_compatible: bool = False
+    of_the_future: int = 1
+
+
+def test_an_object_of_another_class():
+    settings = TrtSettings(enabled_precisions={TrtDtype.f16, TrtDtype.bf16}, version_compatible=True, of_the_future=2)
+    texts = dict(compiler_settings(settings))
+    assert set(texts["enabled_precisions"].split(",")) == {"f16", "bf16"} and texts["min_block_size"] == "5"
+    lines = ignored_settings(settings)
+    assert len(lines) == 2
+    assert lines[0].startswith("version_compatible is ignored by engine cpu: ")
+    assert lines[1] == "of_the_future is ignored by engine cpu: this version of aitune does not know it"
+    assert ignored_settings(TrtSettings()) == []
+
+
+def test_ignored_settings_are_said_once_when_tuning(caplog):
+    settings = ait.CompilationSettings(
+        workspace_size=1 << 30, truncate_double=True, optimization_level=0, enabled_precisions={torch.float16}
+    )
+    config = ait.TorchTensorRTAotBackendConfig(compile_config=settings)
+    model = ait.Module(
+        torch.nn.Linear(2, 2).eval(), "net", strategy=ait.OneBackendStrategy(ait.TorchTensorRTAotBackend(config))
+    )
+    with caplog.at_level(logging.WARNING, "aitune"):
+        ait.tune(model, torch.ones(1, 2))
+    said = [record.getMessage() for record in caplog.records]
+    for field in ("workspace_size is ignored by engine cpu", "truncate_double is ignored by engine cpu", "fp16"):
+        assert sum(field in line for line in said) == 1, said
+
+
+def test_settings_do_something():
+    """A sample of those that are honoured: what they change shows in the dry run and in the report."""
+
+    def report(**settings):
+        config = ait.TorchTensorRTAotBackendConfig(compile_config={"num_threads": 2, **settings})
+        net = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.GELU(), torch.nn.Linear(8, 8)).eval()
+        model = ait.Module(net, "net", strategy=ait.OneBackendStrategy(ait.TorchTensorRTAotBackend(config)))
+        ait.tune(model, torch.randn(2, 8))
+        return model.reports[0]
+
+    assert report(min_block_size=1)["compiled_share"] == 1
+    assert report(min_block_size=1, torch_executed_ops={"aten.gelu.default"})["compiled_share"] < 1
+    with pytest.raises(aitune.AituneError, match="require_full_compilation"):
+        report(require_full_compilation=True, torch_executed_ops={"aten.gelu.default"})

@@ -1,0 +1,167 @@
+"""Strategies: which backend stays, and what is said of the others."""
+
+import time
+
+import pytest
+import torch
+from support import FAST, check_same, reference
+
+import aitune
+import aitune.torch as ait
+from aitune.torch.backend import Backend, BuildResult
+
+
+def aot(**settings):
+    return ait.TorchTensorRTAotBackend(ait.TorchTensorRTAotBackendConfig(compile_config={**FAST, **settings}))
+
+
+class Slow(Backend):
+    """PyTorch after a nap, of so many milliseconds for each sample of the batch."""
+
+    def __init__(self, milliseconds=0.0, per_sample=0.0):
+        self.nap = milliseconds / 1e3, per_sample / 1e3
+
+    def describe(self):
+        return f"Slow({self.nap})"
+
+    def build(self, module, forward, record, name, *, dry_run=False):
+        eager = ait.TorchEagerBackend().build(module, forward, record, name)
+
+        def run(tensors):
+            time.sleep(self.nap[0] + self.nap[1] * tensors[0].shape[0])
+            return eager.run(tensors)
+
+        return BuildResult(self.describe(), run)
+
+
+class Wrong(Slow):
+    """Answers what is not true."""
+
+    def __init__(self, spoil):
+        super().__init__()
+        self.spoil = spoil
+
+    def build(self, module, forward, record, name, **options):
+        right = super().build(module, forward, record, name, **options)
+        return BuildResult("Wrong()", lambda tensors: self.spoil(right.run(tensors)))
+
+
+def tuned(strategy, samples=None):
+    net = torch.nn.Linear(4, 4).eval()
+    model = ait.Module(net, "net", strategy=strategy)
+    samples = torch.randn(2, 4) if samples is None else samples
+    ait.tune(model, samples)
+    x = samples if isinstance(samples, torch.Tensor) else samples[0]
+    check_same(model(x), reference(net, x))
+    (result,) = model._tuned.values()
+    return result
+
+
+def test_one_backend_may_be_asked_to_be_faster():
+    assert tuned(ait.OneBackendStrategy(Slow(5))).backend.startswith("Slow")
+    strategy = ait.OneBackendStrategy(Slow(5)).enable_performance_validation()
+    result = tuned(strategy)
+    assert result.backend == "TorchEagerBackend()" and result.report["strategy"][0]["speedup"] < 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda y: y * 1.2, "differs from PyTorch's by a relative error of 2.0e-01"),
+        (lambda y: y + float("nan"), "has NaN or Inf where PyTorch has none"),
+        (lambda y: y[:1], r"is torch.float32\[1, 4\] and not torch.float32\[2, 4\]"),
+        (lambda y: y.double(), r"is torch.float64\[2, 4\]"),
+    ],
+)
+def test_a_wrong_result_is_an_error_or_the_next_one_s_turn(spoil, message):
+    with pytest.raises(aitune.ValidationError, match=message):
+        tuned(ait.OneBackendStrategy(Wrong(spoil)))
+    strategy = ait.FirstWinsStrategy([Wrong(spoil), aot()]).enable_performance_validation(False)
+    result = tuned(strategy)
+    assert result.engine is not None and result.report["strategy"][0]["backend"] == "Slow((0.0, 0.0))"
+
+
+def test_first_wins():
+    strategy = ait.FirstWinsStrategy([Slow(5), aot(require_full_compilation=True, torch_executed_ops={"aten.linear.default"})])
+    result = tuned(strategy)
+    rows = result.report["strategy"]
+    assert result.backend == "TorchEagerBackend()" and len(rows) == 2
+    assert rows[0]["speedup"] < 1 and "require_full_compilation" in rows[1]["problem"]
+
+
+def test_min_latency():
+    assert tuned(ait.MinLatencyStrategy([Slow(9), Slow(4), Slow(6)]).enable_performance_validation(False)).backend == (
+        "Slow((0.004, 0.0))"
+    )
+    assert tuned(ait.MinLatencyStrategy([Slow(9)])).backend == "TorchEagerBackend()"
+
+
+def test_max_throughput_finds_the_batch_size():
+    samples = [torch.randn(1, 4), torch.randn(8, 4)]
+    strategy = ait.MaxThroughputStrategy([Slow(4, 0.01), Slow(0, 4)]).enable_performance_validation(False)
+    result = tuned(strategy, samples)
+    assert result.backend.startswith("Slow((0.004") and result.report["selected_batch_size"] == 8
+    row = result.report["strategy"][1]
+    assert row["throughput"] < 1000 and row["latency_ms"] >= 4
+
+
+def test_latency_budget():
+    samples = [torch.randn(1, 4), torch.randn(8, 4)]
+    strategy = ait.LatencyBudgetStrategy(15, [Slow(0, 4), Slow(30)]).enable_performance_validation(False)
+    result = tuned(strategy, samples)
+    assert result.report["selected_batch_size"] == 2
+    assert "no batch size is answered within 15 ms" in result.report["strategy"][1]["problem"]
+    with pytest.raises(aitune.ValidationError, match="no backend is left: Slow.*within 1 ms"):
+        tuned(ait.LatencyBudgetStrategy(1, [Slow(5)]).enable_performance_validation(False))
+
+
+def test_what_stays_in_pytorch_has_no_file(tmp_path):
+    model = ait.Module(torch.nn.Linear(4, 4).eval(), "net", strategy=ait.OneBackendStrategy(ait.TorchEagerBackend()))
+    ait.tune(model, torch.randn(2, 4))
+    with pytest.raises(aitune.InvalidArgument, match="module 'net' runs in TorchEagerBackend.*, which has no file"):
+        ait.save(model, tmp_path / "m.ait")
+
+
+def test_wrong_arguments():
+    for make, message in (
+        (lambda: ait.FirstWinsStrategy(aot()), "is no list of backends"),
+        (lambda: ait.MinLatencyStrategy([3]), "the backend is a int"),
+        (lambda: ait.LatencyBudgetStrategy(0), "latency_budget_ms is 0"),
+        (lambda: ait.LatencyBudgetStrategy("5"), "latency_budget_ms is '5'"),
+    ):
+        with pytest.raises(aitune.InvalidArgument, match=message):
+            make()
+    assert "MaxThroughputStrategy(TorchTensorRTAotBackend(ir=dynamo))" == ait.MaxThroughputStrategy().describe()
+
+
+def test_a_strategy_for_each_graph():
+    class Either(torch.nn.Module):
+        def forward(self, x, double=False):
+            return x * 2 if double else x + 1
+
+    samples = [((torch.ones(2),), {"double": double}) for double in (False, True)]
+    one = ait.OneBackendStrategy(ait.TorchEagerBackend())
+    model = ait.Module(Either(), "either", strategies=[one, ait.OneBackendStrategy(aot())])
+    ait.tune(model, samples)
+    assert [result.engine is None for result in model._tuned.values()] == [True, False]
+    with pytest.raises(aitune.InvalidArgument, match="there are 1 strategies for 2 graphs"):
+        ait.tune(ait.Module(Either(), "either", strategies=[one]), samples)
+
+
+def test_the_cache_is_cleared_and_others_are_silent(tmp_path, monkeypatch, caplog):
+    import logging
+
+    monkeypatch.setenv("AITUNE_CACHE_DIR", str(tmp_path))
+    (tmp_path / "timings.json").write_text("damaged")
+
+    class Talks(torch.nn.Linear):
+        def forward(self, x):
+            logging.getLogger("chatter").warning("not now")
+            return super().forward(x)
+
+    logging.getLogger("chatter")
+    model = ait.Module(Talks(4, 4).eval(), "net", strategy=ait.OneBackendStrategy(aot()))
+    ait.tune(model, torch.randn(2, 4), clear_cache=True, disable_external_logging=True)
+    assert "not now" not in caplog.text and "damaged" not in caplog.text
+    assert not (tmp_path / "timings.json").exists() or "damaged" not in (tmp_path / "timings.json").read_text()
+    assert not logging.getLogger("chatter").disabled

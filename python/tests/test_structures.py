@@ -1,0 +1,181 @@
+"""Calls and results in every structure come back as PyTorch gives them."""
+
+import collections
+import dataclasses
+import typing
+
+import pytest
+import torch
+from support import check_same, reference, wrap
+
+import aitune.torch as ait
+
+
+@dataclasses.dataclass
+class Pair:
+    first: torch.Tensor
+    second: torch.Tensor
+    note: str = "none"
+
+
+class Named(typing.NamedTuple):
+    total: torch.Tensor
+    parts: list
+
+
+@dataclasses.dataclass
+class Request:
+    image: torch.Tensor
+    mask: typing.Optional[torch.Tensor] = None
+    scale: float = 1.0
+
+
+class Net(torch.nn.Module):
+    """A layer, and a forward() that the test gives."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 4)
+        self.answer = answer
+
+    def forward(self, x):
+        return self.answer(self.layer(x))
+
+
+ANSWERS = {
+    "tensor": lambda y: y,
+    "tuple": lambda y: (y, y + 1),
+    "one in a tuple": lambda y: (y.relu(),),
+    "list": lambda y: [y, y * 2],
+    "dict": lambda y: {"b": y, "a": y + 1},
+    "nested": lambda y: {"x": [y, (y + 1, {"z": y * 3})], "n": None, "k": 3, "t": True, "f": 1.5, "s": "text"},
+    "ordered": lambda y: collections.OrderedDict(second=y, first=y + 1),
+    "same twice": lambda y: (y, y),
+    "dataclass": lambda y: Pair(y, y + 1, "kept"),
+    "namedtuple": lambda y: Named(y.sum(), [y, y + 2]),
+    "shapes": lambda y: (y, y.shape[1]),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+@pytest.mark.parametrize("ir", ["dynamo", "ts"])
+def test_results(kind, ir, tmp_path):
+    net = Net(ANSWERS[kind]).eval()
+    x = torch.randn(3, 4)
+    want = reference(net, x)
+    model = wrap(net, ir)
+    ait.tune(model, x)
+    check_same(model(x), want)
+    ait.save(model, tmp_path / "m.ait")
+    check_same(ait.load(tmp_path / "m.ait")(x), want)
+
+
+class Takes(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 4)
+
+    def forward(self, x, *, options=None, items=(), request=None, flag=False, gain=2.0):
+        y = self.layer(x)
+        if options is not None:
+            y = y + options["bias"] * options["inner"]["factor"]
+        for item in items:
+            y = y * item
+        if request is not None:
+            y = y + request.image * request.scale
+            if request.mask is not None:
+                y = y * request.mask
+        return y * gain if flag else y
+
+
+def arguments():
+    t = lambda: torch.randn(3, 4)  # noqa: E731
+    return {
+        "positional": ((t(),), {}),
+        "keyword": ((), {"x": t()}),
+        "defaults": ((t(),), {"flag": False, "options": None}),
+        "scalars": ((t(),), {"flag": True, "gain": 0.5}),
+        "dict": ((t(),), {"options": {"bias": t(), "inner": {"factor": torch.rand(1)}}}),
+        "list": ((t(),), {"items": [t(), t()]}),
+        "tuple": ((t(),), {"items": (t(),)}),
+        "dataclass": ((t(),), {"request": Request(t(), None, 3.0)}),
+        "dataclass, all": ((t(),), {"request": Request(t(), t()), "flag": True}),
+    }
+
+
+@pytest.mark.parametrize("kind", arguments())
+@pytest.mark.parametrize("ir", ["dynamo", "ts"])
+def test_arguments(kind, ir, tmp_path):
+    args, kwargs = arguments()[kind]
+    net = Takes().eval()
+    want = reference(net, *args, **kwargs)
+    model = wrap(net, ir)
+    ait.tune(model, (args, kwargs))
+    check_same(model(*args, **kwargs), want)
+    ait.save(model, tmp_path / "m.ait")
+    check_same(ait.load(tmp_path / "m.ait")(*args, **kwargs), want)
+
+
+def test_calls_of_several_kinds_get_a_graph_each(tmp_path):
+    net = Takes().eval()
+    calls = list(arguments().values())
+    model = wrap(net)
+    ait.tune(model, calls)
+    assert len(model.reports) == 7  # the first three are one
+    for args, kwargs in calls:
+        check_same(model(*args, **kwargs), reference(net, *args, **kwargs))
+    ait.save(model, tmp_path / "m.ait")
+    fresh = ait.load(Takes(), tmp_path / "m.ait")
+    loaded = ait.load(tmp_path / "m.ait")
+    for args, kwargs in calls:
+        check_same(fresh(*args, **kwargs), model(*args, **kwargs))
+        check_same(loaded(*args, **kwargs), model(*args, **kwargs))
+
+
+def test_model_output():
+    from transformers.modeling_outputs import BaseModelOutput
+
+    net = Net(lambda y: BaseModelOutput(last_hidden_state=y, hidden_states=(y, y + 1))).eval()
+    x = torch.randn(2, 4)
+    want = reference(net, x)
+    model = wrap(net)
+    ait.tune(model, x)
+    got = model(x)
+    assert isinstance(got, BaseModelOutput) and got.attentions is None
+    check_same(got.last_hidden_state, want.last_hidden_state)
+    check_same(got.hidden_states, want.hidden_states)
+    check_same(got[0], want[0])
+
+
+def test_bert_in_its_own_structure(tmp_path):
+    import transformers
+
+    config = transformers.BertConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=50
+    )
+    net = transformers.BertModel(config).eval()
+    call = {"input_ids": torch.randint(0, 50, (2, 7)), "attention_mask": torch.ones(2, 7, dtype=torch.int64)}
+    want = reference(net, **call)
+    model = wrap(net, "dynamo")
+    assert model.config is config  # attributes are the original's
+    ait.tune(model, call)
+    got = model(**call)
+    assert type(got) is type(want)
+    check_same(got.last_hidden_state, want.last_hidden_state)
+    check_same(got.pooler_output, want.pooler_output)
+    check_same(model(call["input_ids"], call["attention_mask"]).pooler_output, want.pooler_output)
+    ait.save(model, tmp_path / "bert.ait")
+    check_same(ait.load(tmp_path / "bert.ait")(**call).pooler_output, want.pooler_output)
+
+
+def test_classes_of_a_file_are_not_imported(tmp_path):
+    from aitune.torch.structure import Structure, rebuild
+
+    structure = Structure.from_json({"object": ["tensor"], "keys": ["x"], "class": "antigravity:Popen"}, "test")
+    got = rebuild(structure, iter([torch.ones(1)]))
+    assert got.x is got["x"]
+    import sys
+
+    assert "antigravity" not in sys.modules
+    structure = Structure.from_json({"object": ["tensor"], "keys": ["args"], "class": "subprocess:Popen"}, "test")
+    assert type(rebuild(structure, iter([torch.ones(1)]))).__name__ == "Attributes"
