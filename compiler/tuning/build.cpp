@@ -251,6 +251,10 @@ BuildResult build(const Graph& lowered, const BuildOptions& options, std::span<c
                    options.settings.max_data_dependent_size);
   Builder(options, engine_options, engines, plan, result).build(lowered);
   result.plan = plan.finish();
+  const bool any_cpu = std::ranges::none_of(result.plan.plan.steps, [](const PlanStep& step) {
+    return step.kind == StepKind::cpu_kernel || step.kind == StepKind::onednn;
+  });
+  if (any_cpu) result.plan.plan.target = CpuTarget();
   result.products = plan.take_products();
   result.plan.plan.num_threads = static_cast<std::uint32_t>(options.settings.num_threads);
   return result;

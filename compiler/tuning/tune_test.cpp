@@ -125,6 +125,15 @@ TEST(Tune, EndsWithinABoundThatBf16ThroughoutMisses) {
   }
 }
 
+TEST(Tune, APlanOfTheReferenceEngineRunsOnEveryCpu) {
+  CompilationSettings s = settings();
+  Progress silent;
+  const std::vector<std::vector<Tensor>> samples = {{random_input({2, 3, 8, 8})}};
+  EXPECT_NE(tune_graph(parse_graph(kNet), samples, s, silent).plan.plan.target, CpuTarget());
+  s.engine = "reference";
+  EXPECT_EQ(tune_graph(parse_graph(kNet), samples, s, silent).plan.plan.target, CpuTarget());
+}
+
 /// Each sine passes on `factor` times the error that it gets.
 Graph touchy_net(int factor) {
   return parse_graph(fmt::format(R"(graph(%x: f32[64,64]) {{
