@@ -150,9 +150,26 @@ TEST(SymInt, ReadsBackExtremeCoefficients) {
 }
 
 TEST(SymInt, RefusesOtherText) {
-  for (const std::string text :
-       {"", "s0 +", "(s0", "s0)", "s0 s1", "2**s0", "s0/2", "1.5", "s0 // 0", "s0 % 0", "a,b", "Max()", "Mod(s0)",
-        "99999999999999999999", "Symbol('s0'", "Symbol(s0)", "s0**99", "@", "s0**", ".5"})
+  for (const std::string text : {"",
+                                 "s0 +",
+                                 "(s0",
+                                 "s0)",
+                                 "s0 s1",
+                                 "2**s0",
+                                 "s0/2",
+                                 "1.5",
+                                 "s0 // 0",
+                                 "s0 % 0",
+                                 "a,b",
+                                 "Max()",
+                                 "Mod(s0)",
+                                 "99999999999999999999",
+                                 "Symbol('s0'",
+                                 "Symbol(s0)",
+                                 "s0**99",
+                                 "@",
+                                 "s0**",
+                                 ".5"})
     EXPECT_THROW(SymInt::parse(text), Error) << text;
   EXPECT_THROW(SymInt::parse(std::string(100000, '(')), Corrupt);
   EXPECT_THROW(SymInt::parse(std::string(1000, '(')), Corrupt);

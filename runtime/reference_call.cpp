@@ -23,7 +23,8 @@ OpId known_op(const PlanStep& step) {
 Tensor make_view(const PlanView& view, std::span<const std::int64_t> values) {
   Shape shape;
   shape.reserve(view.shape.size());
-  // Sizes that are not known yet, or are for a branch that does not run, may look negative; they are checked before use.
+  // Sizes that are not known yet, or are for a branch that does not run, may look negative; they are checked before
+  // use.
   for (const ExprId id : view.shape) shape.push_back(std::max<std::int64_t>(values[id], 0));
   return Tensor::borrow(view.dtype, std::move(shape), nullptr);
 }

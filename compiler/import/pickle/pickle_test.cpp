@@ -148,10 +148,8 @@ TEST(Pickle, RefusesToCallAnythingElse) {
 }
 
 TEST(Pickle, RefusesBrokenStacks) {
-  for (const std::string_view text :
-       {".", "0.", "t.", "e.",
-        "K\x01\x61.",
-        "]K\x01s.", "}(K\x01u.", "N(.", "NN.", "(N0N1.", "]K\x01K\x02s.", "N}b.", "N.N", "\xff.", "N", ""}) {
+  for (const std::string_view text : {".", "0.", "t.", "e.", "K\x01\x61.", "]K\x01s.", "}(K\x01u.", "N(.", "NN.",
+                                      "(N0N1.", "]K\x01K\x02s.", "N}b.", "N.N", "\xff.", "N", ""}) {
     expect_refused<Corrupt>(text, "");
   }
   EXPECT_NO_THROW(parse("N(0.")) << "POP takes a mark";
