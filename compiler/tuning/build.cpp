@@ -245,16 +245,10 @@ BuildResult build(const Graph& lowered, const BuildOptions& options, std::span<c
   if (options.settings.require_full_compilation && options.settings.min_block_size > 1 &&
       options.settings.min_block_size != CompilationSettings().min_block_size)
     result.warnings.emplace_back("min_block_size is disregarded: require_full_compilation is set");
-  CpuTarget needed = options.target;
-  needed.amx_bf16 = false;  // until an engine chooses a kernel that uses it
-  PlanBuilder plan(lowered, needed, std::string(precision_name(options.precision)), engine_options.opt_shape,
+  PlanBuilder plan(lowered, CpuTarget(), std::string(precision_name(options.precision)), engine_options.opt_shape,
                    options.settings.max_data_dependent_size);
   Builder(options, engine_options, engines, plan, result).build(lowered);
   result.plan = plan.finish();
-  const bool any_cpu = std::ranges::none_of(result.plan.plan.steps, [](const PlanStep& step) {
-    return step.kind == StepKind::cpu_kernel || step.kind == StepKind::onednn;
-  });
-  if (any_cpu) result.plan.plan.target = CpuTarget();
   result.products = plan.take_products();
   result.plan.plan.num_threads = static_cast<std::uint32_t>(options.settings.num_threads);
   return result;

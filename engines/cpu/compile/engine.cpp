@@ -194,6 +194,9 @@ class CpuEngine final : public CompileEngine {
   }
 
   void compile(const Block& block, const EngineOptions& options, PlanBuilder& plan) const override {
+    const bool amx = plan.target().amx_bf16;
+    plan.target() = options.target;
+    plan.target().amx_bf16 = amx;  // only where a kernel uses it
     const LoweredBlock lowered = Lowering(block.graph, options).run();
     const auto tactics = choose_tactics(lowered, options);
     const auto code = generate_code(lowered, tactics, options.target, plan);

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,15 +148,12 @@ class TorchTensorRTAotBackend(Backend):
         for library in custom_ops:
             _compiler.load_custom_ops(library)
         if dry_run:
-            settings.setdefault("dryrun", "true")
-            if settings["dryrun"] == "false":
+            if settings.get("dryrun", "false") == "false":
                 settings["dryrun"] = "true"
         for line in ignored_settings(self.config.compile_config):
             _logger.warning("%s: %s", name, line)
         _logger.info("%s: exporting with ir=%s", name, self.config.ir)
-        folder = work_folder() / uuid.uuid4().hex
-        folder.mkdir()
-        try:
+        with _kept_on_success() as folder:
             exported = export(module, forward, record, self.config.ir, folder, name)
             tuned = self._tune(exported, record, settings, name)
             text = tuned.dryrun_text()
@@ -169,9 +167,6 @@ class TorchTensorRTAotBackend(Backend):
             del tuned  # and the weights that it holds
             exported.path.unlink()
             engine = Engine(file, Entry(meta), owns_folder=True)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
         return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0))
 
     def _tune(self, exported: Exported, record: GraphRecord, settings: dict[str, str], name: str) -> _compiler.Tuned:
@@ -229,10 +224,8 @@ def compile_again(path: Path, entry: Entry) -> Engine:
     if the program is not in it."""
     from aitune import _compiler
 
-    folder = work_folder() / uuid.uuid4().hex
-    folder.mkdir()
-    source, made = folder / "source", folder / f"{path.stem}.ait"
-    try:
+    with _kept_on_success() as folder:
+        source, made = folder / "source", folder / f"{path.stem}.ait"
         with open(path, "rb") as file, open(source, "wb") as part:
             file.seek(entry.offset)
             part.write(file.read(-1 if entry.size is None else entry.size))
@@ -241,6 +234,15 @@ def compile_again(path: Path, entry: Entry) -> Engine:
         tuned.save(str(made), [] if entry.meta is None else _extra_files(entry.meta))
         source.unlink()
         return Engine(made, Entry(entry.meta), owns_folder=True)
+
+
+@contextlib.contextmanager
+def _kept_on_success() -> Iterator[Path]:
+    """A new work folder, which goes if what is done in it fails."""
+    folder = work_folder() / uuid.uuid4().hex
+    folder.mkdir()
+    try:
+        yield folder
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
