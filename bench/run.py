@@ -63,9 +63,9 @@ def on_cpus(threads):
     return lambda: os.sched_setaffinity(0, cpus)
 
 
-def tune(options, name, precision):
+def tune(options, name, precision, retune):
     target = options.folder / f"{name}-{precision}.ait"
-    if target.exists() and not options.retune:
+    if target.exists() and not retune:
         return None
     import numpy as np
 
@@ -227,7 +227,9 @@ def main():
     for precision in precisions:
         peers = [p for p in PRECISIONS[precision] if not options.peers or p in options.peers.split(",")]
         for name in options.models:
-            cell = {"model": name, "precision": precision, "threads": options.threads, "tuning": tune(options, name, precision)}
+            if "aitune fp32" in peers and precision != "fp32" and not options.only_cold:
+                tune(options, name, "fp32", retune=False)
+            cell = {"model": name, "precision": precision, "threads": options.threads, "tuning": tune(options, name, precision, options.retune)}
             if not options.only_cold:
                 cell["steady"] = steady(options, name, precision, peers)
             if options.cold or options.only_cold:

@@ -10,13 +10,17 @@ from collections.abc import Callable
 
 PEERS = {
     "aitune": "aitune_runtime",
+    "aitune fp32": "aitune_fp32",
     "onnxruntime": "onnx_runtime",
     "openvino": "open_vino",
     "torch.compile": "torch_compile",
     "eager": "torch_eager",
 }
 # Which peers take part in which precision.
-PRECISIONS = {"fp32": list(PEERS), "bf16": ["aitune", "openvino", "torch.compile", "eager"]}
+PRECISIONS = {
+    "fp32": ["aitune", "onnxruntime", "openvino", "torch.compile", "eager"],
+    "bf16": ["aitune", "aitune fp32", "openvino", "torch.compile", "eager"],
+}
 
 
 @dataclasses.dataclass
