@@ -9,7 +9,7 @@
 namespace aitune {
 namespace {
 
-constexpr std::size_t kMaxText = 1 << 16;
+constexpr std::size_t kMaxExpressionText = 1 << 16;
 constexpr int kMaxNesting = 100;
 constexpr std::int64_t kMaxPower = 16;
 
@@ -23,7 +23,7 @@ class Parser {
   explicit Parser(std::string_view text) : text_(text) {}
 
   SymInt parse_all() {
-    if (text_.size() > kMaxText) fail(fmt::format("an expression of {} characters", text_.size()));
+    if (text_.size() > kMaxExpressionText) fail(fmt::format("an expression of {} characters", text_.size()));
     const Fraction value = sum();
     skip_space();
     if (at_ != text_.size()) fail("text after the end of the expression");

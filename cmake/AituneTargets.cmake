@@ -17,6 +17,11 @@ endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 
+# aitune_apart(TARGET…): their sources use one name for several things, and are not joined in unity builds.
+function(aitune_apart)
+  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD OFF)
+endfunction()
+
 # aitune_library(NAME SOURCES a.cpp … [LINK lib …]): a static library inside the tree.
 function(aitune_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})

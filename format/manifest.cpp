@@ -12,7 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
-constexpr int kMaxDepth = 64;
+constexpr int kMaxManifestDepth = 64;
 
 /// Maps every item of a list through `write`.
 template <typename Items, typename Write>
@@ -132,7 +132,7 @@ ManifestSample read_sample(const JsonField& field) {
 Json parse_document(std::string_view text) {
   if (text.size() > kMaxBytes) throw Corrupt(fmt::format("it has {} bytes, more than {}", text.size(), kMaxBytes));
   const auto limit_depth = [](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth) throw Corrupt(fmt::format("it nests deeper than {} levels", kMaxDepth));
+    if (depth > kMaxManifestDepth) throw Corrupt(fmt::format("it nests deeper than {} levels", kMaxManifestDepth));
     return true;
   };
   try {

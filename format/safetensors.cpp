@@ -19,9 +19,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the reference implementation's limit
+constexpr std::uint64_t kMaxSafetensorsHeader = 100'000'000;  // the reference implementation's limit
 constexpr std::string_view kMetadata = "__metadata__";
-constexpr int kMaxDepth = 8;
+constexpr int kMaxHeaderDepth = 8;
 
 struct NameRow {
   DType dtype;
@@ -44,7 +44,7 @@ Json parse_header(std::string_view text, const std::string& where) {
   std::set<std::string> keys;
   bool twice = false, deep = false;
   const auto callback = [&](int depth, Json::parse_event_t event, Json& value) {
-    deep = deep || depth > kMaxDepth;
+    deep = deep || depth > kMaxHeaderDepth;
     if (event == Json::parse_event_t::key && depth == 1) {
       twice = twice || !keys.insert(value.get_ref<const std::string&>()).second;
     }
@@ -118,7 +118,7 @@ NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::share
   const std::string place(where);
   if (bytes.size() < 8) throw Corrupt("not a .safetensors file: it is too short", place);
   const auto length = load_le<std::uint64_t>(bytes.data());
-  if (length > kMaxHeaderBytes || !fits(8, length, bytes.size())) {
+  if (length > kMaxSafetensorsHeader || !fits(8, length, bytes.size())) {
     throw Corrupt(fmt::format("not a .safetensors file, or cut short: its header claims {} bytes", length), place);
   }
   const Json header = parse_header(as_text(bytes.subspan(8, length)), place);

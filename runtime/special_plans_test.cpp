@@ -18,7 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-LoadOptions one_thread() {
+LoadOptions on_one_thread() {
   LoadOptions options;
   options.num_threads = 1;
   return options;
@@ -33,7 +33,7 @@ std::vector<BuiltPlan> plans() {
   return list;
 }
 
-std::shared_ptr<const Program> open(const std::vector<BuiltPlan>& list, const LoadOptions& options = one_thread()) {
+std::shared_ptr<const Program> open(const std::vector<BuiltPlan>& list, const LoadOptions& options = on_one_thread()) {
   const auto bytes = std::make_shared<std::vector<std::byte>>(samples::archive_of(list));
   return Program::from_bytes(*bytes, "m.ait", options, bytes);
 }
@@ -92,7 +92,7 @@ TEST(SpecialPlans, AreProgramsThatKeepTheGeneralOneAlive) {
 }
 
 TEST(SpecialPlans, CanBeLeftOut) {
-  LoadOptions options = one_thread();
+  LoadOptions options = on_one_thread();
   options.special_plans = false;
   const auto program = open(plans(), options);
   EXPECT_EQ(program->special_count(), 0u);
@@ -127,7 +127,7 @@ TEST(SpecialPlans, ThatDoNotBelongToTheGeneralOneAreRefused) {
   EXPECT_THAT(spoilt([](auto& list) { list[1].plan.shared_constants += 64; }), HasSubstr("takes its constants from"));
   EXPECT_THAT(spoilt([](auto& list) { list = {list[0], list[0]}; }), HasSubstr("accepted"));  // two general ones
   const auto alone = serialize_plan(plans()[1]);
-  EXPECT_THAT(refusal([&] { Program::from_plan(alone, "p", one_thread()); }), HasSubstr("stands alone"));
+  EXPECT_THAT(refusal([&] { Program::from_plan(alone, "p", on_one_thread()); }), HasSubstr("stands alone"));
 }
 
 TEST(SpecialPlans, ServeManyThreadsWithOtherShapesAtOnce) {

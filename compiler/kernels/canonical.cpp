@@ -58,7 +58,7 @@ bool uses_index(const LoopKernel& kernel, std::size_t dim) {
                      [&](const Expr& e) { return e.op == ExprOp::index && static_cast<std::size_t>(e.dim) == dim; });
 }
 
-SymInt& extent(LoopKernel& kernel, std::size_t dim) {
+SymInt& extent_at(LoopKernel& kernel, std::size_t dim) {
   return dim < kernel.outer.size() ? kernel.outer[dim] : kernel.inner[dim - kernel.outer.size()];
 }
 
@@ -78,7 +78,7 @@ void remove_dim(LoopKernel& kernel, std::size_t dim) {
 
 void drop_unit_dims(LoopKernel& kernel) {
   for (std::size_t dim = kernel.outer.size() + kernel.inner.size(); dim-- > 0;) {
-    if (!extent(kernel, dim).is(1)) continue;
+    if (!extent_at(kernel, dim).is(1)) continue;
     for (Expr& e : kernel.exprs) {
       if (e.op != ExprOp::index || static_cast<std::size_t>(e.dim) != dim) continue;
       const ExprType type = e.type;
@@ -129,7 +129,7 @@ void order_dims(LoopKernel& kernel) {
   LoopKernel sorted = kernel;
   for (std::size_t d = 0; d < dims; ++d) {
     place[order[d]] = static_cast<std::int32_t>(d);
-    extent(sorted, d) = extent(kernel, order[d]);
+    extent_at(sorted, d) = extent_at(kernel, order[d]);
     for (std::size_t i = 0; i < kernel.accesses.size(); ++i) {
       sorted.accesses[i].strides[d] = kernel.accesses[i].strides[order[d]];
     }
@@ -142,7 +142,7 @@ void order_dims(LoopKernel& kernel) {
 
 bool can_merge(LoopKernel& kernel, std::size_t dim) {
   if (uses_index(kernel, dim) || uses_index(kernel, dim + 1)) return false;
-  const SymInt& inner_extent = extent(kernel, dim + 1);
+  const SymInt& inner_extent = extent_at(kernel, dim + 1);
   return std::all_of(kernel.accesses.begin(), kernel.accesses.end(),
                      [&](const Access& a) { return a.strides[dim] == a.strides[dim + 1] * inner_extent; });
 }
@@ -151,7 +151,7 @@ void merge_dims(LoopKernel& kernel) {
   for (std::size_t dim = kernel.outer.size() + kernel.inner.size(); dim-- > 0;) {
     const bool last_outer = dim + 1 == kernel.outer.size(), last = dim + 1 == kernel.outer.size() + kernel.inner.size();
     if (last_outer || last || !can_merge(kernel, dim)) continue;
-    extent(kernel, dim + 1) = extent(kernel, dim) * extent(kernel, dim + 1);
+    extent_at(kernel, dim + 1) = extent_at(kernel, dim) * extent_at(kernel, dim + 1);
     remove_dim(kernel, dim);
   }
 }

@@ -209,15 +209,6 @@ std::string description(const GemmKernel& kernel) {
   return fmt::to_string(out);
 }
 
-std::string extent_name(const std::vector<SymInt>& extents) {
-  std::string name;
-  for (const SymInt& e : extents) {
-    if (!name.empty()) name += 'x';
-    name += e.is_constant() ? std::to_string(e.constant()) : "d";
-  }
-  return name;
-}
-
 }  // namespace
 
 SymInt ceil_div(const SymInt& a, std::int64_t b) { return b == 1 ? a : floordiv(a + SymInt(b - 1), b); }

@@ -66,6 +66,8 @@ std::string description(const LoopKernel& kernel) {
   return fmt::to_string(text);
 }
 
+}  // namespace
+
 std::string extent_name(const std::vector<SymInt>& extents) {
   std::string name;
   for (const SymInt& e : extents) {
@@ -74,8 +76,6 @@ std::string extent_name(const std::vector<SymInt>& extents) {
   }
   return name.empty() ? "1" : name;
 }
-
-}  // namespace
 
 std::vector<SymInt> collect_params(const LoopKernel& kernel) { return params_of(canonical(kernel)); }
 

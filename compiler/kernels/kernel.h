@@ -195,6 +195,9 @@ struct PackedB {
 };
 PackedB packed_b(const GemmKernel& kernel, const GemmTile& tile);
 
+/// Extents in a kernel's name: "64x64", with d for those that are not constants, and 1 for none.
+std::string extent_name(const std::vector<SymInt>& extents);
+
 /// "gemm_f32_14x32_ku1_..." / "loop_...": the identity of what will be emitted: structure, constants, extents,
 /// schedule.
 std::string fingerprint(const LoopKernel& kernel, const LoopSchedule& schedule);

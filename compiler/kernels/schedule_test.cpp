@@ -10,13 +10,13 @@ namespace {
 const CpuTarget kAvx512{.avx2_fma = true, .avx512 = true};
 const CpuTarget kAvx2{.avx2_fma = true};
 
-Expr load(std::int32_t access) { return {.op = ExprOp::load, .access = access}; }
+Expr loaded(std::int32_t access) { return {.op = ExprOp::load, .access = access}; }
 
 LoopKernel map(std::vector<SymInt> extents, std::vector<std::vector<SymInt>> loads, std::vector<SymInt> to) {
   LoopKernel k;
   k.outer = std::move(extents);
   for (auto& strides : loads) {
-    k.exprs.push_back(load(static_cast<std::int32_t>(k.accesses.size())));
+    k.exprs.push_back(loaded(static_cast<std::int32_t>(k.accesses.size())));
     k.accesses.push_back({.buffer = k.buffer_count++, .strides = std::move(strides)});
   }
   k.accesses.push_back({.buffer = k.buffer_count++, .strides = std::move(to)});
@@ -37,7 +37,7 @@ LoopKernel depthwise(int height, int width, int channels, int window, int stride
   k.accesses = {{.buffer = 0, .strides = {row * channels * stride, channels * stride, 1, row * channels, channels}},
                 {.buffer = 1, .strides = {0, 0, 1, window * channels, channels}},
                 {.buffer = 2, .strides = {width * channels, channels, 1, 0, 0}}};
-  k.exprs = {load(0), load(1), {.op = ExprOp::mul, .a = 0, .b = 1}, {.op = ExprOp::temp, .access = 0}};
+  k.exprs = {loaded(0), loaded(1), {.op = ExprOp::mul, .a = 0, .b = 1}, {.op = ExprOp::temp, .access = 0}};
   k.stages = {{.kind = Stage::Kind::reduce, .value = 2}, {.kind = Stage::Kind::finish, .stores = {{2, 3}}}};
   k.buffer_count = 3;
   return k;
@@ -75,7 +75,7 @@ TEST(Schedule, RowReductionsRunAlongTheRow) {
   k.outer = {128};
   k.inner = {1000};
   k.accesses = {{.buffer = 0, .strides = {1000, 1}}, {.buffer = 1, .strides = {1, 0}}};
-  k.exprs = {load(0), {.op = ExprOp::temp, .access = 0}};
+  k.exprs = {loaded(0), {.op = ExprOp::temp, .access = 0}};
   k.stages = {{.kind = Stage::Kind::reduce, .value = 0}, {.kind = Stage::Kind::finish, .stores = {{1, 1}}}};
   k.buffer_count = 2;
   EXPECT_EQ(default_schedule(k, kAvx512).vector_dim, 1);

@@ -13,26 +13,25 @@
 namespace aitune {
 namespace {
 
-using infer::Call;
-using Bound = std::optional<SymInt> (*)(const Call&);
+using Bound = std::optional<SymInt> (*)(const infer::Call&);
 
-std::optional<SymInt> elements(const Call& call) {
+std::optional<SymInt> elements(const infer::Call& call) {
   return product(call.shape(call.has("self") ? "self" : "condition"));
 }
-std::optional<SymInt> elements_of_both(const Call& call) {
+std::optional<SymInt> elements_of_both(const infer::Call& call) {
   return product(infer::broadcast(call, call.shape("self"), call.shape("mask")));
 }
-std::optional<SymInt> rows(const Call& call) { return call.shape("dets").at(0); }
-std::optional<SymInt> none(const Call&) { return std::nullopt; }
+std::optional<SymInt> rows(const infer::Call& call) { return call.shape("dets").at(0); }
+std::optional<SymInt> none(const infer::Call&) { return std::nullopt; }
 
-std::optional<SymInt> unique_rows(const Call& call) {
+std::optional<SymInt> unique_rows(const infer::Call& call) {
   if (!call.given("dim")) return elements(call);
   const SymShape& shape = call.shape("self");
   return shape.empty() ? SymInt(1) : shape[call.dim("dim", shape.size())];
 }
 
 /// Elements of the mask.
-std::optional<SymInt> kept(const Call& call) {
+std::optional<SymInt> kept(const infer::Call& call) {
   for (const Arg& index : call["indices"].list())
     if (index.is_value() && infer::is_mask(index.value()->type.dtype)) return product(index.value()->type.shape);
   return std::nullopt;
@@ -192,12 +191,12 @@ bool may_have_data_size(const OpInfo& op) { return bounds().contains(op.id); }
 
 std::optional<SymInt> data_size_bound(const OpInfo& op, const ArgList& args) {
   const auto bound = bounds().find(op.id);
-  return bound == bounds().end() ? std::nullopt : bound->second(Call(op, args));
+  return bound == bounds().end() ? std::nullopt : bound->second(infer::Call(op, args));
 }
 
 std::int64_t data_size_minimum(const OpInfo& op, const ArgList& args) {
   if (op.id != OpId::aten_bincount_default) return 0;
-  return std::max<std::int64_t>(0, Call(op, args).sym("minlength").as_constant().value_or(0));
+  return std::max<std::int64_t>(0, infer::Call(op, args).sym("minlength").as_constant().value_or(0));
 }
 
 void name_data_size(Graph& graph, const OpInfo& op, const ArgList& args, std::vector<TensorType>& types,

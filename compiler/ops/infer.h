@@ -58,6 +58,8 @@ class Call {
 };
 
 using Types = std::vector<TensorType>;
+/// The rule of operators whose result is like `self`.
+inline Types like_self(const Call& call) { return {call.tensor("self")}; }
 using Rule = Types (*)(const Call&);
 
 /// The rule of each operator, by OpId; nullptr where there is none.

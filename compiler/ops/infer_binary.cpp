@@ -67,8 +67,6 @@ Types heaviside(const Call& call) {
 
 Types shifted(const Call& call) { return promoted(call); }
 
-Types like_self(const Call& call) { return {call.tensor("self")}; }
-
 }  // namespace
 
 void add_binary_rules(RuleTable& table) {

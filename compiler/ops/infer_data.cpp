@@ -54,7 +54,7 @@ Types unique_dim(const Call& call) {
   return {self, {DType::i64, all}, {DType::i64, {data_size()}}};
 }
 
-Types repeat_interleave(const Call& call) {
+Types repeat_interleave_by_tensor(const Call& call) {
   const TensorType& repeats = call.tensor("repeats");
   call.require(repeats.dtype == DType::i64 || repeats.dtype == DType::i32, "repeats must be i64 or i32");
   call.require(repeats.shape.size() <= 1, "repeats have at most one dimension");
@@ -132,7 +132,7 @@ void add_data_rules(RuleTable& table) {
   table.add({aten__unique_default, aten__unique2_default}, unique);
   table.add({aten_unique_dim_default, aten_unique_consecutive_default, aten_unique_dim_consecutive_default},
             unique_dim);
-  table.add({aten_repeat_interleave_Tensor, aten_repeat_interleave_self_Tensor}, repeat_interleave);
+  table.add({aten_repeat_interleave_Tensor, aten_repeat_interleave_self_Tensor}, repeat_interleave_by_tensor);
   table.add({aten_bincount_default}, bincount);
   table.add({aten_item_default, aten__local_scalar_dense_default}, item);
   table.add({torchvision_nms_default}, nms);

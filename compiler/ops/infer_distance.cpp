@@ -31,7 +31,6 @@ Types cross(const Call& call) {
 
 Types search(const Call& call) { return {{call.boolean("out_int32") ? DType::i32 : DType::i64, call.shape("self")}}; }
 
-Types like_self(const Call& call) { return {call.tensor("self")}; }
 Types like_self_and_positions(const Call& call) { return {call.tensor("self"), {DType::i64, call.shape("self")}}; }
 Types broadcast_to_mask(const Call& call) {
   return {{call.tensor("self").dtype, broadcast(call, call.shape("self"), call.shape("mask"))}};

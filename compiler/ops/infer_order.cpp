@@ -36,7 +36,6 @@ Types kthvalue(const Call& call) {
 }
 
 Types one_value(const Call& call) { return {{call.tensor("self").dtype, {}}}; }
-Types like_self(const Call& call) { return {call.tensor("self")}; }
 Types membership(const Call& call) { return {{DType::b8, call.shape("elements")}}; }
 Types one_position(const Call& call) { return {{call.boolean("out_int32") ? DType::i32 : DType::i64, {}}}; }
 

@@ -7,7 +7,7 @@ namespace {
 
 const TensorType& self_of(const Call& call) { return call.tensor("self"); }
 
-Types same(const Call& call) { return {self_of(call)}; }
+Types same_spectrum(const Call& call) { return {self_of(call)}; }
 
 Types real_part(const Call& call) { return {{real_of(self_of(call).dtype), self_of(call).shape}}; }
 
@@ -148,7 +148,7 @@ void add_spectral_rules(RuleTable& table) {
   using enum OpId;
   table.add({aten_conj_default, aten__conj_default, aten_conj_physical_default, aten_resolve_conj_default,
              aten_resolve_neg_default, aten_fft_fftshift_default, aten_fft_ifftshift_default},
-            same);
+            same_spectrum);
   table.add({aten_real_default}, real_part);
   table.add({aten_imag_default}, imaginary_part);
   table.add({aten_view_as_real_default}, as_real);

@@ -34,9 +34,9 @@ constexpr std::array<std::pair<std::string_view, ArgType>, 15> kScalarTypes = {
 constexpr std::array<std::pair<std::string_view, int>, 4> kEnumerators = {
     {{"Mean", 1}, {"Sum", 2}, {"contiguous_format", 0}, {"preserve_format", 1}}};
 
-class Parser {
+class SchemaParser {
  public:
-  explicit Parser(OpInfo& info) : info_(info), text_(info.schema) {}
+  explicit SchemaParser(OpInfo& info) : info_(info), text_(info.schema) {}
 
   void parse() {
     at_ = text_.find('(');
@@ -235,6 +235,6 @@ class Parser {
 
 }  // namespace
 
-void parse_schema(OpInfo& info) { Parser(info).parse(); }
+void parse_schema(OpInfo& info) { SchemaParser(info).parse(); }
 
 }  // namespace aitune

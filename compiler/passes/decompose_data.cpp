@@ -67,7 +67,7 @@ Replacement nonzero_columns(Inserter& insert, Node& node) {
 }
 
 /// Which element each result repeats, then a selection.
-Replacement repeat_interleave(Inserter& insert, Node& node) {
+Replacement repeat_interleave_by_tensor(Inserter& insert, Node& node) {
   Value *self = node.args.at(0).value(), *repeats = node.args.at(1).value();
   const Arg& dim_argument = argument(node, "dim");
   if (dim_argument.is_none() || self->type.shape.empty()) self = insert.view(self, {product(self->type.shape)});
@@ -107,7 +107,7 @@ void add_data_rules(DecomposeRules& rules) {
   rules["aten.argwhere.default"] = argwhere;
   rules["aten.nonzero_numpy.default"] = nonzero_columns;
   rules["aten.where.default"] = nonzero_columns;
-  rules["aten.repeat_interleave.self_Tensor"] = repeat_interleave;
+  rules["aten.repeat_interleave.self_Tensor"] = repeat_interleave_by_tensor;
 }
 
 }  // namespace aitune

@@ -11,11 +11,10 @@ namespace {
 
 using Dims = std::vector<std::int64_t>;
 
-Value* self(const Node& node) { return node.args.at(0).value(); }
 std::int64_t signed_rank(const Value* value) { return static_cast<std::int64_t>(value->type.shape.size()); }
 
 std::int64_t dim_argument(const Node& node, std::string_view name = "dim") {
-  return wrap_dim(argument(node, name).integer(), self(node)->type.shape.size());
+  return wrap_dim(argument(node, name).integer(), operand(node)->type.shape.size());
 }
 
 Dims identity_dims(std::int64_t count) {
@@ -25,64 +24,68 @@ Dims identity_dims(std::int64_t count) {
 }
 
 /// Any operator whose result has the operand's elements in the operand's order.
-Replacement to_view(Inserter& insert, Node& node) { return {{insert.view(self(node), node.output()->type.shape)}}; }
+Replacement to_view(Inserter& insert, Node& node) { return {{insert.view(operand(node), node.output()->type.shape)}}; }
 
 /// A view that spells its sizes out already stays.
 Replacement normalise_view(Inserter& insert, Node& node) {
-  if (node.args.at(1).sym_list() == node.output()->type.shape && self(node)->type.shape != node.output()->type.shape) {
+  if (node.args.at(1).sym_list() == node.output()->type.shape &&
+      operand(node)->type.shape != node.output()->type.shape) {
     return std::nullopt;
   }
   return to_view(insert, node);
 }
 
-Replacement to_expand(Inserter& insert, Node& node) { return {{insert.expand(self(node), node.output()->type.shape)}}; }
+Replacement to_expand(Inserter& insert, Node& node) {
+  return {{insert.expand(operand(node), node.output()->type.shape)}};
+}
 
 Replacement normalise_expand(Inserter& insert, Node& node) {
-  if (node.args.at(1).sym_list() == node.output()->type.shape && self(node)->type.shape != node.output()->type.shape) {
+  if (node.args.at(1).sym_list() == node.output()->type.shape &&
+      operand(node)->type.shape != node.output()->type.shape) {
     return std::nullopt;
   }
   return to_expand(insert, node);
 }
 
 Replacement transpose(Inserter& insert, Node& node) {
-  Dims dims = identity_dims(signed_rank(self(node)));
-  if (dims.empty()) return {{self(node)}};
+  Dims dims = identity_dims(signed_rank(operand(node)));
+  if (dims.empty()) return {{operand(node)}};
   const auto a = static_cast<std::size_t>(wrap_dim(node.args.at(1).integer(), dims.size()));
   const auto b = static_cast<std::size_t>(wrap_dim(node.args.at(2).integer(), dims.size()));
   std::swap(dims.at(a), dims.at(b));
-  return {{insert.permute(self(node), dims)}};
+  return {{insert.permute(operand(node), dims)}};
 }
 
 Replacement reverse_dims(Inserter& insert, Node& node) {
-  Dims dims = identity_dims(signed_rank(self(node)));
+  Dims dims = identity_dims(signed_rank(operand(node)));
   std::reverse(dims.begin(), dims.end());
-  return {{insert.permute(self(node), dims)}};
+  return {{insert.permute(operand(node), dims)}};
 }
 
 /// A 0-dim tensor stays.
 Replacement transpose_matrices(Inserter& insert, Node& node) {
-  Dims dims = identity_dims(signed_rank(self(node)));
+  Dims dims = identity_dims(signed_rank(operand(node)));
   if (dims.size() >= 2) std::swap(dims[dims.size() - 1], dims[dims.size() - 2]);
-  return {{insert.permute(self(node), dims)}};
+  return {{insert.permute(operand(node), dims)}};
 }
 
 Replacement normalise_permute(Inserter& insert, Node& node) {
   const Dims given = node.args.at(1).int_list();
   Dims dims = given;
   for (auto& dim : dims) dim = wrap_dim(dim, dims.size());
-  if (node.op_name() == "aten.permute.default" && dims == given && dims != identity_dims(signed_rank(self(node))))
+  if (node.op_name() == "aten.permute.default" && dims == given && dims != identity_dims(signed_rank(operand(node))))
     return std::nullopt;
-  return {{insert.permute(self(node), dims)}};
+  return {{insert.permute(operand(node), dims)}};
 }
 
 Replacement move_dims(Inserter& insert, Node& node) {
   const auto list = [&](const Arg& arg) {
     Dims dims = arg.is_list() ? arg.int_list() : Dims{arg.integer()};
-    for (auto& dim : dims) dim = wrap_dim(dim, self(node)->type.shape.size());
+    for (auto& dim : dims) dim = wrap_dim(dim, operand(node)->type.shape.size());
     return dims;
   };
   const Dims source = list(node.args.at(1)), destination = list(node.args.at(2));
-  Dims dims(static_cast<std::size_t>(signed_rank(self(node))), -1);
+  Dims dims(static_cast<std::size_t>(signed_rank(operand(node))), -1);
   for (std::size_t i = 0; i < source.size(); ++i) dims.at(static_cast<std::size_t>(destination[i])) = source[i];
   std::int64_t next = 0;
   for (auto& dim : dims) {
@@ -90,13 +93,13 @@ Replacement move_dims(Inserter& insert, Node& node) {
     while (std::find(source.begin(), source.end(), next) != source.end()) ++next;
     dim = next++;
   }
-  return {{insert.permute(self(node), dims)}};
+  return {{insert.permute(operand(node), dims)}};
 }
 
 /// [a, b] repeated (r, s) times: view [1, a, 1, b], expand [r, a, s, b], view [r*a, s*b].
 Replacement repeat(Inserter& insert, Node& node) {
   const SymShape repeats = node.args.at(1).sym_list();
-  const SymShape& shape = self(node)->type.shape;
+  const SymShape& shape = operand(node)->type.shape;
   const std::size_t lead = repeats.size() - shape.size();
   SymShape split, expanded;
   for (std::size_t i = 0; i < repeats.size(); ++i) {
@@ -112,13 +115,13 @@ Replacement repeat(Inserter& insert, Node& node) {
       expanded.insert(expanded.end(), {repeats[i], size});
     }
   }
-  Value* whole = insert.expand(insert.view(self(node), split), expanded);
+  Value* whole = insert.expand(insert.view(operand(node), split), expanded);
   return {{insert.view(whole, node.output()->type.shape)}};
 }
 
 /// repeat_interleave with one count: a new dimension after `dim`, expanded and merged.
 Replacement repeat_interleave(Inserter& insert, Node& node) {
-  Value* x = self(node);
+  Value* x = operand(node);
   const SymInt count = node.args.at(1).sym();
   if (argument(node, "dim").is_none()) x = insert.view(x, {product(x->type.shape)});
   const std::size_t dim = argument(node, "dim").is_none() ? 0 : static_cast<std::size_t>(dim_argument(node));
@@ -145,13 +148,13 @@ std::optional<SymInt> slice_bound(const Arg& arg, const SymInt& size, const SymI
 /// Slices get a non-negative dimension and explicit bounds within the size.
 Replacement normalise_slice(Inserter& insert, Node& node) {
   const std::int64_t dim = dim_argument(node);
-  const SymInt& size = self(node)->type.shape.at(static_cast<std::size_t>(dim));
+  const SymInt& size = operand(node)->type.shape.at(static_cast<std::size_t>(dim));
   const auto start = slice_bound(argument(node, "start"), size, 0);
   const auto end = slice_bound(argument(node, "end"), size, size);
   const Arg& step = argument(node, "step");
   const SymInt& result = node.output()->type.shape.at(static_cast<std::size_t>(dim));
-  if (result == size && step.sym().is(1)) return {{self(node)}};
-  ArgList args = {self(node), SymInt(dim), *start, *end, step};
+  if (result == size && step.sym().is(1)) return {{operand(node)}};
+  ArgList args = {operand(node), SymInt(dim), *start, *end, step};
   // A bound beyond a symbolic size: say so through the result's size, which the shape rule knows.
   if (step.sym().is(1) && *end - *start != result) args[3] = *start + result;
   if (args == node.args && node.op_name() == "aten.slice.Tensor") return std::nullopt;
@@ -163,16 +166,16 @@ Replacement narrow(Inserter& insert, Node& node) {
   SymInt start = argument(node, "start").sym();
   const std::int64_t dim = dim_argument(node);
   if (start.as_constant() && *start.as_constant() < 0)
-    start += self(node)->type.shape.at(static_cast<std::size_t>(dim));
-  return {{insert.slice(self(node), dim, start, start + argument(node, "length").sym())}};
+    start += operand(node)->type.shape.at(static_cast<std::size_t>(dim));
+  return {{insert.slice(operand(node), dim, start, start + argument(node, "length").sym())}};
 }
 
 Replacement normalise_select(Inserter& insert, Node& node) {
   const std::int64_t dim = dim_argument(node);
-  const SymInt& size = self(node)->type.shape.at(static_cast<std::size_t>(dim));
+  const SymInt& size = operand(node)->type.shape.at(static_cast<std::size_t>(dim));
   SymInt index = argument(node, "index").sym();
   if (index.as_constant() && *index.as_constant() < 0) index += size;
-  ArgList args = {self(node), SymInt(dim), index};
+  ArgList args = {operand(node), SymInt(dim), index};
   if (args == node.args && node.op_name() == "aten.select.int") return std::nullopt;
   return {{insert.call("aten.select.int", std::move(args))}};
 }
@@ -181,7 +184,7 @@ Replacement unbind(Inserter& insert, Node& node) {
   const std::int64_t dim = dim_argument(node);
   std::vector<Value*> parts;
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-    parts.push_back(insert.call("aten.select.int", {self(node), SymInt(dim), SymInt(static_cast<std::int64_t>(i))}));
+    parts.push_back(insert.call("aten.select.int", {operand(node), SymInt(dim), SymInt(static_cast<std::int64_t>(i))}));
   }
   return parts;
 }
@@ -193,7 +196,7 @@ Replacement split(Inserter& insert, Node& node) {
   SymInt start = 0;
   for (const Value* output : node.outputs) {
     const SymInt end = start + output->type.shape.at(static_cast<std::size_t>(dim));
-    parts.push_back(insert.slice(self(node), dim, start, end));
+    parts.push_back(insert.slice(operand(node), dim, start, end));
     start = end;
   }
   return parts;
@@ -229,29 +232,29 @@ Replacement normalise_cat(Inserter& insert, Node& node) {
 Replacement pad(Inserter& insert, Node& node) {
   if (argument(node, "mode").string() != "constant") return std::nullopt;
   const Arg& value = argument(node, "value");
-  return {
-      {insert.call("aten.constant_pad_nd.default", {self(node), node.args.at(1), value.is_none() ? Arg(0.0) : value})}};
+  return {{insert.call("aten.constant_pad_nd.default",
+                       {operand(node), node.args.at(1), value.is_none() ? Arg(0.0) : value})}};
 }
 
 /// Padding by nothing, as models that pad to a multiple emit it.
 Replacement pad_nothing(Inserter&, Node& node) {
   for (const Arg& amount : node.args.at(1).list())
     if (!amount.sym().is(0)) return std::nullopt;
-  return {{self(node)}};
+  return {{operand(node)}};
 }
 
 /// What comes round, then what stays ahead: a join of two slices for each dimension of fixed size.
 Replacement roll(Inserter& insert, Node& node) {
   const SymShape shifts = node.args.at(1).sym_list();
   const Dims given = node.args.at(2).int_list();
-  if (given.empty() || shifts.size() != given.size() || self(node)->type.shape.empty()) return std::nullopt;
+  if (given.empty() || shifts.size() != given.size() || operand(node)->type.shape.empty()) return std::nullopt;
   if (!constant_shape(shifts)) return std::nullopt;
   for (const std::int64_t dim : given) {
     const SymInt& size =
-        self(node)->type.shape.at(static_cast<std::size_t>(wrap_dim(dim, self(node)->type.shape.size())));
+        operand(node)->type.shape.at(static_cast<std::size_t>(wrap_dim(dim, operand(node)->type.shape.size())));
     if (!size.is_constant() || size.is(0)) return std::nullopt;
   }
-  Value* value = self(node);
+  Value* value = operand(node);
   for (std::size_t i = 0; i < given.size(); ++i) {
     const std::int64_t dim = wrap_dim(given[i], value->type.shape.size());
     const std::int64_t size = value->type.shape.at(static_cast<std::size_t>(dim)).constant();
@@ -294,26 +297,26 @@ Replacement broadcast_tensors(Inserter& insert, Node& node) {
 }
 
 Replacement channel_shuffle(Inserter& insert, Node& node) {
-  const SymShape& shape = self(node)->type.shape;
+  const SymShape& shape = operand(node)->type.shape;
   const std::int64_t groups = node.args.at(1).integer();
   SymShape split = {shape[0], SymInt(groups), floordiv(shape[1], groups)};
   split.insert(split.end(), shape.begin() + 2, shape.end());
   Dims dims = identity_dims(static_cast<std::int64_t>(split.size()));
   std::swap(dims[1], dims[2]);
-  return {{insert.view(insert.permute(insert.view(self(node), split), dims), shape)}};
+  return {{insert.view(insert.permute(insert.view(operand(node), split), dims), shape)}};
 }
 
 Replacement pixel_shuffle(Inserter& insert, Node& node) {
   const std::int64_t r = node.args.at(1).integer();
   const SymShape& out = node.output()->type.shape;
-  const SymShape& in = self(node)->type.shape;
+  const SymShape& in = operand(node)->type.shape;
   const std::size_t lead = in.size() - 3;
   SymShape split(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(lead));
   split.insert(split.end(), {out[lead], SymInt(r), SymInt(r), in[lead + 1], in[lead + 2]});
   Dims dims = identity_dims(static_cast<std::int64_t>(lead));
   const auto base = static_cast<std::int64_t>(lead);
   dims.insert(dims.end(), {base, base + 3, base + 1, base + 4, base + 2});
-  return {{insert.view(insert.permute(insert.view(self(node), split), dims), out)}};
+  return {{insert.view(insert.permute(insert.view(operand(node), split), dims), out)}};
 }
 
 }  // namespace
@@ -347,7 +350,7 @@ void add_movement_rules(DecomposeRules& rules) {
   rules["aten.movedim.intlist"] = move_dims;
   rules["aten.repeat.default"] = repeat;
   rules["aten.tile.default"] = [](Inserter& insert, Node& node) -> Replacement {
-    return node.args.at(1).list().size() < self(node)->type.shape.size() ? std::nullopt : repeat(insert, node);
+    return node.args.at(1).list().size() < operand(node)->type.shape.size() ? std::nullopt : repeat(insert, node);
   };
   rules["aten.repeat_interleave.self_int"] = repeat_interleave;
   rules["aten.slice.Tensor"] = normalise_slice;

@@ -8,14 +8,14 @@ namespace {
 
 using namespace testing_passes;
 
-constexpr const char* kText = R"(graph(%x: f32[s0,4], %n: f32[2*s0 + 1]) where s0 in [1,8] {
+constexpr const char* kEvaluated = R"(graph(%x: f32[s0,4], %n: f32[2*s0 + 1]) where s0 in [1,8] {
   %a: f32[s0,4] = aten.neg.default(%x)
   %b: f32[4*s0] = aten.view.default(%a, [4*s0])
   return %b, %x
 })";
 
 TEST(Evaluate, RunsWithConcreteSizes) {
-  const Graph graph = parse_graph(kText);
+  const Graph graph = parse_graph(kEvaluated);
   const auto inputs = random_inputs(graph, {{"s0", 3}}, 1);
   const auto outputs = evaluate(graph, inputs);
   ASSERT_EQ(outputs.size(), 2U);
@@ -43,7 +43,7 @@ TEST(Evaluate, FreesIntermediatesAfterTheirLastUse) {
 }
 
 TEST(Evaluate, RefusesWrongInputs) {
-  const Graph graph = parse_graph(kText);
+  const Graph graph = parse_graph(kEvaluated);
   auto inputs = random_inputs(graph, {{"s0", 3}}, 1);
   EXPECT_THROW(evaluate(graph, std::span(inputs).first(1)), InvalidArgument);
   const auto with = [&](std::size_t i, Tensor tensor) {

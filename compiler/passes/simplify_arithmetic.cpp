@@ -130,9 +130,9 @@ Replacement logic(Inserter& insert, Node& node, const UseCounts&) {
   return std::nullopt;
 }
 
-constexpr char kDiv[] = "aten.div.Scalar", kEq[] = "aten.eq.Scalar", kNe[] = "aten.ne.Scalar", kLt[] = "aten.lt.Scalar",
-               kLe[] = "aten.le.Scalar", kGt[] = "aten.gt.Scalar", kGe[] = "aten.ge.Scalar",
-               kPow[] = "aten.pow.Tensor_Scalar";
+constexpr char kDivScalar[] = "aten.div.Scalar", kEqScalar[] = "aten.eq.Scalar", kNeScalar[] = "aten.ne.Scalar",
+               kLtScalar[] = "aten.lt.Scalar", kLeScalar[] = "aten.le.Scalar", kGtScalar[] = "aten.gt.Scalar",
+               kGeScalar[] = "aten.ge.Scalar", kPowScalar[] = "aten.pow.Tensor_Scalar";
 
 }  // namespace
 
@@ -144,14 +144,14 @@ void add_arithmetic_simplifications(SimplifyRules& rules) {
   rules["aten.add.Tensor"] = add;
   rules["aten.sub.Tensor"] = sub;
   rules["aten.mul.Tensor"] = mul;
-  rules["aten.div.Tensor"] = to_scalar_form<kDiv>;
-  rules["aten.eq.Tensor"] = to_scalar_form<kEq>;
-  rules["aten.ne.Tensor"] = to_scalar_form<kNe>;
-  rules["aten.lt.Tensor"] = to_scalar_form<kLt>;
-  rules["aten.le.Tensor"] = to_scalar_form<kLe>;
-  rules["aten.gt.Tensor"] = to_scalar_form<kGt>;
-  rules["aten.ge.Tensor"] = to_scalar_form<kGe>;
-  rules["aten.pow.Tensor_Tensor"] = to_scalar_form<kPow>;
+  rules["aten.div.Tensor"] = to_scalar_form<kDivScalar>;
+  rules["aten.eq.Tensor"] = to_scalar_form<kEqScalar>;
+  rules["aten.ne.Tensor"] = to_scalar_form<kNeScalar>;
+  rules["aten.lt.Tensor"] = to_scalar_form<kLtScalar>;
+  rules["aten.le.Tensor"] = to_scalar_form<kLeScalar>;
+  rules["aten.gt.Tensor"] = to_scalar_form<kGtScalar>;
+  rules["aten.ge.Tensor"] = to_scalar_form<kGeScalar>;
+  rules["aten.pow.Tensor_Tensor"] = to_scalar_form<kPowScalar>;
   rules["aten.clamp.default"] = clamp;
   rules["aten.bitwise_and.Tensor"] = logic<1>;
   rules["aten.bitwise_or.Tensor"] = logic<0>;

@@ -10,17 +10,16 @@ namespace {
 
 using Dims = std::vector<std::int64_t>;
 
-Value* self(const Node& node) { return node.args.at(0).value(); }
-
 /// view(linear(view(x))) where the outer view splits or merges leading dimensions alone: one view, before the linear.
 Replacement lift_linear(Inserter& insert, Node& node, const UseCounts& uses) {
-  const Node* linear = producer_if(self(node), "aten.linear.default");
+  const Node* linear = producer_if(operand(node), "aten.linear.default");
   if (linear == nullptr || !uses.single(linear->output())) return std::nullopt;
-  const Node* inner = producer_if(self(*linear), "aten.view.default");
+  const Node* inner = producer_if(operand(*linear), "aten.view.default");
   SymShape shape = node.output()->type.shape;
   if (inner == nullptr || shape.empty() || shape.back() != linear->output()->type.shape.back()) return std::nullopt;
   shape.back() = inner->output()->type.shape.back();
-  return {{insert.call("aten.linear.default", {insert.view(self(*inner), shape), linear->args[1], linear->args[2]})}};
+  return {
+      {insert.call("aten.linear.default", {insert.view(operand(*inner), shape), linear->args[1], linear->args[2]})}};
 }
 
 bool keeps_last(const Dims& order) {
@@ -31,14 +30,14 @@ bool keeps_last(const Dims& order) {
 /// the inner one is viewed with its trailing dimensions merged, as heads are after attention.
 Replacement lift_permute(Inserter& insert, Node& node, const UseCounts& uses) {
   const Dims order = node.args.at(1).int_list();
-  const Node* linear = producer_if(self(node), "aten.linear.default");
+  const Node* linear = producer_if(operand(node), "aten.linear.default");
   if (linear == nullptr || !uses.single(linear->output()) || !keeps_last(order)) return std::nullopt;
-  Value* x = self(*linear);
+  Value* x = operand(*linear);
   Value* moved = nullptr;
   if (producer_if(x, "aten.permute.default") != nullptr) {
     moved = insert.permute(x, order);
   } else if (const Node* merged = producer_if(x, "aten.view.default")) {
-    Value* inner = self(*merged);
+    Value* inner = operand(*merged);
     const std::size_t lead = order.size() - 1;
     if (producer_if(inner, "aten.permute.default") == nullptr || inner->type.shape.size() < lead ||
         !std::equal(x->type.shape.begin(), x->type.shape.end() - 1, inner->type.shape.begin())) {
@@ -57,72 +56,74 @@ Replacement lift_permute(Inserter& insert, Node& node, const UseCounts& uses) {
 
 /// linear(view(x)) and linear(permute(x)) with the last dimension in place: the movement goes on to meet others.
 Replacement linear(Inserter& insert, Node& node, const UseCounts& uses) {
-  if (const Node* view = producer_if(self(node), "aten.view.default")) {
-    Value* x = self(*view);
+  if (const Node* view = producer_if(operand(node), "aten.view.default")) {
+    Value* x = operand(*view);
     if (x->type.shape.empty() || x->type.shape.back() != view->output()->type.shape.back()) return std::nullopt;
     Value* product = insert.call("aten.linear.default", {x, node.args[1], node.args[2]});
     return {{insert.view(product, node.output()->type.shape)}};
   }
-  const Node* permute = producer_if(self(node), "aten.permute.default");
+  const Node* permute = producer_if(operand(node), "aten.permute.default");
   if (permute == nullptr || !uses.single(permute->output())) return std::nullopt;
   const Dims order = permute->args.at(1).int_list();
   if (!keeps_last(order)) return std::nullopt;
-  return {{insert.permute(insert.call("aten.linear.default", {self(*permute), node.args[1], node.args[2]}), order)}};
+  return {{insert.permute(insert.call("aten.linear.default", {operand(*permute), node.args[1], node.args[2]}), order)}};
 }
 
 Replacement view(Inserter& insert, Node& node, const UseCounts& uses) {
   const SymShape& shape = node.output()->type.shape;
-  if (self(node)->type.shape == shape) return {{self(node)}};
-  if (const Node* inner = producer_if(self(node), "aten.view.default")) return {{insert.view(self(*inner), shape)}};
+  if (operand(node)->type.shape == shape) return {{operand(node)}};
+  if (const Node* inner = producer_if(operand(node), "aten.view.default"))
+    return {{insert.view(operand(*inner), shape)}};
   return lift_linear(insert, node, uses);
 }
 
 Replacement permute(Inserter& insert, Node& node, const UseCounts& uses) {
   const Dims dims = node.args.at(1).int_list();
-  const SymShape& shape = self(node)->type.shape;
-  if (const Node* inner = producer_if(self(node), "aten.permute.default")) {
+  const SymShape& shape = operand(node)->type.shape;
+  if (const Node* inner = producer_if(operand(node), "aten.permute.default")) {
     const Dims first = inner->args.at(1).int_list();
     Dims both;
     for (const std::int64_t dim : dims) both.push_back(first.at(static_cast<std::size_t>(dim)));
-    return {{insert.permute(self(*inner), both)}};
+    return {{insert.permute(operand(*inner), both)}};
   }
   // Moving dimensions of size 1 alone leaves the order of the elements.
   Dims kept;
   std::copy_if(dims.begin(), dims.end(), std::back_inserter(kept),
                [&](std::int64_t dim) { return !shape.at(static_cast<std::size_t>(dim)).is(1); });
-  if (std::is_sorted(kept.begin(), kept.end())) return {{insert.view(self(node), node.output()->type.shape)}};
+  if (std::is_sorted(kept.begin(), kept.end())) return {{insert.view(operand(node), node.output()->type.shape)}};
   return lift_permute(insert, node, uses);
 }
 
 Replacement expand(Inserter& insert, Node& node, const UseCounts&) {
   const SymShape& shape = node.output()->type.shape;
-  if (self(node)->type.shape == shape) return {{self(node)}};
-  if (const Node* inner = producer_if(self(node), "aten.expand.default")) return {{insert.expand(self(*inner), shape)}};
+  if (operand(node)->type.shape == shape) return {{operand(node)}};
+  if (const Node* inner = producer_if(operand(node), "aten.expand.default"))
+    return {{insert.expand(operand(*inner), shape)}};
   // Only dimensions of size 1 are new: a view.
-  SymShape padded = self(node)->type.shape;
+  SymShape padded = operand(node)->type.shape;
   while (padded.size() < shape.size()) padded.insert(padded.begin(), SymInt(1));
-  if (padded == shape) return {{insert.view(self(node), shape)}};
+  if (padded == shape) return {{insert.view(operand(node), shape)}};
   return std::nullopt;
 }
 
 Replacement slice(Inserter& insert, Node& node, const UseCounts&) {
-  const SymShape& shape = self(node)->type.shape;
+  const SymShape& shape = operand(node)->type.shape;
   const auto dim = static_cast<std::size_t>(argument(node, "dim").integer());
   if (!argument(node, "step").sym().is(1) || argument(node, "start").is_none()) return std::nullopt;
-  if (node.output()->type.shape.at(dim) == shape.at(dim)) return {{self(node)}};
-  const Node* inner = producer_if(self(node), "aten.slice.Tensor");
+  if (node.output()->type.shape.at(dim) == shape.at(dim)) return {{operand(node)}};
+  const Node* inner = producer_if(operand(node), "aten.slice.Tensor");
   if (inner != nullptr && argument(*inner, "dim").integer() == static_cast<std::int64_t>(dim) &&
       argument(*inner, "step").sym().is(1) && !argument(*inner, "start").is_none()) {
     const SymInt start = argument(*inner, "start").sym() + argument(node, "start").sym();
-    return {
-        {insert.slice(self(*inner), static_cast<std::int64_t>(dim), start, start + node.output()->type.shape.at(dim))}};
+    return {{insert.slice(operand(*inner), static_cast<std::int64_t>(dim), start,
+                          start + node.output()->type.shape.at(dim))}};
   }
   return std::nullopt;
 }
 
 /// A slice of a concatenation that lies in one part.
 Replacement slice_of_cat(const Node& node) {
-  const Node* cat = producer_if(self(node), "aten.cat.default");
+  const Node* cat = producer_if(operand(node), "aten.cat.default");
   if (cat == nullptr || !argument(node, "step").sym().is(1) || argument(node, "start").is_none()) return std::nullopt;
   const std::int64_t dim = argument(node, "dim").integer();
   if (argument(*cat, "dim").integer() != dim) return std::nullopt;
@@ -139,11 +140,11 @@ Replacement slice_of_cat(const Node& node) {
 
 /// slice(permute(x)) is permute(slice(x)): permutes gather at the end, where they meet others.
 Replacement slice_of_permute(Inserter& insert, Node& node) {
-  const Node* permute = producer_if(self(node), "aten.permute.default");
+  const Node* permute = producer_if(operand(node), "aten.permute.default");
   if (permute == nullptr) return std::nullopt;
   const Dims order = permute->args.at(1).int_list();
   ArgList args = node.args;
-  args[0] = self(*permute);
+  args[0] = operand(*permute);
   args[1] = SymInt(order.at(static_cast<std::size_t>(argument(node, "dim").integer())));
   return {{insert.permute(insert.call("aten.slice.Tensor", std::move(args)), order)}};
 }
@@ -168,10 +169,10 @@ bool is_widening(DType from, DType to) {
 
 Replacement cast(Inserter& insert, Node& node, const UseCounts&) {
   const DType dtype = node.output()->type.dtype;
-  if (self(node)->type.dtype == dtype) return {{self(node)}};
-  const Node* inner = producer_if(self(node), "aten._to_copy.default");
-  if (inner == nullptr || !is_widening(self(*inner)->type.dtype, inner->output()->type.dtype)) return std::nullopt;
-  return {{insert.cast(self(*inner), dtype)}};
+  if (operand(node)->type.dtype == dtype) return {{operand(node)}};
+  const Node* inner = producer_if(operand(node), "aten._to_copy.default");
+  if (inner == nullptr || !is_widening(operand(*inner)->type.dtype, inner->output()->type.dtype)) return std::nullopt;
+  return {{insert.cast(operand(*inner), dtype)}};
 }
 
 Replacement cat(Inserter& insert, Node& node, const UseCounts& uses) {
@@ -195,13 +196,13 @@ Replacement cat(Inserter& insert, Node& node, const UseCounts& uses) {
 Replacement embedding(Inserter& insert, Node& node, const UseCounts&) {
   const Node* expand = producer_if(node.args.at(1).value(), "aten.expand.default");
   if (expand == nullptr) return std::nullopt;
-  Value* rows = insert.call("aten.embedding.default", {node.args[0], self(*expand)});
+  Value* rows = insert.call("aten.embedding.default", {node.args[0], operand(*expand)});
   return {{insert.expand(rows, node.output()->type.shape)}};
 }
 
 /// Whether value holds 0, 1, ..., size - 1 in some shape.
 bool counts_up_to(const Value* value, const SymInt& size) {
-  while (const Node* view = producer_if(value, "aten.view.default")) value = self(*view);
+  while (const Node* view = producer_if(value, "aten.view.default")) value = operand(*view);
   if (const Node* range = producer_if(value, "aten.arange.default")) {
     const auto* end = std::get_if<SymInt>(&range->args.at(0));
     return end != nullptr && *end == size;
@@ -218,7 +219,7 @@ bool counts_up_to(const Value* value, const SymInt& size) {
 /// x[arange(n)[:, None, None], arange(m)[None, None, :]], as masks are gathered, is x with dimensions of size 1
 /// between.
 Replacement index(Inserter& insert, Node& node, const UseCounts&) {
-  Value* x = self(node);
+  Value* x = operand(node);
   const ArgList& indices = node.args.at(1).list();
   const SymShape& shape = node.output()->type.shape;
   if (indices.empty() || indices.size() > x->type.shape.size()) return std::nullopt;
@@ -268,12 +269,12 @@ Replacement sink_expand(Inserter& insert, Node& node) {
   map_operands(args, [&](Value* value) {
     const Node* expand = producer_if(value, "aten.expand.default");
     // Promotion treats 0-dim operands differently, so those stay expanded unless nothing is promoted.
-    if (expand == nullptr || (self(*expand)->type.shape.empty() && value->type.dtype != node.output()->type.dtype &&
+    if (expand == nullptr || (operand(*expand)->type.shape.empty() && value->type.dtype != node.output()->type.dtype &&
                               node.op_name() != "aten._to_copy.default")) {
       return value;
     }
     found = true;
-    return self(*expand);
+    return operand(*expand);
   });
   if (!found) return std::nullopt;
   const auto types = infer_types(*node.op, args);

@@ -24,7 +24,7 @@
 namespace aitune::dynamo {
 namespace {
 
-constexpr std::size_t kMaxName = 120;
+constexpr std::size_t kMaxValueName = 120;
 constexpr std::string_view kReport = "if PyTorch loads this file, please report it";
 
 bool is_number(const Arg& arg) {
@@ -183,7 +183,7 @@ void add_number(const JsonView& node, const OpInfo& op, Scope& scope, Graph& gra
   const JsonView name = value.at("as_name");
   std::vector<TensorType> types = infer_types(op, args);
   name_data_size(graph, op, args, types, declared_symbol(scope.declared_size(name.string())));
-  Node* added = graph.add_node(op, std::move(args), std::move(types), name.string().substr(0, kMaxName));
+  Node* added = graph.add_node(op, std::move(args), std::move(types), name.string().substr(0, kMaxValueName));
   added->source = read_source(node);
   scope.define_size(name, SymInt::symbol(data_symbol(*added)->name));
 }
@@ -213,7 +213,7 @@ void add_operator(const JsonView& node, std::string_view exported, Scope& scope,
   if (names.size() != types.size())
     node.corrupt(fmt::format("{} has {} results here and gives {}", op->name, names.size(), types.size()));
   if (may_have_data_size(*op)) name_result_size(names, scope, *op, bound, types, graph);
-  const std::string hint = names.empty() || !names[0] ? "unused" : names[0]->string().substr(0, kMaxName);
+  const std::string hint = names.empty() || !names[0] ? "unused" : names[0]->string().substr(0, kMaxValueName);
   Node* added = graph.add_node(*op, std::move(bound), std::move(types), hint);
   added->source = read_source(node);
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -227,7 +227,7 @@ void add_operator(const JsonView& node, std::string_view exported, Scope& scope,
 // Results as the file declares them, in the place of those that cannot be computed.
 void define_declared(const JsonView& node, Scope& scope, Graph& graph) {
   const auto tensor = [&](const JsonView& name) {
-    scope.define_tensor(name, graph.add_input(name.string().substr(0, kMaxName), scope.declared_type(name)));
+    scope.define_tensor(name, graph.add_input(name.string().substr(0, kMaxValueName), scope.declared_type(name)));
   };
   for (const JsonView& output : node.at("outputs").items()) {
     const auto [kind, value] = output.tagged();

@@ -15,7 +15,7 @@
 namespace aitune::dynamo {
 namespace {
 
-constexpr std::size_t kMaxText = 1 << 16;
+constexpr std::size_t kMaxSympyText = 1 << 16;
 constexpr int kMaxNesting = 100;
 constexpr std::int64_t kMaxPower = 8;
 
@@ -26,7 +26,7 @@ class Parser {
   explicit Parser(std::string_view text) : text_(text) {}
 
   SymInt parse() {
-    if (text_.size() > kMaxText) fail("an expression that is too long");
+    if (text_.size() > kMaxSympyText) fail("an expression that is too long");
     SymInt value = expression();
     skip_space();
     if (at_ != text_.size()) fail("text after the end");

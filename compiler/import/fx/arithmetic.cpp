@@ -8,11 +8,10 @@
 #include <optional>
 
 #include "base/error.h"
+#include "compiler/import/fx/refuse.h"
 
 namespace aitune::fx {
 namespace {
-
-[[noreturn]] void refuse(std::string what) { throw Unsupported(std::move(what)); }
 
 struct OperatorRow {
   std::string_view symbol;

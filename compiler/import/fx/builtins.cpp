@@ -9,13 +9,12 @@
 #include "base/error.h"
 #include "compiler/import/fx/arithmetic.h"
 #include "compiler/import/fx/indexing.h"
+#include "compiler/import/fx/refuse.h"
 
 namespace aitune::fx {
 namespace {
 
 constexpr std::int64_t kMaxRange = 1 << 20;
-
-[[noreturn]] void refuse(std::string what) { throw Unsupported(std::move(what)); }
 
 PyValue first(const PyArgs& args) {
   if (args.positional.empty()) throw InvalidArgument("an argument is missing");

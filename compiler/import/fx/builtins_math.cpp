@@ -121,7 +121,7 @@ PyValue not_of(Interpreter&, const PyArgs& args) { return PyValue::of(!truth(arg
 
 PyValue index_of(Interpreter&, const PyArgs& args) { return arguments(args, {"a"})[0]; }
 
-PyValue absolute(Interpreter& interpreter, const PyArgs& args) { return find_builtin("abs")(interpreter, args); }
+PyValue operator_abs(Interpreter& interpreter, const PyArgs& args) { return find_builtin("abs")(interpreter, args); }
 
 PyValue item(Interpreter& interpreter, const PyArgs& args) {
   const PyItems a = arguments(args, {"a", "b"});
@@ -173,7 +173,7 @@ constexpr auto kOperator = std::to_array<BuiltinRow>({{"operator.add", binary_fu
                                                       {"operator.contains", contains},
                                                       {"operator.not_", not_of},
                                                       {"operator.index", index_of},
-                                                      {"operator.abs", absolute},
+                                                      {"operator.abs", operator_abs},
                                                       {"operator.getitem", item},
                                                       {"operator.setitem", set_item_function}});
 

@@ -8,22 +8,19 @@
 #include "base/error.h"
 #include "compiler/import/fx/arithmetic.h"
 #include "compiler/import/fx/builtins.h"
+#include "compiler/import/fx/refuse.h"
 
 namespace aitune::fx {
 namespace {
 
-[[noreturn]] void refuse(std::string what, std::string fix = {}) {
-  throw Unsupported(std::move(what), "", std::move(fix));
-}
-
-bool given(const PyValue& value) { return !value.is(PyKind::nothing) && !value.is_none(); }
+bool given_and_not_none(const PyValue& value) { return !value.is(PyKind::nothing) && !value.is_none(); }
 
 const TensorType& type_of(const PyArgs& args) {
   if (args.positional.empty() || !args.positional.front().is_tensor()) throw InvalidArgument("a tensor is missing");
   return args.positional.front().tensor->type;
 }
 
-PyValue integer(std::int64_t value) { return PyValue::of(SymInt(value)); }
+PyValue size_value(std::int64_t value) { return PyValue::of(SymInt(value)); }
 
 // ---- functions
 
@@ -52,13 +49,13 @@ DType default_dtype(const std::vector<PyValue>& numbers) {
 PyValue make_tensor(Interpreter& interpreter, const PyArgs& args) {
   const PyItems a = arguments(args, {"data", "dtype", "device", "requires_grad", "pin_memory"});
   if (a[0].is_tensor()) {
-    if (!given(a[1])) return a[0];
+    if (!given_and_not_none(a[1])) return a[0];
     return interpreter.writer().call("to", {a[0], a[1]});
   }
   Shape shape;
   std::vector<PyValue> numbers;
   flatten(a[0], 0, shape, numbers);
-  const DType dtype = given(a[1]) ? a[1].dtype : default_dtype(numbers);
+  const DType dtype = given_and_not_none(a[1]) ? a[1].dtype : default_dtype(numbers);
   if (is_complex(dtype)) refuse("torch.tensor of complex numbers");
   Tensor data;
   if (is_floating(dtype)) {
@@ -166,7 +163,7 @@ constexpr auto kTorch = std::to_array<BuiltinRow>({{"torch.Size", shape_of},
 PyValue size(Interpreter&, const PyArgs& args) {
   const SymShape& shape = type_of(args).shape;
   const PyItems a = arguments(args, {"self", "dim"});
-  if (!given(a[1])) return PyValue::sizes(shape);
+  if (!given_and_not_none(a[1])) return PyValue::sizes(shape);
   const auto rank = static_cast<std::int64_t>(shape.size());
   const std::int64_t dim = constant_integer(a[1], "a dimension");
   if (dim < -rank || dim >= rank) throw InvalidArgument(fmt::format("dimension {} of {}", dim, a[0].describe()));
@@ -174,13 +171,13 @@ PyValue size(Interpreter&, const PyArgs& args) {
 }
 
 PyValue rank(Interpreter&, const PyArgs& args) {
-  return integer(static_cast<std::int64_t>(type_of(args).shape.size()));
+  return size_value(static_cast<std::int64_t>(type_of(args).shape.size()));
 }
 
 PyValue elements(Interpreter&, const PyArgs& args) { return PyValue::of(product(type_of(args).shape)); }
 
 PyValue element_size(Interpreter&, const PyArgs& args) {
-  return integer(static_cast<std::int64_t>(dtype_size(type_of(args).dtype)));
+  return size_value(static_cast<std::int64_t>(dtype_size(type_of(args).dtype)));
 }
 
 PyValue is_floating_point(Interpreter&, const PyArgs& args) { return PyValue::of(is_floating(type_of(args).dtype)); }

@@ -9,15 +9,12 @@
 #include "compiler/import/fx/builtins.h"
 #include "compiler/import/fx/interpreter.h"
 #include "compiler/import/fx/prelude.h"
+#include "compiler/import/fx/refuse.h"
 
 namespace aitune::fx {
 namespace {
 
 constexpr std::size_t kMaxPrinted = 100;
-
-[[noreturn]] void refuse(std::string what, std::string fix = {}) {
-  throw Unsupported(std::move(what), "", std::move(fix));
-}
 
 // Where PyTorch keeps its functions; what follows is the name of an operator or of a function of our prelude.
 constexpr auto kNamespaces = std::to_array<std::string_view>(

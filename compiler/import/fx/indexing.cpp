@@ -6,13 +6,12 @@
 
 #include "base/error.h"
 #include "compiler/import/fx/arithmetic.h"
+#include "compiler/import/fx/refuse.h"
 
 namespace aitune::fx {
 namespace {
 
 constexpr std::size_t kMaxIndices = 64;
-
-[[noreturn]] void refuse(std::string what) { throw Unsupported(std::move(what)); }
 
 PyValue integer(std::int64_t value) { return PyValue::of(SymInt(value)); }
 

@@ -10,6 +10,7 @@
 #include "compiler/import/fx/imports.h"
 #include "compiler/import/fx/indexing.h"
 #include "compiler/import/fx/prelude.h"
+#include "compiler/import/fx/refuse.h"
 #include "compiler/import/fx/token.h"
 
 namespace aitune::fx {
@@ -18,8 +19,6 @@ namespace {
 constexpr std::uint64_t kMaxSteps = std::uint64_t{1} << 24;
 constexpr int kMaxCalls = 60;
 constexpr int kMaxDepth = 400;  // of expressions, over all calls: each level takes C++ stack
-
-[[noreturn]] void refuse(std::string what) { throw Unsupported(std::move(what)); }
 
 std::string hint_of(const Stmt& statement) {
   const bool named = statement.kind == StmtKind::assign && statement.targets.front().kind == ExprKind::name;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint32_t kMaxHeight = 120;
 constexpr int kMaxBlocks = 20;
-constexpr std::size_t kMaxPrinted = 60;
+constexpr std::size_t kMaxQuoted = 60;
 
 // Operators of one strength, from the weakest to the strongest; all of them associate to the left.
 struct Level {
@@ -66,7 +66,7 @@ class Parser {
   }
   [[noreturn]] void refuse_statement(std::string_view why) const {
     const Token& token = peek();
-    const std::string text = token.text.substr(0, kMaxPrinted);
+    const std::string text = token.text.substr(0, kMaxQuoted);
     if (token.kind != TokenKind::name) corrupt(fmt::format("a statement cannot begin with \"{}\"", text));
     throw Unsupported(fmt::format("\"{}\" {} is not of the form that torch.fx generates", text, why),
                       line_place(where_, token.line), "save what torch.fx.symbolic_trace returned");
@@ -91,7 +91,7 @@ class Parser {
   }
   void expect(std::string_view text) {
     if (!take(text)) {
-      corrupt(fmt::format("\"{}\" is expected, and \"{}\" stands here", text, peek().text.substr(0, kMaxPrinted)));
+      corrupt(fmt::format("\"{}\" is expected, and \"{}\" stands here", text, peek().text.substr(0, kMaxQuoted)));
     }
   }
   void expect(TokenKind kind, std::string_view what) {
@@ -488,7 +488,7 @@ class Parser {
       default:
         break;
     }
-    corrupt(fmt::format("an expression cannot begin with \"{}\"", token.text.substr(0, kMaxPrinted)));
+    corrupt(fmt::format("an expression cannot begin with \"{}\"", token.text.substr(0, kMaxQuoted)));
   }
 
   Expr literal(ExprKind kind) {
@@ -568,7 +568,7 @@ class Parser {
 }  // namespace
 
 std::string describe(const Expr& expr) {
-  if (expr.kind == ExprKind::name || expr.kind == ExprKind::attribute) return expr.text.substr(0, kMaxPrinted);
+  if (expr.kind == ExprKind::name || expr.kind == ExprKind::attribute) return expr.text.substr(0, kMaxQuoted);
   if (expr.kind == ExprKind::call && !expr.items.empty()) return describe(expr.items.front());
   return "an expression";
 }

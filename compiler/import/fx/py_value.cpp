@@ -10,8 +10,8 @@ namespace aitune::fx {
 namespace {
 
 constexpr std::uint64_t kMaxWeight = std::uint64_t{1} << 20;
-constexpr std::uint32_t kMaxHeight = 50;
-constexpr std::size_t kMaxPrinted = 80;
+constexpr std::uint32_t kMaxValueHeight = 50;
+constexpr std::size_t kMaxShown = 80;
 
 PyValue made(PyKind kind) {
   PyValue value;
@@ -76,7 +76,7 @@ PyValue PyValue::sequence(PyKind kind, PyItems items, std::vector<std::string> k
     result.height_ = std::max(result.height_, item.height_ + 1);
   }
   if (result.weight_ > kMaxWeight) throw Unsupported("a list or tuple of more than a million items");
-  if (result.height_ > kMaxHeight) throw Unsupported("lists or tuples that are nested too deep");
+  if (result.height_ > kMaxValueHeight) throw Unsupported("lists or tuples that are nested too deep");
   result.items_ = std::make_shared<const PyItems>(std::move(items));
   result.keys = std::move(keys);
   return result;
@@ -103,7 +103,7 @@ const PyValue* PyValue::find(std::string_view key) const {
 }
 
 std::string PyValue::describe() const {
-  const std::string shown = text.substr(0, kMaxPrinted);
+  const std::string shown = text.substr(0, kMaxShown);
   switch (kind) {
     case PyKind::none:
       return "None";

@@ -15,7 +15,7 @@
 namespace aitune::torchscript {
 namespace {
 
-constexpr int kMaxDepth = 20;  // of lists within lists
+constexpr int kMaxJoinDepth = 20;  // of lists within lists
 
 constexpr std::string_view kFix =
     "give it the same type and sizes in both branches; or decide by torch.where, or outside of the model";
@@ -47,7 +47,7 @@ class Evaluator::Merger {
     if (is_unset(a)) return fill(b, true);
     if (is_unset(b)) return fill(a, false);
     const Vals *x = a.items(), *y = b.items();
-    if (x != nullptr && y != nullptr && x->size() == y->size() && a.index() == b.index() && depth < kMaxDepth) {
+    if (x != nullptr && y != nullptr && x->size() == y->size() && a.index() == b.index() && depth < kMaxJoinDepth) {
       Vals merged;
       for (std::size_t i = 0; i < x->size(); ++i) merged.push_back(merge((*x)[i], (*y)[i], depth + 1));
       if (a.get<ListPtr>() != nullptr) return make_list(std::move(merged));
@@ -68,7 +68,7 @@ class Evaluator::Merger {
     const auto* size = set.get<SymInt>();
     const bool known = set.is_number() && (size == nullptr || evaluator_.is_visible(*size));
     if (known || set.is_none() || set.get<std::string>() != nullptr) return set;
-    if (const Vals* items = set.items(); items != nullptr && depth < kMaxDepth) {
+    if (const Vals* items = set.items(); items != nullptr && depth < kMaxJoinDepth) {
       Vals filled;
       for (const Val& item : *items) filled.push_back(fill(item, in_second, depth + 1));
       if (set.get<ListPtr>() != nullptr) return make_list(std::move(filled));

@@ -62,7 +62,7 @@ Result to_string(Call& call) {
   return text;
 }
 
-Result join(Call& call) {
+Result join_strings(Call& call) {
   const Vals* items = call[1].items();
   if (items == nullptr) return std::nullopt;
   const std::string separator = text_of(call, 0);
@@ -149,7 +149,7 @@ void add_strings(BuiltinTable& table) {
   table.add({"format"}, format);
   table.add({"percentFormat"}, percent_format);
   table.add({"str"}, to_string);
-  table.add({"join"}, join);
+  table.add({"join"}, join_strings);
   table.add({"lower"}, map_characters<std::tolower>);
   table.add({"upper"}, map_characters<std::toupper>);
   table.add({"startswith"}, starts_with);

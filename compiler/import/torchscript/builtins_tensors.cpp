@@ -65,9 +65,9 @@ Result same_size(Call& call) {
   return same ? Result(*same) : Result(Unknown{"it depends on sizes that move"});
 }
 
-Result no(Call&) { return false; }
-Result yes(Call&) { return true; }
-Result none(Call&) { return Val(None{}); }
+Result never(Call&) { return false; }
+Result always(Call&) { return true; }
+Result gives_none(Call&) { return Val(None{}); }
 Result first(Call& call) { return call[0]; }
 Result device(Call& call) {
   return Device{call.size() > 0 && call[0].get<std::string>() != nullptr ? *call[0].get<std::string>() : "cpu"};
@@ -226,9 +226,9 @@ void add_tensor_questions(BuiltinTable& table) {
   table.add({"is_same_size"}, same_size);
   table.add({"is_cuda", "is_xla", "is_mps", "is_xpu", "is_sparse", "is_sparse_csr", "is_mkldnn", "is_quantized",
              "is_meta", "is_vulkan", "is_ipu", "is_maia", "is_ort", "is_nested"},
-            no);
-  table.add({"requires_grad", "is_leaf", "is_cpu", "is_contiguous"}, yes);
-  table.add({"grad", "name"}, none);
+            never);
+  table.add({"requires_grad", "is_leaf", "is_cpu", "is_contiguous"}, always);
+  table.add({"grad", "name"}, gives_none);
   table.add({"device"}, device);
   table.add({"type"}, device_type);
   table.add({"index"}, device_index);

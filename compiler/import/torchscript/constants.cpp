@@ -11,7 +11,7 @@ namespace aitune::torchscript {
 namespace {
 
 constexpr std::int64_t kMaxElements = 1 << 14;
-constexpr int kMaxDepth = 200;
+constexpr int kMaxConstantDepth = 200;
 
 bool is_small(const TensorType& type) {
   const auto elements = product(type.shape).as_constant();
@@ -37,7 +37,7 @@ bool has_symbols(const ArgList& args) {
 }  // namespace
 
 std::optional<Tensor> Evaluator::constant_data(const Value* value, int depth) {
-  if (!is_small(value->type) || depth > kMaxDepth || written_.contains(owner_of(value))) return std::nullopt;
+  if (!is_small(value->type) || depth > kMaxConstantDepth || written_.contains(owner_of(value))) return std::nullopt;
   if (value->kind == ValueKind::weight) return value->data;
   const Node* node = value->producer;
   if (!constants_ || node == nullptr || node->op->has_regions() || has_symbols(node->args) || !is_repeatable(*node))

@@ -16,7 +16,7 @@
 namespace aitune::torchscript {
 namespace {
 
-constexpr int kMaxDepth = 2000;
+constexpr int kMaxCallDepth = 2000;
 constexpr std::size_t kMaxString = 100'000;
 
 // The number in a 0-dim tensor.
@@ -37,7 +37,7 @@ std::optional<Val> plain(const std::optional<Number>& number) {
 
 Val Evaluator::evaluate(const Expr& expr) {
   charge();
-  if (depth_ >= kMaxDepth) unsupported("an expression is nested too deeply");
+  if (depth_ >= kMaxCallDepth) unsupported("an expression is nested too deeply");
   ++depth_;
   struct Leave {
     int& depth;

@@ -15,7 +15,7 @@
 namespace aitune::torchscript {
 namespace {
 
-constexpr int kMaxDepth = 20;  // of lists within lists
+constexpr int kMaxCarriedDepth = 20;  // of lists within lists
 
 void collect_assigned(const std::vector<Stmt>& block, std::set<std::string>& names) {
   for (const Stmt& statement : block) {
@@ -107,13 +107,13 @@ class Evaluator::LoopBuilder {
   template <typename F>
   static void flatten(const Val& value, F&& take, int depth = 0) {
     const Vals* items = value.items();
-    if (items == nullptr || depth >= kMaxDepth) return take(value);
+    if (items == nullptr || depth >= kMaxCarriedDepth) return take(value);
     for (const Val& item : *items) flatten(item, take, depth + 1);
   }
   /// The value with its leaves as they are now.
   Val rebuilt(const Val& value, std::size_t& leaf, int depth = 0) const {
     const Vals* items = value.items();
-    if (items == nullptr || depth >= kMaxDepth) return leaves_[leaf++].now;
+    if (items == nullptr || depth >= kMaxCarriedDepth) return leaves_[leaf++].now;
     Vals made;
     for (const Val& item : *items) made.push_back(rebuilt(item, leaf, depth + 1));
     if (value.get<ListPtr>() != nullptr) return make_list(std::move(made));
@@ -121,7 +121,7 @@ class Evaluator::LoopBuilder {
   }
   static bool same_structure(const Val& a, const Val& b, int depth = 0) {
     const Vals *x = a.items(), *y = b.items();
-    if (x == nullptr || y == nullptr || depth >= kMaxDepth) return x == nullptr && y == nullptr;
+    if (x == nullptr || y == nullptr || depth >= kMaxCarriedDepth) return x == nullptr && y == nullptr;
     if (a.index() != b.index() || x->size() != y->size()) return false;
     for (std::size_t i = 0; i < x->size(); ++i)
       if (!same_structure((*x)[i], (*y)[i], depth + 1)) return false;

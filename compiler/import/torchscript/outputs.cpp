@@ -11,7 +11,7 @@ namespace aitune::torchscript {
 namespace {
 
 constexpr std::size_t kMaxOutputs = 1000;
-constexpr int kMaxDepth = 50;
+constexpr int kMaxOutputDepth = 50;
 
 class Collector {
  public:
@@ -19,7 +19,7 @@ class Collector {
       : evaluator_(evaluator), graph_(graph), changed_(changed) {}
 
   void add(const Val& value, const std::string& name, int depth = 0) {
-    if (depth > kMaxDepth) refuse("the result is nested too deeply");
+    if (depth > kMaxOutputDepth) refuse("the result is nested too deeply");
     if (value.is_none()) return;
     if (value.is_tensor() || value.get<Stored>() != nullptr) return add_tensor(evaluator_.tensor(value), name);
     if (const auto* dict = value.get<DictPtr>()) {
@@ -65,7 +65,7 @@ class Collector {
   }
 
   void visit(const Val& value, int depth) {
-    if (depth > kMaxDepth) return;
+    if (depth > kMaxOutputDepth) return;
     if (const auto* object = value.get<ObjectPtr>(); object != nullptr && (*object)->in_file) add_state(*object);
     if (const Vals* items = value.items())
       for (const Val& item : *items)
@@ -75,7 +75,7 @@ class Collector {
   /// The same tensors, or values that are equal.
   bool unchanged(const Val& after, const Val& before, int depth = 0) {
     const Vals *x = after.items(), *y = before.items();
-    if (x != nullptr && y != nullptr && x->size() == y->size() && depth < kMaxDepth) {
+    if (x != nullptr && y != nullptr && x->size() == y->size() && depth < kMaxOutputDepth) {
       for (std::size_t i = 0; i < x->size(); ++i)
         if (!unchanged((*x)[i], (*y)[i], depth + 1)) return false;
       return true;

@@ -14,7 +14,7 @@ namespace aitune::torchscript {
 namespace {
 
 constexpr int kMaxViews = 200;
-constexpr int kMaxDepth = 20;  // of containers
+constexpr int kMaxContainerDepth = 20;  // of containers
 
 const Value* shown_by(const Value* value) {
   if (value->producer == nullptr) return nullptr;
@@ -24,7 +24,7 @@ const Value* shown_by(const Value* value) {
 
 bool holds(const Val& value, const Value* owner, int depth = 0) {
   if (const auto* tensor = value.get<Value*>()) return owner_of(*tensor) == owner;
-  if (depth >= kMaxDepth) return false;
+  if (depth >= kMaxContainerDepth) return false;
   if (const Vals* items = value.items())
     return std::ranges::any_of(*items, [&](const Val& item) { return holds(item, owner, depth + 1); });
   if (const auto* dict = value.get<DictPtr>())

@@ -6,19 +6,13 @@
 
 #include <limits>
 
+#include "engines/cpu/compile/element_types.h"
+
 namespace aitune::cpu {
 
 using kernels::ExprType;
 using kernels::ReduceOp;
 using llvm::Value;
-
-namespace {
-
-llvm::Type* lanes_of(llvm::Type* element, int count) {
-  return count == 1 ? element : llvm::FixedVectorType::get(element, static_cast<unsigned>(count));
-}
-
-}  // namespace
 
 ReductionEmitter::State ReductionEmitter::identity(int lanes) const {
   llvm::IRBuilderBase& b = *builder_;

@@ -209,7 +209,7 @@ void repeat_interleave_positions(const Call& call) {
   store<std::int64_t>(out.dtype(), out.data(), 1, out.numel(), positions.data());
 }
 
-void repeat_interleave(const Call& call) {
+void repeat_interleave_by_tensor(const Call& call) {
   Tensor self = call.self();
   if (!call.given("dim") || self.dim() == 0) {
     self = self.contiguous();
@@ -266,7 +266,7 @@ void add_data_kernels(KernelTable& table) {
   table.add_sized({aten_unique_dim_default}, unique_dim<true>);
   table.add_sized({aten_unique_consecutive_default, aten_unique_dim_consecutive_default}, unique_dim<false>);
   table.add_sized({aten_repeat_interleave_Tensor}, repeat_interleave_positions);
-  table.add_sized({aten_repeat_interleave_self_Tensor}, repeat_interleave);
+  table.add_sized({aten_repeat_interleave_self_Tensor}, repeat_interleave_by_tensor);
   table.add_sized({aten_bincount_default}, bincount);
   table.add_sized({aten_item_default, aten__local_scalar_dense_default}, item);
 }

@@ -86,18 +86,13 @@ void embedding_bag(const Call& call) {
   put(3, mode == 2 ? where : sizes);
 }
 
-std::int64_t checked(const Call& call, std::int64_t i, std::int64_t size) {
-  call.require(i < size && i >= -size, "an index is out of range");
-  return i < 0 ? i + size : i;
-}
-
 void take(const Call& call) {
   const Tensor self = call.self().contiguous(), &index = call.tensor("index");
   const Contiguous<std::int64_t> places(index);
   const auto size = static_cast<std::int64_t>(dtype_size(self.dtype()));
   call.require(call.out().numel() == index.numel(), "the result has another size");
   for (std::int64_t i = 0; i < index.numel(); ++i)
-    std::memcpy(call.out().data() + i * size, self.data() + checked(call, places[i], self.numel()) * size,
+    std::memcpy(call.out().data() + i * size, self.data() + checked_index(call, places[i], self.numel()) * size,
                 static_cast<std::size_t>(size));
 }
 
@@ -111,7 +106,7 @@ void put(const Call& call) {
     const Contiguous<C> start(call.out()), added(source);
     std::vector<C> values(start.data(), start.data() + call.out().numel());
     for (std::int64_t i = 0; i < index.numel(); ++i) {
-      C& to = values[static_cast<std::size_t>(checked(call, places[i], call.out().numel()))];
+      C& to = values[static_cast<std::size_t>(checked_index(call, places[i], call.out().numel()))];
       to = adds ? wrap_add(to, added[i]) : added[i];
     }
     store<C>(call.out().dtype(), call.out().data(), 1, call.out().numel(), values.data());

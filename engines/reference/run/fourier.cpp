@@ -234,7 +234,7 @@ void ihfft(const Call& call) {
 
 /// The zero frequency to the middle, or back.
 template <bool inverse>
-void shift(const Call& call) {
+void shift_spectrum(const Call& call) {
   Tensor t = call.self().contiguous();
   for (const std::size_t d : call.dims("dim", t.shape().size())) {
     if (t.shape().empty() || t.numel() == 0) break;
@@ -326,8 +326,8 @@ void add_fourier_kernels(KernelTable& table) {
   table.add({aten_fft_irfft_default, aten_fft_irfft2_default, aten_fft_irfftn_default}, named<Form::real_out, true>);
   table.add({aten_fft_hfft_default}, hfft);
   table.add({aten_fft_ihfft_default}, ihfft);
-  table.add({aten_fft_fftshift_default}, shift<false>);
-  table.add({aten_fft_ifftshift_default}, shift<true>);
+  table.add({aten_fft_fftshift_default}, shift_spectrum<false>);
+  table.add({aten_fft_ifftshift_default}, shift_spectrum<true>);
   table.add({aten_fft_fftfreq_default}, frequencies<false>);
   table.add({aten_fft_rfftfreq_default}, frequencies<true>);
   table.add({aten_stft_default, aten_stft_center}, stft);

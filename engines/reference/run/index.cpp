@@ -9,23 +9,18 @@
 namespace aitune::reference {
 namespace {
 
-std::int64_t checked(const Call& call, std::int64_t i, std::int64_t size, bool may_wrap = true) {
-  call.require(i < size && i >= (may_wrap ? -size : 0), "an index is out of range");
-  return i < 0 ? i + size : i;
-}
-
 /// self[index] along one dimension, by whole slices.
 void index_select(const Call& call) {
   const Tensor& self = call.self();
   const Contiguous<std::int64_t> index(call.tensor("index"));
   const std::size_t d = call.dim("dim", self.shape().size());
   if (self.dim() == 0) {
-    checked(call, index[0], 1, false);
+    checked_index(call, index[0], 1, false);
     return copy_elements(call.out(), self);
   }
   for (std::int64_t i = 0; i < call.tensor("index").numel(); ++i) {
     Tensor to = select(call.out(), d, i);
-    copy_elements(to, select(self, d, checked(call, index[i], self.size(d), false)));
+    copy_elements(to, select(self, d, checked_index(call, index[i], self.size(d), false)));
   }
 }
 
@@ -36,7 +31,7 @@ void embedding(const Call& call) {
   const auto bytes = table.size(1) * static_cast<std::int64_t>(dtype_size(table.dtype()));
   for (std::int64_t i = 0; i < call.tensor("indices").numel(); ++i)
     if (bytes > 0)
-      std::memcpy(call.out().data() + i * bytes, table.data() + checked(call, index[i], rows, false) * bytes,
+      std::memcpy(call.out().data() + i * bytes, table.data() + checked_index(call, index[i], rows, false) * bytes,
                   static_cast<std::size_t>(bytes));
 }
 
@@ -57,7 +52,7 @@ void for_each_indexed(const Call& call, const Tensor& t, const Tensor& index, st
   walk.strides[0].push_back(0);
   std::int64_t i = 0;
   for_each_row(walk, [&](std::span<const std::int64_t> offsets) {
-    f(i, offsets[0] + checked(call, values[i], t.size(d), true) * t.strides()[d]);
+    f(i, offsets[0] + checked_index(call, values[i], t.size(d), true) * t.strides()[d]);
     ++i;
   });
 }
@@ -149,7 +144,7 @@ void index_fill(const Call& call) {
   const std::size_t d = call.dim("dim", out.shape().size());
   const Contiguous<std::int64_t> index(call.tensor("index"));
   for (std::int64_t i = 0; i < call.tensor("index").numel(); ++i) {
-    Tensor to = select(out, d, checked(call, index[i], out.size(d)));
+    Tensor to = select(out, d, checked_index(call, index[i], out.size(d)));
     copy_elements(to, value);
   }
 }
@@ -160,7 +155,8 @@ void one_hot(const Call& call) {
   const std::int64_t count = call.out().shape().back();
   auto* out = call.out().as<std::int64_t>();
   std::fill_n(out, call.out().numel(), 0);
-  for (std::int64_t i = 0; i < call.self().numel(); ++i) out[i * count + checked(call, classes[i], count, false)] = 1;
+  for (std::int64_t i = 0; i < call.self().numel(); ++i)
+    out[i * count + checked_index(call, classes[i], count, false)] = 1;
 }
 
 /// Advanced indexing as one loop nest. Dimensions of the result: those of the broadcast indices, in the place NumPy
@@ -217,7 +213,7 @@ class Indexed {
     for_each_row(walk_, [&](std::span<const std::int64_t> offsets) {
       std::int64_t offset = offsets[0];
       for (std::size_t k = 0; k < values_.size(); ++k)
-        offset += checked(call_, values_[k][offsets[k + 1]], sizes_[k]) * index_steps_[k];
+        offset += checked_index(call_, values_[k][offsets[k + 1]], sizes_[k]) * index_steps_[k];
       f(i++, offset);
     });
   }

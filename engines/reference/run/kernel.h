@@ -59,6 +59,12 @@ class Call {
   const OpCall& call_;
 };
 
+/// An index into `size` elements, counted from the end where it is negative (and may be). Throws where it is outside.
+inline std::int64_t checked_index(const Call& call, std::int64_t i, std::int64_t size, bool may_wrap = true) {
+  call.require(i < size && i >= (may_wrap ? -size : 0), "an index is out of range");
+  return i < 0 ? i + size : i;
+}
+
 using Kernel = void (*)(const Call&);
 
 /// The kernel of each operator, by OpId; nullptr where there is none.

@@ -1,4 +1,4 @@
-// Products that are rarely met, and cells of recurrent networks: plain sums in double, or in int64.
+// Products that are rarely met: plain sums in double, or in int64.
 
 #include <algorithm>
 #include <array>
@@ -162,66 +162,6 @@ void addr(const Call& call) {
   });
 }
 
-enum class Cell { lstm, gru, tanh, relu };
-
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-
-/// One step of a recurrent network.
-template <Cell cell>
-void recurrent_cell(const Call& call) {
-  std::vector<Tensor> states;
-  if constexpr (cell == Cell::lstm)
-    states = call.tensors("hx");
-  else
-    states = {call.tensor("hx")};
-  call.require(states.size() == (cell == Cell::lstm ? 2 : 1), "the states are hidden state and cell state");
-  const Tensor &input = call.tensor("input"), &w_ih = call.tensor("w_ih"), &w_hh = call.tensor("w_hh");
-  const Tensor *b_ih = call.tensor_or_null("b_ih"), *b_hh = call.tensor_or_null("b_hh");
-  const std::int64_t gates = cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1;
-  call.require(!input.shape().empty() && !states[0].shape().empty() && w_ih.dim() == 2 && w_hh.dim() == 2,
-               "an operand has the wrong rank");
-  const std::int64_t width = input.shape().back(), n = states[0].shape().back(),
-                     rows = n == 0 ? 0 : states[0].numel() / n;
-  bool fits =
-      input.numel() == rows * width && w_ih.shape() == Shape{gates * n, width} && w_hh.shape() == Shape{gates * n, n};
-  for (const Tensor* bias : {b_ih, b_hh}) fits = fits && (bias == nullptr || bias->numel() == gates * n);
-  for (const Tensor& state : states) fits = fits && state.numel() == rows * n;
-  for (std::size_t i = 0; i < call.out_count(); ++i) fits = fits && call.out(i).numel() == rows * n;
-  call.require(fits, "the operands do not fit");
-  const Contiguous<double> x(input), h(states[0]), from_x(w_ih), from_h(w_hh), bias_x(b_ih), bias_h(b_hh);
-  const Contiguous<double> c(states.back());
-  Result<double> out(call.out());
-  std::vector<double> next_cell(static_cast<std::size_t>(rows * n));
-  const auto gate = [&](const Contiguous<double>& v, const Contiguous<double>& w, const Contiguous<double>& b,
-                        std::int64_t r, std::int64_t g, std::int64_t count) {
-    double sum = b ? b[g] : 0;
-    for (std::int64_t k = 0; k < count; ++k) sum += v[r * count + k] * w[g * count + k];
-    return sum;
-  };
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t i = 0; i < n; ++i) {
-      std::array<double, 4> a{}, b{};
-      for (std::int64_t g = 0; g < gates; ++g) {
-        a[static_cast<std::size_t>(g)] = gate(x, from_x, bias_x, r, g * n + i, width);
-        b[static_cast<std::size_t>(g)] = gate(h, from_h, bias_h, r, g * n + i, n);
-      }
-      double& result = out.data()[r * n + i];
-      if constexpr (cell == Cell::lstm) {
-        double& memory = next_cell[static_cast<std::size_t>(r * n + i)];
-        memory = sigmoid(a[1] + b[1]) * c[r * n + i] + sigmoid(a[0] + b[0]) * std::tanh(a[2] + b[2]);
-        result = sigmoid(a[3] + b[3]) * std::tanh(memory);
-      } else if constexpr (cell == Cell::gru) {
-        const double candidate = std::tanh(a[2] + sigmoid(a[0] + b[0]) * b[2]);
-        result = candidate + sigmoid(a[1] + b[1]) * (h[r * n + i] - candidate);
-      } else {
-        const double sum = a[0] + b[0];
-        result = cell == Cell::tanh ? std::tanh(sum) : sum > 0 || sum != sum ? sum : 0;
-      }
-    }
-  out.commit();
-  if (cell == Cell::lstm) store<double>(call.out(1).dtype(), call.out(1).data(), 1, rows * n, next_cell.data());
-}
-
 }  // namespace
 
 void add_product_kernels(KernelTable& table) {
@@ -232,10 +172,6 @@ void add_product_kernels(KernelTable& table) {
   table.add({aten_kron_default}, kron);
   table.add({aten_bilinear_default}, bilinear);
   table.add({aten_addr_default}, addr);
-  table.add({aten_lstm_cell_default}, recurrent_cell<Cell::lstm>);
-  table.add({aten_gru_cell_default}, recurrent_cell<Cell::gru>);
-  table.add({aten_rnn_tanh_cell_default}, recurrent_cell<Cell::tanh>);
-  table.add({aten_rnn_relu_cell_default}, recurrent_cell<Cell::relu>);
 }
 
 }  // namespace aitune::reference

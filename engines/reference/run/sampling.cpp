@@ -12,7 +12,7 @@ namespace aitune::reference {
 namespace {
 
 enum class Fill { zeros, border, reflection };
-enum class Mode { bilinear, nearest, bicubic };
+enum class SampleMode { bilinear, nearest, bicubic };
 
 /// Folds a coordinate back into [low / 2, high / 2] as often as it takes.
 template <typename C>
@@ -27,7 +27,7 @@ C reflected(C x, std::int64_t low, std::int64_t high) {
 
 /// One spatial dimension of the input.
 template <typename C>
-struct Axis {
+struct SampledAxis {
   std::int64_t size = 1, stride = 0;
   Fill fill = Fill::zeros;
   bool corners = false;
@@ -47,11 +47,11 @@ struct Axis {
 
 /// Elements along one dimension with their weights; those outside weigh nothing.
 template <typename C>
-struct Taps {
+struct SampleTaps {
   std::array<std::int64_t, 4> index{};
   std::array<C, 4> weight{};
   int count = 0;
-  void add(const Axis<C>& axis, C position, C w) {
+  void add(const SampledAxis<C>& axis, C position, C w) {
     // What is no number, or beyond any index, lies outside.
     if (!(position > C(-1e9) && position < C(1e9))) return;
     const auto i = static_cast<std::int64_t>(position);
@@ -62,10 +62,10 @@ struct Taps {
 };
 
 template <typename C>
-Taps<C> taps_at(const Axis<C>& axis, C coordinate, Mode mode) {
-  Taps<C> taps;
+SampleTaps<C> taps_at(const SampledAxis<C>& axis, C coordinate, SampleMode mode) {
+  SampleTaps<C> taps;
   C x = axis.unnormalised(coordinate);
-  if (mode == Mode::bicubic) {
+  if (mode == SampleMode::bicubic) {
     constexpr C kA = C(-0.75);
     const C low = std::floor(x), t = x - low;
     const auto near = [](C d) { return ((kA + 2) * d - (kA + 3)) * d * d + 1; };
@@ -75,7 +75,7 @@ Taps<C> taps_at(const Axis<C>& axis, C coordinate, Mode mode) {
     return taps;
   }
   x = axis.inside(x);
-  if (mode == Mode::nearest) {
+  if (mode == SampleMode::nearest) {
     taps.add(axis, std::nearbyint(x), C(1));
     return taps;
   }
@@ -94,7 +94,7 @@ void grid_sampler(const Call& call) {
   visit_floating(input.dtype(), [&]<typename C>(C) {
     const Contiguous<C> x(input), places(grid);
     Result<C> out(call.out());
-    std::array<Axis<C>, 3> axes;  // leading ones of size 1 where there are fewer
+    std::array<SampledAxis<C>, 3> axes;  // leading ones of size 1 where there are fewer
     std::int64_t plane = 1, points = 1;
     for (std::size_t i = spatial; i-- > 0;) {
       axes[3 - spatial + i] = {input.size(i + 2), plane, static_cast<Fill>(fill), call.boolean("align_corners")};
@@ -104,11 +104,12 @@ void grid_sampler(const Call& call) {
     const auto dims = static_cast<std::int64_t>(spatial);
     for (std::int64_t n = 0; n < input.size(0); ++n)
       for (std::int64_t p = 0; p < points; ++p) {
-        std::array<Taps<C>, 3> taps;
+        std::array<SampleTaps<C>, 3> taps;
         for (std::size_t d = 0; d < 3 - spatial; ++d) taps[d].add(axes[d], C(0), C(1));
         for (std::int64_t d = 0; d < dims; ++d)  // the grid has the last dimension first
-          taps[static_cast<std::size_t>(2 - d)] = taps_at(axes[static_cast<std::size_t>(2 - d)],
-                                                          places[(n * points + p) * dims + d], static_cast<Mode>(mode));
+          taps[static_cast<std::size_t>(2 - d)] =
+              taps_at(axes[static_cast<std::size_t>(2 - d)], places[(n * points + p) * dims + d],
+                      static_cast<SampleMode>(mode));
         for (std::int64_t c = 0; c < input.size(1); ++c) {
           const C* from = x.data() + (n * input.size(1) + c) * plane;
           double sum = 0;
