@@ -19,7 +19,7 @@ if(AITUNE_COMPILER)
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/aitune/detail>)
   # The headers below declare what is in these; the rest comes in as they need it.
   target_link_options(aitune_compiler_shared PRIVATE LINKER:--exclude-libs,libz.a:libcrypto.a
-    LINKER:--whole-archive $<TARGET_FILE:aitune_tuning> $<TARGET_FILE:aitune_samples>
+    LINKER:--whole-archive $<TARGET_FILE:aitune_tuning> $<TARGET_FILE:aitune_compile_settings> $<TARGET_FILE:aitune_samples>
     $<TARGET_FILE:aitune_format> $<TARGET_FILE:aitune_base> LINKER:--no-whole-archive)
   target_link_libraries(aitune_compiler_shared PRIVATE aitune_tuning)
   install(TARGETS aitune_compiler_shared EXPORT aituneCompiler COMPONENT compiler

@@ -18,7 +18,7 @@ namespace {
 
 struct TuneOptions {
   std::string model, output, name, ir, precision;
-  std::vector<std::string> inputs, shapes, settings;
+  std::vector<std::string> inputs, shapes, settings, settings_files;
   std::string dryrun;
   int pickle_protocol = kDefaultPickleProtocol;
   bool quiet = false;
@@ -28,6 +28,7 @@ TorchTensorRTAotBackendConfig make_config(const TuneOptions& options) {
   TorchTensorRTAotBackendConfig config;
   config.ir = options.ir.empty() ? detect_ir(options.model) : parse_ir(options.ir);
   config.pickle_protocol = options.pickle_protocol;
+  for (const auto& file : options.settings_files) config.compile_config.read_file(file);
   for (const auto& text : options.settings) {
     const auto equals = text.find('=');
     if (equals == std::string::npos) throw InvalidArgument(fmt::format("'{}' is not key=value", text), "--set");
@@ -121,7 +122,9 @@ void add_tune_command(CLI::App& app, Common& common) {
   auto* command = app.add_subcommand("tune", "Tune a model for this machine and save it as an .ait file");
   const auto options = std::make_shared<TuneOptions>();
   std::string settings = "a setting as key=value; there are:";
-  for (const auto& help : setting_help()) settings += fmt::format("\n{} ({}): {}", help.field, help.type, help.meaning);
+  for (const auto& help : setting_help())
+    settings += fmt::format("\n{} ({}; {}): {}{}", help.field, help.type, help.default_value, help.meaning,
+                            help.ignored_by_cpu.empty() ? "" : fmt::format(" [ignored: {}]", help.ignored_by_cpu));
   command
       ->add_option("model", options->model,
                    "the model: a .pt2 file of torch.export.save, or an .ait file to tune again")
@@ -140,6 +143,8 @@ void add_tune_command(CLI::App& app, Common& common) {
   command->add_option("--name", options->name, "the module's name; the file's if left out");
   command->add_option("--ir", options->ir, "form of the model: dynamo, ts or fx; found from the file if left out");
   command->add_option("--precision", options->precision, "enabled_precisions: fp32, bf16, or both with a comma");
+  command->add_option("--settings", options->settings_files,
+                      "a JSON or YAML file with settings by name; --set and --precision come after it");
   command->add_option("--set", options->settings, settings);
   command->add_option("--pickle-protocol", options->pickle_protocol, "protocol of the pickles in the file, 2 to 5");
   command->add_flag("-q,--quiet", options->quiet, "warnings only");

@@ -143,6 +143,7 @@ DryrunReport dry_run(const Graph& imported, std::span<const std::vector<Tensor>>
   if (samples.empty()) throw InvalidArgument("there are no samples", "dryrun", "Give at least one set of inputs");
   DryrunReport report;
   report.settings = settings.to_json();
+  warn_of_ignored_settings(settings, progress, report.warnings);
   progress.stage("lower");
   const LowerOptions lowering = lower_options(progress, report.warnings);
   Graph lowered = functional_program(imported, lowering);

@@ -23,4 +23,12 @@ Graph functional_program(const Graph& imported, const LowerOptions& options) {
   return program;
 }
 
+void warn_of_ignored_settings(const CompilationSettings& settings, Progress& progress,
+                              std::vector<std::string>& warnings) {
+  for (std::string& line : ignored_settings(settings, settings.engine.empty() ? "cpu" : settings.engine)) {
+    progress.warn(line);
+    warnings.push_back(std::move(line));
+  }
+}
+
 }  // namespace aitune

@@ -7,6 +7,7 @@
 #include "compiler/graph/graph.h"
 #include "compiler/passes/pass.h"
 #include "compiler/tuning/progress.h"
+#include "compiler/tuning/settings.h"
 
 namespace aitune {
 
@@ -16,5 +17,9 @@ LowerOptions lower_options(Progress& progress, std::vector<std::string>& warning
 /// The program as the interpreter runs it and lowering starts from it: writes are values, loops have ends. Throws what
 /// functionalise and bound_loops refuse.
 Graph functional_program(const Graph& imported, const LowerOptions& options);
+
+/// A line for each setting that the settings' engine ignores, shown and added to `warnings`.
+void warn_of_ignored_settings(const CompilationSettings& settings, Progress& progress,
+                              std::vector<std::string>& warnings);
 
 }  // namespace aitune

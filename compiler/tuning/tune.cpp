@@ -39,14 +39,12 @@ std::vector<DType> precisions_to_try(const CompilationSettings& settings, const 
     progress.warn(text);
     warnings.push_back(std::move(text));
   };
-  if (settings.enabled_precisions.contains(DType::f16))
+  if (settings.enabled_precisions.contains(DType::f16) && settings.engine != "reference")
     note("enabled_precisions: the CPU engine has no fp16 kernels and ignores fp16");
   if (settings.enabled_precisions.contains(DType::bf16)) {
-    if (settings.engine == "reference")
-      note("enabled_precisions: the reference engine computes in the program's own types and ignores bf16");
-    else if (target.avx512_bf16)
+    if (target.avx512_bf16 && settings.engine != "reference")
       list.push_back(DType::bf16);
-    else
+    else if (settings.engine != "reference")
       note("enabled_precisions: this CPU has no AVX512_BF16 instructions, bf16 is left out");
   }
   return list;
@@ -371,6 +369,7 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   TunedModel tuned;
   TuneReport& report = tuned.report;
   report.samples = samples.size();
+  warn_of_ignored_settings(settings, progress, report.warnings);
 
   progress.stage("lower");
   const LowerOptions lowering = lower_options(progress, report.warnings);

@@ -1,16 +1,16 @@
 // aitune._compiler: <aitune/aitune.hpp> for Python.
 
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <map>
 #include <memory>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -178,9 +178,21 @@ NB_MODULE(_compiler, m) {
   m.def("check_setting",
         [](const std::string& field, const std::string& value) { aitune::CompilationSettings().set(field, value); });
   m.def("settings", [] {
-    std::vector<std::tuple<std::string, std::string, std::string>> rows;
+    std::vector<std::map<std::string, std::string>> rows;
     for (const auto& help : aitune::setting_help())
-      rows.emplace_back(std::string(help.field), std::string(help.type), std::string(help.meaning));
+      rows.push_back({{"field", std::string(help.field)},
+                      {"type", std::string(help.type)},
+                      {"meaning", std::string(help.meaning)},
+                      {"default", help.default_value},
+                      {"ignored_by_cpu", std::string(help.ignored_by_cpu)},
+                      {"ignored_by_reference", std::string(help.ignored_by_reference)}});
     return rows;
+  });
+  m.def("read_settings",
+        [](const std::string& path) { return aitune::CompilationSettings::from_file(path).to_json(); });
+  m.def("ignored_settings", [](const aitune::python::Settings& settings, const std::string& engine) {
+    aitune::CompilationSettings all;
+    for (const auto& [field, value] : settings) all.set(field, value);
+    return aitune::ignored_settings(all, engine);
   });
 }

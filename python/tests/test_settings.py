@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import json
 import logging
 
 import pytest
@@ -35,7 +36,30 @@ def test_every_field_of_the_compiler_is_there():
     from aitune import _compiler
 
     fields = {field.name for field in dataclasses.fields(ait.CompilationSettings)}
-    assert {name for name, _, _ in _compiler.settings()} <= fields
+    assert {row["field"] for row in _compiler.settings()} == fields
+
+
+def test_defaults_are_those_of_the_compiler():
+    from aitune import _compiler
+
+    settings = ait.CompilationSettings()
+    others = {"enabled_precisions", "timing_cache_path", "optimization_level", "engine_capability"}  # as Torch-TensorRT
+    for row in _compiler.settings():
+        value = getattr(settings, row["field"])
+        if row["field"] not in others:
+            assert json.loads(row["default"]) == (sorted(value) if isinstance(value, (set, frozenset)) else value)
+
+
+def test_files(tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text("enabled_precisions: [fp32, bf16]\nnum_threads: 2\ntorch_executed_ops: [aten.relu.default]\nworkspace_size: 5\n")
+    settings = ait.CompilationSettings.from_file(file)
+    assert (settings.num_threads, settings.min_block_size, settings.workspace_size) == (2, 5, 5)
+    assert set(settings.enabled_precisions) == {"fp32", "bf16"}
+    assert dict(compiler_settings(settings))["torch_executed_ops"] == "aten.relu.default"
+    file.write_text("num_threads: two")
+    with pytest.raises(aitune.InvalidArgument, match="setting num_threads: \"two\" is a text"):
+        ait.CompilationSettings.from_file(file)
 
 
 def test_defaults_say_nothing():
@@ -106,18 +130,18 @@ class TrtSettings:
     optimization_level: int | None = None
     use_complex_decomposition: bool = False
     device: object = dataclasses.field(default_factory=lambda: "cuda:0")
-    version_compatible: bool = False
+    truncate_double: bool = False
     of_the_future: int = 1
 
 
 def test_an_object_of_another_class():
-    settings = TrtSettings(enabled_precisions={TrtDtype.f16, TrtDtype.bf16}, version_compatible=True, of_the_future=2)
+    settings = TrtSettings(enabled_precisions={TrtDtype.f16, TrtDtype.bf16}, truncate_double=True, of_the_future=2)
     texts = dict(compiler_settings(settings))
     assert set(texts["enabled_precisions"].split(",")) == {"f16", "bf16"} and texts["min_block_size"] == "5"
     lines = ignored_settings(settings)
     assert len(lines) == 2
-    assert lines[0].startswith("version_compatible is ignored by engine cpu: ")
-    assert lines[1] == "of_the_future is ignored by engine cpu: this version of aitune does not know it"
+    assert lines[0].startswith("truncate_double is ignored by engine cpu: ")
+    assert lines[1] == "of_the_future is ignored: this version of aitune does not know it"
     assert ignored_settings(TrtSettings()) == []
 
 

@@ -231,6 +231,19 @@ def tuning_seeds():
     }
     for name, text in settings.items():
         put("settings_fuzz", name, text.encode("latin-1"))
+    files = {
+        "file.json": '{"enabled_precisions": ["fp32", "bf16"], "dryrun": true, "max_relative_error": 0.5, "device": null}',
+        "twice.json": '{"portable": true, "portable": false}',
+        "deep.json": "[" * 5000,
+        "file.yaml": "# settings\nenabled_precisions: [fp32, bf16]\ntorch_executed_ops:\n  - aten.relu\n  - 'aten.add'\nportable: no\n",
+        "aliases.yaml": "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+        "deep.yaml": "[" * 5000,
+        "deep_block.yaml": "".join(" " * i + "-\n" for i in range(200)),
+        "tags.yaml": "num_threads: !!python/object/apply:os.system ['true']\n",
+        "documents.yaml": "---\nnum_threads: 3\n---\nnum_threads: 4\n",
+    }
+    for name, text in files.items():
+        put("settings_fuzz", name, text.encode())
 
 
 def archive_seeds():

@@ -21,7 +21,7 @@ from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta
 from aitune.torch.engine import Engine, work_folder
 from aitune.torch.export import Exported, IRType, export
 from aitune.torch.recording import GraphRecord
-from aitune.torch.settings import CompilationSettings, TorchTensorRTConfig, compiler_settings, ignored_settings
+from aitune.torch.settings import CompilationSettings, TorchTensorRTConfig, compiler_settings, unknown_settings
 from aitune.torch.signature import Signature
 from aitune.torch.structure import rebuild
 
@@ -150,7 +150,7 @@ class TorchTensorRTAotBackend(Backend):
         if dry_run:
             if settings.get("dryrun", "false") == "false":
                 settings["dryrun"] = "true"
-        for line in ignored_settings(self.config.compile_config):
+        for line in unknown_settings(self.config.compile_config):
             _logger.warning("%s: %s", name, line)
         _logger.info("%s: exporting with ir=%s", name, self.config.ir)
         with _kept_on_success() as folder:

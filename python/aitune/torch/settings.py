@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import tempfile
 from collections.abc import Callable, Collection, Mapping
@@ -13,7 +14,7 @@ import torch
 
 from aitune.errors import InvalidArgument
 
-__all__ = ["CompilationSettings", "TorchTensorRTConfig", "compiler_settings", "ignored_settings"]
+__all__ = ["CompilationSettings", "TorchTensorRTConfig", "compiler_settings", "ignored_settings", "unknown_settings"]
 
 # Torch-TensorRT's places for its caches. Left as they are, aitune keeps its own in the user's cache folder.
 _TENSORRT_CACHE = os.path.join(tempfile.gettempdir(), "torch_tensorrt_engine_cache")
@@ -98,6 +99,20 @@ class CompilationSettings:
     def __post_init__(self) -> None:
         compiler_settings(self)
 
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> CompilationSettings:
+        """The settings that a JSON or YAML file (.json, .yaml, .yml) names, and the defaults of the others.
+
+        Raises:
+            InvalidArgument: an unknown field, a wrong type or value, a field given twice.
+            Corrupt: the file is neither JSON nor YAML.
+        """
+        from aitune import _compiler
+
+        read = json.loads(_compiler.read_settings(os.fspath(path)))
+        defaults = {row["field"]: json.loads(row["default"]) for row in _compiler.settings()}
+        return cls(**{name: value for name, value in read.items() if value != defaults[name]})
+
 
 TorchTensorRTConfig = CompilationSettings
 """The name that AITune has for it."""
@@ -170,75 +185,78 @@ def _dryrun(name: str, value: Any) -> str:
     return _path(name, value)
 
 
+def _precision(_name: str, value: Any) -> str:
+    return "" if value is None else precision_name(value)
+
+
 def _any(_name: str, value: Any) -> str:
-    return str(value)
+    return "" if value is None else str(value)
 
 
-# Every field: how it is checked and written for the compiler, and why engines of this version ignore it, if they do.
-_CPU_ONLY = "it is for GPUs"
-_FIELDS: dict[str, tuple[Callable[[str, Any], str], str]] = {
-    "workspace_size": (_INT, "scratch memory is fixed by the plan"),
-    "min_block_size": (_INT, ""),
-    "torch_executed_ops": (_operators, ""),
-    "pass_through_build_failures": (_BOOL, ""),
-    "max_aux_streams": (_OPTIONAL_INT, _CPU_ONLY),
-    "version_compatible": (_BOOL, "every plan is versioned, and the program in the file is portable"),
-    "optimization_level": (_OPTIONAL_INT, ""),
-    "truncate_double": (_BOOL, "float64 stays float64"),
-    "use_complex_decomposition": (_BOOL, "complex numbers need no decomposition"),
-    "use_fast_partitioner": (_BOOL, "there is one partitioner"),
-    "enable_experimental_decompositions": (_BOOL, "there is one set of decompositions"),
-    "device": (_any, "models are compiled for the CPU of this machine"),
-    "require_full_compilation": (_BOOL, ""),
-    "disable_tf32": (_BOOL, _CPU_ONLY),
-    "assume_dynamic_shape_support": (_BOOL, "every operator takes sizes that move"),
-    "sparse_weights": (_BOOL, "there are no kernels for sparse weights"),
-    "engine_capability": (_any, _CPU_ONLY),
-    "num_avg_timing_iters": (_INT, "candidates are timed until their times are stable"),
-    "dla_sram_size": (_INT, _CPU_ONLY),
-    "dla_local_dram_size": (_INT, _CPU_ONLY),
-    "dla_global_dram_size": (_INT, _CPU_ONLY),
-    "dryrun": (_dryrun, ""),
-    "hardware_compatible": (_BOOL, "the file has plans for this machine, and is compiled again elsewhere"),
-    "timing_cache_path": (_path, ""),
-    "lazy_engine_init": (_BOOL, "a plan is mapped, which takes no time worth saving"),
-    "cache_built_engines": (_BOOL, "only timings are cached"),
-    "reuse_cached_engines": (_BOOL, "only timings are cached"),
-    "use_fp32_acc": (_BOOL, "sums are in float32 always"),
-    "refit_identical_engine_weights": (_BOOL, "weights are part of the plan"),
-    "strip_engine_weights": (_BOOL, "weights are part of the plan"),
-    "immutable_weights": (_BOOL, "weights are part of the plan"),
-    "enable_weight_streaming": (_BOOL, "weights are mapped from the file"),
-    "enable_cross_compile_for_windows": (_BOOL, "plans run on Linux"),
-    "tiling_optimization_level": (_STRING, _CPU_ONLY),
-    "l2_limit_for_tiling": (_INT, _CPU_ONLY),
-    "use_distributed_mode_trace": (_BOOL, "models run on one machine"),
-    "offload_module_to_cpu": (_BOOL, "the model is on the CPU"),
-    "enable_autocast": (_BOOL, "enabled_precisions={torch.float32, torch.bfloat16} mixes precisions by measured error"),
-    "autocast_low_precision_type": (_any, "enabled_precisions says what may be used"),
-    "autocast_excluded_nodes": (_collection, "products stay in float32 by measured error"),
-    "autocast_excluded_ops": (_collection, "products stay in float32 by measured error"),
-    "autocast_max_output_threshold": (_NUMBER, "products stay in float32 by measured error"),
-    "autocast_max_depth_of_reduction": (_OPTIONAL_INT, "products stay in float32 by measured error"),
-    "autocast_calibration_dataloader": (_any, "the samples of tune() are used"),
-    "enable_resource_partitioning": (_BOOL, "blocks are not cut by memory"),
-    "cpu_memory_budget": (_OPTIONAL_INT, "blocks are not cut by memory"),
-    "dynamically_allocate_resources": (_BOOL, "memory is planned ahead"),
-    "decompose_attention": (_BOOL, "attention is one kernel where that is possible"),
-    "disabled_constant_fold_exclusions": (_collection, "all constants are folded"),
-    "attn_bias_is_causal": (_BOOL, "masks are used as they come"),
-    "fallback_data_dependent_ops": (_BOOL, ""),
-    "enabled_precisions": (_precisions, ""),
-    "use_explicit_typing": (_BOOL, "enabled_precisions says what may be used"),
-    "num_threads": (_INT, ""),
-    "engine": (_STRING, ""),
-    "onednn": (_BOOL, ""),
-    "max_relative_error": (_NUMBER, ""),
-    "portable": (_BOOL, ""),
-    "max_special_plans": (_INT, ""),
-    "special_plan_gain": (_NUMBER, ""),
-    "max_data_dependent_size": (_INT, ""),
-    "custom_ops": (_paths, ""),
+# How every field is checked and written for the compiler, which knows the rest: range, meaning, what ignores it.
+_FIELDS: dict[str, Callable[[str, Any], str]] = {
+    "workspace_size": _INT,
+    "min_block_size": _INT,
+    "torch_executed_ops": _operators,
+    "pass_through_build_failures": _BOOL,
+    "max_aux_streams": _OPTIONAL_INT,
+    "version_compatible": _BOOL,
+    "optimization_level": _OPTIONAL_INT,
+    "truncate_double": _BOOL,
+    "use_complex_decomposition": _BOOL,
+    "use_fast_partitioner": _BOOL,
+    "enable_experimental_decompositions": _BOOL,
+    "device": _any,
+    "require_full_compilation": _BOOL,
+    "disable_tf32": _BOOL,
+    "assume_dynamic_shape_support": _BOOL,
+    "sparse_weights": _BOOL,
+    "engine_capability": _any,
+    "num_avg_timing_iters": _INT,
+    "dla_sram_size": _INT,
+    "dla_local_dram_size": _INT,
+    "dla_global_dram_size": _INT,
+    "dryrun": _dryrun,
+    "hardware_compatible": _BOOL,
+    "timing_cache_path": _path,
+    "lazy_engine_init": _BOOL,
+    "cache_built_engines": _BOOL,
+    "reuse_cached_engines": _BOOL,
+    "use_fp32_acc": _BOOL,
+    "refit_identical_engine_weights": _BOOL,
+    "strip_engine_weights": _BOOL,
+    "immutable_weights": _BOOL,
+    "enable_weight_streaming": _BOOL,
+    "enable_cross_compile_for_windows": _BOOL,
+    "tiling_optimization_level": _STRING,
+    "l2_limit_for_tiling": _INT,
+    "use_distributed_mode_trace": _BOOL,
+    "offload_module_to_cpu": _BOOL,
+    "enable_autocast": _BOOL,
+    "autocast_low_precision_type": _precision,
+    "autocast_excluded_nodes": _collection,
+    "autocast_excluded_ops": _operators,
+    "autocast_max_output_threshold": _NUMBER,
+    "autocast_max_depth_of_reduction": _OPTIONAL_INT,
+    "autocast_calibration_dataloader": _any,
+    "enable_resource_partitioning": _BOOL,
+    "cpu_memory_budget": _OPTIONAL_INT,
+    "dynamically_allocate_resources": _BOOL,
+    "decompose_attention": _BOOL,
+    "disabled_constant_fold_exclusions": _operators,
+    "attn_bias_is_causal": _BOOL,
+    "fallback_data_dependent_ops": _BOOL,
+    "enabled_precisions": _precisions,
+    "use_explicit_typing": _BOOL,
+    "num_threads": _INT,
+    "engine": _STRING,
+    "onednn": _BOOL,
+    "max_relative_error": _NUMBER,
+    "portable": _BOOL,
+    "max_special_plans": _INT,
+    "special_plan_gain": _NUMBER,
+    "max_data_dependent_size": _INT,
+    "custom_ops": _paths,
 }
 
 
@@ -260,14 +278,17 @@ def _values(settings: Any) -> dict[str, Any]:
 
 
 def compiler_settings(settings: Any) -> list[tuple[str, str]]:
-    """Name and text of every setting that the compiler knows, checked. Raises InvalidArgument naming a wrong one."""
+    """Name and text of every setting that somebody has chosen or that an engine honours, checked. Raises
+    InvalidArgument naming a wrong one."""
     from aitune import _compiler
 
+    honoured = {row["field"] for row in _compiler.settings() if not row["ignored_by_cpu"]}
     texts: list[tuple[str, str]] = []
     for name, value in _values(settings).items():
-        check, ignored = _FIELDS[name]
-        text = check(name, value)
-        if ignored or text == "" and value is None:
+        text = _FIELDS[name](name, value)
+        if text == "" and value is None:
+            continue
+        if name not in honoured and value == _default(settings, name):
             continue
         if name == "timing_cache_path" and value == _TENSORRT_TIMINGS:
             continue  # nobody has chosen it
@@ -287,15 +308,17 @@ def _default(settings: Any, name: str) -> Any:
     return declared.default_factory() if declared.default_factory is not dataclasses.MISSING else None
 
 
+def unknown_settings(settings: Any) -> list[str]:
+    """A line for each field of an object of another class that differs from its default and that aitune lacks."""
+    return [
+        f"{other.name} is ignored: this version of aitune does not know it"
+        for other in (dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ())
+        if other.name not in _FIELDS and getattr(settings, other.name) != _default(settings, other.name)
+    ]
+
+
 def ignored_settings(settings: Any, engine: str = "cpu") -> list[str]:
-    """A line for each setting that differs from its default and that the engine does not honour."""
-    lines = []
-    for name, value in _values(settings).items():
-        reason = _FIELDS[name][1]
-        if reason and value != _default(settings, name):
-            lines.append(f"{name} is ignored by engine {engine}: {reason}")
-    known = set(_FIELDS)
-    for other in dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ():
-        if other.name not in known and getattr(settings, other.name) != _default(settings, other.name):
-            lines.append(f"{other.name} is ignored by engine {engine}: this version of aitune does not know it")
-    return lines
+    """A line for each setting that differs from its default and that the engine does not honour: what tuning says."""
+    from aitune import _compiler
+
+    return [*_compiler.ignored_settings(compiler_settings(settings), engine), *unknown_settings(settings)]

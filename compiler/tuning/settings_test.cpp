@@ -1,0 +1,205 @@
+#include "compiler/tuning/settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "compiler/tuning/yaml.h"
+#include "format/source.h"
+#include "format/test_folder.h"
+
+namespace aitune {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// What is said about settings that are wrong.
+template <typename Read>
+std::string refusal(const Read& read) {
+  try {
+    read();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing";
+}
+
+std::string json_refusal(std::string_view text) {
+  return refusal([&] { CompilationSettings().read_json(text, "s.json"); });
+}
+std::string yaml_refusal(std::string_view text) {
+  return refusal([&] { CompilationSettings().read_yaml(text, "s.yaml"); });
+}
+
+TEST(Settings, AreSetFromTextAndNameWhatIsWrong) {
+  CompilationSettings s;
+  s.set("enabled_precisions", "fp32, bf16");
+  s.set("num_threads", "3");
+  s.set("require_full_compilation", "true");
+  s.set("max_aux_streams", "2");
+  s.set("engine_capability", "EngineCapability.SAFETY");
+  EXPECT_TRUE(s.enabled_precisions.contains(DType::bf16));
+  EXPECT_EQ(s.num_threads, 3);
+  EXPECT_EQ(s.max_aux_streams, 2);
+  EXPECT_EQ(s.engine_capability, "safety");
+  s.set("max_aux_streams", "none");
+  s.set("optimization_level", "5");
+  s.set("optimization_level", "None");
+  EXPECT_EQ(s.max_aux_streams, std::nullopt);
+  EXPECT_EQ(s.optimization_level, 3);
+  EXPECT_NE(s.to_json().find("\"num_threads\":3"), std::string::npos);
+  for (const auto& [field, value] : {std::pair{"num_threads", "many"},
+                                     {"num_threads", "-1"},
+                                     {"optimization_level", "6"},
+                                     {"enabled_precisions", "fp7"},
+                                     {"engine", "gpu"},
+                                     {"portable", "maybe"},
+                                     {"workspace_size", "-1"},
+                                     {"tiling_optimization_level", "much"},
+                                     {"autocast_low_precision_type", "fp32"}})
+    EXPECT_THAT(refusal([&, f = field, v = value] { s.set(f, v); }),
+                testing::AllOf(HasSubstr(fmt::format("setting {}", field)), HasSubstr("It takes: ")));
+  EXPECT_THAT(refusal([&] { s.set("nonsense", "1"); }), HasSubstr("There are: enabled_precisions, "));
+}
+
+TEST(Settings, WhatIsWrittenIsReadAgain) {
+  CompilationSettings s;
+  s.enabled_precisions = {DType::f32, DType::bf16};
+  s.torch_executed_ops = {"aten.relu", "aten.gelu.default"};
+  s.dryrun = "plan.txt";
+  s.max_relative_error = 0.125;
+  s.cpu_memory_budget = std::int64_t{1} << 40;
+  CompilationSettings again;
+  again.read_json(s.to_json(), "s.json");
+  EXPECT_EQ(again.to_json(), s.to_json());
+  EXPECT_NE(again.to_json(), CompilationSettings().to_json());
+  again.read_json(CompilationSettings().to_json(), "s.json");
+  EXPECT_EQ(again.to_json(), CompilationSettings().to_json());
+}
+
+TEST(Settings, FilesOfBothFormsSetTheSame) {
+  TestFolder folder;
+  write_file(folder / "s.json", R"({"enabled_precisions": ["fp32", "bf16"], "num_threads": 2, "portable": false,
+    "special_plan_gain": 0, "torch_executed_ops": "aten.relu,aten.gelu", "dryrun": "out.txt", "max_aux_streams": null})");
+  write_file(folder / "s.yaml",
+             "# the same\nenabled_precisions: [fp32, bf16]\nnum_threads: 2\nportable: false\n"
+             "special_plan_gain: 0\ntorch_executed_ops:\n  - aten.relu\n  - \"aten.gelu\"\n"
+             "dryrun: out.txt\nmax_aux_streams: ~\n");
+  const CompilationSettings json = CompilationSettings::from_file(folder / "s.json");
+  EXPECT_EQ(json.num_threads, 2);
+  EXPECT_EQ(json.torch_executed_ops, (CompilationSettings::Names{"aten.relu", "aten.gelu"}));
+  EXPECT_EQ(CompilationSettings::from_file(folder / "s.yaml").to_json(), json.to_json());
+  CompilationSettings kept;
+  kept.min_block_size = 9;
+  kept.read_file(folder / "s.yaml");
+  EXPECT_EQ(kept.min_block_size, 9);
+  write_file(folder / "s.txt", "num_threads: 2");
+  EXPECT_THAT(refusal([&] { CompilationSettings::from_file(folder / "s.txt"); }), HasSubstr(".json, .yaml or .yml"));
+  EXPECT_THROW(CompilationSettings::from_file(folder / "none.json"), NotFound);
+}
+
+TEST(Settings, FilesThatAreWrongNameTheField) {
+  EXPECT_THAT(json_refusal(R"({"num_threads": "2"})"),
+              HasSubstr(R"(s.json: setting num_threads: "2" is a text. It takes: integer 0 to 1024)"));
+  EXPECT_THAT(json_refusal(R"({"num_threads": 2.5})"), HasSubstr("setting num_threads: 2.5 is a number"));
+  EXPECT_THAT(json_refusal(R"({"num_threads": null})"), HasSubstr("setting num_threads: null is null"));
+  EXPECT_THAT(json_refusal(R"({"num_threads": 99999999999999999999})"), HasSubstr("setting num_threads"));
+  EXPECT_THAT(json_refusal(R"({"portable": 1})"), HasSubstr("setting portable: 1 is a number. It takes: bool"));
+  EXPECT_THAT(json_refusal(R"({"torch_executed_ops": [1]})"), HasSubstr("1 is a number in a list of texts"));
+  EXPECT_THAT(json_refusal(R"({"torch_executed_ops": ["a,b"]})"), HasSubstr("has a comma"));
+  EXPECT_THAT(json_refusal(R"({"threads": 1})"), HasSubstr("there is no setting 'threads'"));
+  EXPECT_THAT(json_refusal(R"({"portable": true, "portable": true})"), HasSubstr("'portable' is given twice"));
+  EXPECT_THAT(json_refusal(R"({"custom_ops": [["x"]]})"), HasSubstr("nests deeper"));
+  EXPECT_THAT(json_refusal("[1]"), HasSubstr("the file holds a list"));
+  EXPECT_THAT(json_refusal("{"), HasSubstr("the file is no JSON"));
+  EXPECT_THAT(yaml_refusal("portable: yes"), HasSubstr("s.yaml: setting portable: \"yes\" is a text"));
+  EXPECT_THAT(yaml_refusal("portable: true\nportable: true"), HasSubstr("'portable' is given twice"));
+  EXPECT_THAT(yaml_refusal("num_threads: [2"), HasSubstr("the file is no YAML"));
+  EXPECT_THAT(yaml_refusal("? [a]\n: 1"), HasSubstr("a key is no word"));
+  CompilationSettings half;
+  EXPECT_ANY_THROW(half.read_json(R"({"num_threads": 7, "portable": 1})", "s.json"));
+  EXPECT_EQ(half.num_threads, 0);  // all of a file or nothing
+}
+
+TEST(Settings, HostileFilesAreRefused) {
+  EXPECT_THAT(json_refusal(std::string(200000, '[')), HasSubstr("nests deeper"));
+  EXPECT_THAT(json_refusal(std::string(300000, ' ')), HasSubstr("are read at most"));
+  EXPECT_THAT(yaml_refusal(std::string(200000, '[')), HasSubstr("nests too deep"));
+  EXPECT_THAT(yaml_refusal(std::string(300000, ' ')), HasSubstr("are read at most"));
+  EXPECT_THAT(yaml_refusal("a: &a [x, x]\nb: [*a, *a]"), HasSubstr("anchors or tags"));
+  EXPECT_THAT(yaml_refusal("num_threads: *a"), HasSubstr("aliases"));
+  EXPECT_THAT(yaml_refusal("num_threads: !!int 3"), HasSubstr("anchors or tags"));
+  EXPECT_THAT(yaml_refusal("--- {}\n--- {}"), HasSubstr("several documents"));
+}
+
+TEST(Yaml, WordsAreTypedAsTheCoreSchemaDoes) {
+  const auto read = [](std::string_view text) { return parse_yaml(text, "y", 4).dump(); };
+  EXPECT_EQ(read(""), "{}");
+  EXPECT_EQ(read("{a: 1, b: -2.5, c: true, d: ~, e: yes, f: '1', g: .inf, h: 1e400}"),
+            R"({"a":1,"b":-2.5,"c":true,"d":null,"e":"yes","f":"1","g":".inf","h":"1e400"})");
+  EXPECT_EQ(read("a:\n  - [x, y]\n  - b: |\n      text\n"), R"({"a":[["x","y"],{"b":"text\n"}]})");
+}
+
+TEST(Settings, IgnoredOnesAreNamedWithTheReason) {
+  EXPECT_THAT(ignored_settings({}, "cpu"), ElementsAre());
+  EXPECT_THAT(ignored_settings({}, "reference"), ElementsAre());
+  CompilationSettings s;
+  s.truncate_double = true;
+  s.version_compatible = true;
+  s.onednn = false;
+  EXPECT_THAT(ignored_settings(s, "cpu"),
+              ElementsAre("truncate_double is ignored by engine cpu: float64 stays float64"));
+  EXPECT_THAT(ignored_settings(s, "reference"),
+              ElementsAre("onednn is ignored by engine reference: it calls no library",
+                          "truncate_double is ignored by engine reference: float64 stays float64"));
+}
+
+TEST(Settings, WhatIsHonouredIsShownByATest) {
+  for (const SettingHelp& row : setting_help()) {
+    if (!row.ignored_by_cpu.empty()) continue;
+    const std::string file = fmt::format("{}/{}", AITUNE_SOURCE_DIR, row.shown_by);
+    EXPECT_TRUE(read_file(file).find(row.field) != std::string::npos) << row.field << " is not in " << file;
+  }
+}
+
+std::string cell(std::string_view text) {
+  std::string out;
+  for (const char c : text) out += c == '|' ? "\\|" : std::string(1, c);
+  return out;
+}
+
+/// The table of docs/settings.md.
+std::string table() {
+  std::string text =
+      "| setting | takes | default | meaning | engine `cpu` | engine `reference` |\n|---|---|---|---|---|---|\n";
+  const auto effect = [](const SettingHelp& row, std::string_view ignored) {
+    if (!ignored.empty()) return fmt::format("ignored: {}", cell(ignored));
+    return fmt::format("[does it]({}{})", "../", row.shown_by);
+  };
+  for (const SettingHelp& row : setting_help())
+    text += fmt::format("| `{}` | {} | `{}` | {} | {} | {} |\n", row.field, cell(row.type), row.default_value,
+                        cell(row.meaning), effect(row, row.ignored_by_cpu), effect(row, row.ignored_by_reference));
+  return text;
+}
+
+TEST(Settings, TheTableInTheDocumentsIsCurrent) {
+  const std::string file = std::string(AITUNE_SOURCE_DIR) + "/docs/settings.md";
+  const std::string begin = "<!-- settings: written by settings_test -->\n", end = "<!-- end of settings -->\n";
+  std::string text = read_file(file);
+  const auto from = text.find(begin);
+  ASSERT_NE(from, text.npos);
+  const auto first = from + begin.size(), last = text.find(end, first);
+  ASSERT_NE(last, text.npos);
+  if (std::getenv("AITUNE_UPDATE")) write_file(file, text.replace(first, last - first, table()));
+  EXPECT_EQ(read_file(file).substr(first, table().size() + end.size()), table() + end)
+      << "AITUNE_UPDATE=1 settings_test writes it";
+}
+
+}  // namespace
+}  // namespace aitune
