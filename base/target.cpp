@@ -1,13 +1,18 @@
-#include "base/target.h"
+#include "base/target_level.h"
 
 #include <cpuid.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <iterator>
+
+#include "base/error.h"
 
 namespace aitune {
 namespace {
@@ -85,8 +90,26 @@ std::string CpuTarget::str() const {
   return text;
 }
 
+CpuTarget limit_target(CpuTarget target, std::string_view level) {
+  constexpr std::string_view kLevels[] = {"x86_64", "avx2", "avx512", "avx512_bf16", "amx_bf16"};
+  const auto* const found = std::ranges::find(kLevels, level);
+  if (found == std::end(kLevels))
+    throw InvalidArgument("there is no CPU level '" + std::string(level) + "'", "AITUNE_CPU",
+                          "It is x86_64, avx2, avx512, avx512_bf16 or amx_bf16");
+  const auto at = found - std::begin(kLevels);
+  target.avx2_fma = target.avx2_fma && at >= 1;
+  target.avx512 = target.avx512 && at >= 2;
+  target.avx512_vnni = target.avx512_vnni && at >= 2;
+  target.avx512_bf16 = target.avx512_bf16 && at >= 3;
+  target.amx_bf16 = target.amx_bf16 && at >= 4;
+  return target;
+}
+
 const CpuTarget& host_cpu() {
-  static const CpuTarget target = detect();
+  static const CpuTarget target = [] {
+    const char* const level = std::getenv("AITUNE_CPU");
+    return level && *level ? limit_target(detect(), level) : detect();
+  }();
   return target;
 }
 

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error.h"
+#include "base/target_level.h"
+
 namespace aitune {
 namespace {
 
@@ -31,6 +34,17 @@ TEST(Target, CoversMeansEveryNeededFeature) {
   CpuTarget other = small;
   other.arch = "aarch64";
   EXPECT_FALSE(large.covers(other));
+}
+
+TEST(Target, IsLimitedToALevel) {
+  CpuTarget all;
+  all.avx2_fma = all.avx512 = all.avx512_vnni = all.avx512_bf16 = all.amx_bf16 = true;
+  EXPECT_EQ(limit_target(all, "amx_bf16"), all);
+  EXPECT_EQ(limit_target(all, "avx512_bf16").str(), "x86_64 avx2 avx512 avx512_vnni avx512_bf16");
+  EXPECT_EQ(limit_target(all, "avx2").str(), "x86_64 avx2");
+  EXPECT_EQ(limit_target(all, "x86_64"), CpuTarget());
+  EXPECT_EQ(limit_target(CpuTarget(), "avx512"), CpuTarget());
+  EXPECT_THROW(limit_target(all, "sse"), InvalidArgument);
 }
 
 TEST(Target, PrintsItsFeatures) {

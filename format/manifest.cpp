@@ -58,6 +58,7 @@ Json to_json(const ManifestPlan& p) {
               {"head_bytes", p.head_bytes},
               {"head_sha256", to_hex(p.head_sha256)}};
   if (!p.special_of.empty()) row["special_of"] = p.special_of;
+  if (!p.constants_of.empty()) row["constants_of"] = p.constants_of;
   return row;
 }
 
@@ -116,6 +117,7 @@ ManifestPlan read_plan_row(const JsonField& field) {
   plan.head_bytes = static_cast<std::uint64_t>(field["head_bytes"].integer(0));
   plan.head_sha256 = parse_sha256(field["head_sha256"].string());
   if (field.has("special_of")) plan.special_of = field["special_of"].string();
+  if (field.has("constants_of")) plan.constants_of = field["constants_of"].string();
   return plan;
 }
 

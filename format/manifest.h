@@ -44,7 +44,8 @@ struct ManifestModule {
 struct ManifestPlan {
   std::string entry;
   std::string module;
-  std::string special_of;  ///< a special plan: the entry of the general one that serves all other sizes
+  std::string special_of;    ///< a special plan: the entry of the general one that serves all other sizes
+  std::string constants_of;  ///< a general plan for another machine: the entry of the plan that has its constants
   CpuTarget target;
   std::string precision;         ///< "fp32" or "bf16"
   SymRanges symbols;             ///< what it serves; a part of the module's ranges, or all of them

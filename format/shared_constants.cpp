@@ -1,4 +1,4 @@
-// Constants that several plans of one module have in common, stored once.
+#include "format/shared_constants.h"
 
 #include <map>
 #include <optional>
@@ -60,10 +60,16 @@ class ConstantPool {
 
 }  // namespace
 
-void share_constants(BuiltPlan& general, std::span<BuiltPlan> specials) {
-  ConstantPool pool(general);
-  for (BuiltPlan& special : specials) pool.move_in(special);
-  for (BuiltPlan& special : specials) special.plan.shared_constants = general.constants.size();
+void share_constants(BuiltPlan& first, std::span<BuiltPlan* const> others) {
+  ConstantPool pool(first);
+  for (BuiltPlan* other : others) pool.move_in(*other);
+  for (BuiltPlan* other : others) other->plan.shared_constants = first.constants.size();
+}
+
+void share_constants(BuiltPlan& first, std::span<BuiltPlan> others) {
+  std::vector<BuiltPlan*> list;
+  for (BuiltPlan& other : others) list.push_back(&other);
+  share_constants(first, list);
 }
 
 }  // namespace aitune

@@ -114,6 +114,17 @@ std::span<const std::byte> plan_bytes(const ZipReader& archive, const ManifestPl
   return bytes;
 }
 
+ForeignConstants constants_of(const ZipReader& archive, const Manifest& manifest, const ManifestPlan& plan,
+                              bool verify) {
+  const auto owner = std::ranges::find(manifest.plans, plan.constants_of, &ManifestPlan::entry);
+  if (owner == manifest.plans.end() || !owner->constants_of.empty() || !owner->special_of.empty())
+    throw Corrupt(fmt::format("the plan takes its constants from '{}', which has none", plan.constants_of),
+                  fmt::format("{}:{}", archive.where(), plan.entry));
+  const auto bytes = plan_bytes(archive, *owner, verify);
+  const PlanHeader header = read_plan_header(bytes, owner->entry);
+  return {bytes.subspan(header.constants.offset, header.constants.size), header.constants.hash};
+}
+
 void verify_entries(const ZipReader& archive) {
   const Manifest manifest = read_manifest(archive);
   std::vector<std::string> wrong;

@@ -1,6 +1,7 @@
 #pragma once
 // Finding and checking what a program needs inside an .ait.
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,15 @@ const ManifestPlan& choose_plan(const Manifest& manifest, const LoadOptions& opt
 /// The special plans that belong to a general one and that the machine can run.
 std::vector<const ManifestPlan*> special_plans(const Manifest& manifest, const ManifestPlan& general,
                                                const LoadOptions& options);
+
+/// The constants of another plan, in place, and their section_hash. Throws Corrupt if there is no such plan, or if it
+/// has none of its own.
+struct ForeignConstants {
+  std::span<const std::byte> bytes;
+  std::uint64_t hash = 0;
+};
+ForeignConstants constants_of(const ZipReader& archive, const Manifest& manifest, const ManifestPlan& plan,
+                              bool verify);
 
 /// The plan's bytes in place, its head checked against the manifest if `verify`.
 std::span<const std::byte> plan_bytes(const ZipReader& archive, const ManifestPlan& plan, bool verify);

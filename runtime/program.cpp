@@ -43,6 +43,13 @@ void check_reference_steps(const Plan& plan, std::string_view where) {
   }
 }
 
+void check_shared_size(const Plan& plan, std::size_t size, const std::string& where) {
+  if (size == plan.shared_constants) return;
+  throw Corrupt(fmt::format("the plan takes its constants from one that has {} bytes of them, and there are {}",
+                            plan.shared_constants, size),
+                where);
+}
+
 /// Hashes the pieces on all threads; each also faults its pages in, which one thread alone would do slowly.
 std::uint64_t hash_and_prefault(std::span<const std::byte> bytes, ThreadPool& pool) {
   std::vector<std::uint64_t> hashes((bytes.size() + kHashPiece - 1) / kHashPiece);
@@ -64,7 +71,8 @@ struct Program::Source {
   std::string where;
   std::shared_ptr<const void> owner;
   std::optional<Manifest> manifest;
-  const Program* general = nullptr;  // of a special plan: where its constants are
+  const Program* general = nullptr;                // of a special plan: where its constants are
+  std::optional<ForeignConstants> constants = {};  // of a plan beside another one
 };
 
 std::shared_ptr<const Program> Program::open(const std::filesystem::path& path, const LoadOptions& options) {
@@ -80,7 +88,9 @@ std::shared_ptr<const Program> Program::from_bytes(std::span<const std::byte> ar
   const ManifestPlan& row = choose_plan(manifest, options, where);
   const auto bytes = plan_bytes(zip, row, options.verify_checksums);
   const auto where_of = [&](const ManifestPlan& plan) { return fmt::format("{}:{}", where, plan.entry); };
-  const auto program = load({bytes, where_of(row), keep, manifest}, options);
+  Source source{bytes, where_of(row), keep, manifest};
+  if (!row.constants_of.empty()) source.constants = constants_of(zip, manifest, row, options.verify_checksums);
+  const auto program = load(source, options);
   if (!options.special_plans) return program;
   for (const ManifestPlan* special : special_plans(manifest, row, options))
     program->add_special({plan_bytes(zip, *special, options.verify_checksums), where_of(*special), keep, std::nullopt},
@@ -133,7 +143,10 @@ std::shared_ptr<Program> Program::load(const Source& source, const LoadOptions& 
   program->pool_ = make_pool(program->plan_, options);
   program->code_ = cpu::CodeSegment(loaded.code);
   program->make_onednn_kernels();
-  if (program->plan_.shared_constants != 0) {
+  if (program->plan_.shared_constants != 0 && source.constants) {
+    check_shared_size(program->plan_, source.constants->bytes.size(), source.where);
+    program->place_constants(source.constants->bytes, source.constants->hash, options.verify_checksums);
+  } else if (program->plan_.shared_constants != 0) {
     program->share_constants_of(source.general);
   } else {
     program->place_constants(loaded.constants, read_plan_header(source.bytes, source.where).constants.hash,
@@ -179,10 +192,7 @@ void Program::place_constants(std::span<const std::byte> constants, std::uint64_
 
 void Program::share_constants_of(const Program* general) {
   if (!general) throw Corrupt("the plan takes its constants from another one, and stands alone", where_);
-  if (general->constants().size() != plan_.shared_constants)
-    throw Corrupt(fmt::format("the plan takes its constants from one that has {} bytes of them, and there are {}",
-                              plan_.shared_constants, general->constants().size()),
-                  where_);
+  check_shared_size(plan_, general->constants().size(), where_);
   constants_ = general->constants();
 }
 

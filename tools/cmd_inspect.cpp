@@ -65,11 +65,11 @@ void print_plan(const ZipReader& zip, const ManifestPlan& row, std::size_t speci
     fmt::print("  serves {}{}\n", fmt::join(sizes, ", "),
                special_plans > 0 ? ", but for what special plans serve" : "");
   }
-  fmt::print("  precision {}, for {}\n  {} steps in {} blocks, code {}, constants {}\n", row.precision,
-             row.target.str(), plan.steps.size(), plan.blocks.size(),
-             human_bytes(static_cast<double>(loaded.code.size())),
-             plan.shared_constants == 0 ? human_bytes(static_cast<double>(loaded.constants.size()))
-                                        : std::string("shared with ") + row.special_of);
+  fmt::print(
+      "  precision {}, for {}\n  {} steps in {} blocks, code {}, constants {}\n", row.precision, row.target.str(),
+      plan.steps.size(), plan.blocks.size(), human_bytes(static_cast<double>(loaded.code.size())),
+      plan.shared_constants == 0 ? human_bytes(static_cast<double>(loaded.constants.size()))
+                                 : "shared with " + (row.special_of.empty() ? row.constants_of : row.special_of));
   for (std::size_t b = 0; b < plan.blocks.size(); ++b)
     fmt::print("  block {}: {}{}\n", b, plan.blocks[b].engine,
                plan.blocks[b].why.empty() ? "" : " (" + plan.blocks[b].why + ")");

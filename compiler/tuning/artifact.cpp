@@ -156,6 +156,21 @@ void add_special_plans(EntryWriter& writer, const ArtifactContents& contents, Ma
   }
 }
 
+/// Behind the chosen plan, which machines that can run it prefer.
+void add_other_plans(EntryWriter& writer, const ArtifactContents& contents, Manifest& manifest) {
+  const std::string chosen = manifest.plans.front().entry;
+  for (const OtherPlan& other : contents.tuned.others) {
+    const auto plan = serialize_plan(other.plan);
+    const std::string entry =
+        fmt::format("{}{}-{}.{}.plan", kPlanFolder, contents.name, other.plan.plan.precision, other.level);
+    writer.add(entry, plan);
+    ManifestPlan row = describe_plan(entry, contents.name, plan);
+    if (other.plan.plan.shared_constants != 0) row.constants_of = chosen;
+    manifest.plans.push_back(std::move(row));
+    manifest.bounds.try_emplace(other.plan.plan.precision, other.bound);
+  }
+}
+
 /// Whether every part of the path is a name of its own.
 bool is_relative_name(std::string_view name) {
   if (name.empty() || name.find_first_of(std::string_view("\\\0", 2)) != std::string_view::npos) return false;
@@ -217,6 +232,7 @@ void write_artifact(const std::filesystem::path& path, const ArtifactContents& c
   writer.add(entry, plan);
   manifest.plans.push_back(describe_plan(entry, contents.name, plan));
   add_special_plans(writer, contents, manifest);
+  add_other_plans(writer, contents, manifest);
   add_samples(writer, contents, manifest);
   add_extra(writer, contents.extra);
   const std::string text = manifest.to_json();

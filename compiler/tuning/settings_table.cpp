@@ -265,8 +265,9 @@ constexpr SettingField kFields[] = {
         .ignored(kForGpus),
     integer<&S::dla_global_dram_size, 0, kMostBytes>("dla_global_dram_size", "bytes", "memory of a DLA")
         .ignored(kForGpus),
-    boolean<&S::hardware_compatible>("hardware_compatible", "the file runs on other machines than this")
-        .ignored("the file has plans for this machine, and is compiled again elsewhere"),
+    boolean<&S::hardware_compatible>(
+        "hardware_compatible", "the file has plans for AVX2, AVX-512 and AVX512_BF16, as far as this CPU has them")
+        .shown("tests/e2e/compatible_test.cpp"),
     boolean<&S::lazy_engine_init>("lazy_engine_init", "set engines up when all are compiled")
         .ignored("a plan is mapped, which takes no time worth saving"),
     boolean<&S::cache_built_engines>("cache_built_engines", "keep what was built").ignored(kTimingsOnly),

@@ -131,7 +131,6 @@ std::vector<BuiltPlan> tune_special_plans(const Graph& program, const LowerOptio
     }
     report.special_plans.push_back(std::move(row));
   }
-  share_constants(general.built.plan, kept);
   return kept;
 }
 

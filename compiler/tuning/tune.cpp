@@ -18,10 +18,12 @@
 #include "compiler/tuning/build.h"
 #include "compiler/tuning/candidate.h"
 #include "compiler/tuning/conditioning.h"
+#include "compiler/tuning/lesser_targets.h"
 #include "compiler/tuning/lowering.h"
 #include "compiler/tuning/mixed_tuning.h"
 #include "compiler/tuning/special_plans.h"
 #include "compiler/tuning/timing_cache.h"
+#include "format/shared_constants.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
 
@@ -178,6 +180,7 @@ class Tuning {
   }
 
   std::optional<Candidate> take_best() { return std::move(best_); }
+  double f32_bound() const { return f32_bound_; }
 
  private:
   Candidate try_one(DType precision) {
@@ -312,6 +315,14 @@ std::vector<CommonShape> common_shapes_of(const Graph& program, std::vector<Reco
   return shapes;
 }
 
+/// Constants of all plans into the segment of the chosen one.
+void share_all_constants(BuiltPlan& chosen, TunedModel& tuned) {
+  std::vector<BuiltPlan*> plans;
+  for (BuiltPlan& special : tuned.specials) plans.push_back(&special);
+  for (OtherPlan& other : tuned.others) plans.push_back(&other.plan);
+  share_constants(chosen, plans);
+}
+
 /// Names the first size that the model was not exported for. (Types and fixed sizes are checked where symbols are
 /// bound.)
 void check_ranges(const Graph& graph, const Value& input, const Tensor& tensor, const std::string& where) {
@@ -401,7 +412,12 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   Tuning tuning(program, lowered, options, tuned.samples, report);
   tuning.try_precisions(precisions_to_try(settings, host_cpu(), progress, report.warnings));
   auto best = tuning.take_best();
-  if (best) tuned.specials = tune_special_plans(program, lowering, *best, shapes, tuned.samples, report);
+  if (best) {
+    tuned.specials = tune_special_plans(program, lowering, *best, shapes, tuned.samples, report);
+    if (settings.hardware_compatible)
+      tuned.others = build_for_lesser_targets(lowered, *best, tuned.samples, tuning.f32_bound(), report);
+    share_all_constants(best->built.plan, tuned);
+  }
   if (use_cache) {
     try {
       timings.save(cache_path);

@@ -21,10 +21,18 @@ struct RecordedSample {
   bool rearranged = false;  ///< made from a sample, for what samples cannot show; not kept in the file
 };
 
+/// A plan for CPUs with less than this one has.
+struct OtherPlan {
+  BuiltPlan plan;
+  std::string level;  ///< the best feature that it needs: "avx2"
+  double bound = 0;   ///< accepted relative error
+};
+
 /// What tuning leaves behind: the chosen plan, and everything that the artifact keeps beside it.
 struct TunedModel {
   BuiltPlan plan;
   std::vector<BuiltPlan> specials;  ///< for single shapes; their constants are in `plan`
+  std::vector<OtherPlan> others;    ///< for lesser CPUs, the best first; their constants are in `plan`
   std::vector<RecordedSample> samples;
   /// Outputs of every block on the first sample, where there is more than one block: "block0.0", "block0.1",
   /// "block1.0", ... On another machine they tell which block is off.

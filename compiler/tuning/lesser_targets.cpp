@@ -1,0 +1,56 @@
+#include "compiler/tuning/lesser_targets.h"
+
+#include <fmt/format.h>
+
+namespace aitune {
+
+std::vector<LesserTarget> lesser_targets(const CpuTarget& chosen) {
+  std::vector<LesserTarget> targets;
+  CpuTarget lesser = chosen;
+  lesser.avx512_vnni = false;
+  if (lesser.amx_bf16) {
+    lesser.amx_bf16 = false;
+    targets.push_back({lesser, DType::bf16});
+  }
+  if (lesser.avx512_bf16) {
+    lesser.avx512_bf16 = false;
+    targets.push_back({lesser, DType::f32});
+  }
+  if (lesser.avx512) {
+    lesser.avx512 = false;
+    targets.push_back({lesser, DType::f32});
+  }
+  return targets;
+}
+
+std::vector<OtherPlan> build_for_lesser_targets(const Graph& lowered, const Candidate& chosen,
+                                                std::span<const RecordedSample> samples, double f32_bound,
+                                                TuneReport& report) {
+  std::vector<OtherPlan> plans;
+  for (const LesserTarget& lesser : lesser_targets(chosen.built.plan.plan.target)) {
+    BuildOptions options = chosen.options;
+    options.target = lesser.target;
+    options.settings.onednn = false;
+    options.reuse_tactics = false;
+    if (lesser.precision == DType::f32) {
+      options.precision = DType::f32;
+      options.f32_products.clear();
+      options.exact_values = false;
+    }
+    const double bound = lesser.precision == DType::f32 ? f32_bound : report.accepted_error;
+    const std::string level = lesser.target.feature_names().back();
+    Candidate candidate = try_candidate(
+        lowered, options, fmt::format("{} for {}", precision_name(lesser.precision), level), samples, bound);
+    report.candidates.push_back(candidate.report);
+    if (candidate.report.correct) {
+      plans.push_back({std::move(candidate.built.plan), level, bound});
+      continue;
+    }
+    report.warnings.push_back(
+        fmt::format("hardware_compatible: the file has no plan for {}: {}", level, candidate.report.problem));
+    if (options.progress) options.progress->warn(report.warnings.back());
+  }
+  return plans;
+}
+
+}  // namespace aitune
