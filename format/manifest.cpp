@@ -158,6 +158,7 @@ Manifest read_document(std::string_view text) {
   m.aitune_version = root["aitune_version"].string();
   m.name = root["name"].string();
   m.portable = root["portable"].boolean();
+  if (root.has("stripped")) m.stripped = root["stripped"].boolean();
   m.modules = root["modules"].items(read_module);
   m.plans = root["plans"].items(read_plan_row);
   m.entries = root["entries"].items(read_entry);
@@ -177,6 +178,7 @@ std::string Manifest::to_json() const {
                {"aitune_version", aitune_version},
                {"name", name},
                {"portable", portable}};
+  if (stripped) root["stripped"] = true;
   const auto write = [](const auto& item) { return aitune::to_json(item); };
   root["modules"] = list_of(modules, write);
   root["plans"] = list_of(plans, write);

@@ -73,8 +73,9 @@ struct Manifest {
 
   int major = kMajor, minor = kMinor;
   std::string aitune_version;
-  std::string name;      ///< of the whole, as the user called it
-  bool portable = true;  ///< whether the program itself is in the file
+  std::string name;       ///< of the whole, as the user called it
+  bool portable = true;   ///< whether the program itself is in the file
+  bool stripped = false;  ///< without weights, and so without plans: to be refitted
   std::vector<ManifestModule> modules;
   std::vector<ManifestPlan> plans;
   std::vector<ManifestEntry> entries;  ///< every entry of the archive but the manifest and its digest

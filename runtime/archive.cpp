@@ -64,6 +64,9 @@ Manifest read_manifest(const ZipReader& archive) {
 }
 
 const ManifestPlan& choose_plan(const Manifest& manifest, const LoadOptions& options, std::string_view where) {
+  if (manifest.stripped)
+    throw Unavailable("the file was saved without weights (strip_engine_weights), and cannot run as it is",
+                      std::string(where), "Put weights into it: aitune refit FILE.ait MODEL.pt2 -o OUT.ait");
   const ManifestModule& module = choose_module(manifest, options.module, where);
   const CpuTarget& host = options.host ? *options.host : host_cpu();
   std::vector<std::string> held, precisions;

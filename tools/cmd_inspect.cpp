@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "format/manifest.h"
+#include "format/plan_memory.h"
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
 #include "tools/commands.h"
@@ -44,6 +45,8 @@ void add_plan(const ZipReader& zip, const ManifestPlan& row, bool steps, nlohman
   const Plan& plan = loaded.plan;
   json["code_bytes"] = loaded.code.size();
   json["constant_bytes"] = loaded.constants.size();
+  if (const auto largest = largest_arena(plan)) json["largest_arena_bytes"] = *largest;
+  json["arena_formula"] = arena_formula(plan);
   json["step_count"] = plan.steps.size();
   json["blocks"] = nlohmann::ordered_json::array();
   for (const auto& block : plan.blocks) json["blocks"].push_back({{"engine", block.engine}, {"why", block.why}});
@@ -51,6 +54,17 @@ void add_plan(const ZipReader& zip, const ManifestPlan& row, bool steps, nlohman
   json["steps"] = nlohmann::ordered_json::array();
   for (const auto& step : plan.steps)
     json["steps"].push_back({{"name", step.name}, {"block", step.block}, {"nodes", nodes_of(plan, step)}});
+}
+
+/// What a run needs beside its inputs and outputs.
+void print_memory(const Plan& plan) {
+  const auto largest = largest_arena(plan);
+  const std::string formula = arena_formula(plan);
+  const bool moves = formula.find_first_not_of("0123456789") != std::string::npos;
+  fmt::print("  intermediate results of a run: {}{}\n",
+             largest ? (plan.symbols.empty() ? "" : "at most ") + human_bytes(static_cast<double>(*largest))
+                     : "grow with the sizes, without limit",
+             moves ? fmt::format(" ({} bytes)", formula) : "");
 }
 
 void print_plan(const ZipReader& zip, const ManifestPlan& row, std::size_t special_plans, bool steps) {
@@ -70,6 +84,7 @@ void print_plan(const ZipReader& zip, const ManifestPlan& row, std::size_t speci
       plan.steps.size(), plan.blocks.size(), human_bytes(static_cast<double>(loaded.code.size())),
       plan.shared_constants == 0 ? human_bytes(static_cast<double>(loaded.constants.size()))
                                  : "shared with " + (row.special_of.empty() ? row.constants_of : row.special_of));
+  print_memory(plan);
   for (std::size_t b = 0; b < plan.blocks.size(); ++b)
     fmt::print("  block {}: {}{}\n", b, plan.blocks[b].engine,
                plan.blocks[b].why.empty() ? "" : " (" + plan.blocks[b].why + ")");

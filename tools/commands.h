@@ -21,6 +21,8 @@ void add_inspect_command(CLI::App& app, Common& common);
 void add_verify_command(CLI::App& app, Common& common);
 void add_doctor_command(CLI::App& app, Common& common);
 void add_tune_command(CLI::App& app, Common& common);
+void add_refit_command(CLI::App& app, Common& common);
+void add_cache_command(CLI::App& app, Common& common);
 
 /// Parses the command line and runs the subcommand's callback; returns the exit status. A wrong command line is an
 /// InvalidArgument; errors are reported as guarded() does.

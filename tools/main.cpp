@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstring>
+#include <string_view>
 
 #include "aitune/version.h"
 #include "base/error.h"
@@ -15,6 +16,8 @@ namespace {
 
 using namespace aitune;
 using namespace aitune::tools;
+
+bool needs_compiler(std::string_view command) { return command == "tune" || command == "refit" || command == "cache"; }
 
 /// Becomes aitune-tune; comes back only with an error.
 void hand_over(int argc, char** argv) {
@@ -31,12 +34,14 @@ void hand_over(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::strcmp(argv[1], "tune") == 0) return guarded(false, [&] { hand_over(argc, argv); });
+  if (argc > 1 && needs_compiler(argv[1])) return guarded(false, [&] { hand_over(argc, argv); });
   CLI::App app("Ahead-of-time compiler for PyTorch models: tune once, run anywhere with a small runtime.", "aitune");
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
   Common common;
   app.add_subcommand("tune", "Tune a model for this machine and save it as an .ait file");
+  app.add_subcommand("refit", "Put other weights of the same shapes into an .ait file");
+  app.add_subcommand("cache", "List, verify or prune what tuning remembers");
   add_run_command(app, common);
   add_bench_command(app, common);
   add_inspect_command(app, common);

@@ -11,5 +11,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   aitune::tools::Common common;
   aitune::tools::add_tune_command(app, common);
+  aitune::tools::add_refit_command(app, common);
+  aitune::tools::add_cache_command(app, common);
   return aitune::tools::parse_and_run(app, argc, argv, common);
 }

@@ -125,7 +125,7 @@ void add_samples(EntryWriter& writer, const ArtifactContents& contents, Manifest
     for (std::size_t i = 0; i < graph.outputs.size(); ++i)
       outputs.emplace_back(output_name(graph, i), contents.tuned.samples[s].outputs[i]);
     const std::string base = std::string(kSampleFolder) + std::to_string(s);
-    if (s == 0 && !contents.tuned.block_outputs.empty())
+    if (s == 0 && !contents.tuned.block_outputs.empty() && !contents.stripped)
       write(base + ".blocks.safetensors", contents.tuned.block_outputs);
     manifest.samples.push_back(
         {contents.name, write(base + ".inputs.safetensors", inputs), write(base + ".outputs.safetensors", outputs)});
@@ -169,6 +169,15 @@ void add_other_plans(EntryWriter& writer, const ArtifactContents& contents, Mani
     manifest.plans.push_back(std::move(row));
     manifest.bounds.try_emplace(other.plan.plan.precision, other.bound);
   }
+}
+
+void add_plans(EntryWriter& writer, const ArtifactContents& contents, Manifest& manifest) {
+  const auto plan = serialize_plan(contents.tuned.plan);
+  const std::string entry = std::string(kPlanFolder) + contents.name + "-" + contents.tuned.report.chosen + ".plan";
+  writer.add(entry, plan);
+  manifest.plans.push_back(describe_plan(entry, contents.name, plan));
+  add_special_plans(writer, contents, manifest);
+  add_other_plans(writer, contents, manifest);
 }
 
 /// Whether every part of the path is a name of its own.
@@ -217,7 +226,8 @@ void write_artifact(const std::filesystem::path& path, const ArtifactContents& c
   Manifest manifest;
   manifest.aitune_version = kVersion;
   manifest.name = contents.name;
-  manifest.portable = contents.portable;
+  manifest.portable = contents.portable && !contents.stripped;
+  manifest.stripped = contents.stripped;
   manifest.modules.push_back(describe_module(contents.name, contents.model.graph));
   manifest.config = contents.config;
   manifest.measured = contents.tuned.report.to_json();
@@ -226,13 +236,11 @@ void write_artifact(const std::filesystem::path& path, const ArtifactContents& c
   AtomicFile file(path);
   ZipWriter zip(file, path.stem().string());
   EntryWriter writer(zip, manifest);
-  if (contents.portable) add_program(writer, contents);
-  const auto plan = serialize_plan(contents.tuned.plan);
-  const std::string entry = std::string(kPlanFolder) + contents.name + "-" + contents.tuned.report.chosen + ".plan";
-  writer.add(entry, plan);
-  manifest.plans.push_back(describe_plan(entry, contents.name, plan));
-  add_special_plans(writer, contents, manifest);
-  add_other_plans(writer, contents, manifest);
+  if (!contents.stripped) {
+    if (contents.portable) add_program(writer, contents);
+    add_plans(writer, contents, manifest);
+  }
+  writer.add(kDecisionsEntry, as_bytes(contents.tuned.decisions.to_json()));
   add_samples(writer, contents, manifest);
   add_extra(writer, contents.extra);
   const std::string text = manifest.to_json();

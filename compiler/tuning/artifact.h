@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "compiler/import/imported_model.h"
 #include "compiler/tuning/tune.h"
@@ -20,7 +21,11 @@ struct ArtifactContents {
   bool portable = true;                           ///< whether the program itself goes in
   double bound = 0;                               ///< accepted relative error of the chosen plan
   std::map<std::string, std::string> extra = {};  ///< further texts, by name below extra/
+  bool stripped = false;                          ///< neither plans nor the program: nothing with weights in it
 };
+
+/// What a file can be refitted from.
+inline constexpr std::string_view kDecisionsEntry = "data/aitune/decisions.json";
 
 /// Writes the file atomically: whatever fails, a file of that name stays as it was.
 void write_artifact(const std::filesystem::path& path, const ArtifactContents& contents);

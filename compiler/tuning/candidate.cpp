@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "format/plan_memory.h"
 #include "runtime/program.h"
 #include "runtime/shapes.h"
 
@@ -68,6 +69,27 @@ void validate(Instance& instance, std::span<const RecordedSample> samples, const
   }
 }
 
+/// Bytes of intermediate results: at the largest sizes that the plan serves, or of the samples, where there is no
+/// largest.
+std::int64_t most_memory(const Plan& plan, std::span<const RecordedSample> samples) {
+  if (const auto largest = largest_arena(plan)) return *largest;
+  std::int64_t most = 0;
+  for (const RecordedSample& sample : samples)
+    most = std::max(most, bind_shapes(plan, refer_to(sample.inputs)).values[plan.arena_bytes]);
+  return most;
+}
+
+/// Refuses a plan that needs more than workspace_size.
+void check_memory(const Plan& plan, std::span<const RecordedSample> samples, const CompilationSettings& settings,
+                  CandidateReport& report) {
+  if (settings.workspace_size == 0) return;
+  const std::int64_t most = most_memory(plan, samples);
+  if (most <= settings.workspace_size) return;
+  report.correct = false;
+  report.problem =
+      fmt::format("its intermediate results take {} bytes, and workspace_size is {}", most, settings.workspace_size);
+}
+
 double bf16_share(std::span<const ProductStep> products) {
   double all = 0, half = 0;
   for (const ProductStep& p : products) {
@@ -102,6 +124,7 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
   load_options.num_threads = options.settings.num_threads;
   candidate.instance = std::make_unique<Instance>(Program::from_built(built, load_options));
   validate(*candidate.instance, samples, built.plan, bound, report);
+  check_memory(built.plan, samples, options.settings, report);
   Instance* const alone[] = {candidate.instance.get()};
   report.milliseconds = time_plans(alone, samples.front().inputs).front();
   return candidate;
@@ -109,6 +132,7 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
 
 void validate_again(Candidate& candidate, std::span<const RecordedSample> samples, double bound) {
   validate(*candidate.instance, samples, candidate.built.plan.plan, bound, candidate.report);
+  check_memory(candidate.built.plan.plan, samples, candidate.options.settings, candidate.report);
 }
 
 void time_in_turn(std::span<Candidate* const> candidates, std::span<const Tensor> inputs) {

@@ -13,11 +13,13 @@
 #include "compiler/passes/evaluate.h"
 #include "compiler/tuning/artifact.h"
 #include "compiler/tuning/dryrun.h"
+#include "compiler/tuning/refit.h"
 #include "compiler/tuning/tune.h"
 #include "format/manifest.h"
 #include "format/safetensors.h"
 #include "format/source.h"
 #include "format/zip_reader.h"
+#include "runtime/archive.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
 
@@ -71,6 +73,16 @@ TuneReport report_dryrun(DryrunReport dryrun, const std::string& setting, bool p
   return report;
 }
 
+std::vector<NamedTensors> sample_inputs(const ZipReader& zip, const Manifest& manifest) {
+  std::vector<NamedTensors> samples;
+  for (const auto& sample : manifest.samples) {
+    const ZipEntry& entry = zip.at(sample.inputs);
+    zip.verify_crc(entry);
+    samples.push_back(read_safetensors(zip.bytes(entry), zip.owner(), zip.where() + "/" + sample.inputs));
+  }
+  return samples;
+}
+
 }  // namespace
 
 std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path) {
@@ -82,13 +94,7 @@ std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path) {
   if (!manifest.portable)
     throw Incompatible("no plan in the file fits this machine, and the program is not in it", path.string(),
                        "Tune the original model on this machine, or save with portable=true");
-  std::vector<NamedTensors> samples;
-  for (const auto& sample : manifest.samples) {
-    const ZipEntry& entry = zip.at(sample.inputs);
-    zip.verify_crc(entry);
-    samples.push_back(read_safetensors(zip.bytes(entry), zip.owner(), path.string() + "/" + sample.inputs));
-  }
-  return samples;
+  return sample_inputs(zip, manifest);
 }
 
 std::vector<Input> recorded_shapes(const std::filesystem::path& path) {
@@ -204,7 +210,44 @@ void save(const Module& module, const std::filesystem::path& path, const ExtraFi
   const auto& config = impl.strategy.backend().config();
   write_artifact(path, {*impl.imported, *impl.tuned, impl.name, config_json(config, impl.shapes),
                         config.pickle_protocol, config.compile_config.portable && !impl.imported->portable.empty(),
-                        impl.tuned->report.accepted_error, extra});
+                        impl.tuned->report.accepted_error, extra, config.compile_config.strip_engine_weights});
+}
+
+void refit(const std::filesystem::path& file, const std::filesystem::path& model, const std::filesystem::path& output,
+           Progress* progress) {
+  Progress silent;
+  Progress& out = progress ? *progress : silent;
+  const ZipReader zip = ZipReader::open(file);
+  verify_entries(zip);
+  const Manifest manifest = read_manifest(zip);
+  const ZipEntry* entry = zip.find_in_top(kDecisionsEntry);
+  if (!entry)
+    throw Unsupported("the file does not say how it was tuned", file.string(), "Tune it again with this aitune");
+  const Decisions decisions = Decisions::from_json(zip.text(*entry), file.string());
+  auto config = nlohmann::ordered_json::parse(manifest.config);
+  CompilationSettings settings;
+  auto& fields = config["compile_config"];
+  fields["strip_engine_weights"] = false;
+  fields["dryrun"] = false;
+  fields.erase("custom_ops");  // a file does not make us load libraries
+  settings.read_json(fields.dump(), file.string() + ": configuration");
+
+  out.stage("import");
+  const auto samples = sample_inputs(zip, manifest);
+  auto [imported, calls] = import_model(model, detect_ir(model), samples, recorded_shapes(file), reference_evaluator());
+  check_program(imported, model);
+  for (const std::string& warning : imported.warnings) out.warn(warning);
+  std::vector<std::vector<Tensor>> ordered;
+  for (std::size_t i = 0; i < calls.size(); ++i)
+    ordered.push_back(order_inputs(imported.graph, calls[i], fmt::format("sample {}", i)));
+  const TunedModel tuned = refit_graph(imported.graph, ordered, settings, decisions, out);
+  ExtraFiles extra;
+  for (const ManifestEntry& e : manifest.entries)
+    if (e.name.starts_with("extra/")) extra[e.name.substr(6)] = zip.text(zip.at(e.name));
+  out.stage("save");
+  const bool portable = settings.portable && !imported.portable.empty();
+  write_artifact(output, {imported, tuned, manifest.name, config.dump(), config.value("pickle_protocol", 4), portable,
+                          tuned.report.accepted_error, extra});
 }
 
 void load(Module& module, const std::filesystem::path& path, bool rebuild) {

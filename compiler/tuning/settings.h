@@ -46,6 +46,8 @@ struct CompilationSettings {
   std::int64_t max_data_dependent_size = 1 << 20;
   /// Libraries of custom operators (include/aitune/custom_op.h) that models may use. They are loaded into the process.
   std::vector<std::string> custom_ops;
+  std::string engine_cache_dir;                            ///< empty: the user's cache
+  std::int64_t engine_cache_size = std::int64_t{5} << 30;  ///< bytes
 
   // Of Torch-TensorRT, in its order.
   std::int64_t workspace_size = 0;  ///< bytes

@@ -149,13 +149,13 @@ constexpr SettingField names(std::string_view name, std::string_view type, std::
 constexpr std::string_view kEngines = "cpu, reference or empty", kTuneTest = "compiler/tuning/tune_test.cpp",
                            kBuildTest = "compiler/tuning/build_test.cpp",
                            kDryrunTest = "compiler/tuning/dryrun_test.cpp",
-                           kSpecialTest = "compiler/tuning/special_plans_test.cpp";
+                           kSpecialTest = "compiler/tuning/special_plans_test.cpp",
+                           kCacheTest = "compiler/tuning/engine_cache_test.cpp";
 // Why it is ignored.
 constexpr std::string_view kForGpus = "it is for GPUs", kNothingToChoose = "it has one kernel for each operator",
                            kAutocast = "enabled_precisions=fp32,bf16 mixes precisions by measured error",
                            kByError = "products stay in fp32 by measured error",
-                           kUncut = "blocks are not cut by memory", kInPlan = "weights are part of the plan",
-                           kTimingsOnly = "only timings are cached";
+                           kUncut = "blocks are not cut by memory";
 
 constexpr SettingField kFields[] = {
     SettingField{"enabled_precisions", SettingKind::list, "list of fp32, bf16, fp16",
@@ -227,10 +227,17 @@ constexpr SettingField kFields[] = {
                  [](S& s, std::string_view v) { s.custom_ops = split(v); },
                  [](const S& s) { return Json(s.custom_ops); }}
         .shown("tests/custom_ops/custom_ops_test.cpp"),
+    text<&S::engine_cache_dir>("engine_cache_dir", "path, empty for the user's", "folder of the engine cache")
+        .ignored_by_reference_for(kNothingToChoose)
+        .shown(kCacheTest),
+    integer<&S::engine_cache_size, 0, kMostBytes>("engine_cache_size", "bytes",
+                                                  "size of the engine cache; what was used longest ago goes first")
+        .ignored_by_reference_for(kNothingToChoose)
+        .shown(kCacheTest),
     // Of Torch-TensorRT, in its order.
     integer<&S::workspace_size, 0, kMostBytes>("workspace_size", "bytes, 0 for no limit",
                                                "memory that a run may use for intermediate results")
-        .ignored("memory is fixed by the plan"),
+        .shown(kTuneTest),
     optional_integer<&S::max_aux_streams>("max_aux_streams", "integer >= 0 or none", "streams beside the main one")
         .ignored(kForGpus),
     boolean<&S::version_compatible>("version_compatible", "newer versions run the file: they all do, without it, too")
@@ -270,14 +277,21 @@ constexpr SettingField kFields[] = {
         .shown("tests/e2e/compatible_test.cpp"),
     boolean<&S::lazy_engine_init>("lazy_engine_init", "set engines up when all are compiled")
         .ignored("a plan is mapped, which takes no time worth saving"),
-    boolean<&S::cache_built_engines>("cache_built_engines", "keep what was built").ignored(kTimingsOnly),
-    boolean<&S::reuse_cached_engines>("reuse_cached_engines", "take what was built before").ignored(kTimingsOnly),
+    boolean<&S::cache_built_engines>("cache_built_engines", "keep what tuning decided in the engine cache")
+        .ignored_by_reference_for(kNothingToChoose)
+        .shown(kCacheTest),
+    boolean<&S::reuse_cached_engines>("reuse_cached_engines", "build from the engine cache, without searching again")
+        .ignored_by_reference_for(kNothingToChoose)
+        .shown(kCacheTest),
     boolean<&S::use_fp32_acc>("use_fp32_acc", "sum products of fp16 in fp32").ignored("sums are in fp32 always"),
     boolean<&S::refit_identical_engine_weights>("refit_identical_engine_weights",
-                                                "share cached engines among models that differ in weights alone")
-        .ignored(kInPlan),
-    boolean<&S::strip_engine_weights>("strip_engine_weights", "leave the weights out of the file").ignored(kInPlan),
-    boolean<&S::immutable_weights>("immutable_weights", "weights will never be replaced").ignored(kInPlan),
+                                                "models that differ in weights alone share entries of the engine cache")
+        .ignored_by_reference_for(kNothingToChoose)
+        .shown(kCacheTest),
+    boolean<&S::strip_engine_weights>("strip_engine_weights", "leave the weights out of the file: refit puts some in")
+        .shown("tests/e2e/refit_test.cpp"),
+    boolean<&S::immutable_weights>("immutable_weights", "weights will never be replaced")
+        .ignored("every file can be refitted"),
     boolean<&S::enable_weight_streaming>("enable_weight_streaming", "run with less memory than the weights need")
         .ignored("weights are mapped from the file, and the system drops and reads their pages as memory allows"),
     boolean<&S::enable_cross_compile_for_windows>("enable_cross_compile_for_windows", "make a file for Windows")

@@ -70,6 +70,29 @@ void TimingCache::remember(const std::string& key, Timing timing) {
   entries_[key] = std::move(timing);
 }
 
+TimingCache TimingCache::of_decisions(std::map<std::string, std::string> decisions) {
+  TimingCache cache;
+  cache.decisions_ = std::move(decisions);
+  cache.final_ = true;
+  return cache;
+}
+
+void TimingCache::decide(const std::string& key, std::string choice) {
+  const std::lock_guard lock(mutex_);
+  decisions_[key] = std::move(choice);
+}
+
+std::optional<std::string> TimingCache::decision(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = decisions_.find(key);
+  return it == decisions_.end() ? std::nullopt : std::optional(it->second);
+}
+
+std::map<std::string, std::string> TimingCache::decisions() const {
+  const std::lock_guard lock(mutex_);
+  return decisions_;
+}
+
 std::size_t TimingCache::size() const {
   const std::lock_guard lock(mutex_);
   return entries_.size();

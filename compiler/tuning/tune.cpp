@@ -14,21 +14,25 @@
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/pass.h"
 #include "compiler/passes/pipeline.h"
-#include "compiler/passes/rewrite.h"
 #include "compiler/tuning/build.h"
 #include "compiler/tuning/candidate.h"
 #include "compiler/tuning/conditioning.h"
+#include "compiler/tuning/engine_cache.h"
+#include "compiler/tuning/engine_key.h"
 #include "compiler/tuning/lesser_targets.h"
 #include "compiler/tuning/lowering.h"
 #include "compiler/tuning/mixed_tuning.h"
+#include "compiler/tuning/recording.h"
+#include "compiler/tuning/refit.h"
 #include "compiler/tuning/special_plans.h"
 #include "compiler/tuning/timing_cache.h"
-#include "format/shared_constants.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
 
 namespace aitune {
 namespace {
+
+namespace fs = std::filesystem;
 
 using Clock = std::chrono::steady_clock;
 
@@ -58,53 +62,6 @@ std::size_t count_nodes(const Graph& graph) {
   for (const auto& node : graph.nodes())
     for (const auto& region : node->regions) count += count_nodes(*region);
   return count;
-}
-
-/// Names the branches and bodies of loops that no sample has run: nothing of them is compared.
-void warn_of_untried_regions(const Graph& graph, const std::set<const Node*>& tried, Progress& progress,
-                             std::vector<std::string>& warnings) {
-  for (const auto& node : graph.nodes())
-    for (std::size_t i = 0; i < node->regions.size(); ++i) {
-      const Graph& region = *node->regions[i];
-      if (region.nodes().empty() || tried.contains(region.nodes().front().get())) {
-        warn_of_untried_regions(region, tried, progress, warnings);
-        continue;
-      }
-      const std::string_view what = is_loop(*node) ? "body" : i == 0 ? "first branch" : "second branch";
-      warnings.push_back(
-          fmt::format("no sample runs the {} of {}: it is compiled, and not compared", what, describe_node(*node)));
-      progress.warn(warnings.back());
-    }
-}
-
-/// `opt_shape` gets the sizes of the first sample, also those that its data decided.
-std::vector<RecordedSample> record(const Graph& graph, std::span<const std::vector<Tensor>> samples, Progress& progress,
-                                   double& baseline_ms, SymValues& opt_shape, std::vector<std::string>& warnings) {
-  std::vector<RecordedSample> recorded;
-  std::set<const Node*> tried;
-  for (const auto& inputs : samples) {
-    progress.step(fmt::format("reference outputs of sample {}", recorded.size()), recorded.size(), samples.size());
-    const auto start = Clock::now();
-    auto outputs = evaluate(
-        graph, inputs, [&](const Node& node, std::span<const Tensor>) { tried.insert(&node); },
-        recorded.empty() ? &opt_shape : nullptr);
-    if (recorded.empty()) baseline_ms = seconds_since(start) * 1e3;
-    for (auto& output : outputs) output = output.contiguous();
-    recorded.push_back({inputs, std::move(outputs)});
-  }
-  warn_of_untried_regions(graph, tried, progress, warnings);
-  return recorded;
-}
-
-void record_blocks(TunedModel& tuned, int num_threads) {
-  if (tuned.plan.plan.blocks.size() < 2) return;
-  LoadOptions options;
-  options.num_threads = num_threads;
-  Instance instance(Program::from_built(tuned.plan, options));
-  instance.run_blocks(tuned.samples.front().inputs, [&](std::size_t block, std::vector<Tensor> outputs) {
-    for (std::size_t i = 0; i < outputs.size(); ++i)
-      tuned.block_outputs.emplace_back(fmt::format("block{}.{}", block, i), std::move(outputs[i]));
-  });
 }
 
 /// The elements of a tensor in another order: backwards, or from the middle on.
@@ -315,14 +272,6 @@ std::vector<CommonShape> common_shapes_of(const Graph& program, std::vector<Reco
   return shapes;
 }
 
-/// Constants of all plans into the segment of the chosen one.
-void share_all_constants(BuiltPlan& chosen, TunedModel& tuned) {
-  std::vector<BuiltPlan*> plans;
-  for (BuiltPlan& special : tuned.specials) plans.push_back(&special);
-  for (OtherPlan& other : tuned.others) plans.push_back(&other.plan);
-  share_constants(chosen, plans);
-}
-
 /// Names the first size that the model was not exported for. (Types and fixed sizes are checked where symbols are
 /// bound.)
 void check_ranges(const Graph& graph, const Value& input, const Tensor& tensor, const std::string& where) {
@@ -371,8 +320,18 @@ double error_bound(const CompilationSettings& settings, DType precision) {
   return precision == DType::f32 ? 1e-4 : 2e-2;
 }
 
-TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>> samples,
-                      const CompilationSettings& settings, Progress& progress, const SymValues& preferred) {
+namespace {
+
+/// Where no plan was kept because of workspace_size.
+void refuse_memory(const CandidateReport& tried) {
+  if (tried.problem.find("workspace_size") == std::string::npos) return;
+  throw Unsupported("no plan keeps to the limit: " + tried.problem, "setting workspace_size",
+                    "Allow more, or give narrower ranges of sizes (--shapes): memory is planned for the largest");
+}
+
+/// Tuning without the engine cache.
+TunedModel search(const Graph& imported, std::span<const std::vector<Tensor>> samples,
+                  const CompilationSettings& settings, Progress& progress, const SymValues& preferred) {
   if (samples.empty())
     throw InvalidArgument("there are no samples to tune on", "tune",
                           "Give at least one set of inputs, representative of production");
@@ -417,6 +376,7 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
     if (settings.hardware_compatible)
       tuned.others = build_for_lesser_targets(lowered, *best, tuned.samples, tuning.f32_bound(), report);
     share_all_constants(best->built.plan, tuned);
+    tuned.decisions = decisions_of(imported, *best, timings, tuning.f32_bound(), report);
   }
   if (use_cache) {
     try {
@@ -425,6 +385,7 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
       progress.warn(std::string("timings were not saved: ") + error.what());
     }
   }
+  if (!best) refuse_memory(report.candidates.front());
   if (!best)
     throw ValidationError(
         "no plan gives the reference's outputs: " + report.candidates.front().problem, "tune",
@@ -432,6 +393,47 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   tuned.plan = std::move(best->built.plan);
   record_blocks(tuned, settings.num_threads);
   report.seconds = seconds_since(start);
+  return tuned;
+}
+
+/// What an earlier tuning decided, built from it; nothing if there is none, or if it does not fit any more.
+std::optional<TunedModel> from_cache(const EngineCache& cache, const std::string& key, const Graph& imported,
+                                     std::span<const std::vector<Tensor>> samples, const CompilationSettings& settings,
+                                     Progress& progress) {
+  std::string warning;
+  const auto decisions = cache.find(key, &warning);
+  if (!warning.empty()) progress.warn(warning);
+  if (!decisions) return std::nullopt;
+  progress.stage("build from the engine cache");
+  try {
+    return refit_graph(imported, samples, settings, *decisions, progress);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::internal) throw;
+    progress.warn(std::string("what the engine cache has does not fit, and is searched again: ") + error.what());
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>> samples,
+                      const CompilationSettings& settings, Progress& progress, const SymValues& preferred) {
+  const bool caches = (settings.cache_built_engines || settings.reuse_cached_engines) && settings.engine != "reference";
+  if (!caches || samples.empty()) return search(imported, samples, settings, progress, preferred);
+  const EngineCache cache(
+      settings.engine_cache_dir.empty() ? default_engine_cache_path() : fs::path(settings.engine_cache_dir),
+      static_cast<std::uint64_t>(settings.engine_cache_size));
+  const std::string key = engine_key(imported, samples, preferred, settings);
+  if (settings.reuse_cached_engines)
+    if (auto tuned = from_cache(cache, key, imported, samples, settings, progress)) return std::move(*tuned);
+  TunedModel tuned = search(imported, samples, settings, progress, preferred);
+  if (settings.cache_built_engines) {
+    try {
+      cache.keep(key, tuned.decisions);
+    } catch (const Error& error) {
+      progress.warn(std::string("the engine cache was not written: ") + error.what());
+    }
+  }
   return tuned;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compiler/graph/graph.h"
+#include "compiler/tuning/decisions.h"
 #include "compiler/tuning/progress.h"
 #include "compiler/tuning/report.h"
 #include "compiler/tuning/settings.h"
@@ -38,6 +39,7 @@ struct TunedModel {
   /// "block1.0", ... On another machine they tell which block is off.
   std::vector<std::pair<std::string, Tensor>> block_outputs;
   TuneReport report;
+  Decisions decisions;
 };
 
 /// Puts named tensors into the order of the graph's inputs. Names are the program's or positions. Throws

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/target.h"
 #include "compiler/passes/evaluate.h"
+#include "format/plan_memory.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
 
@@ -60,6 +61,24 @@ TEST(Tune, KeepsACorrectPlanWithItsSamplesAndFigures) {
   EXPECT_EQ(tuned.samples[1].outputs[0].shape(), (Shape{5, 5}));
   EXPECT_DOUBLE_EQ(tuned.report.compiled_share, 1);
   EXPECT_GT(tuned.report.candidates.at(0).arena_bytes, 0);
+}
+
+TEST(Tune, KeepsToTheWorkspaceOrSaysWhatItNeeds) {
+  CompilationSettings s = settings();
+  Progress silent;
+  const std::vector<std::vector<Tensor>> samples = {{random_input({2, 3, 8, 8})}};
+  const auto needs = largest_arena(tune_graph(parse_graph(kNet), samples, s, silent).plan.plan);
+  ASSERT_TRUE(needs);
+  EXPECT_GE(*needs, 8 * 8 * 8 * 8 * 4);  // the convolution's result at eight images
+  s.workspace_size = *needs;
+  EXPECT_EQ(largest_arena(tune_graph(parse_graph(kNet), samples, s, silent).plan.plan), needs);
+  s.workspace_size = *needs - 1;
+  try {
+    tune_graph(parse_graph(kNet), samples, s, silent);
+    FAIL() << "it keeps no limit";
+  } catch (const Unsupported& error) {
+    EXPECT_NE(std::string(error.what()).find(std::to_string(*needs)), std::string::npos) << error.what();
+  }
 }
 
 TEST(Tune, RefusesToTuneOnNothing) {

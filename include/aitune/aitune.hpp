@@ -107,6 +107,13 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
 /// that the manifest has.
 void save(const Module& module, const std::filesystem::path& path, const ExtraFiles& extra = {});
 
+/// Puts the weights of another model, the same program with the same shapes, into an .ait, and writes the result: the
+/// plans are built again as the file says that tuning chose them, without timing candidates, and compared with the
+/// reference on the file's samples. `file` may have no weights at all (strip_engine_weights). Throws InvalidArgument
+/// naming the weights that differ in shape or dtype, ValidationError if the plan is off with the new ones.
+void refit(const std::filesystem::path& file, const std::filesystem::path& model, const std::filesystem::path& output,
+           Progress* progress = nullptr);
+
 /// The inputs that an .ait was tuned on. Throws InvalidArgument if the file is none.
 std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path);
 

@@ -175,6 +175,20 @@ NB_MODULE(_compiler, m) {
       inputs.emplace_back(std::move(input.name), input.rank);
     return inputs;
   });
+  m.def(
+      "refit",
+      [](const std::string& file, const std::string& model, const std::string& output, nb::callable progress) {
+        aitune::python::PythonProgress report(std::move(progress));
+        try {
+          const nb::gil_scoped_release released;
+          aitune::refit(file, model, output, &report);
+        } catch (const aitune::Error&) {
+          report.check();
+          throw;
+        }
+        report.check();
+      },
+      nb::arg("file"), nb::arg("model"), nb::arg("output"), nb::arg("progress"));
   m.def("check_setting",
         [](const std::string& field, const std::string& value) { aitune::CompilationSettings().set(field, value); });
   m.def("settings", [] {

@@ -147,7 +147,7 @@ def test_an_object_of_another_class():
 
 def test_ignored_settings_are_said_once_when_tuning(caplog):
     settings = ait.CompilationSettings(
-        workspace_size=1 << 30, truncate_double=True, optimization_level=0, enabled_precisions={torch.float16}
+        decompose_attention=True, truncate_double=True, optimization_level=0, enabled_precisions={torch.float16}
     )
     config = ait.TorchTensorRTAotBackendConfig(compile_config=settings)
     model = ait.Module(
@@ -156,7 +156,7 @@ def test_ignored_settings_are_said_once_when_tuning(caplog):
     with caplog.at_level(logging.WARNING, "aitune"):
         ait.tune(model, torch.ones(1, 2))
     said = [record.getMessage() for record in caplog.records]
-    for field in ("workspace_size is ignored by engine cpu", "truncate_double is ignored by engine cpu", "fp16"):
+    for field in ("decompose_attention is ignored by engine cpu", "truncate_double is ignored by engine cpu", "fp16"):
         assert sum(field in line for line in said) == 1, said
 
 

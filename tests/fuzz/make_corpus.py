@@ -221,6 +221,14 @@ def manifest_seeds():
 
 
 def tuning_seeds():
+    decisions = {
+        "version": 1, "program": "00", "chosen": "mixed", "precision": "bf16", "target": "avx512_bf16", "bound": 0.02, "f32_bound": 1e-4,
+        "accurate": False, "exact_values": True, "f32_products": ["y"], "opt_shape": {"s0": 4}, "special_sizes": [{"s0": 4}],
+        "tactics": {"gemm|avx512": "14x2"}, "weights": [{"name": "w", "dtype": "f32", "shape": [2, 3]}],
+    }
+    put("decisions_fuzz", "whole", json.dumps(decisions).encode())
+    put("decisions_fuzz", "part", json.dumps({**decisions, "weights": [{"name": "w"}]}).encode())
+    put("decisions_fuzz", "deep", b"[" * 1000)
     timings = {"gemm|avx512": {"choice": "14x2", "us": 12.5}}
     put("timing_cache_fuzz", "one", json.dumps({"version": 1, "timings": timings}).encode())
     put("timing_cache_fuzz", "deep", b"[" * 1000)

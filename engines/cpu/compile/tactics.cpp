@@ -30,6 +30,7 @@ using Clock = std::chrono::steady_clock;
 /// oneDNN is tried from this optimization level on.
 constexpr int kOneDnnLevel = 3;
 constexpr const char* kGenerated = "generated";
+constexpr const char* kOneDnnDecision = "|onednn";
 
 double microseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
@@ -152,6 +153,14 @@ std::string timing_key(const KernelTask& task, const EngineOptions& options, con
   return key;
 }
 
+/// The key of a decision: what the choice was made for, on whatever machine.
+std::string decision_key(const KernelTask& task, const EngineOptions& options) {
+  std::string key = kernels::fingerprint(*task.gemm, kernels::GemmTile{}) + "|" + options.target.str();
+  for (const auto& [name, value] : options.opt_shape) key += "|" + name + "=" + std::to_string(value);
+  if (options.accurate && could_be_winograd(*task.gemm)) key += "|accurate";
+  return key;
+}
+
 /// The key of the product alone, whatever its epilogue does and the rest of its plan needs of the CPU.
 std::string similar_key(const KernelTask& task, const EngineOptions& options, const ThreadPool& pool) {
   KernelTask plain;
@@ -176,6 +185,11 @@ std::optional<Timing> known_choice(const std::string& key, const std::string& si
 kernels::GemmTile choose_tile(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
                               ThreadPool& pool) {
   const auto candidates = gemm_candidates(*task.gemm, options.target, options.optimization_level, options.accurate);
+  if (options.timings && options.timings->is_final()) {
+    const auto decided = options.timings->decision(decision_key(task, options));
+    const auto found = std::ranges::find_if(candidates, [&](const auto& c) { return tile_name(c) == decided; });
+    return found == candidates.end() ? candidates.front() : *found;
+  }
   if (candidates.size() == 1 || options.optimization_level == 0) return candidates.front();
   const std::string key = timing_key(task, options, pool), similar = similar_key(task, options, pool);
   if (const auto known = known_choice(key, similar, options))
@@ -228,15 +242,21 @@ std::optional<OneDnnTactic> choose_onednn(const LoweredBlock& block, const Kerne
                                           const std::shared_ptr<const OneDnn>& library, ThreadPool& pool) {
   const auto candidates = onednn_candidates(block, task, pool.threads());
   if (candidates.empty()) return std::nullopt;
+  const auto named = [&](const std::string& name) -> std::optional<OneDnnTactic> {
+    const auto found = std::ranges::find(candidates, name, &OneDnnCandidate::name);
+    if (found == candidates.end()) return std::nullopt;
+    auto kernel = make_kernel(library, *found);
+    return kernel ? std::optional(OneDnnTactic{*found, std::move(kernel)}) : std::nullopt;
+  };
+  if (options.timings && options.timings->is_final())
+    return named(options.timings->decision(decision_key(task, options) + kOneDnnDecision).value_or(kGenerated));
   const std::string suffix = "|onednn-" + library->version();
   const std::string key = timing_key(task, options, pool) + suffix;
   const std::string similar = similar_key(task, options, pool) + suffix;
   if (const auto known = known_choice(key, similar, options)) {
     if (options.similar) options.similar->remember(similar, *known);
     if (known->choice == kGenerated) return std::nullopt;
-    for (const auto& candidate : candidates)
-      if (candidate.name == known->choice)
-        if (auto kernel = make_kernel(library, candidate)) return OneDnnTactic{candidate, std::move(kernel)};
+    if (auto tactic = named(known->choice)) return tactic;
   }
   double to_beat = 0, time = 1e30;
   time_candidates(block, task, options, {ours}, pool, &to_beat);
@@ -277,6 +297,11 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
         if (options.progress) options.progress->step(problem, done, block.tasks.size());
         Choice choice{choose_tile(block, task, options, pool), std::nullopt};
         if (onednn) choice.onednn = choose_onednn(block, task, options, choice.tile, onednn, pool);
+        if (options.timings) {
+          const std::string key = decision_key(task, options);
+          options.timings->decide(key, tile_name(choice.tile));
+          if (choice.onednn) options.timings->decide(key + kOneDnnDecision, choice.onednn->candidate.name);
+        }
         known = choices.emplace(problem, std::move(choice)).first;
       }
       tactic.tile = known->second.tile;

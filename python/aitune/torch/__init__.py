@@ -23,7 +23,7 @@ from aitune.torch.tune_strategy import (
     OneBackendStrategy,
     TuneStrategy,
 )
-from aitune.torch.tuning import LoadedModule, load, save, tune
+from aitune.torch.tuning import LoadedModule, load, refit, save, tune
 
 __all__ = [
     "BatchDim",
@@ -49,6 +49,7 @@ __all__ = [
     "backend",
     "inspect",
     "load",
+    "refit",
     "save",
     "tune",
     "tune_strategy",

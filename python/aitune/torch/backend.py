@@ -185,7 +185,7 @@ class TorchTensorRTAotBackend(Backend):
             shapes_json=json.dumps(ranges) if ranges else "",
             pickle_protocol=self.config.pickle_protocol,
             samples=[[*zip(exported.names, s.tensors, strict=True), *exported.constants] for s in record.samples],
-            progress=_tell(name),
+            progress=tell(name),
         )
 
 
@@ -230,7 +230,7 @@ def compile_again(path: Path, entry: Entry) -> Engine:
             file.seek(entry.offset)
             part.write(file.read(-1 if entry.size is None else entry.size))
         name = entry.meta.name if entry.meta is not None else path.stem
-        tuned = _compiler.Tuned.again(str(source), name, _tell(name))
+        tuned = _compiler.Tuned.again(str(source), name, tell(name))
         tuned.save(str(made), [] if entry.meta is None else _extra_files(entry.meta))
         source.unlink()
         return Engine(made, Entry(entry.meta), owns_folder=True)
@@ -252,10 +252,10 @@ def _extra_files(meta: GraphMeta) -> list[tuple[str, str]]:
     return [(EXTRA_NAME, json.dumps(meta.to_json(), separators=(",", ":")))]
 
 
-def _tell(name: str) -> Callable[[str, str, int, int], None]:
+def tell(name: str) -> Callable[[str, str, int, int], None]:
     """Passes what tuning reports on to the logger "aitune"."""
 
-    def tell(kind: str, text: str, done: int, total: int) -> None:
+    def report(kind: str, text: str, done: int, total: int) -> None:
         if kind == "warning":
             _logger.warning("%s: %s", name, text)
         elif kind == "stage":
@@ -263,4 +263,4 @@ def _tell(name: str) -> Callable[[str, str, int, int], None]:
         else:
             _logger.debug("%s: %s (%d of %d)", name, text, done, total)
 
-    return tell
+    return report

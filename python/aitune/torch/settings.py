@@ -95,6 +95,8 @@ class CompilationSettings:
     special_plan_gain: float = 0.05
     max_data_dependent_size: int = 1 << 20
     custom_ops: Collection[str] = field(default_factory=list)
+    engine_cache_dir: str = ""
+    engine_cache_size: int = 5 << 30
 
     def __post_init__(self) -> None:
         compiler_settings(self)
@@ -257,6 +259,8 @@ _FIELDS: dict[str, Callable[[str, Any], str]] = {
     "special_plan_gain": _NUMBER,
     "max_data_dependent_size": _INT,
     "custom_ops": _paths,
+    "engine_cache_dir": _path,
+    "engine_cache_size": _INT,
 }
 
 

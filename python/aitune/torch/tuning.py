@@ -292,6 +292,31 @@ class LoadedModule(torch.nn.Module):
         return f"name={self.name!r}, file={str(self._engines[0].path)!r}"
 
 
+def refit(file: str | os.PathLike[str], model: Any, path: str | os.PathLike[str]) -> None:
+    """Puts other weights of the same shapes into an ``.ait``, with or without weights (``strip_engine_weights``), and
+    writes the result to `path`. Nothing is timed: plans are built again as the file says that tuning chose them, and
+    compared with the reference on the file's samples.
+
+    Args:
+        file: the ``.ait``.
+        model: the model with the new weights, in the form that was tuned: a program of torch.export, or the path of a
+            saved model.
+        path: the file to write; may be `file`.
+
+    Raises:
+        InvalidArgument: weights differ in shape or dtype, or the program is another; all are named.
+        ValidationError: the plan is too far off with the new weights.
+    """
+    from aitune import _compiler
+
+    with tempfile.TemporaryDirectory(prefix="aitune-refit-") as folder:
+        source = model
+        if isinstance(model, torch.export.ExportedProgram):
+            source = os.path.join(folder, "model.pt2")
+            torch.export.save(model, source)
+        _compiler.refit(os.fspath(file), os.fspath(source), os.fspath(path), backend.tell("refit"))
+
+
 def load(module: Any, path: str | os.PathLike[str] | None = None, *, rebuild: bool = False) -> Any:
     """Loads an ``.ait``.
 

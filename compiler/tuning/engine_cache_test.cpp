@@ -1,0 +1,149 @@
+#include "compiler/tuning/engine_cache.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "base/error.h"
+#include "compiler/tuning/refit.h"
+#include "format/source.h"
+#include "format/test_folder.h"
+
+namespace aitune {
+namespace {
+
+using testing::HasSubstr;
+
+Decisions decisions(const std::string& chosen, std::size_t filling = 0) {
+  Decisions d;
+  d.chosen = chosen;
+  d.tactics["key"] = std::string(filling, 'x');
+  return d;
+}
+
+TEST(EngineCache, FindsWhatWasKeptForTheSameKeyAlone) {
+  TestFolder folder;
+  const EngineCache cache(folder / "engines", 1 << 20);
+  EXPECT_FALSE(cache.find("a", nullptr));
+  cache.keep("a", decisions("fp32"));
+  cache.keep("b\nc", decisions("bf16"));
+  EXPECT_EQ(cache.find("a", nullptr), decisions("fp32"));
+  EXPECT_EQ(cache.find("b\nc", nullptr), decisions("bf16"));
+  EXPECT_FALSE(cache.find("b", nullptr));
+  EXPECT_EQ(cache.list(true).size(), 2U);
+}
+
+TEST(EngineCache, ADamagedEntryIsDroppedWithAWarning) {
+  TestFolder folder;
+  const EngineCache cache(folder.path(), 1 << 20);
+  cache.keep("a", decisions("fp32"));
+  const auto file = cache.list(false).at(0).file;
+  const std::string whole = read_file(file);
+  for (std::size_t i = 0; i < whole.size(); i += 7) {
+    std::string damaged = whole;
+    damaged[i] = static_cast<char>(damaged[i] ^ 1);
+    write_file(file, damaged);
+    EXPECT_FALSE(cache.list(true).at(0).problem.empty());
+    std::string warning;
+    EXPECT_FALSE(cache.find("a", &warning));
+    EXPECT_THAT(warning, HasSubstr("an entry of the engine cache was dropped"));
+    EXPECT_FALSE(std::filesystem::exists(file));
+  }
+  for (const std::size_t size : {std::size_t{0}, std::size_t{10}, whole.size() - 1}) {
+    write_file(file, whole.substr(0, size));
+    EXPECT_EQ(cache.prune(1 << 20), 1U);
+  }
+  write_file(file, whole);
+  EXPECT_TRUE(cache.find("a", nullptr));
+}
+
+TEST(EngineCache, WhatWasUsedLongestAgoGoesFirst) {
+  TestFolder folder;
+  const EngineCache cache(folder.path(), 10000);
+  const auto age_newest = [&](int minutes) {
+    const auto newest = cache.list(false).at(0);
+    std::filesystem::last_write_time(newest.file, newest.used - std::chrono::minutes(minutes));
+  };
+  cache.keep("a", decisions("fp32", 3000));
+  age_newest(30);
+  cache.keep("b", decisions("fp32", 3000));
+  age_newest(20);
+  EXPECT_TRUE(cache.find("a", nullptr));  // used now
+  cache.keep("c", decisions("fp32", 3000));
+  EXPECT_TRUE(cache.find("a", nullptr));
+  EXPECT_FALSE(cache.find("b", nullptr));
+  EXPECT_TRUE(cache.find("c", nullptr));
+  EXPECT_EQ(cache.prune(0), 2U);
+}
+
+TEST(EngineCache, IsSharedByManyAtOnce) {
+  TestFolder folder;
+  const EngineCache cache(folder.path(), 30000);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 30; ++i) {
+        const std::string key = std::to_string((i + t) % 6);
+        std::string warning;
+        const auto found = cache.find(key, &warning);
+        EXPECT_TRUE(!found || found->chosen == key);
+        EXPECT_EQ(warning, "");
+        cache.keep(key, decisions(key, 4000));
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  for (const auto& entry : cache.list(true)) EXPECT_EQ(entry.problem, "");
+}
+
+constexpr const char* kNet = R"(graph(%x: f32[s0,64]) where s0 in [1,8] {
+  weight %f: f32[64,64] "f" = random(2)
+  weight %o: f32[64,64] "o" = random(3)
+  %h = aten.linear.default(%x, %f)
+  %t = aten.relu.default(%h)
+  %y = aten.linear.default(%t, %o)
+  return %y
+})";
+
+class Stages final : public Progress {
+ public:
+  void stage(std::string_view name) override { all += std::string(name) + ";"; }
+  void warn(std::string_view message) override { all += std::string(message) + ";"; }
+  std::string all;
+};
+
+TEST(EngineCache, TuningTakesWhatIsThereAndNothingElse) {
+  TestFolder folder;
+  CompilationSettings s;
+  s.timing_cache_path = "none";
+  s.min_block_size = 1;
+  s.special_plan_gain = -1;
+  s.engine_cache_dir = (folder / "engines").string();
+  s.engine_cache_size = 1 << 20;
+  const std::vector<std::vector<Tensor>> samples = {{Tensor(DType::f32, {4, 64})}};
+  for (std::int64_t i = 0; i < 256; ++i) samples[0][0].as<float>()[i] = static_cast<float>(i % 11) / 11;
+  const auto tuned_with = [&](const CompilationSettings& settings, const char* net = kNet) {
+    Stages stages;
+    static_cast<void>(tune_graph(parse_graph(net), samples, settings, stages));
+    return stages.all;
+  };
+  const std::string cached = "engine cache";
+  EXPECT_THAT(tuned_with(s), testing::Not(HasSubstr(cached)));
+  s.reuse_cached_engines = s.cache_built_engines = true;
+  EXPECT_THAT(tuned_with(s), testing::Not(HasSubstr(cached)));
+  EXPECT_THAT(tuned_with(s), HasSubstr(cached));
+  s.portable = false;  // says nothing of plans
+  EXPECT_THAT(tuned_with(s), HasSubstr(cached));
+  CompilationSettings other = s;
+  other.max_relative_error = 0.5;
+  EXPECT_THAT(tuned_with(other), testing::Not(HasSubstr(cached)));
+  std::string weights = kNet;
+  weights.replace(weights.find("random(3)"), 9, "random(4)");
+  EXPECT_THAT(tuned_with(s, weights.c_str()), testing::Not(HasSubstr(cached)));
+  s.refit_identical_engine_weights = true;
+  EXPECT_THAT(tuned_with(s), testing::Not(HasSubstr(cached)));
+  EXPECT_THAT(tuned_with(s, weights.c_str()), HasSubstr(cached));
+}
+
+}  // namespace
+}  // namespace aitune
