@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #include "compiler/report/gather_plan.h"
 
@@ -60,6 +61,12 @@ bool find_origins(const Plan& plan, const std::vector<NodeReport>& nodes, std::v
 
 NodesReport describe_nodes(const Plan& plan, const Graph* program) {
   NodesReport report;
+  report.by_source = plan.origins.empty();
+  if (report.by_source) {
+    for (const PlanSource& source : plan.sources)
+      report.nodes.push_back({.name = source.node, .op = source.op, .module = source.module, .code = source.code});
+    return report;
+  }
   if (program != nullptr) {
     report.nodes = Walk(*program).take();
     report.has_graph = find_origins(plan, report.nodes, report.of_origin);
@@ -76,14 +83,21 @@ NodesReport describe_nodes(const Plan& plan, const Graph* program) {
 void connect(const Plan& plan, NodesReport& nodes, std::vector<StepReport>& steps) {
   for (std::size_t s = 0; s < steps.size(); ++s) {
     std::set<std::size_t> own;
-    for (const std::uint32_t source : plan.steps[s].sources)
+    for (const std::uint32_t source : plan.steps[s].sources) {
+      if (nodes.by_source) own.insert(source);
       for (const std::uint32_t origin : plan.sources[source].origins) own.insert(nodes.of_origin[origin]);
+    }
     steps[s].nodes.assign(own.begin(), own.end());
     std::vector<std::size_t> payers;
     for (const std::size_t n : own) {
       nodes.nodes[n].steps.push_back(s);
       if (is_heavy(nodes.nodes[n].op)) payers.push_back(n);
     }
+    for (const auto* list : {&payers, &std::as_const(steps[s].nodes)})  // of what it is known by
+      if (!list->empty() && !nodes.nodes[list->front()].code.empty()) {
+        steps[s].code = nodes.nodes[list->front()].code;
+        break;
+      }
     if (payers.empty()) payers.assign(own.begin(), own.end());
     for (const std::size_t n : payers)
       nodes.nodes[n].microseconds += steps[s].microseconds / static_cast<double>(payers.size());

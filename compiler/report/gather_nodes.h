@@ -14,6 +14,7 @@ struct NodesReport {
   std::vector<NodeReport> nodes;
   std::vector<std::size_t> of_origin;
   bool has_graph = false;
+  bool by_source = false;  ///< the plan is of an older version: they are the lowered graph's
 };
 
 /// The nodes of the program as imported, if there is one and the plan was made from it; otherwise those that the plan

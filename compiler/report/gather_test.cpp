@@ -4,39 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 
-#include "aitune/aitune.hpp"
 #include "base/error.h"
 #include "compiler/report/gather_nodes.h"
-#include "compiler/report/gather_plan.h"
+#include "compiler/report/testing.h"
 #include "compiler/report/value_errors.h"
 
 namespace aitune {
 namespace {
 
 using ::testing::ElementsAre;
-
-/// The digits network of the quickstart, tuned once for all tests.
-const std::filesystem::path& tuned_digits() {
-  static const std::filesystem::path path = [] {
-    const auto folder = std::filesystem::path(::testing::TempDir()) / "report_test";
-    std::filesystem::create_directories(folder);
-    TorchTensorRTAotBackendConfig config;
-    config.compile_config.optimization_level = 0;
-    config.compile_config.timing_cache_path = "none";
-    config.compile_config.num_threads = 1;
-    const std::filesystem::path example = std::string(AITUNE_SOURCE_DIR) + "/examples/quickstart/";
-    Module module(example / "digits.pt2", "digits", OneBackendStrategy{TorchTensorRTAotBackend{config}});
-    const Tensor images(DType::f32, {1, 1, 8, 8});
-    for (int i = 0; i < 64; ++i) images.as<float>()[i] = static_cast<float>(i % 17) / 16;
-    const std::vector<NamedTensors> samples = {{{"0", images}}};
-    tune(module, samples);
-    save(module, folder / "digits.ait");
-    return folder / "digits.ait";
-  }();
-  return path;
-}
 
 ModelReport quick_report() {
   ReportOptions options;

@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: python3 tests/browser/report_test.py BIN [CLASS.test…], BIN having aitune in it."""
+"""The HTML report in a real browser: python3 tests/browser/report_test.py BIN [CLASS.test …], BIN having aitune in it."""
 
 import json
 import os

@@ -45,8 +45,14 @@
     for (const value of step.values) if (typeof value.error === "string") return value.error; else if (value.error !== null) most = Math.max(most || 0, value.error);
     return most;
   };
-  const title = step => step.operators.length ? step.operators.map(o => o.split(" @ ")[0]).join(" + ") : step.name;
-  const modulesOf = step => [...new Set(step.operators.map(o => o.split(" @ ")[1]).filter(Boolean))];
+  // Steps are called by the model's nodes in them; those that have none, by what lowering made.
+  const opsOf = step => step.nodes.length ? step.nodes.map(n => shortOp(data.nodes[n].op)) : step.operators.map(o => o.split(" @ ")[0]);
+  function title(step) {
+    const ops = opsOf(step);
+    if (!ops.length) return step.name;
+    return ops.length > 8 ? ops.slice(0, 7).join(" + ") + ` + ${ops.length - 7} more` : ops.join(" + ");
+  }
+  const modulesOf = step => [...new Set(step.nodes.length ? step.nodes.map(n => data.nodes[n].module).filter(Boolean) : step.operators.map(o => o.split(" @ ")[1]).filter(Boolean))];
   const tag = engine => el("span", { class: "engine", css: { "--c": colour(engine) } }, engine === "onednn" ? "oneDNN" : engine);
 
   // ---- tables
@@ -113,7 +119,7 @@
         el("div", { class: "about mono" }, data.inputs.join(", ") + "  →  " + data.outputs.join(", "))),
       el("div", { class: "grid cards" },
         figure("Latency", number, unit, "median of " + plural(data.after.runs, "run") + ", " + plural(data.machine.threads, "thread")),
-        figure("Throughput", round(1e3 / median), "per s", "runs one after another"),
+        figure("Throughput", (1e3 / median).toLocaleString("en", { maximumSignificantDigits: 3 }), "per s", "runs one after another"),
         speedup ? figure("Speed-up", round(speedup), "×", "the reference engine takes " + time(before * 1e3)) : null,
         figure("Relative error", error(data.tuned.relative_error), "", "on " + plural(data.tuned.samples, "sample") + "; allowed: " + error(data.tuned.accepted_error), fine ? "good" : "bad"),
         figure("Kernels", String(data.steps.length), "", data.nodes.length ? "for " + plural(data.nodes.length, "ATen node") : "steps of the plan"),
@@ -124,10 +130,11 @@
 
   function histogram(of, name) {
     const W = 560, H = 190, left = 34, bottom = 26, top = 20;
-    const times = of.times_ms, low = of.min_ms, clip = Math.max(of.p99_ms + 0.35 * (of.p99_ms - of.min_ms), low * 1.0005, low + 1e-6);
-    const count = Math.max(1, Math.min(48, Math.ceil(Math.sqrt(times.length) * 2)));
+    const times = of.times_ms, low = of.min_ms, clip = Math.min(Math.max(of.p90_ms + 2.5 * (of.p90_ms - low), of.median_ms * 1.05, low + 1e-6), Math.max(of.max_ms, low + 1e-6));
+    const beyond = times.filter(t => t > clip).length;
+    const count = Math.max(1, Math.min(44, Math.ceil(Math.sqrt(times.length) * 2)));
     const bins = new Array(count).fill(0);
-    for (const t of times) bins[Math.min(count - 1, Math.floor((t - low) / (clip - low) * count))]++;
+    for (const t of times) if (t <= clip) bins[Math.min(count - 1, Math.floor((t - low) / (clip - low) * count))]++;
     const most = Math.max(...bins), x = t => left + (Math.min(t, clip) - low) / (clip - low) * (W - left - 12), y = n => H - bottom - n / most * (H - bottom - top - 14);
     const chart = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `Distribution of the latency of the ${of.of}: median ${time(of.median_ms * 1e3)}, 99th percentile ${time(of.p99_ms * 1e3)}` });
     bins.forEach((n, i) => n && chart.append(svg("rect", { x: left + i * (W - left - 12) / count + 0.5, width: (W - left - 12) / count - 1, y: y(n), height: H - bottom - y(n), rx: 2, fill: colour(name), "fill-opacity": 0.75 },
@@ -138,7 +145,9 @@
       chart.append(svg("text", { x: x(t), y: H - 8, "text-anchor": i === 0 ? "start" : i === 4 ? "end" : "middle" }, time(t * 1e3)));
     }
     let last = -99, row = 0;
+    if (beyond) chart.append(svg("text", { x: W - 12, y: top + 2, "text-anchor": "end" }, `${percent(beyond / times.length)} beyond, up to ${time(of.max_ms * 1e3)} →`));
     for (const [label, t] of [["p50", of.median_ms], ["p90", of.p90_ms], ["p99", of.p99_ms]]) {
+      if (t > clip) continue;
       row = x(t) - last < 30 ? row + 1 : 0;
       last = x(t);
       chart.append(svg("line", { x1: x(t), x2: x(t), y1: top - 4 + 11 * row, y2: H - bottom, stroke: "var(--ink)", "stroke-opacity": 0.5, "stroke-dasharray": "3 3" }), svg("text", { class: "strong", x: x(t) + 3, y: top + 2 + 11 * row }, label));
@@ -153,7 +162,7 @@
       el("div", { class: pairs.length > 1 ? "grid two" : "grid" }, pairs.map(([of, engine, name]) => el("div", { class: "card" }, el("h3", { css: { "margin-top": "0" } }, name), of.times_ms.length < 5
         ? el("p", { class: "soft" }, plural(of.runs, "run") + " of " + of.times_ms.map(t => time(t * 1e3)).join(", ") + ": too few for a distribution.") : histogram(of, engine)))),
       el("div", { class: "card", css: { "margin-top": "1rem" } }, el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, ""), columns.map(c => el("th", { class: "num", scope: "col" }, c[1])))),
-        el("tbody", {}, pairs.map(([of, engine]) => el("tr", {}, el("td", {}, tag(engine), " ", el("span", { class: "soft" }, of.of)), columns.map(([key]) => el("td", { class: "num" }, key === "runs" ? of.runs : key === "per_second" ? round(of.per_second) : time(of[key] * 1e3)))))))));
+        el("tbody", {}, pairs.map(([of, engine]) => el("tr", {}, el("td", {}, tag(engine), " ", el("span", { class: "soft" }, of.of)), columns.map(([key]) => el("td", { class: "num" }, key === "runs" ? of.runs : key === "per_second" ? of.per_second.toLocaleString("en", { maximumSignificantDigits: 4 }) : time(of[key] * 1e3)))))))));
   }
 
   // ---- time
@@ -176,18 +185,25 @@
   const showStep = (i, text) => el("button", { class: "link", type: "button", on: { click: () => graph.showStep(i) } }, text);
   const showNode = (i, text) => el("button", { class: "link", type: "button", on: { click: () => graph.showNode(i) } }, text);
   const where = text => el("span", { class: "mono soft" }, text);
+  /// "/home/me/model.py:29 in forward: x = self.conv(x)": the file's name and line, and the text below it.
+  function source(code) {
+    if (!code) return null;
+    const parts = /^(.*?):(\d+) in ([^:]*): ?(.*)$/.exec(code);
+    if (!parts) return where(code);
+    return el("span", { class: "mono", title: code }, parts[1].split("/").pop() + ":" + parts[2], el("span", { class: "soft" }, " " + parts[3], parts[4] ? [el("br"), parts[4]] : null));
+  }
   function times() {
     const steps = data.steps.map((step, i) => ({ step, i }));
     const most = Math.max(...data.steps.map(s => s.us), 1e-9);
-    const bar = (us, engine, max) => [meter(us / (max || most), engine), time(us)];
+    const bar = (us, engine, max) => el("span", { class: "whole" }, meter(us / (max || most), engine), time(us));
     const views = [
       table(steps, [
         { name: "#", number: true, value: r => -r.i, show: r => r.i },
         { name: "Time", value: r => r.step.us, show: r => bar(r.step.us, engineOf(r.step)) },
         { name: "Share", number: true, value: r => r.step.us, show: r => percent(r.step.us / total) },
         { name: "Engine", value: r => engineOf(r.step), show: r => tag(engineOf(r.step)) },
-        { name: "Operators", value: r => title(r.step), wide: true, show: r => [showStep(r.i, title(r.step)), el("br"), where(modulesOf(r.step).join(", "))] },
-        { name: "Source", wide: true, show: r => where(r.step.code) },
+        { name: "Operators", value: r => title(r.step), wide: true, show: r => [showStep(r.i, title(r.step)), el("br"), where(modulesOf(r.step).slice(0, 6).join(", ") + (modulesOf(r.step).length > 6 ? ", …" : ""))] },
+        { name: "Source", wide: true, show: r => source(r.step.code) },
       ], { sort: 1, label: "Time by step", text: r => title(r.step) + " " + modulesOf(r.step).join(" ") + " " + r.step.code + " " + r.step.name }),
       table(data.modules, [
         { name: "Time", value: r => r.us, show: r => bar(r.us, "cpu", total) },
@@ -200,7 +216,7 @@
         { name: "Node", value: r => r.node.name, wide: true, show: r => [showNode(r.i, r.node.name), el("br"), where(r.node.op)] },
         { name: "Result", show: r => where(r.node.type) },
         { name: "Module", value: r => r.node.module, wide: true, show: r => where(r.node.module) },
-        { name: "Source", value: r => r.node.code, wide: true, show: r => where(r.node.code) },
+        { name: "Source", value: r => r.node.code, wide: true, show: r => source(r.node.code) },
         { name: "In step", number: true, show: r => r.node.steps.length ? r.node.steps.slice(0, 4).join(", ") + (r.node.steps.length > 4 ? ", …" : "") : "–" },
       ], { sort: 0, label: "Time by node", text: r => [r.node.name, r.node.op, r.node.module, r.node.code].join(" ") }),
       table(data.blocks.map((block, i) => ({ block, i })), [
@@ -225,7 +241,7 @@
 
   // ---- fusion
 
-  const nodeChip = i => el("button", { class: "chip", type: "button", title: data.nodes[i].code, on: { click: () => graph.showNode(i) } }, el("b", {}, shortOp(data.nodes[i].op)), data.nodes[i].module ? " " + data.nodes[i].module : " " + data.nodes[i].name);
+  const nodeChip = i => el("button", { class: "chip", type: "button", title: data.nodes[i].code, on: { click: () => graph.showNode(i) } }, el("b", {}, shortOp(data.nodes[i].op)), " " + (data.nodes[i].module || data.nodes[i].name));
   function fusion() {
     const gone = data.nodes.map((node, i) => i).filter(i => !data.nodes[i].steps.length);
     const fused = data.steps.filter(step => step.nodes.length > 1).length;
@@ -235,7 +251,7 @@
       { name: "#", number: true, value: r => -r.i, show: r => showStep(r.i, String(r.i)) },
       { name: "Nodes", number: true, value: r => r.step.nodes.length, show: r => r.step.nodes.length },
       { name: "Before: the model's ATen nodes", wide: true, show: r => r.step.nodes.map(nodeChip) },
-      { name: "After: one step", wide: true, show: r => [tag(engineOf(r.step)), el("br"), where(title(r.step))] },
+      { name: "After: one step", wide: true, show: r => [tag(engineOf(r.step)), el("br"), where(r.step.operators.map(o => o.split(" @ ")[0]).join(" + "))] },
       { name: "Time", number: true, value: r => r.step.us, show: r => time(r.step.us) },
     ], { label: "Which nodes went into which step", text: r => r.step.nodes.map(n => [data.nodes[n].name, data.nodes[n].op, data.nodes[n].module, data.nodes[n].code].join(" ")).join(" ") });
     section("fusion").append(el("p", { class: "lead" }, "Which nodes of the model went into which kernel. A node stands in several rows where several kernels compute parts of it, or where it is cheaper to compute twice than to store."),
@@ -375,8 +391,8 @@
       if (!state.places.length) return;
       const b = bounds(), { w, h } = size();
       // Everything, but never so small that nothing can be read: then its beginning.
-      const all = Math.min(w / (b.right - b.left + 40), h / (b.bottom - b.top + 40), 1.1), k = Math.max(all, 0.55);
-      const whole = all >= 0.55;
+      const all = Math.min(w / (b.right - b.left + 40), h / (b.bottom - b.top + 40), 1.1), k = Math.max(all, 0.85);
+      const whole = all >= 0.85;
       state.view = { k, x: w / 2 - k * (whole ? (b.left + b.right) / 2 : state.places[0].x + BOX / 2), y: whole ? h / 2 - k * (b.top + b.bottom) / 2 : 24 - k * b.top };
       apply();
     }
@@ -440,21 +456,21 @@
       side.replaceChildren(el("h3", {}, state.mode === "nodes" ? "ATen nodes of the model" : "Steps of the plan"),
         el("p", { class: "soft" }, state.mode === "nodes" ? "Nodes of one colour were fused into one kernel; thick edges stay inside of it and never touch memory. Faint nodes need no step. The bar at the bottom is the share of the time." : "Each box is one step; edges are results that lie in memory between them."),
         el("p", { class: "soft" }, "Drag to move, Ctrl and wheel to zoom, or with the keyboard: arrows, +, −, 0. Choose a box for all that is known of it."),
-        data.has_graph || state.mode === "steps" ? null : el("p", { class: "note" }, "The program is not in the file, or in another form than it was tuned from: nodes stand without edges."));
+        ...data.has_graph || state.mode === "steps" ? [] : [el("p", { class: "note" }, "The program is not in the file, or in another form than it was tuned from: nodes stand without edges.")]);
     }
     const row = (name, ...value) => [el("dt", {}, name), el("dd", {}, ...value)];
     function describe(i) {
       const out = [];
       if (state.mode === "nodes") {
         const node = data.nodes[i], users = data.nodes.map((n, k) => k).filter(k => data.nodes[k].inputs.includes(i));
-        out.push(el("h3", {}, node.name), el("dl", {}, row("Operator", el("span", { class: "mono" }, node.op)), node.type && row("Result", el("span", { class: "mono" }, node.type)), node.module && row("Module", node.module), node.code && row("Source", el("span", { class: "mono" }, node.code)),
+        out.push(el("h3", {}, node.name), el("dl", {}, row("Operator", el("span", { class: "mono" }, node.op)), node.type && row("Result", el("span", { class: "mono" }, node.type)), node.module && row("Module", node.module), node.code && row("Source", source(node.code)),
           row("Time", time(node.us) + ", " + percent(node.us / total)),
           row("Computed by", node.steps.length ? node.steps.map(s => [el("button", { class: "link", type: "button", on: { click: () => showStepBox(s) } }, `step ${s}: ${title(data.steps[s])}`), el("br")]) : "no step: lowering folded it, or found it needless"),
           node.inputs.length ? row("Reads", node.inputs.map(k => [el("button", { class: "link", type: "button", on: { click: () => choose(k, true) } }, data.nodes[k].name), " "])) : null,
           users.length ? row("Read by", users.map(k => [el("button", { class: "link", type: "button", on: { click: () => choose(k, true) } }, data.nodes[k].name), " "])) : null));
       } else {
         const s = data.steps[i], users = data.steps.map((t, k) => k).filter(k => data.steps[k].inputs.includes(i));
-        out.push(el("h3", {}, `Step ${i}`), el("dl", {}, row("Operators", s.operators.length ? s.operators.map(o => [o, el("br")]) : s.kind), row("Time", time(s.us) + ", " + percent(s.us / total)), row("Engine", tag(engineOf(s)), ` block ${s.block}`), s.code && row("Source", el("span", { class: "mono" }, s.code)),
+        out.push(el("h3", {}, `Step ${i}`), el("dl", {}, row("Operators", s.operators.length ? s.operators.map(o => [o, el("br")]) : s.kind), row("Time", time(s.us) + ", " + percent(s.us / total)), row("Engine", tag(engineOf(s)), ` block ${s.block}`), s.code && row("Source", source(s.code)),
           row("Reads and writes", bytes(s.moved_bytes) + (s.us > 0 ? `, at most ${round(s.moved_bytes / s.us / 1e3)} GB/s` : "")),
           s.values.length ? row("Leaves in memory", s.values.map(v => [el("span", { class: "mono" }, v.name + " " + v.type), v.error === null ? null : " error " + error(v.error), el("br")])) : null,
           s.nodes.length ? row("The model's nodes in it", s.nodes.map(nodeChip)) : null, row("Kernel", el("span", { class: "mono" }, s.name)),
