@@ -52,6 +52,9 @@ class WebSocket:
             bytes([0x80 | 127]) + struct.pack(">Q", len(data)))
         self._socket.sendall(b"\x81" + size + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(data)))
 
+    def close(self) -> None:
+        self._socket.close()
+
     def receive(self) -> str:
         message = b""
         while True:
@@ -82,6 +85,7 @@ class Browser:
              *(["--blink-settings=preferredColorScheme=0"] if dark else []),
              "--remote-debugging-port=0", f"--user-data-dir={self._profile}", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "HOME": self._profile})
+        self._socket: WebSocket | None = None
         self.problems: list[str] = []
         self._loaded = False
         self._url = ""
@@ -108,6 +112,7 @@ class Browser:
         raise RuntimeError("the browser does not answer")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        assert self._socket
         self._next += 1
         number = self._next
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
@@ -176,6 +181,8 @@ class Browser:
         file.write_bytes(base64.b64decode(result["data"]))
 
     def close(self) -> None:
+        if self._socket:
+            self._socket.close()
         self._process.terminate()
         try:
             self._process.wait(20)

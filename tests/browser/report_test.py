@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -13,11 +14,18 @@ from devtools import Browser
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else ROOT / "build/release/bin"
-HOSTILE = "</script><script>window.taken=1;alert(1)</script><img src=x onerror='window.taken=2'>"
+HOSTILE = "</script><script>window.taken=alert(1)</script><img src=x onerror=window.taken=2>"
 
 
 def aitune(*words: object) -> None:
     subprocess.run([BIN / "aitune", *map(str, words)], check=True)
+
+
+def write_images(file: Path) -> None:
+    """Four images of 8 x 8 as a .npy file."""
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 1, 8, 8), }".ljust(117) + "\n"
+    pixels = [i % 17 / 16 for i in range(256)]
+    file.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack("<256f", *pixels))
 
 
 def hostile_model(source: Path, target: Path) -> None:
@@ -42,9 +50,10 @@ class Reports(unittest.TestCase):
         cls.folder = Path(folder.name)
         os.environ["AITUNE_CACHE_DIR"] = str(cls.folder / "cache")
         digits = ROOT / "examples/quickstart/digits.pt2"
+        write_images(cls.folder / "image.npy")
         hostile_model(digits, cls.folder / "hostile.pt2")
         for name, model in (("digits", digits), ("hostile", cls.folder / "hostile.pt2")):
-            aitune("tune", model, "-q", "-i", ROOT / "examples/quickstart/digits_test.npz", "-o", cls.folder / f"{name}.ait",
+            aitune("tune", model, "-q", "-i", cls.folder / "image.npy", "-o", cls.folder / f"{name}.ait",
                    "--set", "optimization_level=0", "--set", "max_special_plans=0", "--report", cls.folder / f"{name}.html")
 
     def open(self, name: str, **options: object) -> Browser:

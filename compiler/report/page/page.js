@@ -24,6 +24,7 @@
   const round = (v, digits = 3) => Number(v.toPrecision(digits)).toString();
   function time(us) {
     if (!(us >= 0)) return "–";
+    if (us === 0) return "0";
     if (us < 1e3) return (us < 9.95 ? us.toFixed(1) : Math.round(us)) + " µs";
     if (us < 1e6) return round(us / 1e3) + " ms";
     return round(us / 1e6) + " s";
@@ -363,7 +364,7 @@
 
   const hue = i => `hsl(${(i * 137.5) % 360} 62% 55%)`;
   const graph = (() => {
-    const BOX = 168, TALL = 40;
+    const BOX = 184, TALL = 40;
     const state = { view: { x: 0, y: 0, k: 1 }, mode: "", boxes: [], places: [], chosen: -1, hits: [], hit: -1 };
     const world = svg("g", { id: "world" });
     const canvas = svg("svg", { id: "canvas", tabindex: 0, role: "application", "aria-label": "The graph. Arrow keys move, plus and minus zoom, 0 shows everything" }, world);
@@ -429,8 +430,9 @@
         for (const k of item.inputs) {
           const a = state.places[k], b = state.places[i], inside = mode === "nodes" && item.group >= 0 && state.items[k].group === item.group;
           const x1 = a.x + BOX / 2, y1 = a.y + TALL, x2 = b.x + BOX / 2, y2 = b.y, far = b.rank - a.rank > 1;
-          const bend = far ? Math.min(46, 16 + 4 * (b.rank - a.rank)) + BOX / 2 : 0, sideways = far && Math.abs(x2 - x1) < BOX;
-          const path = sideways ? `M${x1} ${y1} C${x1 + bend} ${y1 + 30} ${x1 + bend} ${y1 + 40} ${x1 + bend} ${y1 + 60} L${x2 + bend} ${y2 - 60} C${x2 + bend} ${y2 - 40} ${x2 + bend} ${y2 - 30} ${x2} ${y2}`
+          // Past what lies between, on the right of it.
+          const sideways = far && Math.abs(x2 - x1) < BOX, out = Math.max(x1, x2) + BOX / 2 + Math.min(46, 8 + 6 * (b.rank - a.rank)), turn = Math.min(60, (y2 - y1) / 2);
+          const path = sideways ? `M${x1} ${y1} C${x1} ${y1 + 0.5 * turn} ${out} ${y1 + 0.3 * turn} ${out} ${y1 + turn} L${out} ${y2 - turn} C${out} ${y2 - 0.3 * turn} ${x2} ${y2 - 0.5 * turn} ${x2} ${y2}`
             : `M${x1} ${y1} C${x1} ${(y1 + y2) / 2} ${x2} ${(y1 + y2) / 2} ${x2} ${y2}`;
           edges.append(svg("path", { class: inside ? "edge inside" : "edge", d: path, css: inside ? { stroke: hue(item.group) } : null }));
         }
@@ -441,7 +443,7 @@
           svg("rect", { class: "box", width: BOX, height: TALL, rx: 7 }),
           svg("rect", { width: 6, height: TALL, rx: 3, css: { fill: mode === "nodes" ? (item.group < 0 ? "var(--line)" : hue(item.group)) : colour(item.engine), stroke: "none" } }),
           heat > 0.02 ? svg("rect", { x: 6, y: TALL - 3.5, width: (BOX - 12) * heat, height: 3, rx: 1.5, css: { fill: "var(--reference)", stroke: "none" } }) : null,
-          svg("text", { class: "op", x: 14, y: 16 }, cut(item.label, 24)), svg("text", { x: 14, y: 31 }, cut(item.sub, 26)));
+          svg("text", { class: "op", x: 14, y: 16 }, cut(item.label, 20)), svg("text", { x: 14, y: 31 }, cut(item.sub, 25)));
         if (mode === "nodes" && item.group < 0) box.style.opacity = 0.55;
         boxes.append(box);
         return box;
@@ -552,7 +554,7 @@
     const rows = list => el("table", {}, el("tbody", {}, list.map(([name, value]) => el("tr", {}, el("td", { class: "soft" }, name), el("td", { class: "wide mono" }, value)))));
     const m = data.machine;
     section("setup").append(el("div", { class: "grid two" },
-      el("div", { class: "card" }, el("h3", { css: { "margin-top": "0" } }, "Settings"), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Settings" }, rows(data.settings.map(s => [s.name, s.value])))),
+      el("div", { class: "card" }, el("h3", { css: { "margin-top": "0" } }, "Settings"), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Settings" }, rows(data.settings.map(s => [s.name.replace(/^compile_config\./, ""), s.value === "" ? "–" : s.value])))),
       el("div", { class: "card" }, el("h3", { css: { "margin-top": "0" } }, "Machine"), rows([["CPU", m.cpu], ["CPUs", m.cpus], ["Threads used", m.threads], ["Features", m.features], ["The plan needs", m.plan_needs], ["Plan", data.plan], ["Precision", data.precision], ["Tuned in", round(data.tuned.seconds) + " s"], ["PyTorch program", data.portable ? "in the file" : "not in the file"]]))));
     section("footer").append("Made by aitune " + data.aitune + " from " + data.file + ". This page needs no network.");
   }
