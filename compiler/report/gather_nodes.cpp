@@ -6,7 +6,6 @@
 #include <set>
 #include <tuple>
 #include <unordered_map>
-#include <utility>
 
 #include "compiler/report/gather_plan.h"
 
@@ -93,11 +92,9 @@ void connect(const Plan& plan, NodesReport& nodes, std::vector<StepReport>& step
       nodes.nodes[n].steps.push_back(s);
       if (is_heavy(nodes.nodes[n].op)) payers.push_back(n);
     }
-    for (const auto* list : {&payers, &std::as_const(steps[s].nodes)})  // of what it is known by
-      if (!list->empty() && !nodes.nodes[list->front()].code.empty()) {
-        steps[s].code = nodes.nodes[list->front()].code;
-        break;
-      }
+    const auto& known_by = payers.empty() ? steps[s].nodes : payers;
+    if (!known_by.empty() && !nodes.nodes[known_by.front()].code.empty())
+      steps[s].code = nodes.nodes[known_by.front()].code;
     if (payers.empty()) payers.assign(own.begin(), own.end());
     for (const std::size_t n : payers)
       nodes.nodes[n].microseconds += steps[s].microseconds / static_cast<double>(payers.size());

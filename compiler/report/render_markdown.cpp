@@ -64,7 +64,7 @@ void write_latency(Writer& w, const ModelReport& r) {
   w.header({"", "median", "p90", "p99", "min", "max", "per second", "runs"});
   const auto row = [&](const LatencyReport& l) {
     const double median = l.percentile(0.5);
-    w.line("| {} | {} | {} | {} | {} | {} | {:.4g} | {} |", l.of, time(median), time(l.percentile(0.9)),
+    w.line("| {} | {} | {} | {} | {} | {} | {:.4g} | {} |", cell(l.of), time(median), time(l.percentile(0.9)),
            time(l.percentile(0.99)), time(l.percentile(0)), time(l.percentile(1)), median > 0 ? 1e3 / median : 0,
            l.runs);
   };
@@ -98,7 +98,7 @@ void write_blocks(Writer& w, const ModelReport& r) {
   for (std::size_t i = 0; i < r.blocks.size(); ++i) {
     const BlockReport& b = r.blocks[i];
     w.line("| {} | {} | {} | {} | {} | {} | {} | {} |", i, cell(b.engine), b.steps, b.nodes, time(b.microseconds / 1e3),
-           fmt::join(b.precisions, ", "), error(b.error), cell(b.why));
+           cell(fmt::format("{}", fmt::join(b.precisions, ", "))), error(b.error), cell(b.why));
   }
 }
 

@@ -54,8 +54,7 @@ TEST(ReportPage, NamesOutOfAModelStayData) {
         "&lt;/title><script>", "@SCRIPT@@STYLE@@DATA@@POLICY@@TITLE@", "\xe2\x80\xa8\xe2\x80\xa9", "\xff\xfe</script>",
         "\"'`${1}\\"}) {
     const std::string plain = report_html(report_called("x")), page = report_html(report_called(name));
-    for (const char* tag :
-         {"<script", "</script", "<SCRIPT", "</SCRIPT", "<!--", "<img", "<style", "</title>", "onerror=a"})
+    for (const char* tag : {"<script", "</script", "<SCRIPT", "</SCRIPT", "<!--", "<img", "<style", "</title>"})
       EXPECT_EQ(count(page, tag), count(plain, tag)) << name << " in " << tag;
     EXPECT_EQ(count(page, "<script"), 2U);
     const auto json = nlohmann::json::parse(data_of(page));
@@ -68,7 +67,8 @@ TEST(ReportPage, LoadsNothingAndRunsItsOwnScriptAlone) {
   const std::string page = report_html(report_called("x"));
   EXPECT_THAT(page, HasSubstr("default-src 'none'"));
   EXPECT_THAT(page, HasSubstr("script-src 'sha256-"));
-  EXPECT_THAT(page, Not(HasSubstr("@")));
+  for (const char* mark : {"@POLICY@", "@TITLE@", "@STYLE@", "@DATA@", "@SCRIPT@"})
+    EXPECT_THAT(page, Not(HasSubstr(mark)));
   for (const char* address :
        {"src=\"", "url(", "@import", "fetch(", "XMLHttpRequest", "innerHTML", "insertAdjacentHTML", "eval("})
     EXPECT_THAT(page, Not(HasSubstr(address)));
