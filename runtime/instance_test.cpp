@@ -80,6 +80,13 @@ TEST(Instance, ShowsTheValuesThatStepsLeave) {
 TEST(Instance, AValueOutsideItsBufferIsRefusedWhenItIsShown) {
   const std::pair<std::int64_t, std::int64_t> offsets_and_strides[] = {
       {1, 4}, {0, 5}, {-1, 4}, {0, -4}, {0, std::int64_t{1} << 62}, {std::int64_t{1} << 62, 4}};
+  // Many elements in one place would need more memory than the plan does.
+  auto crowded = plan_with_values();
+  crowded.plan.steps[0].values[0].shape[0] = crowded.plan.constant(std::int64_t{1} << 40);
+  crowded.plan.steps[0].values[0].strides[0] = crowded.plan.constant(0);
+  Instance crowd(Program::from_built(crowded, threads(1)));
+  const Tensor three[] = {random_input(3, 4, 5)};
+  EXPECT_THROW(crowd.run_values(three, [](std::size_t, const PlanValue&, const Tensor&) {}), Corrupt);
   for (const auto& [offset, stride] : offsets_and_strides) {
     auto built = plan_with_values();
     built.plan.steps[0].values[0].offset = built.plan.constant(offset);
