@@ -97,6 +97,15 @@ enum class StepKind : std::uint8_t {
                    ///< byte is not 0 then, the second and the first again; more than `limit` trips are an error
 };
 
+/// A value of the lowered graph that a step leaves in memory.
+struct PlanValue {
+  std::string name;  ///< unique in the plan, but for values of branches and loops
+  std::uint32_t buffer = 0;
+  DType dtype = DType::f32;
+  ExprId offset = 0;                   ///< elements from the buffer's begin to the first one
+  std::vector<ExprId> shape, strides;  ///< strides in elements
+};
+
 struct PlanStep {
   StepKind kind = StepKind::cpu_kernel;
   std::string name;                    ///< the kernel's or operator's name
@@ -119,6 +128,8 @@ struct PlanStep {
   // branch, loop: how many steps belong to each of the two ranges. They follow the step, one range after the other, and
   // are run by it alone. Steps of a range may have ranges in it, kMaxPlanDepth deep.
   std::vector<std::uint32_t> ranges;
+  /// What it leaves in memory, for whoever compares runs; running needs none of it.
+  std::vector<PlanValue> values;
 };
 
 /// How deep steps with ranges may lie in each other.
@@ -141,8 +152,10 @@ struct PlanKernel {
   std::vector<Access> accesses;
 };
 
+/// A node of the lowered graph, or of the model.
 struct PlanSource {
   std::string node, op, module, code;
+  std::vector<std::uint32_t> origins;  ///< indices into Plan::origins: the model's nodes that it computes
 };
 /// A run of steps made by one engine; `verify` compares outputs of blocks, in this order.
 struct PlanBlock {
@@ -172,6 +185,7 @@ struct Plan {
   std::vector<PlanStep> steps;
   std::vector<PlanBlock> blocks;
   std::vector<PlanSource> sources;
+  std::vector<PlanSource> origins;  ///< the model's nodes, in its order; none in plans of older versions
   ExprId arena_bytes = 0;
   std::uint32_t num_threads = 0;    ///< 0: as many as the machine has
   std::vector<PlanKernel> kernels;  ///< one for each function that steps call, by entry

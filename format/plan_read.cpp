@@ -43,7 +43,7 @@ PlanTensor read_tensor(const fbs::Tensor& t) {
 }
 PlanView read_view(const fbs::View& v) { return {v.buffer(), static_cast<DType>(v.dtype()), ids(v.shape())}; }
 PlanSource read_source(const fbs::Source& s) {
-  return {text(s.node()), text(s.op()), text(s.module_path()), text(s.code())};
+  return {text(s.node()), text(s.op()), text(s.module_path()), text(s.code()), ids(s.origins())};
 }
 PlanBlock read_block(const fbs::Block& b) { return {text(b.engine()), text(b.why()), ids(b.outputs())}; }
 PlanExpr read_expr(const fbs::Expr& e) { return {static_cast<PlanExpr::Op>(e.op()), e.value(), e.lhs(), e.rhs()}; }
@@ -73,6 +73,10 @@ PlanArg read_arg(const fbs::Arg& a) {  // as deep as kMaxDepth lets a table nest
   return arg;
 }
 
+PlanValue read_value(const fbs::StepValue& v) {
+  return {text(v.name()), v.buffer(), static_cast<DType>(v.dtype()), v.offset(), ids(v.shape()), ids(v.strides())};
+}
+
 PlanStep read_step(const fbs::Step& s) {
   PlanStep step;
   step.kind = static_cast<StepKind>(s.kind());
@@ -93,6 +97,7 @@ PlanStep read_step(const fbs::Step& s) {
   }
   step.every_run = s.every_run();
   step.ranges = ids(s.ranges());
+  step.values = read_all<PlanValue>(s.values(), read_value);
   return step;
 }
 
@@ -128,6 +133,7 @@ Plan read_description(const fbs::Plan& p) {
   });
   plan.kernels = read_all<PlanKernel>(p.kernels(), read_kernel);
   plan.shared_constants = p.shared_constants();
+  plan.origins = read_all<PlanSource>(p.origins(), read_source);
   return plan;
 }
 

@@ -124,7 +124,8 @@ BuiltPlan reference_plan() {
   const auto x = add_view(plan, BufferSpace::input, 0, zero, DType::f32, {rows, columns});
   const auto y = add_view(plan, BufferSpace::output, 0, zero, DType::f32, {rows, columns});
   const auto z = add_view(plan, BufferSpace::output, 1, zero, DType::f32, {plan.constant(2)});
-  plan.sources = {{"relu", "aten.relu.default", "act", "model.py:3 in forward: relu(x)"}};
+  plan.sources = {{"relu", "aten.relu.default", "act", "model.py:3 in forward: relu(x)", {0}}};
+  plan.origins = {{"relu_", "aten.relu_.default", "act", "model.py:3 in forward: relu(x)", {}}};
   plan.blocks = {{"reference", "no compiled engine takes aten.relu.default", {y}}, {"cpu", "", {z}}};
 
   PlanStep relu;
@@ -135,6 +136,8 @@ BuiltPlan reference_plan() {
   relu.args[0].kind = PlanArg::Kind::tensor;
   relu.args[0].tensor = x;
   relu.results = {y};
+  const ExprId one = plan.constant(1);
+  relu.values = {{"relu", buffer_of(plan, y), DType::f32, zero, {rows, columns}, {columns, one}}};
   plan.steps.push_back(std::move(relu));
 
   PlanStep fill;

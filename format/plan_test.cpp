@@ -94,6 +94,26 @@ TEST(PlanFile, ComesBackAsItWas) {
   }
 }
 
+TEST(PlanFile, OriginsAndValuesComeBack) {
+  auto built = samples::kernel_plan();
+  built.plan.origins = {{"m", "aten.mul.Tensor", "scale", "model.py:3", {}}, {"a", "aten.add.Tensor", "", "", {}}};
+  built.plan.sources[0].origins = {0, 1};
+  const ExprId four = built.plan.constant(4), one = built.plan.constant(1);
+  built.plan.steps[0].values = {{"mul", built.plan.steps[0].buffers[1], DType::bf16, four, {four, one}, {one, four}}};
+  const auto bytes = serialize_plan(built);
+  const Plan plan = read_plan(bytes, "test").plan;
+  ASSERT_EQ(plan.origins.size(), 2u);
+  EXPECT_EQ(plan.origins[0].module, "scale");
+  EXPECT_EQ(plan.sources[0].origins, (std::vector<std::uint32_t>{0, 1}));
+  ASSERT_EQ(plan.steps[0].values.size(), 1u);
+  const PlanValue& value = plan.steps[0].values[0];
+  EXPECT_EQ(value.name, "mul");
+  EXPECT_EQ(value.dtype, DType::bf16);
+  EXPECT_EQ(value.offset, four);
+  EXPECT_EQ(value.shape, (std::vector<ExprId>{four, one}));
+  EXPECT_EQ(value.strides, (std::vector<ExprId>{one, four}));
+}
+
 TEST(PlanFile, SegmentsAreAligned) {
   const auto bytes = serialize_plan(samples::kernel_plan());
   const auto header = read_plan_header(bytes, "test");
@@ -264,6 +284,20 @@ INSTANTIATE_TEST_SUITE_P(
                 }},
         BadPlan{"block 9 does not exist", [](auto& b) { b.plan.steps[0].block = 9; }},
         BadPlan{"source 5 does not exist", [](auto& b) { b.plan.steps[0].sources = {5}; }},
+        BadPlan{"node 3 does not exist", [](auto& b) { b.plan.sources[0].origins = {3}; }},
+        BadPlan{"a node of the model comes from others",
+                [](auto& b) {
+                  b.plan.origins.resize(1);
+                  b.plan.origins[0].origins = {0};
+                }},
+        BadPlan{"a value's buffer 77 does not exist",
+                [](auto& b) { b.plan.steps[0].values.push_back({"v", 77, DType::f32, 0, {}, {}}); }},
+        BadPlan{"a value has the unknown dtype 98",
+                [](auto& b) { b.plan.steps[0].values.push_back({"v", 0, static_cast<DType>(98), 0, {}, {}}); }},
+        BadPlan{"a value's offset is expression 5000",
+                [](auto& b) { b.plan.steps[0].values.push_back({"v", 0, DType::f32, 5000, {}, {}}); }},
+        BadPlan{"a value has 0 strides for 1 dimensions",
+                [](auto& b) { b.plan.steps[0].values.push_back({"v", 0, DType::f32, 0, {0}, {}}); }},
         BadPlan{"buffer 50 does not exist", [](auto& b) { b.plan.steps[0].buffers = {50}; }},
         BadPlan{"parameter is expression", [](auto& b) { b.plan.steps[1].params = {1000}; }},
         BadPlan{"negative number of tasks", [](auto& b) { b.plan.steps[0].tasks = negative(b); }},

@@ -54,6 +54,9 @@ class Verifier {
     }
     for (std::size_t i = 0; i < plan_.kernels.size(); ++i) check_kernel(i);
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) check_step(i);
+    for (const PlanSource& source : plan_.sources) check_indices(source.origins, plan_.origins.size(), "node");
+    check(std::ranges::all_of(plan_.origins, [](const PlanSource& s) { return s.origins.empty(); }),
+          "a node of the model comes from others");
     check_ranges();
     check_outputs_written();
     for (const PlanGuard& guard : plan_.guards) {
@@ -234,6 +237,7 @@ class Verifier {
     check_expr(s.tasks, what + ": number of tasks");
     check(is_control(s.kind) ? s.ranges.size() == 2 : s.ranges.empty(), "{} has {} ranges of steps", what,
           s.ranges.size());
+    for (const PlanValue& value : s.values) check_value(value, what);
     check_kind(s, what);
     const auto now = static_cast<std::uint32_t>(i);
     const std::uint32_t needs = step_needs(plan_, s, known_);
@@ -244,6 +248,17 @@ class Verifier {
       const std::uint32_t size = view_known(plan_.views[r], known_);
       check(size <= now + 1, "{} has a result whose size step {} finds out only then", what, size - 1);
     }
+  }
+
+  /// Whether it lies inside of its buffer is checked when it is read: running needs no values.
+  void check_value(const PlanValue& v, const std::string& what) const {
+    check_index(v.buffer, plan_.buffers.size(), what + ": a value's buffer");
+    check_dtype(v.dtype, what + ": a value");
+    check_expr(v.offset, what + ": a value's offset");
+    check_shape(v.shape, what + ": a value");
+    check(v.strides.size() == v.shape.size(), "{}: a value has {} strides for {} dimensions", what, v.strides.size(),
+          v.shape.size());
+    for (const ExprId id : v.strides) check_expr(id, what + ": a value's stride");
   }
 
   void check_kind(const PlanStep& s, const std::string& what) const {

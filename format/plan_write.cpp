@@ -57,6 +57,11 @@ Offset<fbs::Arg> write_arg(Builder& b, const PlanArg& a) {
   return arg;
 }
 
+Offset<fbs::StepValue> write_value(Builder& b, const PlanValue& v) {
+  return fbs::CreateStepValue(b, b.CreateSharedString(v.name), v.buffer, static_cast<std::uint8_t>(v.dtype), v.offset,
+                              write_ids(b, v.shape), write_ids(b, v.strides));
+}
+
 Offset<fbs::Step> write_step(Builder& b, const PlanStep& s) {
   const auto name = b.CreateSharedString(s.name), op = b.CreateSharedString(s.op);
   const auto sources = write_ids(b, s.sources), buffers = write_ids(b, s.buffers), params = write_ids(b, s.params);
@@ -64,13 +69,14 @@ Offset<fbs::Step> write_step(Builder& b, const PlanStep& s) {
   const auto results = write_ids(b, s.results);
   const auto payload = b.CreateVector(reinterpret_cast<const std::uint8_t*>(s.payload.data()), s.payload.size());
   const auto ranges = write_ids(b, s.ranges);
+  const auto values = write_all(b, s.values, [&](const PlanValue& v) { return write_value(b, v); });
   return fbs::CreateStep(b, static_cast<std::uint8_t>(s.kind), name, sources, s.block, buffers, params, s.entry,
-                         s.tasks, s.serial, op, args, results, payload, s.every_run, ranges);
+                         s.tasks, s.serial, op, args, results, payload, s.every_run, ranges, values);
 }
 
 Offset<fbs::Source> write_source(Builder& b, const PlanSource& s) {
   return fbs::CreateSource(b, b.CreateSharedString(s.node), b.CreateSharedString(s.op), b.CreateSharedString(s.module),
-                           b.CreateSharedString(s.code));
+                           b.CreateSharedString(s.code), write_ids(b, s.origins));
 }
 
 Offset<fbs::Block> write_block(Builder& b, const PlanBlock& block) {
@@ -112,12 +118,13 @@ Offset<fbs::Plan> write_plan(Builder& b, const Plan& plan) {
   const auto steps = write_all(b, plan.steps, [&](const auto& s) { return write_step(b, s); });
   const auto blocks = write_all(b, plan.blocks, [&](const auto& x) { return write_block(b, x); });
   const auto sources = write_all(b, plan.sources, [&](const auto& s) { return write_source(b, s); });
+  const auto origins = write_all(b, plan.origins, [&](const auto& s) { return write_source(b, s); });
   const auto guards = write_all(b, plan.guards, [&](const PlanGuard& g) {
     return fbs::CreateGuard(b, g.lhs, g.rhs, g.equal, b.CreateSharedString(g.text), g.before);
   });
   const auto kernels = write_all(b, plan.kernels, [&](const auto& k) { return write_kernel(b, k); });
   return fbs::CreatePlan(b, target, precision, symbols, exprs, inputs, outputs, buffers, views, steps, blocks, sources,
-                         plan.arena_bytes, plan.num_threads, guards, kernels, plan.shared_constants);
+                         plan.arena_bytes, plan.num_threads, guards, kernels, plan.shared_constants, origins);
 }
 
 /// Appends a section at the next aligned offset.

@@ -415,6 +415,35 @@ Tensor BoundPlan::view(std::uint32_t index) {
   return tensor;
 }
 
+Tensor BoundPlan::value_of(std::size_t step, std::size_t index) {
+  const PlanValue& planned = program_.plan().steps.at(step).values.at(index);
+  const PlanBuffer& buffer = program_.plan().buffers[planned.buffer];
+  const auto element = static_cast<std::int64_t>(dtype_size(planned.dtype));
+  Shape shape, strides;
+  std::int64_t last = shapes_.values[planned.offset], count = 1;
+  bool fits_in = last >= 0, empty = false;
+  for (std::size_t d = 0; d < planned.shape.size(); ++d) {
+    shape.push_back(shapes_.values[planned.shape[d]]);
+    strides.push_back(shapes_.values[planned.strides[d]]);
+    std::int64_t reach = 0;
+    fits_in = fits_in && shape[d] >= 0 && strides[d] >= 0 &&
+              !__builtin_mul_overflow(std::max<std::int64_t>(shape[d] - 1, 0), strides[d], &reach) &&
+              !__builtin_add_overflow(last, reach, &last) &&
+              !__builtin_mul_overflow(count, std::max<std::int64_t>(shape[d], 1), &count);
+    empty = empty || shape[d] == 0;
+  }
+  std::int64_t end = 0;
+  fits_in = fits_in && !__builtin_add_overflow(last, 1, &end) && !__builtin_mul_overflow(end, element, &end) &&
+            (empty || end <= shapes_.values[buffer.bytes]) &&
+            count <= shapes_.values[buffer.bytes] / element &&  // whoever copies it needs no more memory than that
+            shapes_.values[buffer.offset] % std::min<std::int64_t>(element, 8) == 0;
+  if (!fits_in)
+    throw Corrupt(fmt::format("value {} of step {} of the plan does not fit its buffer", planned.name, step),
+                  program_.where());
+  std::byte* base = place_of(buffer).base + shapes_.values[buffer.offset] + shapes_.values[planned.offset] * element;
+  return Tensor(planned.dtype, std::move(shape), std::move(strides), nullptr, base);
+}
+
 void BoundPlan::run_step(Step& step, std::size_t index) {
   if (!step.late) return execute(step, index);
   if (step.late->refresh) refresh(step, index);

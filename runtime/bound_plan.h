@@ -57,6 +57,9 @@ class BoundPlan {
   void run(StepProbe& probe);
   /// The view's tensor in the memory now set. It owns nothing.
   Tensor view(std::uint32_t index);
+  /// Value `index` of those that step `step`, which has just run, left in memory. It owns nothing. Throws Corrupt if it
+  /// leaves its buffer.
+  Tensor value_of(std::size_t step, std::size_t index);
   /// Shapes of the outputs of the last run; they differ from shapes().outputs where data decide a size.
   std::span<const Shape> results() const { return results_; }
 

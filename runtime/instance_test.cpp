@@ -48,6 +48,57 @@ std::string refusal(Instance& instance, std::vector<Tensor> inputs) {
   }
 }
 
+/// The plan with what its first step leaves in memory: 2 * x, as rows, and transposed.
+BuiltPlan plan_with_values() {
+  auto built = samples::kernel_plan();
+  Plan& plan = built.plan;
+  const ExprId rows = plan.add(SymInt::symbol("s0")), four = plan.constant(4), one = plan.constant(1),
+               zero = plan.constant(0);
+  const std::uint32_t buffer = plan.steps[0].buffers[1];
+  plan.steps[0].values = {{"twice", buffer, DType::f32, zero, {rows, four}, {four, one}},
+                          {"turned", buffer, DType::f32, zero, {four, rows}, {one, four}}};
+  return built;
+}
+
+TEST(Instance, ShowsTheValuesThatStepsLeave) {
+  Instance instance(Program::from_built(plan_with_values(), threads(1)));
+  const Tensor inputs[] = {random_input(3, 4, 5)};
+  std::vector<std::string> names;
+  const auto outputs = instance.run_values(inputs, [&](std::size_t step, const PlanValue& value, const Tensor& tensor) {
+    EXPECT_EQ(step, 0u);
+    names.push_back(value.name);
+    const Tensor whole = tensor.contiguous();
+    for (std::int64_t i = 0; i < 12; ++i) {
+      const std::int64_t from = value.name == "twice" ? i : i % 3 * 4 + i / 3;
+      EXPECT_EQ(whole.as<float>()[i], 2 * inputs[0].as<float>()[from]) << value.name << " " << i;
+    }
+  });
+  EXPECT_THAT(names, ElementsAre("twice", "turned"));
+  expect_kernel_plan_result(inputs[0], outputs[0]);
+}
+
+TEST(Instance, AValueOutsideItsBufferIsRefusedWhenItIsShown) {
+  const std::pair<std::int64_t, std::int64_t> offsets_and_strides[] = {
+      {1, 4}, {0, 5}, {-1, 4}, {0, -4}, {0, std::int64_t{1} << 62}, {std::int64_t{1} << 62, 4}};
+  // Many elements in one place would need more memory than the plan does.
+  auto crowded = plan_with_values();
+  crowded.plan.steps[0].values[0].shape[0] = crowded.plan.constant(std::int64_t{1} << 40);
+  crowded.plan.steps[0].values[0].strides[0] = crowded.plan.constant(0);
+  Instance crowd(Program::from_built(crowded, threads(1)));
+  const Tensor three[] = {random_input(3, 4, 5)};
+  EXPECT_THROW(crowd.run_values(three, [](std::size_t, const PlanValue&, const Tensor&) {}), Corrupt);
+  for (const auto& [offset, stride] : offsets_and_strides) {
+    auto built = plan_with_values();
+    built.plan.steps[0].values[0].offset = built.plan.constant(offset);
+    built.plan.steps[0].values[0].strides[0] = built.plan.constant(stride);
+    Instance instance(Program::from_built(built, threads(1)));
+    const Tensor inputs[] = {random_input(3, 4, 5)};
+    expect_kernel_plan_result(inputs[0], instance.run(inputs)[0]);  // running needs no values
+    EXPECT_THROW(instance.run_values(inputs, [](std::size_t, const PlanValue&, const Tensor&) {}), Corrupt)
+        << offset << ", " << stride;
+  }
+}
+
 TEST(Instance, RunsGeneratedCode) {
   for (const int n : {1, 2, 4}) {
     Instance instance(Program::from_built(samples::kernel_plan(), threads(n)));

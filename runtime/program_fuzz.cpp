@@ -86,7 +86,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto inputs = inputs_for(program->plan());
     if (inputs.size() != program->plan().inputs.size()) return;
     use_as_special_plan(program->plan(), inputs);
-    Instance(program).run(inputs);
+    Instance instance(program);
+    instance.run(inputs);
+    instance.run_values(inputs, [](std::size_t, const PlanValue&, const Tensor& value) { all_finite(value); });
   });
   return 0;
 }

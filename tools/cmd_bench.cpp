@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "tools/commands.h"
 #include "tools/model.h"
+#include "tools/plan_text.h"
 #include "tools/terminal.h"
 
 namespace aitune::tools {
@@ -81,17 +82,8 @@ struct StepRow {
   std::size_t step;
   double microseconds;  ///< the fastest of some runs
   std::string name, engine, nodes;
+  nlohmann::ordered_json model_nodes;
 };
-
-std::string nodes_of(const Plan& plan, const PlanStep& step) {
-  std::string nodes;
-  for (const auto s : step.sources) {
-    const auto& source = plan.sources[s];
-    nodes += (nodes.empty() ? "" : " + ") + source.op.substr(source.op.find('.') + 1) +
-             (source.module.empty() ? "" : "@" + source.module);
-  }
-  return nodes;
-}
 
 /// Steps that ran, in order. Branches and loops are left out: their steps are here.
 std::vector<StepRow> time_steps(Model& model, const std::vector<Tensor>& inputs) {
@@ -106,7 +98,8 @@ std::vector<StepRow> time_steps(Model& model, const std::vector<Tensor>& inputs)
   for (std::size_t i = 0; i < best.size(); ++i) {
     const PlanStep& step = plan.steps[i];
     if (best[i] < kNever && !is_control(step.kind))
-      rows.push_back({i, best[i], step.name, plan.blocks[step.block].engine, nodes_of(plan, step)});
+      rows.push_back(
+          {i, best[i], step.name, plan.blocks[step.block].engine, nodes_text(plan, step), nodes_json(plan, step)});
   }
   return rows;
 }
@@ -141,7 +134,8 @@ nlohmann::ordered_json steps_json(const std::vector<StepRow>& rows) {
                     {"us", row.microseconds},
                     {"engine", row.engine},
                     {"name", row.name},
-                    {"nodes", row.nodes}});
+                    {"nodes", row.nodes},
+                    {"model_nodes", row.model_nodes}});
   return list;
 }
 
@@ -228,7 +222,7 @@ void add_bench_command(CLI::App& app, Common& common) {
       ->check(CLI::Range(0, 1000));
   command->add_flag("--steps", options->steps, "also print the time of every step");
   command->add_flag("--answer-once", options->child)->group("");
-  command->add_flag("--json", common.json, "print JSON");
+  add_common_options(*command, common);
   add_custom_ops_option(*command);
   command->callback([options, &common] { bench(*options, common); });
 }

@@ -68,14 +68,14 @@ void prune(const CacheOptions& options, const Common& common) {
 }  // namespace
 
 void add_cache_command(CLI::App& app, Common& common) {
-  auto* command = app.add_subcommand("cache", "List, verify or prune what tuning remembers");
+  auto* command = app.add_subcommand("cache", std::string(about_command("cache")));
   const auto options = std::make_shared<CacheOptions>();
   command->require_subcommand(1);
   const auto part = [&](const char* name, const char* meaning) {
     auto* sub = command->add_subcommand(name, meaning);
     sub->add_option("--engine-cache-dir", options->engines, "the engine cache; the user's if left out");
     sub->add_option("--timing-cache-path", options->timings, "the timing cache; the user's if left out");
-    sub->add_flag("--json", common.json, "print JSON");
+    add_common_options(*sub, common);
     return sub;
   };
   part("list", "show the entries")->callback([options, &common] { show(*options, false, common); });

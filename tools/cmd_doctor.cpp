@@ -68,7 +68,7 @@ void doctor(const Common& common) {
 
 void add_doctor_command(CLI::App& app, Common& common) {
   auto* command = app.add_subcommand("doctor", "Show what this machine has, and which engines work here");
-  command->add_flag("--json", common.json, "print JSON");
+  add_common_options(*command, common);
   command->callback([&common] { doctor(common); });
 }
 

@@ -14,6 +14,7 @@
 #include "runtime/archive.h"
 #include "tools/commands.h"
 #include "tools/model.h"
+#include "tools/plan_text.h"
 #include "tools/terminal.h"
 
 namespace aitune::tools {
@@ -53,7 +54,10 @@ void add_plan(const ZipReader& zip, const ManifestPlan& row, bool steps, nlohman
   if (!steps) return;
   json["steps"] = nlohmann::ordered_json::array();
   for (const auto& step : plan.steps)
-    json["steps"].push_back({{"name", step.name}, {"block", step.block}, {"nodes", nodes_of(plan, step)}});
+    json["steps"].push_back({{"name", step.name},
+                             {"block", step.block},
+                             {"nodes", nodes_of(plan, step)},
+                             {"model_nodes", nodes_json(plan, step)}});
 }
 
 /// What a run needs beside its inputs and outputs.
@@ -90,7 +94,7 @@ void print_plan(const ZipReader& zip, const ManifestPlan& row, std::size_t speci
                plan.blocks[b].why.empty() ? "" : " (" + plan.blocks[b].why + ")");
   if (!steps) return;
   for (std::size_t s = 0; s < plan.steps.size(); ++s)
-    fmt::print("  {:4} {} <- {}\n", s, plan.steps[s].name, fmt::join(nodes_of(plan, plan.steps[s]), ", "));
+    fmt::print("  {:4} {} <- {}\n", s, plan.steps[s].name, nodes_text(plan, plan.steps[s]));
 }
 
 /// Which products of the plan that was chosen are in bf16, and why the others are not.
@@ -153,7 +157,7 @@ void add_inspect_command(CLI::App& app, Common& common) {
   const auto options = std::make_shared<InspectOptions>();
   command->add_option("model", options->model, "the .ait file")->required();
   command->add_flag("--steps", options->steps, "list every step with its nodes");
-  command->add_flag("--json", common.json, "print JSON");
+  add_common_options(*command, common);
   add_custom_ops_option(*command);
   command->callback([options, &common] { inspect(*options, common); });
 }

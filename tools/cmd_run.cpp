@@ -68,7 +68,7 @@ void add_run_command(CLI::App& app, Common& common) {
                       "inputs: .npz, .safetensors, .npy or NAME=FILE.npy; the recorded samples if left out");
   command->add_option("-o,--output", options->output, "where outputs go: .npz, .safetensors or .npy");
   command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
-  command->add_flag("--json", common.json, "print JSON");
+  add_common_options(*command, common);
   add_custom_ops_option(*command);
   command->callback([options, &common] { run(*options, common); });
 }

@@ -8,8 +8,10 @@
 
 #include "aitune/aitune.hpp"
 #include "compiler/import/import.h"
+#include "compiler/report/render.h"
 #include "format/source.h"
 #include "tools/commands.h"
+#include "tools/report_file.h"
 #include "tools/samples.h"
 #include "tools/terminal.h"
 
@@ -21,7 +23,7 @@ struct TuneOptions {
   std::vector<std::string> inputs, shapes, settings, settings_files;
   std::string dryrun;
   int pickle_protocol = kDefaultPickleProtocol;
-  bool quiet = false;
+  std::string report;
 };
 
 TorchTensorRTAotBackendConfig make_config(const TuneOptions& options) {
@@ -88,9 +90,10 @@ void check_output(const TuneOptions& options) {
 
 void tune_model(const TuneOptions& options, const Common& common) {
   const OneBackendStrategy strategy{TorchTensorRTAotBackend{make_config(options)}};
+  if (!options.report.empty()) check_report_name(options.report);
   const bool dryrun = !strategy.backend().config().compile_config.dryrun.empty();
   if (!dryrun) check_output(options);
-  const auto progress = make_progress(options.quiet);
+  const auto progress = make_progress(common);
   std::vector<ExpectedInput> expected;
   for (const auto& input : model_inputs(options.model, strategy.backend().config().ir))
     expected.push_back({input.name, input.rank});
@@ -107,9 +110,11 @@ void tune_model(const TuneOptions& options, const Common& common) {
   }
   progress->stage("save");
   save(module, options.output);
+  if (!options.report.empty()) write_report(options.output, options.report, {}, *progress);
   if (common.json) {
     auto json = nlohmann::ordered_json::parse(report.to_json());
     json["file"] = options.output;
+    if (!options.report.empty()) json["report"] = options.report;
     print_json(json);
   } else {
     print_report(report, options.output);
@@ -119,7 +124,7 @@ void tune_model(const TuneOptions& options, const Common& common) {
 }  // namespace
 
 void add_tune_command(CLI::App& app, Common& common) {
-  auto* command = app.add_subcommand("tune", "Tune a model for this machine and save it as an .ait file");
+  auto* command = app.add_subcommand("tune", std::string(about_command("tune")));
   const auto options = std::make_shared<TuneOptions>();
   std::string settings = "a setting as key=value; there are:";
   for (const auto& help : setting_help())
@@ -147,8 +152,8 @@ void add_tune_command(CLI::App& app, Common& common) {
                       "a JSON or YAML file with settings by name; --set and --precision come after it");
   command->add_option("--set", options->settings, settings);
   command->add_option("--pickle-protocol", options->pickle_protocol, "protocol of the pickles in the file, 2 to 5");
-  command->add_flag("-q,--quiet", options->quiet, "warnings only");
-  command->add_flag("--json", common.json, "print JSON");
+  command->add_option("--report", options->report, "also write a report to this file: .html, .md or .json");
+  add_common_options(*command, common);
   command->callback([options, &common] { tune_model(*options, common); });
 }
 

@@ -11,17 +11,11 @@
 #include "tools/apart.h"
 #include "tools/commands.h"
 #include "tools/model.h"
+#include "tools/plan_text.h"
 #include "tools/terminal.h"
 
 namespace aitune::tools {
 namespace {
-
-/// "step 3 (gemm_…) of block 1 (cpu)"
-std::string step_text(const Plan& plan, std::size_t index) {
-  if (index >= plan.steps.size()) return "the end of the plan";
-  const PlanStep& step = plan.steps[index];
-  return fmt::format("step {} ({}) of block {} ({})", index, step.name, step.block, plan.blocks[step.block].engine);
-}
 
 /// One plan of the file by itself.
 struct Checked {
@@ -46,14 +40,16 @@ std::vector<Tensor> run_watched(Checked& checked, const std::vector<Tensor>& inp
 std::string first_wrong_block(Checked& general, const ZipReader& zip, const std::vector<Tensor>& inputs, double bound) {
   const std::string entry = std::string(kSampleFolder) + "0.blocks.safetensors";
   const Plan& plan = general.plan();
-  if (!zip.find_in_top(entry)) return plan.blocks.size() == 1 ? "; the plan has one block, 0" : "";
+  if (!zip.find_in_top(entry))
+    return plan.blocks.size() == 1 ? "; the plan has one block, 0" + block_places(plan, 0) : "";
   const auto expected = read_safetensors(zip.bytes(zip.at(entry)), zip.owner(), entry);
   std::string found;
   general.instance.run_blocks(inputs, [&](std::size_t block, const std::vector<Tensor>& outputs) {
     for (std::size_t i = 0; i < outputs.size() && found.empty(); ++i)
       for (const auto& [name, tensor] : expected)
         if (name == fmt::format("block{}.{}", block, i) && !(relative_error(outputs[i], tensor) <= bound))
-          found = fmt::format("; the first block that is off is {} ({})", block, plan.blocks[block].engine);
+          found = fmt::format("; the first block that is off is {} ({}){}", block, plan.blocks[block].engine,
+                              block_places(plan, block));
   });
   return found;
 }
@@ -100,7 +96,7 @@ void verify_file(const std::string& path, const Common& common, Whereabouts& whe
               : fmt::format(" (special plan {})", checked.entry());
       throw ValidationError(fmt::format("output {} of sample {} is off: relative error {:.2e}, allowed {:.0e}{}", name,
                                         s, error, bound, place),
-                            path, "Tune the model again on this machine");
+                            path, "Tune the model again on this machine; aitune compare FILE MODEL names the node");
     }
   };
   for (std::size_t s = 0; s < inputs.size(); ++s) {
@@ -134,7 +130,7 @@ void add_verify_command(CLI::App& app, Common& common) {
   auto* command = app.add_subcommand("verify", "Check a file's checksums, and its outputs on the recorded samples");
   const auto model = std::make_shared<std::string>();
   command->add_option("model", *model, "the .ait file")->required();
-  command->add_flag("--json", common.json, "print JSON");
+  add_common_options(*command, common);
   // What is verified may be anything: it must not take the command down with it.
   add_custom_ops_option(*command);
   command->callback([model, &common] {

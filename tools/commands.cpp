@@ -2,13 +2,18 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstring>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/custom_ops.h"
 #include "base/error.h"
 #include "tools/crash.h"
+#include "tools/log.h"
 #include "tools/terminal.h"
 
 namespace aitune::tools {
@@ -30,6 +35,30 @@ namespace {
 }
 
 }  // namespace
+
+void add_custom_ops_option(CLI::App& command) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--custom-ops",
+          [](const std::vector<std::string>& libraries) {
+            for (const std::string& library : libraries) load_custom_ops(library);
+          },
+          "libraries of custom operators that the model needs; they are loaded into this process")
+      ->allow_extra_args(false);
+}
+
+void add_common_options(CLI::App& command, Common& common) {
+  command.add_flag("--json", common.json, "print JSON");
+  command.add_flag("-q,--quiet", common.quiet, "print nothing but warnings, errors, and JSON if it is asked for");
+  command.add_option("--log-level", common.log_level,
+                     "progress as log lines of this level and above: trace, debug, info, warn, error, critical or off; "
+                     "AITUNE_LOG if left out");
+  command.parse_complete_callback([&common] {  // before the command itself
+    if (!common.log_level.empty()) static_cast<void>(parse_log_level(common.log_level, "--log-level"));
+    if (common.quiet && !common.json && std::freopen("/dev/null", "w", stdout) == nullptr)
+      throw IoError(std::string("cannot open it: ") + std::strerror(errno), "/dev/null");
+  });
+}
 
 int parse_and_run(CLI::App& app, int argc, char** argv, Common& common) {
   report_crashes();

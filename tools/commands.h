@@ -1,7 +1,9 @@
 #pragma once
 // The subcommands of aitune, one file each. A function adds its options to a CLI11 app; the callback throws Error.
 
+#include <array>
 #include <string>
+#include <string_view>
 
 namespace CLI {
 class App;
@@ -9,10 +11,33 @@ class App;
 
 namespace aitune::tools {
 
+inline constexpr std::string_view kProgramAbout =
+    "Ahead-of-time compiler for PyTorch models: tune once, run anywhere with a small runtime.";
+
+/// A command that needs the compiler: aitune hands it over to aitune-tune.
+struct CompilerCommand {
+  std::string_view name, about;
+};
+inline constexpr std::array kCompilerCommands = {
+    CompilerCommand{"tune", "Tune a model for this machine and save it as an .ait file"},
+    CompilerCommand{"refit", "Put other weights of the same shapes into an .ait file"},
+    CompilerCommand{"cache", "List, verify or prune what tuning remembers"},
+    CompilerCommand{"report", "Write a report on a tuned model: a page to look at, Markdown or JSON"},
+    CompilerCommand{"compare", "Compare two files, or a file and its model, and find where they part"},
+};
+/// What it is about.
+constexpr std::string_view about_command(std::string_view name) {
+  for (const CompilerCommand& command : kCompilerCommands)
+    if (command.name == name) return command.about;
+  return {};
+}
+
 /// Options that every subcommand has.
 struct Common {
   bool json = false;
-  int status = 0;  ///< of a command that has reported its error itself
+  bool quiet = false;     ///< nothing but warnings, errors and JSON is printed
+  std::string log_level;  ///< as given; empty: AITUNE_LOG, or progress as a terminal shows it
+  int status = 0;         ///< of a command that has reported its error itself
 };
 
 void add_run_command(CLI::App& app, Common& common);
@@ -23,6 +48,14 @@ void add_doctor_command(CLI::App& app, Common& common);
 void add_tune_command(CLI::App& app, Common& common);
 void add_refit_command(CLI::App& app, Common& common);
 void add_cache_command(CLI::App& app, Common& common);
+void add_report_command(CLI::App& app, Common& common);
+void add_compare_command(CLI::App& app, Common& common);
+
+/// Adds the options in Common: --json, --quiet and --log-level.
+void add_common_options(CLI::App& command, Common& common);
+
+/// Adds --custom-ops, whose libraries are loaded while the command line is read.
+void add_custom_ops_option(CLI::App& command);
 
 /// Parses the command line and runs the subcommand's callback; returns the exit status. A wrong command line is an
 /// InvalidArgument; errors are reported as guarded() does.

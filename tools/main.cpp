@@ -17,13 +17,11 @@ namespace {
 using namespace aitune;
 using namespace aitune::tools;
 
-bool needs_compiler(std::string_view command) { return command == "tune" || command == "refit" || command == "cache"; }
-
 /// Becomes aitune-tune; comes back only with an error.
 void hand_over(int argc, char** argv) {
   const std::string program = compiler_program();
   if (program.empty())
-    throw Unavailable("the compiler is not installed", "aitune tune",
+    throw Unavailable("the compiler is not installed", std::string("aitune ") + argv[1],
                       "Install aitune with its compiler (aitune-tune), or tune on another machine");
   std::vector<char*> words(argv, argv + argc);
   words.push_back(nullptr);
@@ -34,14 +32,13 @@ void hand_over(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && needs_compiler(argv[1])) return guarded(false, [&] { hand_over(argc, argv); });
-  CLI::App app("Ahead-of-time compiler for PyTorch models: tune once, run anywhere with a small runtime.", "aitune");
+  for (const auto& [name, about] : kCompilerCommands)
+    if (argc > 1 && name == argv[1]) return guarded(false, [&] { hand_over(argc, argv); });
+  CLI::App app(std::string(kProgramAbout), "aitune");
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
   Common common;
-  app.add_subcommand("tune", "Tune a model for this machine and save it as an .ait file");
-  app.add_subcommand("refit", "Put other weights of the same shapes into an .ait file");
-  app.add_subcommand("cache", "List, verify or prune what tuning remembers");
+  for (const auto& [name, about] : kCompilerCommands) app.add_subcommand(std::string(name), std::string(about));
   add_run_command(app, common);
   add_bench_command(app, common);
   add_inspect_command(app, common);

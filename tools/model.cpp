@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "base/custom_ops.h"
 #include "base/error.h"
 #include "format/manifest.h"
 #include "format/safetensors.h"
@@ -10,17 +9,6 @@
 #include "tools/samples.h"
 
 namespace aitune::tools {
-
-void add_custom_ops_option(CLI::App& command) {
-  command
-      .add_option_function<std::vector<std::string>>(
-          "--custom-ops",
-          [](const std::vector<std::string>& libraries) {
-            for (const std::string& library : libraries) load_custom_ops(library);
-          },
-          "libraries of custom operators that the model needs; they are loaded into this process")
-      ->allow_extra_args(false);
-}
 
 Model::Model(const std::string& path, const LoadOptions& options)
     : path_(path), program_(Program::open(path, options)), instance_(program_) {}

@@ -37,9 +37,6 @@ class Model {
   Instance instance_;
 };
 
-/// Adds --custom-ops, whose libraries are loaded while the command line is read.
-void add_custom_ops_option(CLI::App& command);
-
 /// Recorded inputs (or outputs) of the file's samples.
 std::vector<NamedTensors> recorded(const std::string& path, const Manifest& manifest, bool outputs);
 

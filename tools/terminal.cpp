@@ -2,14 +2,19 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <system_error>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "tools/log.h"
+#include "tools/time_left.h"
 
 namespace aitune::tools {
 namespace {
@@ -18,23 +23,39 @@ using Clock = std::chrono::steady_clock;
 
 class TerminalProgress final : public Progress {
  public:
-  TerminalProgress(bool terminal, bool quiet) : terminal_(terminal), quiet_(quiet) {}
+  TerminalProgress(bool terminal, bool quiet)
+      : terminal_(terminal), quiet_(quiet), time_left_([this] { return Clock::now() - start_; }) {}
   ~TerminalProgress() override { clear(); }
 
   void stage(std::string_view name) override {
     stage_ = name;
+    block_.clear();
+    time_left_.stage();
     if (quiet_) return;
     if (terminal_)
       show("");
     else
       fmt::print(stderr, "[{:6.1f} s] {}\n", elapsed(), stage_);
   }
+  void block(std::string_view name, std::size_t index, std::size_t total) override {
+    time_left_.block(index, total);
+    block_ = total > 1 ? fmt::format(" {} of {}", name, total) : "";
+  }
   void step(std::string_view what, std::size_t done, std::size_t total) override {
+    time_left_.step(done, total);
     if (quiet_ || !terminal_) return;
     const auto now = Clock::now();
     if (now - last_ < std::chrono::milliseconds(50)) return;
     last_ = now;
     show(total == 0 ? std::string(what) : fmt::format("{}/{} {}", done + 1, total, what));
+  }
+  void measured(std::string_view plan, double milliseconds) override {
+    if (best_.empty() || milliseconds < best_milliseconds_) {
+      best_milliseconds_ = milliseconds;
+      best_ = fmt::format("best so far {}, {}", plan, human_time(milliseconds));
+    }
+    if (!quiet_ && !terminal_)
+      fmt::print(stderr, "[{:6.1f} s] {} takes {}\n", elapsed(), plan, human_time(milliseconds));
   }
   void warn(std::string_view message) override {
     clear();
@@ -43,8 +64,12 @@ class TerminalProgress final : public Progress {
 
  private:
   double elapsed() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  /// What is known comes first: a line is cut to what a terminal has room for.
   void show(const std::string& detail) {
-    std::string line = fmt::format("[{:6.1f} s] {} {}", elapsed(), stage_, detail);
+    std::string line = fmt::format("[{:6.1f} s] {}{}", elapsed(), stage_, block_);
+    if (!best_.empty()) line += ", " + best_;
+    if (const auto left = time_left_.left()) line += fmt::format(", about {:.0f} s left", left->count());
+    line += " " + detail;
     if (line.size() > 100) line.resize(100);
     fmt::print(stderr, "\r\033[K{}", line);
     std::fflush(stderr);
@@ -59,8 +84,10 @@ class TerminalProgress final : public Progress {
 
   const bool terminal_, quiet_;
   bool shown_ = false;
-  std::string stage_;
+  std::string stage_, block_, best_;
+  double best_milliseconds_ = 0;
   Clock::time_point start_ = Clock::now(), last_{};
+  TimeLeft time_left_;
 };
 
 int report(bool json, const Error& error) noexcept {
@@ -129,8 +156,15 @@ void flush_output() {
   throw IoError(fmt::format("cannot write: {}", std::generic_category().message(errno)), "standard output");
 }
 
-std::unique_ptr<Progress> make_progress(bool quiet) {
-  return std::make_unique<TerminalProgress>(isatty(STDERR_FILENO) != 0, quiet);
+std::unique_ptr<Progress> make_progress(const Common& common) {
+  const char* variable = std::getenv("AITUNE_LOG");
+  const bool by_variable = common.log_level.empty() && variable != nullptr && *variable != 0;
+  if (common.log_level.empty() && !by_variable)
+    return std::make_unique<TerminalProgress>(isatty(STDERR_FILENO) != 0, common.quiet);
+  const LogLevel level =
+      by_variable ? parse_log_level(variable, "AITUNE_LOG") : parse_log_level(common.log_level, "--log-level");
+  return make_log_progress(common.quiet ? std::max(level, LogLevel::warn) : level,
+                           [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
 }
 
 std::string human_time(double ms) {

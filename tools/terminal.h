@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "compiler/tuning/progress.h"
+#include "tools/commands.h"
 
 namespace aitune::tools {
 
@@ -30,8 +31,9 @@ void print_json(const nlohmann::ordered_json& object);
 /// Throws IoError unless all that was printed has arrived: a full disk behind stdout is an error like any other.
 void flush_output();
 
-/// A line that is rewritten in place on a terminal, plain lines elsewhere; stderr. `quiet` shows warnings alone.
-std::unique_ptr<Progress> make_progress(bool quiet);
+/// On stderr: a line that is rewritten in place on a terminal, plain lines elsewhere; log lines where a level is given,
+/// by the command line or by AITUNE_LOG; warnings alone if quiet.
+std::unique_ptr<Progress> make_progress(const Common& common);
 
 /// "1.5 ms", "12.3 MB"
 std::string human_time(double milliseconds);

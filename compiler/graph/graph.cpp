@@ -133,6 +133,35 @@ std::unordered_map<const Value*, std::vector<Node*>> Graph::users() const {
 
 bool Graph::is_output(const Value* v) const { return std::find(outputs.begin(), outputs.end(), v) != outputs.end(); }
 
+void SourceLocation::adopt(const SourceLocation& other) {
+  const auto before = [](const auto& a, const auto& b) { return a->index < b->index; };
+  for (const auto& node : other.nodes) {
+    const auto at = std::ranges::lower_bound(nodes, node, before);
+    if (at == nodes.end() || (*at)->index != node->index) nodes.insert(at, node);
+  }
+}
+
+namespace {
+
+void number_model_nodes(Graph& graph, std::size_t& index) {
+  for (const auto& node : graph.nodes()) {
+    if (node->source.nodes.empty()) {
+      std::string name(node->outputs.empty() ? node->op_name() : node->outputs[0]->name);
+      node->source.nodes.push_back(std::make_shared<const ModelNode>(
+          ModelNode{index, std::move(name), std::string(node->op_name()), node->source.module, node->source.code}));
+    }
+    ++index;
+    for (const auto& region : node->regions) number_model_nodes(*region, index);
+  }
+}
+
+}  // namespace
+
+void note_model_nodes(Graph& graph) {
+  std::size_t index = 0;
+  number_model_nodes(graph, index);
+}
+
 Graph Graph::clone() const {
   Graph copy;
   copy.symbols = symbols;

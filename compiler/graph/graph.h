@@ -95,10 +95,22 @@ void for_each_value(const ArgList& args, F&& f) {
   }
 }
 
+/// A node of the model as it was imported.
+struct ModelNode {
+  std::size_t index = 0;  ///< its place in the model; those of regions follow the node around them
+  std::string name, op, module, code;
+};
+
 /// Where a node came from in the user's model.
 struct SourceLocation {
   std::string module;  ///< module path, e.g. "layer1.0.conv1"
   std::string code;    ///< last lines of the stack trace: file:line in function: source text
+  /// The nodes of the model that this one computes, wholly or in part, in the model's order. Importers leave it empty;
+  /// note_model_nodes() begins it, and rewrites keep it.
+  std::vector<std::shared_ptr<const ModelNode>> nodes = {};
+
+  /// Adds the nodes of another location.
+  void adopt(const SourceLocation& other);
 };
 
 /// One call of an ATen overload. Arguments stand in schema order, every one present: importers fill in the defaults.
@@ -183,6 +195,9 @@ class Graph {
   NodeList nodes_;
   std::unordered_map<std::string, int> names_;
 };
+
+/// Makes every node, those of regions included, say that it is itself a node of the model, unless it says so already.
+void note_model_nodes(Graph& graph);
 
 /// Structure, SSA order, schema conformance of every argument, and types against the shape rules. Sizes agree where no
 /// value of the symbols is found that tells them apart.

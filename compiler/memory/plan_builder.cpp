@@ -198,8 +198,25 @@ std::uint32_t PlanBuilder::add_source(const Node& node) {
   // Names are unique in a graph; the graphs of regions may have the same ones.
   const std::string key = fmt::format("{}\n{}\n{}\n{}", name, node.op_name(), node.source.module, node.source.code);
   const auto [it, fresh] = sources_by_node_.try_emplace(key, static_cast<std::uint32_t>(built_.plan.sources.size()));
-  if (fresh) built_.plan.sources.push_back({name, std::string(node.op_name()), node.source.module, node.source.code});
+  if (!fresh) return it->second;
+  PlanSource source{name, std::string(node.op_name()), node.source.module, node.source.code, {}};
+  for (const auto& origin : node.source.nodes) source.origins.push_back(add_origin(*origin));
+  built_.plan.sources.push_back(std::move(source));
   return it->second;
+}
+
+std::uint32_t PlanBuilder::add_origin(const ModelNode& node) {
+  const auto [it, fresh] = origins_.try_emplace(node.index, static_cast<std::uint32_t>(built_.plan.origins.size()));
+  if (fresh) built_.plan.origins.push_back({node.name, node.op, node.module, node.code, {}});
+  return it->second;
+}
+
+void PlanBuilder::add_value(const Value& value, std::uint32_t buffer, DType dtype, const SymInt& offset,
+                            const SymShape& strides) {
+  PlanValue placed{value.name, buffer, dtype, expr(offset), {}, {}};
+  for (const SymInt& size : value.type.shape) placed.shape.push_back(expr(size));
+  for (const SymInt& stride : strides) placed.strides.push_back(expr(stride));
+  built_.plan.steps.back().values.push_back(std::move(placed));
 }
 
 void PlanBuilder::add_product(ProductStep product) {

@@ -68,6 +68,8 @@ class PlanBuilder {
   ExprId expr(const SymInt& value) { return built_.plan.add(value); }
   /// Adds a step to the current block.
   void add_step(PlanStep step);
+  /// Says that the step added last leaves `value` in memory, with offset and strides in elements.
+  void add_value(const Value& value, std::uint32_t buffer, DType dtype, const SymInt& offset, const SymShape& strides);
   /// Says that the step added last finds out the symbol that `node` defines, if it defines one.
   void define_symbol(const Node& node);
   /// Adds a step that copies a value of this type from one buffer to another.
@@ -110,6 +112,7 @@ class PlanBuilder {
   SymInt memory_of(const TensorType& type) const;
   SymShape largest(const SymShape& shape) const;
   std::uint32_t add_outside_buffer(BufferSpace space, std::uint32_t index, const SymInt& bytes);
+  std::uint32_t add_origin(const ModelNode& node);
   void add_symbols();
   void add_guards();
   void place_arenas();
@@ -124,6 +127,7 @@ class PlanBuilder {
   std::map<std::string, std::uint32_t> constants_;  // digest of contents -> buffer id
   std::map<const Value*, std::uint32_t> value_buffers_;
   std::map<std::string, std::uint32_t> sources_by_node_;
+  std::map<std::size_t, std::uint32_t> origins_;  // by place in the model
   std::vector<std::optional<std::uint32_t>> input_buffers_, output_buffers_;
 };
 

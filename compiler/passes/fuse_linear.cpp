@@ -129,6 +129,7 @@ void merge_linears(Graph& graph, const PassContext&) {
     const Arg bias = biases.empty() ? Arg(None{}) : Arg(insert.constant(stack_rows(biases), "merged_bias"));
     Value* weight = insert.constant(stack_rows(weights), "merged_weight");
     Value* merged = insert.call("aten.linear.default", {node.args[0], weight, bias});
+    for (const Node* member : *group->second) merged->producer->source.adopt(member->source);
     const auto dim = static_cast<std::int64_t>(merged->type.shape.size()) - 1;
     std::int64_t start = 0;
     for (const Node* member : *group->second) {

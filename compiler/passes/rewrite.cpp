@@ -94,6 +94,41 @@ void map_operands(ArgList& args, const std::function<Value*(Value*)>& map) {
   }
 }
 
+namespace {
+
+/// The nodes that `node` and what is computed only on the way to it stand for: back from it up to values that its
+/// replacement reads.
+SourceLocation covered_by(const Node& node, const std::unordered_set<const Value*>& frontier) {
+  constexpr std::size_t kMost = 64;  // a pattern has fewer nodes; beyond, its operands were replaced as well
+  SourceLocation covered;
+  std::vector<const Node*> list = {&node};
+  for (std::size_t i = 0; i < list.size() && list.size() < kMost; ++i)
+    for (const Value* operand : list[i]->operands())
+      if (operand->producer != nullptr && !frontier.contains(operand) &&
+          std::ranges::find(list, operand->producer) == list.end())
+        list.push_back(operand->producer);
+  for (const Node* each : list) covered.adopt(each->source);
+  return covered;
+}
+
+/// Tells the nodes that take the place of `node` which nodes of the model they compute now.
+void keep_sources(const Inserter& inserter, const Node& node, const std::vector<Value*>& replacement) {
+  std::unordered_set<const Value*> frontier;
+  for (const Value* value : inserter.made())
+    if (value->producer != nullptr)
+      for (const Value* operand : value->producer->operands())
+        if (!inserter.made(operand)) frontier.insert(operand);
+  for (const Value* value : replacement)
+    if (value != nullptr && !inserter.made(value)) frontier.insert(value);
+  const SourceLocation covered = covered_by(node, frontier);
+  for (const Value* value : inserter.made())
+    if (value->producer != nullptr) value->producer->source.adopt(covered);
+  for (const Value* value : replacement)
+    if (value != nullptr && value->producer != nullptr && !inserter.made(value)) value->producer->source.adopt(covered);
+}
+
+}  // namespace
+
 bool rewrite(Graph& graph, const RewriteRule& rule) {
   std::unordered_map<const Value*, Value*> replaced;
   std::vector<const Node*> dead;
@@ -107,6 +142,7 @@ bool rewrite(Graph& graph, const RewriteRule& rule) {
     Inserter inserter(graph, it);
     const Replacement replacement = rule(inserter, node);
     if (!replacement) continue;
+    keep_sources(inserter, node, *replacement);
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       Value* now = replacement->at(i);
       if (now == nullptr) continue;

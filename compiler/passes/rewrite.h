@@ -45,6 +45,8 @@ class Inserter {
   Value* slice(Value* x, std::int64_t dim, const SymInt& start, const SymInt& end);
 
   Graph& graph() { return graph_; }
+  /// What has been made so far.
+  const std::vector<const Value*>& made() const { return made_; }
   /// Whether this inserter made the value.
   bool made(const Value* value) const;
 

@@ -52,7 +52,11 @@ class Builder {
     for (const Fallback& fallback : parts.fallbacks) add(fallback);
     if (parts_.size() == 1)
       result_.warnings.insert(result_.warnings.end(), parts.warnings.begin(), parts.warnings.end());
+    const bool outermost = parts_.size() == 1;
+    std::size_t count = 0;
     for (const Block& block : parts.blocks) {
+      if (options_.progress && outermost) options_.progress->block(block.name, count, parts.blocks.size());
+      ++count;
       const std::uint32_t index =
           plan_.begin_block(block.is_control() ? "control" : std::string(block.engine->name()), block.fallback_reason);
       if (block.is_control())

@@ -127,6 +127,7 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
   check_memory(built.plan, samples, options.settings, report);
   Instance* const alone[] = {candidate.instance.get()};
   report.milliseconds = time_plans(alone, samples.front().inputs).front();
+  if (options.progress && report.correct) options.progress->measured(report.precision, report.milliseconds);
   return candidate;
 }
 

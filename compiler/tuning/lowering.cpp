@@ -18,6 +18,7 @@ LowerOptions lower_options(Progress& progress, std::vector<std::string>& warning
 
 Graph functional_program(const Graph& imported, const LowerOptions& options) {
   Graph program = imported.clone();
+  note_model_nodes(program);
   functionalise(program, PassContext{options});
   bound_loops(program, PassContext{options});
   return program;

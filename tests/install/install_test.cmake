@@ -27,6 +27,12 @@ if(NOT out MATCHES "accuracy (9[0-9]|100)")
 endif()
 run(${prefix}/bin/aitune verify ${WORK}/digits.ait)
 
+foreach(file bash-completion/completions/aitune zsh/site-functions/_aitune fish/vendor_completions.d/aitune.fish man/man1/aitune.1)
+  if(NOT EXISTS ${prefix}/share/${file})
+    message(FATAL_ERROR "share/${file} was not installed")
+  endif()
+endforeach()
+
 # The promise of a small runtime: stripped below 4 MB, and nothing behind it but libc (in several files before glibc 2.34).
 file(GLOB runtime ${prefix}/lib*/libaitune_runtime.so ${prefix}/lib*/*/libaitune_runtime.so)
 list(GET runtime 0 runtime)

@@ -17,6 +17,7 @@ set(rules
   "compiler/memory -> base/ format/ compiler/graph/ compiler/ops/"
   "compiler/partition -> base/ format/ compiler/graph/ compiler/ops/"
   "compiler/tuning -> base/ format/ compiler/ runtime/ engines/[a-z]+/compile/engine.h include/aitune/"
+  "compiler/report -> base/ format/ compiler/ runtime/ include/aitune/"
   "tools -> base/ format/ compiler/ runtime/ engines/[a-z]+/run/ include/aitune/"
   "python -> base/ compiler/import/import.h include/aitune/"
   "include -> base/ format/ compiler/tuning/ compiler/import/ir.h compiler/import/input.h")

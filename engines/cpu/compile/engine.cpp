@@ -204,6 +204,11 @@ class CpuEngine final : public CompileEngine {
       return plan.buffer_of(outer_value(block, v));
     };
     BufferMap buffers(lowered, plan, outer);
+    const auto add_values = [&](const KernelTask& task) {
+      for (const auto& [value, view] : task.values)
+        if (value->index == 0)  // further results may have other names in the block than in the whole graph
+          plan.add_value(*value, buffers[view.buffer], view.dtype, view.map.offset, view.map.strides);
+    };
     std::map<std::uint64_t, PlanKernel> described;
     for (std::size_t i = 0; i < lowered.tasks.size(); ++i) {
       const KernelTask& task = lowered.tasks[i];
@@ -213,6 +218,7 @@ class CpuEngine final : public CompileEngine {
       if (tactics[i].onednn) {
         fill_onednn_step(task, *tactics[i].onednn, buffers, plan, step);
         plan.add_step(std::move(step));
+        add_values(task);
         plan.add_product(describe_product(task, tactics[i], options.opt_shape));
         continue;
       }
@@ -233,6 +239,7 @@ class CpuEngine final : public CompileEngine {
                                        : kernels::task_count(*task.loop, tactics[i].schedule));
       step.serial = work_of(task, options.opt_shape) < kSerialWork;
       plan.add_step(std::move(step));
+      add_values(task);
       if (task.product) plan.add_product(describe_product(task, tactics[i], options.opt_shape));
     }
   }

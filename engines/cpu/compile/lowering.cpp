@@ -283,6 +283,7 @@ DType Lowering::storage_type(const Value* value) const {
 
 void Lowering::define_view(const Value* value, View view, std::vector<const Node*> sources) {
   State& s = state(value);
+  if (last_stored_.contains(view.buffer)) out_.tasks.back().values.emplace_back(value, view);
   s.view = std::move(view);
   s.sources = std::move(sources);
 }
@@ -415,6 +416,7 @@ void Lowering::materialise(const Value* value) {
     s.halo = halo;
   }
   emit(root, shape, stores, sources);
+  for (const Value* v : together) out_.tasks.back().values.emplace_back(v, *state(v).view);
   for (const Value* v : together) {
     state(v).root = nullptr;
     state(v).expr = nullptr;
@@ -502,6 +504,8 @@ void Lowering::emit(const RootPtr& root, const SymShape& shape, const std::vecto
     task.loop = std::move(kernel);
   }
   out_.tasks.push_back(std::move(task));
+  last_stored_.clear();
+  for (const auto& s : stores) last_stored_.insert(s.target.buffer);
 }
 
 void Lowering::write_outputs() {
@@ -520,6 +524,7 @@ void Lowering::write_outputs() {
     target.map.strides = contiguous_strides(s.shape);
     const auto sources = s.sources;
     store(make_load(*s.view), nullptr, target, s.shape, sources);
+    if (value->kind == ValueKind::node) out_.tasks.back().values.emplace_back(value, target);
     s.view = target;
   }
 }

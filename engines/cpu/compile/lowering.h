@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -33,7 +34,8 @@ struct KernelTask {
   Tensor weight;                             ///< gemm with packed B: the source of the packing, f32
   std::vector<std::int64_t> weight_strides;  ///< over (k dims..., n)
   std::vector<const Node*> sources;
-  const Node* product = nullptr;  ///< gemm with packed B: whose product it is, or a part of it
+  const Node* product = nullptr;                      ///< gemm with packed B: whose product it is, or a part of it
+  std::vector<std::pair<const Value*, View>> values;  ///< of the graph, that it leaves in memory
 };
 
 struct LoweredBlock {
@@ -130,6 +132,7 @@ class Lowering {
   std::unordered_map<const Value*, int> uses_;                   // by nodes, with repeats, and by the block's outputs
   std::unordered_map<const Value*, Halo> halos_, narrow_halos_;  // of the value as it is stored; of its bf16 copy
   std::map<const std::byte*, int> constants_;
+  std::set<int> last_stored_;  // buffers that the last task writes
 };
 
 }  // namespace aitune::cpu

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -285,16 +286,18 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
     kernels::GemmTile tile;
     std::optional<OneDnnTactic> onednn;
   };
+  std::set<std::string> problems;
+  for (const KernelTask& task : block.tasks)
+    if (task.gemm) problems.insert(kernels::fingerprint(*task.gemm, kernels::GemmTile{}));
   std::map<std::string, Choice> choices;
   std::vector<Tactic> tactics;
-  std::size_t done = 0;
   for (const KernelTask& task : block.tasks) {
     Tactic tactic;
     if (task.gemm) {
       const std::string problem = kernels::fingerprint(*task.gemm, kernels::GemmTile{});
       auto known = choices.find(problem);
       if (known == choices.end()) {
-        if (options.progress) options.progress->step(problem, done, block.tasks.size());
+        if (options.progress) options.progress->step(problem, choices.size(), problems.size());
         Choice choice{choose_tile(block, task, options, pool), std::nullopt};
         if (onednn) choice.onednn = choose_onednn(block, task, options, choice.tile, onednn, pool);
         if (options.timings) {
@@ -313,7 +316,6 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
       tactic.key = kernels::fingerprint(*task.loop, tactic.schedule);
     }
     tactics.push_back(std::move(tactic));
-    ++done;
   }
   return tactics;
 }

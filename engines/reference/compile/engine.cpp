@@ -31,6 +31,10 @@ class StepWriter {
     for (const Arg& arg : node.args) step.args.push_back(argument(arg, step));
     for (const Value* result : node.outputs) step.results.push_back(view(*result, step));
     plan_.add_step(std::move(step));
+    // Further results of a node may have other names in the block than in the whole graph.
+    if (!node.outputs.empty())
+      plan_.add_value(*node.output(), buffer(*node.output()), node.output()->type.dtype, 0,
+                      contiguous_strides(node.output()->type.shape));
     plan_.define_symbol(node);
   }
 

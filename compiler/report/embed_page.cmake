@@ -1,0 +1,11 @@
+# Writes OUT, a C++ source with the files of PAGE as constants.
+cmake_minimum_required(VERSION 3.25)
+set(source "#include \"compiler/report/page.h\"\n\nnamespace aitune::report_page {\n")
+foreach(row "kHtml page.html" "kStyle page.css" "kScript page.js")
+  separate_arguments(words UNIX_COMMAND "${row}")
+  list(GET words 0 name)
+  list(GET words 1 file)
+  file(READ ${PAGE}/${file} text)
+  string(APPEND source "const std::string_view ${name} = R\"aitune_page(${text})aitune_page\";\n")
+endforeach()
+file(WRITE ${OUT} "${source}}  // namespace aitune::report_page\n")

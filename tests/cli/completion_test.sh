@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# The completion completes: completion_test.sh FOLDER, which has what make_cli_docs wrote.
+set -eu
+folder=$1
+source "$folder/aitune"
+
+# complete WORDS...: what bash offers for the last of the words.
+complete_words() {
+  COMP_WORDS=("$@")
+  COMP_CWORD=$(($# - 1))
+  _aitune
+  echo "${COMPREPLY[*]}"
+}
+failed=0
+# expect WANTED WORDS...
+expect() {
+  local wanted=$1 got
+  shift
+  got=$(complete_words "$@")
+  if [[ $got != "$wanted" ]]; then
+    echo "after '$*' came '$got', and '$wanted' was expected"
+    failed=1
+  fi
+}
+expect 'tune' aitune tu
+expect 'run report' aitune r
+expect '--output' aitune tune model.pt2 --out
+expect '--steps' aitune bench --st
+expect '--steps' aitune inspect model.ait --st
+expect 'optimization_level=' aitune tune --set optim
+expect '' aitune tune -o --out
+expect '' aitune run mod
+expect '--tolerance' aitune compare a.ait b.ait --tol
+expect '--version' aitune --v
+for command in tune run bench inspect verify report compare doctor; do
+  [[ " $(complete_words aitune '') " == *" $command "* ]] || { echo "$command is not offered"; failed=1; }
+  [[ " $(complete_words aitune $command --) " == *" --json "* ]] || { echo "$command does not offer --json"; failed=1; }
+done
+# Bash itself knows it as aitune's, and offers files where it offers nothing.
+[[ $(complete -p aitune) == *"-o default"*"-F _aitune aitune" ]] || { echo "$(complete -p aitune)"; failed=1; }
+
+if command -v zsh >/dev/null; then zsh -n "$folder/_aitune" || failed=1; fi
+if command -v fish >/dev/null; then fish --no-execute "$folder/aitune.fish" || failed=1; fi
+exit $failed

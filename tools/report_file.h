@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+
+#include "compiler/report/gather.h"
+
+namespace aitune::tools {
+
+/// Gathers the report on `model` and writes it to `file`, in the form that its ending says.
+void write_report(const std::string& model, const std::string& file, const ReportOptions& options, Progress& progress);
+
+}  // namespace aitune::tools

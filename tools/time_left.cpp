@@ -1,0 +1,44 @@
+#include "tools/time_left.h"
+
+#include <algorithm>
+
+namespace aitune::tools {
+namespace {
+
+constexpr std::size_t kLeast = 3;  // candidates from which a mean says something
+
+}  // namespace
+
+void TimeLeft::stage() {
+  stage_begin_ = block_begin_ = now_();
+  blocks_time_ = {};
+  block_ = done_ = total_ = 0;
+  blocks_ = 1;
+}
+
+void TimeLeft::block(std::size_t index, std::size_t total) {
+  block_begin_ = now_();
+  blocks_time_ = block_begin_ - stage_begin_;
+  block_ = index;
+  blocks_ = std::max<std::size_t>(total, index + 1);
+  done_ = total_ = 0;
+}
+
+void TimeLeft::step(std::size_t done, std::size_t total) {
+  done_ = done;
+  total_ = total;
+}
+
+std::optional<TimeLeft::Seconds> TimeLeft::left() const {
+  const Seconds in_block = now_() - block_begin_;
+  const std::size_t behind = blocks_ - block_ - 1;
+  const bool known_block = done_ >= kLeast && total_ > done_;
+  if (!known_block && block_ == 0) return std::nullopt;
+  const Seconds mean_block = block_ > 0 ? blocks_time_ / static_cast<double>(block_) : Seconds();
+  Seconds whole = std::max(in_block, mean_block);
+  if (known_block) whole = in_block * (static_cast<double>(total_) / static_cast<double>(done_));
+  const Seconds per_block = block_ > 0 ? (blocks_time_ + whole) / static_cast<double>(block_ + 1) : whole;
+  return std::max(Seconds(), whole - in_block) + per_block * static_cast<double>(behind);
+}
+
+}  // namespace aitune::tools
