@@ -19,6 +19,7 @@
 #include "base/custom_ops.h"
 #include "compiler/import/import.h"
 #include "python/bindings/arrays.h"
+#include "python/bindings/custom_ops.h"
 #include "python/bindings/python_errors.h"
 
 namespace nb = nanobind;
@@ -183,4 +184,5 @@ NB_MODULE(_compiler, m) {
       rows.emplace_back(std::string(help.field), std::string(help.type), std::string(help.meaning));
     return rows;
   });
+  aitune::python::add_custom_ops(m);
 }
