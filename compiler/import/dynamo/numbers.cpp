@@ -11,21 +11,21 @@
 namespace aitune::dynamo {
 namespace {
 
-using Values = std::vector<Value*>;
+using NumberTensors = std::vector<Value*>;
 
-Value* call(Graph& graph, std::string_view op, ArgList args, NamedArgs named = {}) {
+Value* add_call(Graph& graph, std::string_view op, ArgList args, NamedArgs named = {}) {
   const OpInfo& info = *find_op(op);
   return graph.add_node_inferred(info, bind_arguments(info, std::move(args), std::move(named)))->output();
 }
 
 Value* cast(Graph& graph, Value* value, DType dtype) {
   if (value->type.dtype == dtype) return value;
-  if (dtype == DType::b8) return call(graph, "aten.ne.Scalar", {value, SymInt(0)});
-  return call(graph, "aten.to.dtype", {value, dtype});
+  if (dtype == DType::b8) return add_call(graph, "aten.ne.Scalar", {value, SymInt(0)});
+  return add_call(graph, "aten.to.dtype", {value, dtype});
 }
 
 Value* constant(Graph& graph, Arg number, DType dtype) {
-  return call(graph, "aten.full.default", {ArgList{}, std::move(number)}, {{"dtype", dtype}});
+  return add_call(graph, "aten.full.default", {ArgList{}, std::move(number)}, {{"dtype", dtype}});
 }
 
 /// An operand of arithmetic, and whether it is a number that data decide. nullptr for what is not known.
@@ -64,44 +64,44 @@ bool needs_numbers(const JsonView& node, const Scope& scope) {
   return false;
 }
 
-DType common(const Values& operands) {
+DType common(const NumberTensors& operands) {
   const auto has = [&](DType dtype) {
     return std::ranges::any_of(operands, [&](const Value* v) { return v->type.dtype == dtype; });
   };
   return has(DType::f64) ? DType::f64 : DType::i64;
 }
 
-using Function = Value* (*)(Graph&, const Values&, std::string_view op);
+using Function = Value* (*)(Graph&, const NumberTensors&, std::string_view op);
 
-Value* arithmetic(Graph& graph, const Values& x, std::string_view op) {
+Value* arithmetic(Graph& graph, const NumberTensors& x, std::string_view op) {
   const DType type = common(x);
   ArgList args;
   for (Value* operand : x) args.emplace_back(cast(graph, operand, type));
-  return call(graph, op, std::move(args));
+  return add_call(graph, op, std::move(args));
 }
-Value* on_floats(Graph& graph, const Values& x, std::string_view op) {
+Value* on_floats(Graph& graph, const NumberTensors& x, std::string_view op) {
   ArgList args;
   for (Value* operand : x) args.emplace_back(cast(graph, operand, DType::f64));
-  return call(graph, op, std::move(args));
+  return add_call(graph, op, std::move(args));
 }
 /// Of bools; of whole numbers bit by bit, which is what Python's operators do.
-Value* logic(Graph& graph, const Values& x, std::string_view op) {
+Value* logic(Graph& graph, const NumberTensors& x, std::string_view op) {
   if (std::ranges::all_of(x, [](const Value* v) { return v->type.dtype == DType::b8; }))
-    return call(graph, op, ArgList(x.begin(), x.end()));
+    return add_call(graph, op, ArgList(x.begin(), x.end()));
   return nullptr;
 }
-Value* negation(Graph& graph, const Values& x, std::string_view op) {
-  return call(graph, op, {cast(graph, x[0], DType::b8)});
+Value* negation(Graph& graph, const NumberTensors& x, std::string_view op) {
+  return add_call(graph, op, {cast(graph, x[0], DType::b8)});
 }
-Value* choice(Graph& graph, const Values& x, std::string_view op) {
-  const Values both{x[1], x[2]};
+Value* choice(Graph& graph, const NumberTensors& x, std::string_view op) {
+  const NumberTensors both{x[1], x[2]};
   const bool bools = x[1]->type.dtype == DType::b8 && x[2]->type.dtype == DType::b8;
   const DType type = bools ? DType::b8 : common(both);
-  return call(graph, op, {cast(graph, x[0], DType::b8), cast(graph, x[1], type), cast(graph, x[2], type)});
+  return add_call(graph, op, {cast(graph, x[0], DType::b8), cast(graph, x[1], type), cast(graph, x[2], type)});
 }
-Value* as_integer(Graph& graph, const Values& x, std::string_view) { return cast(graph, x[0], DType::i64); }
-Value* as_float(Graph& graph, const Values& x, std::string_view) { return cast(graph, x[0], DType::f64); }
-Value* itself(Graph&, const Values& x, std::string_view) { return x[0]; }
+Value* as_integer(Graph& graph, const NumberTensors& x, std::string_view) { return cast(graph, x[0], DType::i64); }
+Value* as_float(Graph& graph, const NumberTensors& x, std::string_view) { return cast(graph, x[0], DType::f64); }
+Value* itself(Graph&, const NumberTensors& x, std::string_view) { return x[0]; }
 
 struct Row {
   std::size_t operands;
@@ -141,7 +141,7 @@ const std::map<std::string_view, Row>& rows() {
   return table;
 }
 
-const SchemaArg* find_arg(const OpInfo& op, std::string_view name) {
+const SchemaArg* argument_named(const OpInfo& op, std::string_view name) {
   const auto it = std::ranges::find(op.args, name, &SchemaArg::name);
   return it == op.args.end() ? nullptr : &*it;
 }
@@ -153,7 +153,7 @@ const NumberArg* find_number(const std::vector<NumberArg>& numbers, const std::s
 
 bool takes_tensors(const OpInfo& op, const NamedArgs& args, const std::vector<NumberArg>& numbers) {
   return std::ranges::all_of(args, [&](const auto& named) {
-    const SchemaArg* expected = find_arg(op, named.first);
+    const SchemaArg* expected = argument_named(op, named.first);
     return expected != nullptr && (find_number(numbers, named.first) == nullptr || expected->type == ArgType::tensor);
   });
 }
@@ -170,7 +170,7 @@ const OpInfo* tensor_overload(const OpInfo& op, const NamedArgs& args, const std
 }
 
 /// A number beside tensors as a 0-dim one that promotes as the number does.
-Value* beside(Graph& graph, Value* number, const Values& tensors) {
+Value* beside(Graph& graph, Value* number, const NumberTensors& tensors) {
   const auto rank = [&](auto&& kind) {
     int most = -1;  // no tensor is of the kind
     for (const Value* tensor : tensors)
@@ -207,7 +207,7 @@ bool spread_value(const OpInfo& op, NamedArgs& args, Graph& graph) {
   const bool stated = std::ranges::any_of(
       args, [](const auto& named) { return named.first == "dtype" && std::holds_alternative<DType>(named.second); });
   if (!stated && filled->type.dtype == DType::f64) filled = cast(graph, filled, DType::f32);
-  args = {{"self", call(graph, "aten.expand.default", {filled, size})}};
+  args = {{"self", add_call(graph, "aten.expand.default", {filled, size})}};
   return true;
 }
 
@@ -216,12 +216,12 @@ bool spread_value(const OpInfo& op, NamedArgs& args, Graph& graph) {
 Value* size_tensor(Graph& graph, const SymInt& size) { return constant(graph, size, DType::i64); }
 
 Value* fact_tensor(Graph& graph, const SizeFact& fact) {
-  return call(graph, fact.equal ? "aten.eq.Tensor" : "aten.ge.Tensor",
-              {size_tensor(graph, fact.lhs), size_tensor(graph, fact.rhs)});
+  return add_call(graph, fact.equal ? "aten.eq.Tensor" : "aten.ge.Tensor",
+                  {size_tensor(graph, fact.lhs), size_tensor(graph, fact.rhs)});
 }
 
 Value* number_of(Graph& graph, Value* tensor, DType dtype) {
-  if (!tensor->type.shape.empty()) tensor = call(graph, "aten.reshape.default", {tensor, ArgList{}});
+  if (!tensor->type.shape.empty()) tensor = add_call(graph, "aten.reshape.default", {tensor, ArgList{}});
   return cast(graph, tensor, dtype);
 }
 
@@ -229,7 +229,7 @@ Value* number_result(const JsonView& node, const Scope& scope, Graph& graph) {
   const auto row = rows().find(node.at("target").string());
   const auto inputs = node.at("inputs").items();
   if (row == rows().end() || inputs.size() != row->second.operands || !needs_numbers(node, scope)) return nullptr;
-  Values operands;
+  NumberTensors operands;
   for (const JsonView& input : inputs) {
     Value* value = operand_of(input.at("arg"), scope, graph).value;
     if (value == nullptr) return nullptr;
@@ -252,7 +252,7 @@ const OpInfo* with_numbers(const OpInfo& op, NamedArgs& args, const std::vector<
     }
     return &op;
   }
-  Values tensors;
+  NumberTensors tensors;
   for (const auto& [name, arg] : args) {
     if (find_number(numbers, name) != nullptr) continue;
     if (arg.is_value()) tensors.push_back(arg.value());
