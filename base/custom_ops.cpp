@@ -1,5 +1,6 @@
 #include "base/custom_ops.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
@@ -25,6 +26,7 @@ struct Registry {
   std::map<std::string, std::size_t> libraries;  // by the file opened: number of operators
   std::array<std::unique_ptr<CustomOp>, kMaxCustomOps> ops;
   std::atomic<std::size_t> count{0};
+  std::atomic<CustomOpFinder> finder{nullptr};
 };
 
 Registry& registry() {
@@ -41,7 +43,7 @@ std::string text_of(const char* text, std::string_view what, const std::string& 
 
 /// "mylib::myop" and "mylib.myop" as "mylib.myop.default".
 std::string full_name(std::string name, const std::string& library) {
-  if (const std::size_t colons = name.find("::"); colons != std::string::npos) name.replace(colons, 2, ".");
+  if (const std::size_t colons = name.find("::"); colons != std::string::npos) name.erase(colons, 1)[colons] = '.';
   std::size_t dots = 0;
   for (const char c : name) {
     const bool fits =
@@ -68,20 +70,68 @@ void check_table(const aitune_custom_op_table* table, const std::string& library
                           library);
 }
 
-std::unique_ptr<CustomOp> read_op(const aitune_custom_op& op, const std::string& library) {
+std::optional<OpId> find_registered(std::string_view name) noexcept {
+  for (std::size_t i = registry().count; i-- > 0;) {  // the newest counts
+    const CustomOp& op = *registry().ops[i];
+    if (op.name == name ||
+        (op.name.size() == name.size() + 8 && op.name.starts_with(name) && op.name.ends_with(".default")))
+      return op.id;
+  }
+  return std::nullopt;
+}
+
+bool stands_in_list(std::string_view name) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(OpId::count); ++i)
+    if (op_name(static_cast<OpId>(i)) == name) return true;
+  return false;
+}
+
+/// "mylib.myop.default" of a name that may be an operator of the user's; empty for all others.
+std::string name_to_ask_for(std::string_view name) {
+  static constexpr std::array<std::string_view, 8> kOwn = {"aten",      "prim", "prims", "higher_order",
+                                                           "_operator", "math", "torch", "builtins"};
+  const std::size_t dot = name.find('.');
+  if (dot == std::string_view::npos || name.size() >= kMaxText ||
+      std::find(kOwn.begin(), kOwn.end(), name.substr(0, dot)) != kOwn.end())
+    return {};
+  try {
+    return full_name(std::string(name), "");
+  } catch (const Error&) {
+    return {};  // no name of an operator
+  }
+}
+
+std::unique_ptr<CustomOp> read_op(const aitune_custom_op& op, const std::string& library, bool is_replaceable) {
   auto read = std::make_unique<CustomOp>();
   read->name = full_name(text_of(op.name, "name", library), library);
   read->schema = text_of(op.schema, "schema", library);
   read->library = library;
+  read->replaceable = is_replaceable;
   read->functions = op;
   if (op.infer == nullptr || op.run == nullptr)
     throw InvalidArgument(fmt::format("{} lacks its shape function or its kernel", read->name), library);
-  if (const auto known = find_op_id(read->name)) {
-    const CustomOp* other = find_custom_op(*known);
+  const auto known = find_registered(read->name);
+  const CustomOp* other = known ? find_custom_op(*known) : nullptr;
+  if ((other && (!other->replaceable || is_replaceable)) || stands_in_list(read->name)) {
     throw InvalidArgument(fmt::format("{} exists already{}", read->name, other ? ", from " + other->library : ""),
                           library, "Give the operator a namespace of its own");
   }
+  read->advice = "Ask whoever made " + library;
   return read;
+}
+
+/// Gives the operators numbers, and makes them visible. Under the lock.
+void add(Registry& all, std::vector<std::unique_ptr<CustomOp>> read) {
+  const std::size_t before = all.count;
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    read[i]->id = static_cast<OpId>(kFirst + before + i);
+    all.ops[before + i] = std::move(read[i]);
+  }
+  all.count = before + read.size();
+}
+
+void require_room(const Registry& all, std::size_t count, const std::string& where) {
+  if (count > kMaxCustomOps - all.count) throw InvalidArgument("there are too many custom operators", where);
 }
 
 }  // namespace
@@ -100,24 +150,31 @@ std::size_t load_custom_ops(const std::string& name) {
     throw InvalidArgument("the library has no function aitune_custom_ops", name, "See docs/custom-operators.md");
   const aitune_custom_op_table* table = entry();
   check_table(table, name);
-  const std::size_t before = all.count;
-  if (table->count > kMaxCustomOps - before) throw InvalidArgument("there are too many custom operators", name);
+  require_room(all, table->count, name);
   const auto* bytes = reinterpret_cast<const std::byte*>(table->ops);
   std::vector<std::unique_ptr<CustomOp>> read;  // all are checked before the first can be found
   for (std::size_t i = 0; i < table->count; ++i) {
-    read.push_back(read_op(*reinterpret_cast<const aitune_custom_op*>(bytes + i * table->struct_size), name));
+    read.push_back(read_op(*reinterpret_cast<const aitune_custom_op*>(bytes + i * table->struct_size), name, false));
     for (std::size_t k = 0; k < i; ++k)
       if (read[k]->name == read[i]->name)
         throw InvalidArgument(fmt::format("{} stands there twice", read[i]->name), name);
   }
-  for (std::size_t i = 0; i < read.size(); ++i) {
-    read[i]->id = static_cast<OpId>(kFirst + before + i);
-    all.ops[before + i] = std::move(read[i]);
-  }
-  all.count = before + read.size();
+  add(all, std::move(read));
   all.libraries[library->path()] = table->count;
   return table->count;
 }
+
+void register_custom_op(const aitune_custom_op& op, const std::string& origin, const std::string& advice) {
+  Registry& all = registry();
+  const std::scoped_lock lock(all.mutex);
+  require_room(all, 1, origin);
+  std::vector<std::unique_ptr<CustomOp>> read;
+  read.push_back(read_op(op, origin, true));
+  read.front()->advice = advice;
+  add(all, std::move(read));
+}
+
+void set_custom_op_finder(CustomOpFinder finder) noexcept { registry().finder = finder; }
 
 const CustomOp* find_custom_op(OpId id) noexcept {
   const auto number = static_cast<std::size_t>(id);
@@ -126,14 +183,13 @@ const CustomOp* find_custom_op(OpId id) noexcept {
 }
 
 std::optional<OpId> find_custom_op_id(std::string_view name) noexcept {
-  const std::size_t count = registry().count;
-  for (std::size_t i = 0; i < count; ++i) {
-    const CustomOp& op = *registry().ops[i];
-    if (op.name == name ||
-        (op.name.size() == name.size() + 8 && op.name.starts_with(name) && op.name.ends_with(".default")))
-      return op.id;
-  }
-  return std::nullopt;
+  if (const auto known = find_registered(name)) return known;
+  const CustomOpFinder finder = registry().finder;
+  if (finder == nullptr) return std::nullopt;
+  const std::string whole = name_to_ask_for(name);
+  if (whole.empty()) return std::nullopt;
+  finder(whole);
+  return find_registered(whole);
 }
 
 }  // namespace aitune

@@ -322,7 +322,8 @@ class Verifier {
     if (!find_op_id(s.op)) {
       if (!s.op.starts_with("aten."))
         throw Unsupported(fmt::format("{} is the custom operator {}, whose library is not loaded", what, s.op), where_,
-                          "Name the library: --custom-ops LIBRARY, or aitune_load_custom_ops()");
+                          "Name the library: --custom-ops LIBRARY, or aitune_load_custom_ops(). In Python, give the "
+                          "function before loading: aitune.custom_op(name, function), or aitune.load_custom_ops()");
       throw Unsupported(fmt::format("{} is the operator {}, which this aitune does not know", what, s.op), where_,
                         "Install a newer aitune, or tune the model again with this one");
     }

@@ -65,9 +65,10 @@ std::vector<ModelInput> model_inputs(const std::filesystem::path& path, IRType i
 }
 
 ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::span<const NamedTensors> samples,
-                          std::span<const Input> shapes, const ConstantEvaluator& constants) {
+                          std::span<const Input> shapes, const ConstantEvaluator& constants,
+                          std::int64_t largest_size) {
   if (ir == IRType::ts) {
-    auto [model, calls] = import_torchscript(path, samples, shapes, constants);
+    auto [model, calls] = import_torchscript(path, samples, shapes, constants, largest_size);
     add_portable_program(model, calls.front());
     return {std::move(model), std::move(calls)};
   }

@@ -35,8 +35,10 @@ struct ImportedCall {
 /// that differs between samples is a symbol with the range that they show, or that `shapes` gives; any other one is
 /// fixed. A program of torch.export has ranges of its own, which `shapes` narrows. Throws what the form's importer
 /// throws, and InvalidArgument for samples and ranges that do not fit the model. `constants` computes a node whose
-/// operands are constants, for numbers that a TorchScript model takes out of tensors.
+/// operands are constants, for numbers that a TorchScript model takes out of tensors; `largest_size` bounds what its
+/// loops make larger, where nothing else does.
 ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::span<const NamedTensors> samples,
-                          std::span<const Input> shapes = {}, const ConstantEvaluator& constants = {});
+                          std::span<const Input> shapes = {}, const ConstantEvaluator& constants = {},
+                          std::int64_t largest_size = kLargestSize);
 
 }  // namespace aitune

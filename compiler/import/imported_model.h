@@ -2,6 +2,7 @@
 // What every importer gives.
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,6 +25,9 @@ struct PortableEntry {
 /// Computes a node on constants, for importers that go on with the numbers; operands as in Node::operands().
 using ConstantEvaluator =
     std::function<std::vector<Tensor>(const Node& node, std::span<const Tensor> operands, const SymValues& symbols)>;
+
+/// What a size that nothing bounds is taken to be at most, where nobody says otherwise.
+inline constexpr std::int64_t kLargestSize = 1 << 20;
 
 struct ImportedModel {
   Graph graph;                ///< weights are views of the mapped file

@@ -42,6 +42,10 @@ class ShapeCall {
     raw_.message = message_.data();
     raw_.message_size = message_.size();
     raw_.host = this;
+    raw_.print = [](aitune_shape_call* c, aitune_size a, char* text, std::size_t size) {
+      return self(c).print(a, text, size);
+    };
+    raw_.parse = [](aitune_shape_call* c, const char* text) { return self(c).parse(text); };
   }
 
   Types run(const CustomOp& op) {
@@ -93,6 +97,22 @@ class ShapeCall {
   aitune_size combine(aitune_size a, aitune_size b, Combine f) {
     SymInt result = 0;
     guarded([&] { result = f(size(a), size(b)); });
+    return add_size(std::move(result));
+  }
+
+  std::size_t print(aitune_size a, char* text, std::size_t text_size) {
+    std::size_t length = 0;
+    guarded([&] {
+      const std::string formula = size(a).str();
+      length = formula.size();
+      if (text == nullptr || text_size == 0) return;
+      text[formula.copy(text, text_size - 1)] = '\0';
+    });
+    return length;
+  }
+  aitune_size parse(const char* text) {
+    SymInt result = 0;
+    guarded([&] { result = SymInt::parse(text == nullptr ? "" : text); });
     return add_size(std::move(result));
   }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/passes/batched_products.h"
+#include "compiler/passes/bound_numbers.h"
 #include "compiler/passes/canonical_movement.h"
 #include "compiler/passes/cleanup.h"
 #include "compiler/passes/decompose.h"
@@ -64,6 +65,8 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"canonicalise_movement", canonicalise_movement},
     {"eliminate_common_subexpressions", eliminate_common_subexpressions},
     {"eliminate_dead_code", eliminate_dead_code},
+    // What memory is planned for.
+    {"bound_numbers", bound_numbers},
 });
 
 void check_names(const std::set<std::string, std::less<>>& disabled) {

@@ -177,7 +177,8 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress*
   out.stage("import");
   const IRType ir = impl.ir.value_or(config.ir);
   const std::vector<Input> shapes = config.inputs.empty() ? recorded_shapes(impl.source) : config.inputs;
-  auto [imported, calls] = import_model(impl.source, ir, samples, shapes, reference_evaluator());
+  auto [imported, calls] = import_model(impl.source, ir, samples, shapes, reference_evaluator(),
+                                        config.compile_config.max_data_dependent_size);
   check_program(imported, impl.source);
   for (const std::string& warning : imported.warnings) out.warn(warning);
   if (config.compile_config.portable && imported.portable.empty())

@@ -101,6 +101,10 @@ struct aitune_shape_call {
   char* message; /* where to write why it failed, of message_size bytes */
   size_t message_size;
   void* host; /* aitune's own */
+  /* A size as text, "2*s0 + 1": returns its length, and writes at most
+   * text_size bytes of it, zero-terminated. And a size from such text: +, -, *, //, Mod(a, b), Min(a, b), Max(a, b). */
+  size_t (*print)(aitune_shape_call*, aitune_size, char* text, size_t text_size);
+  aitune_size (*parse)(aitune_shape_call*, const char* text);
 };
 
 /* --- registration --- */

@@ -6,6 +6,7 @@ no PyTorch. ``aitune.torch`` tunes modules of PyTorch and runs them on its tenso
 
 from __future__ import annotations
 
+from aitune.custom import Size, TensorType, custom_op
 from aitune.errors import (
     AituneError,
     Corrupt,
@@ -32,10 +33,13 @@ __all__ = [
     "IoError",
     "Module",
     "NotFound",
+    "Size",
     "TensorInfo",
+    "TensorType",
     "Unavailable",
     "Unsupported",
     "ValidationError",
+    "custom_op",
     "load",
     "load_custom_ops",
     "verify_file",

@@ -35,6 +35,12 @@ class AituneError(Exception):
         self.where = where
         self.fix = fix
 
+    @property
+    def status(self) -> int:
+        """The number of its kind, as in aitune_status."""
+        kinds = [kind for kind in type(self).__mro__ if kind in _BY_NUMBER]
+        return _BY_NUMBER.index(kinds[0], 1) if kinds else len(_BY_NUMBER) - 1
+
 
 class InvalidArgument(AituneError, ValueError):
     """The caller gave something wrong: a name, shape, dtype, setting."""

@@ -113,6 +113,12 @@ std::pair<nb::handle, std::optional<int>> split_pair(nb::handle object) {
 
 const char* dtype_long_name(int dtype) { return kDTypes.at(static_cast<std::size_t>(dtype)).name; }
 
+nb::dlpack::dtype dlpack_dtype(int dtype) {
+  if (dtype == AITUNE_BF16) return {static_cast<std::uint8_t>(nb::dlpack::dtype_code::UInt), 16, 1};
+  const DTypeRow& row = kDTypes.at(static_cast<std::size_t>(dtype));
+  return {static_cast<std::uint8_t>(row.code), static_cast<std::uint8_t>(row.bits), 1};
+}
+
 Array take_array(nb::handle object, const std::string& what) {
   const auto [array, as] = split_pair(object);
   return describe_array(borrow(array, what), as, what);

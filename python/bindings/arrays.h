@@ -29,4 +29,7 @@ Array take_output(nanobind::handle object, const std::string& what);
 /// "float32", "bfloat16", ...: the name that NumPy and torch have for a dtype's number.
 const char* dtype_long_name(int dtype);
 
+/// A dtype as DLPack has it; bfloat16 as uint16, because the arrays of NumPy have no other way to be told of it.
+nanobind::dlpack::dtype dlpack_dtype(int dtype);
+
 }  // namespace aitune::python

@@ -19,6 +19,7 @@
 #include "base/custom_ops.h"
 #include "compiler/import/import.h"
 #include "python/bindings/arrays.h"
+#include "python/bindings/custom_ops.h"
 #include "python/bindings/python_errors.h"
 
 namespace nb = nanobind;
@@ -202,6 +203,7 @@ NB_MODULE(_compiler, m) {
                       {"ignored_by_reference", std::string(help.ignored_by_reference)}});
     return rows;
   });
+  aitune::python::add_custom_ops(m);
   m.def("read_settings",
         [](const std::string& path) { return aitune::CompilationSettings::from_file(path).to_json(); });
   m.def("ignored_settings", [](const aitune::python::Settings& settings, const std::string& engine) {

@@ -4,6 +4,8 @@
 
 #include <exception>
 
+#include "python/bindings/custom_ops.h"
+
 namespace nb = nanobind;
 
 namespace aitune::python {
@@ -21,6 +23,13 @@ void set_python_error(int code, std::string_view message, std::string_view probl
   try {
     const nb::object error = nb::module_::import_("aitune.errors")
                                  .attr("from_code")(code, text(message), text(problem), text(where), text(fix));
+    if (nb::object cause = take_cause(message); cause.is_valid()) {
+      if (PyErr_GivenExceptionMatches(cause.ptr(), PyExc_Exception) == 0) {  // Ctrl-C in a custom operator
+        PyErr_SetObject(cause.type().ptr(), cause.ptr());
+        return;
+      }
+      PyException_SetCause(error.ptr(), cause.release().ptr());
+    }
     PyErr_SetObject(error.type().ptr(), error.ptr());
   } catch (nb::python_error& failed) {
     failed.restore();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "python/bindings/arrays.h"
+#include "python/bindings/custom_ops.h"
 #include "python/bindings/python_errors.h"
 
 namespace nb = nanobind;
@@ -207,4 +208,10 @@ NB_MODULE(_runtime, m) {
     const std::string file = aitune::python::path_of(path);
     aitune::python::check_without_gil([&] { return aitune_verify_file(file.c_str()); });
   });
+  m.def("dtype_names", [] {
+    std::vector<std::string> names;
+    for (int dtype = 0; dtype <= AITUNE_BF16; ++dtype) names.emplace_back(aitune::python::dtype_long_name(dtype));
+    return names;
+  });
+  aitune::python::add_custom_ops(m);
 }

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "base/custom_ops.h"
 #include "base/error.h"
@@ -65,6 +68,53 @@ TEST_F(CustomOps, ShapeFunctionsTakeSymbols) {
   Value* whole = graph.add_input("whole", {DType::i64, {batch}});
   EXPECT_THAT(message_of([&] { graph.add_node_inferred(*find_op("mylib.scaled_tanh"), {whole, 1.0}); }),
               HasSubstr("x must be f32"));
+}
+
+aitune_status infer_twice(aitune_shape_call* call, void* /*user*/) {
+  const aitune_type& x = *call->args[0].as.tensor;
+  std::array<char, 64> text{};
+  const std::size_t length = call->print(call, x.sizes[0], text.data(), text.size());
+  std::array<char, 3> few{};
+  if (call->print(call, x.sizes[0], few.data(), few.size()) != length || few[2] != '\0') return AITUNE_INTERNAL;
+  const aitune_size size = call->parse(call, ("2*(" + std::string(text.data(), length) + ") + 1").c_str());
+  call->add_output(call, x.dtype, 1, &size);
+  return AITUNE_OK;
+}
+aitune_status infer_garbage(aitune_shape_call* call, void* /*user*/) {
+  const aitune_size size = call->parse(call, "2*(");
+  call->add_output(call, AITUNE_F32, 1, &size);
+  return AITUNE_OK;
+}
+aitune_status run_nothing(const aitune_op_call* /*call*/, void* /*user*/) { return AITUNE_OK; }
+
+TEST(CustomOpsOfTheProcess, SizesAreTextAsWell) {
+  register_custom_op({"own::twice", "twice(Tensor x) -> Tensor", infer_twice, run_nothing, nullptr}, "here", "");
+  register_custom_op({"own::bad", "bad(Tensor x) -> Tensor", infer_garbage, run_nothing, nullptr}, "here", "");
+  EXPECT_THAT(message_of([] {
+                register_custom_op({"own::bad", "bad(Tensor x) -> Tensor", infer_garbage, run_nothing, nullptr},
+                                   "there", "");
+              }),
+              HasSubstr("own.bad.default exists already, from here"));
+  Graph graph;
+  Value* x = graph.add_input("x", {DType::f32, {SymInt::symbol("s0") * 3}});
+  EXPECT_EQ(to_string(graph.add_node_inferred(*find_op("own.twice"), {x})->output()->type), "f32[6*s0 + 1]");
+  EXPECT_THAT(message_of([&] { graph.add_node_inferred(*find_op("own.bad"), {x}); }), HasSubstr("ends too early"));
+}
+
+TEST(CustomOpsOfTheProcess, AreAskedFor) {
+  static std::vector<std::string> asked;
+  set_custom_op_finder([](const std::string& name) noexcept {
+    asked.push_back(name);
+    if (name == "late.op.default")
+      register_custom_op({name.c_str(), "op(Tensor x) -> Tensor", infer_twice, run_nothing, nullptr}, "late", "");
+  });
+  EXPECT_NE(find_op("late.op"), nullptr);
+  EXPECT_NE(find_op("late.op"), nullptr);
+  for (const char* name : {"aten.nothing", "prims.nothing.default", "no_dot", "late.other", "a.b.c.d", "late.op$"})
+    EXPECT_EQ(find_op(name), nullptr) << name;
+  set_custom_op_finder(nullptr);
+  EXPECT_EQ(find_op("late.third"), nullptr);
+  EXPECT_EQ(asked, (std::vector<std::string>{"late.op.default", "late.other.default"}));
 }
 
 TEST_F(CustomOps, RunBetweenCompiledBlocks) {

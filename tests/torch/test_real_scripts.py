@@ -154,3 +154,54 @@ def test_faster_rcnn(threshold, tmp_path, generator):
             want = model([image])[0]
         with np.load(tmp_path / f"out.{i}.npz") as out:
             same_detections({name: out[name] for name in out.files}, want, f"image {i}")
+
+
+def test_keypoint_rcnn(tmp_path, generator):
+    """Whole, with the maps that are resized to every box. Small images and few boxes: what takes time is the network."""
+    model = detector("keypointrcnn_resnet50_fpn", min_size=96, max_size=128, box_detections_per_img=4,
+                     rpn_pre_nms_top_n_test=60, rpn_post_nms_top_n_test=30)
+    with torch.no_grad():
+        torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
+    image = torch.rand(3, 96, 120, generator=generator)
+    file = support.write_inputs(tmp_path / "in.npz", {"images.0": image})
+    support.must("tune", tmp_path / "model.pt", "-i", file, "-o", tmp_path / "model.ait", *support.FAST,
+                 "--set", "max_relative_error=0.9", "--set", "optimization_level=0")
+    support.must("run", tmp_path / "model.ait", "-i", file, "-o", tmp_path / "out.npz")
+    with torch.no_grad():
+        want = model([image])[0]
+    with np.load(tmp_path / "out.npz") as out:
+        got = {name: out[name] for name in out.files}
+    same_detections(got, want, "keypoints")
+    assert got["keypoints"].shape == want["keypoints"].shape and got["keypoints_scores"].shape == want["keypoints_scores"].shape
+    # The largest element of a map of noise may be another one; most are the same to a pixel.
+    assert np.mean(np.abs(got["keypoints"] - want["keypoints"].numpy()).max(-1) < 1) > 0.7
+
+
+@pytest.mark.slow
+def test_ssdlite(tmp_path, generator):
+    model = detector("ssdlite320_mobilenet_v3_large", topk_candidates=50, detections_per_img=20)
+    with torch.no_grad():
+        torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
+    image = torch.rand(3, 240, 320, generator=generator)
+    file = support.write_inputs(tmp_path / "in.npz", {"images.0": image})
+    support.must("tune", tmp_path / "model.pt", "-i", file, "-o", tmp_path / "model.ait", *support.FAST,
+                 "--set", "max_relative_error=0.9")
+    support.must("run", tmp_path / "model.ait", "-i", file, "-o", tmp_path / "out.npz")
+    with torch.no_grad():
+        want = model([image])[0]
+    with np.load(tmp_path / "out.npz") as out:
+        same_detections({name: out[name] for name in out.files}, want, "ssdlite")
+
+
+@pytest.mark.slow
+def test_video_transformer(tmp_path, generator):
+    """Exported, because its blocks are written for that; beside the detectors, because it takes as long."""
+    torch.manual_seed(0)
+    model = torchvision.models.video.mvit_v2_s(weights=None).eval()
+    clip = torch.randn(1, 3, 16, 224, 224, generator=generator)
+    support.export(model, [clip], tmp_path / "model.pt2")
+    file = support.write_inputs(tmp_path / "in.npz", [clip])
+    support.must("tune", tmp_path / "model.pt2", "-i", file, "-o", tmp_path / "model.ait", *support.FAST)
+    support.must("run", tmp_path / "model.ait", "-i", file, "-o", tmp_path / "out.npz")
+    with torch.no_grad():
+        support.check_same(support.read_outputs(tmp_path / "out.npz"), [model(clip)], support.FP32_BOUND, "mvit_v2_s")

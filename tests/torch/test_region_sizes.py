@@ -122,6 +122,23 @@ class Numbers(nn.Module):
         return y, filled, counts, x * flag, torch.arange(3) - low
 
 
+class ResizedToBoxes(nn.Module):
+    """What torchvision does with keypoints: a map for each box, resized to the box, in two dimensions that data decide. The image
+    bounds them: else memory would be planned for a million in each."""
+
+    def forward(self, maps: Tensor, boxes: Tensor):
+        boxes = boxes.clamp(min=0, max=40)
+        sizes = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1).ceil()
+        found = torch.zeros(len(boxes), 2)
+        for i in range(len(boxes[boxes[:, 0] > 3])):
+            width, height = int(sizes[i, 0].item()), int(sizes[i, 1].item())
+            resized = nn.functional.interpolate(maps[i][None, None], size=(height, width), mode="bicubic", align_corners=False)[0, 0]
+            best = resized.reshape(-1).argmax()
+            found[i, 0] = best % width
+            found[i, 1] = resized.flatten()[best]
+        return found
+
+
 def rows(seed, shift=0.0, count=4):
     return torch.randn(count, 6, generator=torch.Generator().manual_seed(seed)) + shift
 
@@ -148,6 +165,8 @@ CASES = {
     "LoopOverFound": (LoopOverFound, [[rows(i, s)] for i, s in enumerate(SHIFTS)]),
     "WritesOutside": (WritesOutside, [[first(rows(i), v)] for i, v in enumerate([0.0, 1.0, 3.0, 9.0])]),
     "Suppression": (Suppression, [boxes(i, 40) for i in range(3)]),
+    "ResizedToBoxes": (ResizedToBoxes, [[torch.rand(6, 5, 5, generator=torch.Generator().manual_seed(i)),
+                                         boxes(i, 6)[0] * scale] for i, scale in enumerate([1.0, 0.2, 3.0])]),
     "MasksBesideIndices": (MasksBesideIndices, [[rows(i, s), torch.tensor([1, 2])] for i, s in enumerate(SHIFTS)]),
     "Numbers": (Numbers, [[rows(i, s) * 5] for i, s in enumerate(SHIFTS)]),
 }

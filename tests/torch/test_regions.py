@@ -387,9 +387,11 @@ class DifferentTypes(nn.Module):
 
 
 class Growing(nn.Module):
+    """Sizes may change from trip to trip (test_growing_loops.py), ranks may not."""
+
     def forward(self, x: Tensor):
         while bool(x.sum() < 100):
-            x = torch.cat([x, x])
+            x = x[None] * 2
         return x
 
 
@@ -412,7 +414,7 @@ class Appends(nn.Module):
 @pytest.mark.parametrize("kind,words", [
     (DifferentRanks, ["y", "f32[6] in one branch and f32[2,6] in the other", "test_regions.py:"]),
     (DifferentTypes, ["f32[2,6] in one branch and i64[2,6] in the other", "test_regions.py:"]),
-    (Growing, ["is f32[2,6] before the loop and f32[4,6] after a trip", "test_regions.py:"]),
+    (Growing, ["is f32[2,6] before the loop and f32[1,2,6] after a trip", "test_regions.py:"]),
     (Endless, ["cannot end once it has begun", "while_loop", "test_regions.py:"]),
     (Appends, ["a list is changed inside of an if or a loop", "test_regions.py:"]),
 ])

@@ -39,12 +39,14 @@ Arg read_optional_tensor(const JsonView& value, const Scope& scope) {
 Arg read_constant_bool(const JsonView& value, const Scope& scope) {
   const auto [kind, inner] = value.tagged();
   if (kind == "as_bool") return inner.boolean();
+  if (Value* number = kind == "as_name" ? scope.number(inner.string()) : nullptr) return number;
   return scope.size(inner);  // explains that it is symbolic
 }
 
 Arg read_constant_float(const JsonView& value, const Scope& scope) {
   const auto [kind, inner] = value.tagged();
   if (kind == "as_float") return inner.number();
+  if (Value* number = kind == "as_name" ? scope.number(inner.string()) : nullptr) return number;
   return scope.size(inner);  // explains that it is symbolic
 }
 

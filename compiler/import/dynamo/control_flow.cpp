@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "compiler/graph/regions.h"
 #include "compiler/import/dynamo/arguments.h"
+#include "compiler/import/dynamo/branch_sizes.h"
+#include "compiler/import/dynamo/numbers.h"
 #include "compiler/import/dynamo/operators.h"
 #include "compiler/import/dynamo/source_location.h"
 #include "compiler/import/dynamo/targets.h"
@@ -72,25 +75,17 @@ CallParts parts_of(const JsonView& node, bool loop) {
   return parts;
 }
 
-/// Whether the sizes of a run are as the fact says, as a tensor.
-Value* holds(Graph& graph, const SizeFact& fact) {
-  const OpInfo& full = op_info(OpId::aten_full_default);
-  const auto number = [&](const SymInt& size) {
-    return graph.add_node_inferred(full, bind_arguments(full, {ArgList{}, size}, {{"dtype", DType::i64}}))->output();
-  };
-  const OpInfo& compare = op_info(fact.equal ? OpId::aten_eq_Tensor : OpId::aten_ge_Tensor);
-  return graph.add_node_inferred(compare, {number(fact.lhs), number(fact.rhs)})->output();
-}
-
 Value* condition_of(const JsonView& argument, const Scope& scope, Graph& graph) {
   const auto [kind, value] = argument.tagged();
   if (kind == "as_tensor") return scope.tensor(value.at("name"));
   const auto name = kind == "as_sym_bool" ? value.find("as_name") : std::nullopt;
+  Value* number = name ? scope.number(name->string()) : nullptr;
+  if (number != nullptr) return number_of(graph, number, DType::b8);
   const SizeFact* fact = name ? scope.fact(name->string()) : nullptr;
   if (fact == nullptr)
     argument.unsupported("a condition that is neither a tensor nor a comparison of sizes",
                          "decide it when exporting, or write it with tensors");
-  return holds(graph, *fact);
+  return fact_tensor(graph, *fact);
 }
 
 /// `around` gets the symbols of sizes that data decide in the region: they have one meaning everywhere.
@@ -116,6 +111,15 @@ std::unique_ptr<Graph> read_region(const JsonView& graph, const ArgList& operand
   return region;
 }
 
+/// What the program calls the sizes of a result that its branches decide.
+std::vector<std::string> declared_sizes(const JsonView& name, const PaddedResult& result, const Scope& scope) {
+  const SymShape shape = scope.declared_type(name).shape;
+  std::vector<std::string> names;
+  for (const std::size_t d : result.dims)
+    names.push_back(declared_symbol(d < shape.size() ? std::optional(shape[d]) : std::nullopt));
+  return names;
+}
+
 }  // namespace
 
 void import_control_flow(const JsonView& node, Scope& scope, Graph& graph, Problems& problems) {
@@ -128,6 +132,8 @@ void import_control_flow(const JsonView& node, Scope& scope, Graph& graph, Probl
   ArgList operands = lists[0];
   if (loop) operands.insert(operands.end(), lists[1].begin(), lists[1].end());
 
+  std::set<std::string> known;  // symbols that have a meaning outside of the branches
+  for (const auto& [symbol, range] : graph.symbols) known.insert(symbol);
   Regions regions;
   for (const JsonView& inner : parts.graphs) regions.push_back(read_region(inner, operands, graph, problems));
   ArgList args;
@@ -136,9 +142,11 @@ void import_control_flow(const JsonView& node, Scope& scope, Graph& graph, Probl
   else
     args = {condition_of(*parts.condition, scope, graph), lists[0]};
   const auto names = result_names(node);
+  if (names.size() != region_result_types(op, args, regions).size())
+    node.corrupt(fmt::format("{} gives {} results here, its graphs {}", op.name, names.size(),
+                             region_result_types(op, args, regions).size()));
+  const auto padded = loop || !problems.empty() ? std::vector<PaddedResult>() : pad_branches(regions, known);
   std::vector<TensorType> types = region_result_types(op, args, regions);
-  if (names.size() != types.size())
-    node.corrupt(fmt::format("{} gives {} results here, its graphs {}", op.name, names.size(), types.size()));
   Node* added = graph.add_node(op, std::move(args), std::move(types),
                                names.empty() ? std::string() : names[0].string().substr(0, kMaxName));
   added->source = read_source(node);
@@ -146,7 +154,12 @@ void import_control_flow(const JsonView& node, Scope& scope, Graph& graph, Probl
   // After a problem inside, a region has inputs for what could not be computed.
   if (const auto problem = problems.empty() ? region_problem(*added) : std::nullopt)
     problems.add_call(node, op.name, *problem, "give every branch, and every trip, results of the same types");
-  for (std::size_t i = 0; i < names.size(); ++i) scope.define_tensor(names[i], added->outputs[i]);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto cut = std::ranges::find(padded, i, &PaddedResult::output);
+    scope.define_tensor(names[i], cut == padded.end()
+                                      ? added->outputs[i]
+                                      : without_padding(graph, *added, *cut, declared_sizes(names[i], *cut, scope)));
+  }
 }
 
 }  // namespace aitune::dynamo

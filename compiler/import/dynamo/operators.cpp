@@ -12,6 +12,7 @@
 #include "compiler/import/dynamo/alternatives.h"
 #include "compiler/import/dynamo/arguments.h"
 #include "compiler/import/dynamo/control_flow.h"
+#include "compiler/import/dynamo/numbers.h"
 #include "compiler/import/dynamo/regions.h"
 #include "compiler/import/dynamo/source_location.h"
 #include "compiler/import/dynamo/symbolic.h"
@@ -62,20 +63,40 @@ const OpInfo* scalar_overload(const OpInfo& op, const NamedArgs& args) {
 }
 
 // A 0-dim tensor promotes like a number does.
-Value* number_as_weight(const Arg& number, Graph& graph, const JsonView& node) {
+Value* number_as_tensor(const Arg& number, Graph& graph) {
   const std::string name = fmt::format("scalar_{}", graph.weights.size());
   const auto add = [&](Tensor data) { return graph.add_weight(name, name, std::move(data)); };
   if (const bool* flag = std::get_if<bool>(&number)) return add(Tensor::scalar(DType::b8, *flag));
   if (const double* real = std::get_if<double>(&number)) return add(Tensor::scalar(DType::f32, *real));
   const auto value = number.sym().as_constant();
-  if (!value) node.unsupported(fmt::format("the size {} in the place of a tensor", number.sym().str()));
+  if (!value) return size_tensor(graph, number.sym());
   return add(Tensor::scalar(DType::i64, *value));
 }
 
-NamedArgs read_arguments(const JsonView& node, const Scope& scope) {
+/// A number that data decide, where the operator takes one, or a tensor, and no size. `op` is nullptr where it is not
+/// known.
+std::optional<std::pair<NumberArg, Value*>> number_argument(const JsonView& input, const OpInfo* op,
+                                                            const Scope& scope) {
+  const auto [kind, value] = input.at("arg").tagged();
+  if (kind != "as_sym_int" && kind != "as_sym_float" && kind != "as_sym_bool") return std::nullopt;
+  const auto [inner, name] = value.tagged();
+  const SchemaArg* expected = op == nullptr ? nullptr : find_arg(*op, input.at("name").string());
+  const bool wanted = expected != nullptr && (expected->type == ArgType::tensor || expected->type == ArgType::number);
+  Value* number = wanted && inner == "as_name" ? scope.number(name.string()) : nullptr;
+  if (number == nullptr) return std::nullopt;
+  NumberArg found{input.at("name").string(), std::nullopt};
+  if (scope.is_size(name.string())) found.size = scope.size(name);
+  return std::pair(std::move(found), number);
+}
+
+/// The arguments, and which of them are numbers that data decide.
+NamedArgs read_arguments(const JsonView& node, const OpInfo* op, const Scope& scope, std::vector<NumberArg>& numbers) {
   NamedArgs args;
-  for (const JsonView& input : node.at("inputs").items())
-    args.emplace_back(input.at("name").string(), read_argument(input.at("arg"), scope));
+  for (const JsonView& input : node.at("inputs").items()) {
+    auto number = number_argument(input, op, scope);
+    args.emplace_back(input.at("name").string(), number ? Arg(number->second) : read_argument(input.at("arg"), scope));
+    if (number) numbers.push_back(std::move(number->first));
+  }
   return args;
 }
 
@@ -138,14 +159,6 @@ void check_same_elements(const JsonView& node, const OpInfo& op, const ArgList& 
       "write the view with sizes of its input");
 }
 
-// The program's own name for a size that data decide: what it declares of the result where that size stands.
-std::string declared_symbol(const std::optional<SymInt>& size) {
-  std::vector<std::string> names;
-  if (size) size->collect_symbols(names);
-  const bool symbol = names.size() == 1 && *size == SymInt::symbol(names[0]);
-  return symbol && is_name(names[0]) && !is_reserved_word(names[0]) ? names[0] : "data";
-}
-
 void name_result_size(const std::vector<std::optional<JsonView>>& names, const Scope& scope, const OpInfo& op,
                       const ArgList& args, std::vector<TensorType>& types, Graph& graph) {
   const auto place = data_size_place(types);
@@ -172,37 +185,46 @@ std::string declared_data_size(const JsonView& node, const Scope& scope, const G
 
 // x.item(): a size of the program from then on.
 void add_number(const JsonView& node, const OpInfo& op, Scope& scope, Graph& graph) {
-  ArgList args = bind_arguments(op, {}, read_arguments(node, scope));
+  std::vector<NumberArg> numbers;
+  ArgList args = bind_arguments(op, {}, read_arguments(node, &op, scope, numbers));
   const auto outputs = node.at("outputs").items();
   if (outputs.size() != 1) node.corrupt(fmt::format("{} has {} results here and gives 1", op.name, outputs.size()));
   const auto [kind, value] = outputs[0].tagged();
-  if (kind == "as_sym_bool" || kind == "as_sym_float")
-    throw Unsupported("a number that is no integer becomes part of the program", op.name,
-                      "Compute with the tensor itself instead of its item()");
+  Value* tensor = args.at(0).value();
+  if (!(product(tensor->type.shape) == SymInt(1)))
+    throw Unsupported(fmt::format("the value of {}, which may not be one", to_string(tensor->type)), op.name);
+  if (kind == "as_sym_bool" || kind == "as_sym_float") {
+    if (is_complex(tensor->type.dtype)) throw Unsupported("a complex number becomes part of the program", op.name);
+    const DType dtype = kind == "as_sym_bool" ? DType::b8 : DType::f64;
+    scope.define_number(value.at("as_name"), number_of(graph, tensor, dtype));
+    return;
+  }
   if (kind != "as_sym_int") outputs[0].corrupt(fmt::format("\"{}\" as the value of a tensor", printable(kind)));
   const JsonView name = value.at("as_name");
   std::vector<TensorType> types = infer_types(op, args);
   name_data_size(graph, op, args, types, declared_symbol(scope.declared_size(name.string())));
   Node* added = graph.add_node(op, std::move(args), std::move(types), name.string().substr(0, kMaxValueName));
   added->source = read_source(node);
-  scope.define_size(name, SymInt::symbol(data_symbol(*added)->name));
+  scope.define_number(name, number_of(graph, tensor, DType::i64), SymInt::symbol(data_symbol(*added)->name));
 }
 
 void add_operator(const JsonView& node, std::string_view exported, Scope& scope, Graph& graph) {
-  NamedArgs args = read_arguments(node, scope);
   const OpInfo* op = find_op(exported);
+  std::vector<NumberArg> numbers;
+  NamedArgs args = read_arguments(node, op, scope, numbers);
   const bool replaced = op == nullptr;
   if (replaced) {
     Alternative call = alternative_of(exported, std::move(args), graph);
     op = find_op(call.op);
     args = std::move(call.args);
   }
+  if (!numbers.empty()) op = with_numbers(*op, args, numbers, graph);
   if (has_number_for_tensor(*op, args)) {
     if (const OpInfo* scalar = scalar_overload(*op, args)) op = scalar;
     for (auto& [name, arg] : args)
       if (const SchemaArg* expected = find_arg(*op, name);
           expected != nullptr && expected->type == ArgType::tensor && is_number(arg))
-        arg = number_as_weight(arg, graph, node);
+        arg = number_as_tensor(arg, graph);
   }
   ArgList bound = bind_arguments(*op, {}, std::move(args));
   if (has_mask_beside_indices(*op, bound)) expand_masks(graph, *op, bound, declared_data_size(node, scope, graph));
@@ -301,6 +323,13 @@ void drop_node(const JsonView& node, Scope& scope, Graph& graph) {
 
 }  // namespace
 
+std::string declared_symbol(const std::optional<SymInt>& size) {
+  std::vector<std::string> names;
+  if (size) size->collect_symbols(names);
+  const bool symbol = names.size() == 1 && *size == SymInt::symbol(names[0]);
+  return symbol && is_name(names[0]) && !is_reserved_word(names[0]) ? names[0] : "data";
+}
+
 void import_nodes(Scope& scope, Graph& graph, Problems& problems) {
   for (const JsonView& node : scope.graph().at("nodes").items()) {
     switch (target_kind(node.at("target").string())) {
@@ -308,7 +337,7 @@ void import_nodes(Scope& scope, Graph& graph, Problems& problems) {
         import_operator(node, scope, graph, problems);
         break;
       case TargetKind::symbolic:
-        fold_symbolic_node(node, scope);
+        fold_symbolic_node(node, scope, graph);
         break;
       case TargetKind::dropped:
         drop_node(node, scope, graph);

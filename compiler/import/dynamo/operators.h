@@ -1,6 +1,9 @@
 #pragma once
 // Exported nodes that become nodes of our graph.
 
+#include <optional>
+#include <string>
+
 #include "compiler/import/dynamo/problems.h"
 #include "compiler/import/dynamo/scope.h"
 
@@ -11,5 +14,9 @@ namespace aitune::dynamo {
 /// `problems` (unknown operators are there already); their results are taken as the file declares them, and the graph
 /// is of no use then.
 void import_nodes(Scope& scope, Graph& graph, Problems& problems);
+
+/// The program's own name for a size that data decide: what it declares of the result where that size stands; "data"
+/// for lack of one.
+std::string declared_symbol(const std::optional<SymInt>& size);
 
 }  // namespace aitune::dynamo

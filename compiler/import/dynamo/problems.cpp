@@ -27,8 +27,9 @@ std::string_view fix_for(std::string_view name) {
     return "take control flow out of the model: decide conditions when exporting, unroll loops";
   if (name.starts_with("aten.") || name.starts_with("prims."))
     return "write these lines with other operators, or export with program.run_decompositions()";
-  return "name the library that has the custom operator (--set custom_ops=LIBRARY, docs/custom-operators.md), write it "
-         "with PyTorch's own operators, or keep it out of the exported part";
+  return "name the library that has the custom operator (--set custom_ops=LIBRARY, docs/custom-operators.md), give it "
+         "in Python as aitune.custom_op(name, function), write it with PyTorch's own operators, or keep it out of the "
+         "exported part";
 }
 
 }  // namespace

@@ -21,6 +21,19 @@ void Scope::define_size(const JsonView& name, SymInt size) {
   sizes_.emplace(name.string(), std::move(size));
 }
 
+void Scope::define_number(const JsonView& name, Value* number, std::optional<SymInt> size,
+                          std::optional<SizeFact> fact) {
+  claim(name);
+  numbers_.emplace(name.string(), number);
+  if (size) sizes_.emplace(name.string(), *std::move(size));
+  if (fact) facts_.emplace(name.string(), *std::move(fact));
+}
+
+Value* Scope::number(const std::string& name) const {
+  const auto it = numbers_.find(name);
+  return it == numbers_.end() ? nullptr : it->second;
+}
+
 void Scope::define_opaque(const JsonView& name) { claim(name); }
 
 void Scope::define_fact(const JsonView& name, SizeFact fact) {

@@ -19,12 +19,18 @@ class Scope {
 
   void define_tensor(const JsonView& name, Value* value);
   void define_size(const JsonView& name, SymInt size);
+  /// A number that data decide, as a 0-dim tensor; an integer may be a size as well, a bool what it says of sizes.
+  void define_number(const JsonView& name, Value* number, std::optional<SymInt> size = {},
+                     std::optional<SizeFact> fact = {});
   /// A symbolic bool or float: known to exist, of no use to us.
   void define_opaque(const JsonView& name);
   /// A symbolic bool that compares sizes.
   void define_fact(const JsonView& name, SizeFact fact);
   /// What a symbolic bool says; nullptr where that is not known.
   const SizeFact* fact(const std::string& name) const;
+
+  /// nullptr where the name is no number that data decide.
+  Value* number(const std::string& name) const;
 
   Value* tensor(const JsonView& name) const;
   /// Unsupported for symbolic bools and floats.
@@ -43,6 +49,7 @@ class Scope {
   std::unordered_map<std::string, Value*> tensors_;
   std::unordered_map<std::string, SymInt> sizes_;
   std::unordered_map<std::string, SizeFact> facts_;
+  std::unordered_map<std::string, Value*> numbers_;
   std::unordered_set<std::string> names_;
 };
 

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "compiler/import/dynamo/arguments.h"
+#include "compiler/import/dynamo/numbers.h"
 #include "compiler/import/dynamo/targets.h"
 
 namespace aitune::dynamo {
@@ -91,9 +92,16 @@ SymInt result_of(const JsonView& node, const JsonView& name, const Scope& scope)
 
 }  // namespace
 
-void fold_symbolic_node(const JsonView& node, Scope& scope) {
+void fold_symbolic_node(const JsonView& node, Scope& scope, Graph& graph) {
   for (const JsonView& output : node.at("outputs").items()) {
     const auto [kind, value] = output.tagged();
+    const bool number = kind == "as_sym_bool" || kind == "as_sym_float" || kind == "as_sym_int";
+    const auto named = number ? value.find("as_name") : std::nullopt;
+    if (Value* result = named ? number_result(node, scope, graph) : nullptr) {
+      scope.define_number(*named, result, kind == "as_sym_int" ? compute(node, scope) : std::nullopt,
+                          kind == "as_sym_bool" ? comparison(node, scope) : std::nullopt);
+      continue;
+    }
     if (kind == "as_sym_bool" || kind == "as_sym_float") {
       const auto name = value.find("as_name");
       if (!name) continue;

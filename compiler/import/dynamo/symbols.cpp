@@ -45,9 +45,12 @@ std::set<std::string> symbols_in_use(const Graph& graph) {
   return symbols;
 }
 
-/// Whether the symbol is the value of a tensor, not the extent of one.
+/// Whether the symbol is the value of a tensor in the program, not the extent of one, nor one that branches decide.
 bool is_number(const Node& definer) {
-  return definer.op->id == OpId::aten_item_default || definer.op->id == OpId::aten__local_scalar_dense_default;
+  if (definer.op->id != OpId::aten_item_default && definer.op->id != OpId::aten__local_scalar_dense_default)
+    return false;
+  const Node* producer = definer.args.at(0).value()->producer;
+  return producer == nullptr || !is_if(*producer);
 }
 
 bool is_input_dimension(const Graph& graph, const SymInt& symbol) {
@@ -69,8 +72,23 @@ std::int64_t read_bound(const JsonView& constraint, std::string_view key, std::i
 SymRange read_range(const JsonView& constraint) {
   SymRange range{.min = std::max<std::int64_t>(0, read_bound(constraint, "min_val", 0)),
                  .max = read_bound(constraint, "max_val", SymRange::kNoMax)};
+  if (range.max < 0) return {.min = 0, .max = 0};  // a number that is no size
   if (range.min > range.max) constraint.corrupt(fmt::format("the empty range {} to {}", range.min, range.max));
   return range;
+}
+
+/// The nodes that define sizes, in regions too. `used`: symbols that have been met.
+void collect_definers(const JsonView& root, const Graph& graph, std::map<std::string, const Node*>& definers,
+                      std::set<std::string>& used) {
+  for (const auto& node : graph.nodes()) {
+    for (const auto& region : node->regions) collect_definers(root, *region, definers, used);
+    if (const auto symbol = data_symbol(*node)) {
+      if (used.contains(symbol->name))
+        root.corrupt(fmt::format("the size {} is used before data decide it", printable(symbol->name)));
+      definers[symbol->name] = node.get();
+    }
+    for (std::string& name : symbols_of(*node)) used.insert(std::move(name));
+  }
 }
 
 }  // namespace
@@ -85,14 +103,7 @@ void reserve_input_symbols(Graph& graph) {
 void import_symbols(const JsonView& root, Graph& graph) {
   std::map<std::string, const Node*> by_data;
   std::set<std::string> used;
-  for (const auto& node : graph.nodes()) {
-    if (const auto symbol = data_symbol(*node)) {
-      if (used.contains(symbol->name))
-        root.corrupt(fmt::format("the size {} is used before data decide it", printable(symbol->name)));
-      by_data[symbol->name] = node.get();
-    }
-    for (std::string& name : symbols_of(*node)) used.insert(std::move(name));
-  }
+  collect_definers(root, graph, by_data, used);
   const auto constraints = root.find("range_constraints");
   for (const std::string& name : symbols_in_use(graph)) {
     const auto definer = by_data.find(name);

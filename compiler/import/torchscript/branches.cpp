@@ -181,42 +181,19 @@ class Evaluator::Merger {
   }
 
   Value* padded(Graph& graph, Value* value, const Decision& decision) {
-    return in_graph(graph, [&] {
-      // From the last dimension to the first one that is padded: none before, the rest behind.
-      Vals amounts;
-      const SymShape& shape = value->type.shape;
-      for (std::size_t d = shape.size(); d-- > decision.dims.front();) {
-        amounts.emplace_back(SymInt(0));
-        const auto at = std::ranges::find(decision.dims, d);
-        const SymInt room = at == decision.dims.end()
-                                ? SymInt(0)
-                                : decision.bounds[static_cast<std::size_t>(at - decision.dims.begin())] - shape[d];
-        amounts.emplace_back(room);
-      }
-      Val result = call_operator(evaluator_, "constant_pad_nd", {value, make_list(std::move(amounts))}, {});
-      Value* tensor = evaluator_.tensor(result);
-      for (std::size_t i = 0; i < decision.dims.size(); ++i) tensor->type.shape[decision.dims[i]] = decision.bounds[i];
-      return tensor;
-    });
+    return in_graph(graph, [&] { return evaluator_.padded(value, decision.dims, decision.bounds); });
   }
 
   /// The second time: the values that the node gives.
   Val decided() {
     const Decision& decision = decisions_.at(next_++);
     if (!decision.problem.empty()) return Unknown{decision.problem};
-    Val value = node_->outputs.at(decision.output);
-    for (std::size_t i = 0; i < decision.dims.size(); ++i) {
-      Value* size = node_->outputs.at(decision.output + 1 + i);
-      const Val known = call_operator(evaluator_, "item", {size}, {});
-      evaluator_.bound_size(*known.get<SymInt>(), decision.bounds[i]);
-      value =
-          call_operator(evaluator_, "slice",
-                        {value, SymInt(static_cast<std::int64_t>(decision.dims[i])), SymInt(0), known, SymInt(1)}, {});
-      Value* part = *value.get<Value*>();
-      part->type.shape[decision.dims[i]] = *known.get<SymInt>();
-    }
+    const auto sizes = node_->outputs.begin() + static_cast<std::ptrdiff_t>(decision.output) + 1;
+    Value* value = node_->outputs.at(decision.output);
+    value = evaluator_.without_padding(value, decision.dims, decision.bounds,
+                                       {sizes, sizes + static_cast<std::ptrdiff_t>(decision.dims.size())});
     if (!decision.number) return value;
-    return Unknown{"it depends on which branch of an if runs", *value.get<Value*>()};
+    return Unknown{"it depends on which branch of an if runs", value};
   }
 
   Evaluator& evaluator_;
@@ -280,7 +257,10 @@ std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& c
     // Nothing that both sides know differs, but for values that one side alone has set.
     const Node none;
     merger.finish(none);
-    return merge_all(true);
+    std::optional<Val> result = merge_all(true);
+    discarded_.push_back(std::move(a.graph));
+    discarded_.push_back(std::move(b.graph));
+    return result;
   }
   Regions regions;
   regions.push_back(std::move(a.graph));

@@ -27,9 +27,14 @@ using Keywords = std::vector<std::pair<std::string, Val>>;
 class Evaluator {
  public:
   /// Archive and graph outlive the evaluator. Without `constants`, numbers in tensors that operators have computed are
-  /// not known, even where these read constants alone.
-  Evaluator(const Archive& archive, Graph& graph, ConstantEvaluator constants = {})
-      : archive_(archive), model_(graph), graph_(&graph), constants_(std::move(constants)) {}
+  /// not known, even where these read constants alone. `largest_size` bounds what nothing else does.
+  Evaluator(const Archive& archive, Graph& graph, ConstantEvaluator constants = {},
+            std::int64_t largest_size = kLargestSize)
+      : archive_(archive),
+        model_(graph),
+        graph_(&graph),
+        constants_(std::move(constants)),
+        largest_size_(largest_size) {}
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
@@ -80,6 +85,8 @@ class Evaluator {
   Val unknown_number(Value* tensor, std::optional<DType> wanted = std::nullopt);
   /// A whole number that data decide as a size, for operators that take one; anything else as it is.
   Val number_as_size(const Val& value);
+  /// Notes that a number is another one and so much more: counters of loops and what follows them are one size.
+  void note_sum(const Value* sum, Value* number, const SymInt& more);
   /// equal(), counted.
   std::optional<bool> same(const Val& a, const Val& b);
   /// Reads an attribute of an object, of a NamedTuple or of an enumeration.
@@ -136,6 +143,11 @@ class Evaluator {
   std::optional<SymInt> bound_of(const SymInt& size) const;
   /// Says that a size that data decide is never larger.
   void bound_size(const SymInt& size, const SymInt& bound);
+  /// The tensor with zeros behind it up to `bounds` in the dimensions `dims`, which are in order.
+  Value* padded(Value* value, const std::vector<std::size_t>& dims, const std::vector<SymInt>& bounds);
+  /// What of a padded tensor counts, as the 0-dim tensors `sizes` say.
+  Value* without_padding(Value* value, const std::vector<std::size_t>& dims, const std::vector<SymInt>& bounds,
+                         const std::vector<Value*>& sizes);
   /// Whether the graph that grows, or one around it, is the home of every symbol in the size.
   bool is_visible(const SymInt& size) const;
   bool is_visible(const TensorType& type) const;
@@ -175,6 +187,7 @@ class Evaluator {
   Graph* graph_;
   std::vector<const Graph*> around_;  // graphs around the one that grows, the model's first
   ConstantEvaluator constants_;
+  std::int64_t largest_size_;
   std::unordered_map<const Value*, std::optional<Tensor>> constant_data_;
   std::unordered_set<const Value*> written_;             // who owns memory that was written into
   std::unordered_map<std::string, const Graph*> homes_;  // of symbols that data decide
@@ -187,6 +200,9 @@ class Evaluator {
   };
   std::vector<Journal> journals_;  // of the regions that run, the innermost last
   std::unordered_map<const Value*, Val> sizes_of_numbers_;
+  std::vector<std::unique_ptr<Graph>> discarded_;  // regions that came to nothing: their values are keys of maps here
+  std::unordered_map<const Value*, std::pair<Value*, SymInt>> sums_;  // of a counter and a constant
+  std::unordered_map<const Value*, SymInt> number_bounds_;            // counters of loops: never larger than the trips
   std::vector<Frame> frames_;
   std::vector<Val> changed_;
   std::size_t work_ = 0;

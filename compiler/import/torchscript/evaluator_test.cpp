@@ -291,9 +291,20 @@ TEST(TorchScript, WhatBranchesMakeDifferentlyIsRefusedWhereItIsRead) {
   EXPECT_THAT(message, HasSubstr("in one branch and"));
   EXPECT_THAT(message, HasSubstr("net.pt/code/__torch__.py:17"));
   EXPECT_THAT(graph_of(body + "return torch.relu(x)"), HasSubstr("aten.relu.default(%x)"));
-  EXPECT_THAT(refused<Unsupported>(source("y = x\nwhile bool(torch.gt(torch.sum(y), 0)):\n  y = torch.cat([y, y])\n"
+  EXPECT_THAT(refused<Unsupported>(source("y = x\nwhile bool(torch.gt(torch.sum(y), 0)):\n  y = torch.unsqueeze(y, 0)\n"
                                           "return y")),
               HasSubstr("before the loop and"));
+}
+
+TEST(TorchScript, TensorsMayGrowInLoops) {
+  // By two rows, if there are so many, on each of s0 trips; x has s0 rows itself.
+  const std::string bounded =
+      graph_of("y = x\nfor i in range(torch.size(x, 0)):\n  y = torch.cat([y, torch.slice(x, 0, 0, 2)])\nreturn y");
+  EXPECT_THAT(bounded, HasSubstr("<= (s0*Min(s0, 2) + s0)"));
+  EXPECT_THAT(bounded, HasSubstr("aten.constant_pad_nd.default"));
+  // By as much as there is, and as often as data decide: by the limit.
+  EXPECT_THAT(graph_of("y = x\nwhile bool(torch.gt(torch.sum(y), 0)):\n  y = torch.cat([y, y])\nreturn y"),
+              HasSubstr("<= (1048576)"));
 }
 
 TEST(TorchScript, ContainersFromOutsideDoNotChangeInARegion) {

@@ -229,7 +229,8 @@ Val Evaluator::call_value(const Val& callee, Vals args, Keywords keywords) {
     const std::string_view other = full.starts_with("ops.") ? full.substr(4) : full;
     if (find_op(other) == nullptr)
       unsupported(fmt::format("the operator {}", printable(full)),
-                  "use operators of PyTorch itself, or name the library that has it: --custom-ops LIBRARY");
+                  "use operators of PyTorch itself, or name the library that has it: --custom-ops LIBRARY, in Python "
+                  "aitune.custom_op()");
     return call_operator(*this, other, args, keywords);
   }
   if (std::optional<Val> result = call_on_unknown_numbers(*this, name, args, keywords)) return *std::move(result);

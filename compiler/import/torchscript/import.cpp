@@ -29,12 +29,13 @@ void drop_unused_weights(Graph& graph) {
 }
 
 ImportedScript import_once(const Archive& archive, std::span<const NamedTensors> samples, std::span<const Input> shapes,
-                           const ConstantEvaluator& constants, std::vector<ChangedAttribute>& changed) {
+                           const ConstantEvaluator& constants, std::int64_t largest_size,
+                           std::vector<ChangedAttribute>& changed) {
   ImportedScript imported;
   Graph& graph = imported.model.graph;
   BoundInputs inputs = bind_inputs(archive, samples, shapes, graph);
   imported.samples = std::move(inputs.samples);
-  Evaluator evaluator(archive, graph, constants);
+  Evaluator evaluator(archive, graph, constants, largest_size);
   for (Val& value : inputs.args)
     if (value.get<Stored>() != nullptr) value = evaluator.tensor(value);
   const Val result = evaluator.call_method(archive.model(), "forward", std::move(inputs.args));
@@ -54,14 +55,15 @@ ImportedScript import_once(const Archive& archive, std::span<const NamedTensors>
 /// A number that the model keeps may change in the first call ("it has warned"), if a second one computes the same and
 /// leaves it as it is.
 ImportedScript import_zip(const std::shared_ptr<const ZipReader>& zip, std::span<const NamedTensors> samples,
-                          std::span<const Input> shapes, const ConstantEvaluator& constants) {
+                          std::span<const Input> shapes, const ConstantEvaluator& constants,
+                          std::int64_t largest_size) {
   std::vector<ChangedAttribute> changed, later;
   const Archive archive(zip);
-  ImportedScript first = import_once(archive, samples, shapes, constants, changed);
+  ImportedScript first = import_once(archive, samples, shapes, constants, largest_size, changed);
   if (changed.empty()) return first;
   const Archive again(zip);
   keep_changes(again.model(), changed);
-  ImportedScript second = import_once(again, samples, shapes, constants, later);
+  ImportedScript second = import_once(again, samples, shapes, constants, largest_size, later);
   if (!later.empty() || print(second.model.graph) != print(first.model.graph))
     refuse_changed(changed.front(), archive.where());
   return second;
@@ -70,17 +72,18 @@ ImportedScript import_zip(const std::shared_ptr<const ZipReader>& zip, std::span
 }  // namespace
 
 ImportedScript import_torchscript(const std::filesystem::path& path, std::span<const NamedTensors> samples,
-                                  std::span<const Input> shapes, const ConstantEvaluator& constants) {
+                                  std::span<const Input> shapes, const ConstantEvaluator& constants,
+                                  std::int64_t largest_size) {
   ImportedScript imported =
-      import_zip(std::make_shared<const ZipReader>(MappedFile::open(path)), samples, shapes, constants);
+      import_zip(std::make_shared<const ZipReader>(MappedFile::open(path)), samples, shapes, constants, largest_size);
   imported.model.name = path.stem().string();
   return imported;
 }
 
 ImportedScript import_torchscript(std::span<const std::byte> bytes, const std::string& where,
                                   std::span<const NamedTensors> samples, std::span<const Input> shapes,
-                                  const ConstantEvaluator& constants) {
-  return import_zip(std::make_shared<const ZipReader>(bytes, where), samples, shapes, constants);
+                                  const ConstantEvaluator& constants, std::int64_t largest_size) {
+  return import_zip(std::make_shared<const ZipReader>(bytes, where), samples, shapes, constants, largest_size);
 }
 
 std::vector<std::string> torchscript_inputs(const std::filesystem::path& path) {

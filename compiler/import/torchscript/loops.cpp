@@ -49,9 +49,12 @@ class Evaluator::LoopBuilder {
 
   void build() {
     RegionRun body = run_body();
-    while (!settle(body)) body = run_body();
+    while (!settle(body)) {
+      evaluator_.discarded_.push_back(std::move(body.graph));
+      body = run_body();
+    }
     for (const auto& leaf : leaves_)
-      if (leaf.carried) body.graph->outputs.push_back(leaf.next);
+      if (leaf.carried) add_results(*body.graph, leaf);
     RegionRun condition = evaluator_.run_region([&] {
       Graph& graph = evaluator_.graph();
       bind(graph);
@@ -60,7 +63,8 @@ class Evaluator::LoopBuilder {
     });
     Vals initial;
     for (const Leaf& leaf : leaves_)
-      if (leaf.carried) initial.emplace_back(evaluator_.tensor_or_number(leaf.before));
+      if (leaf.carried)
+        for (Value* value : carried_form(leaf, evaluator_.tensor_or_number(leaf.before))) initial.emplace_back(value);
     Regions regions;
     regions.push_back(std::move(condition.graph));
     regions.push_back(std::move(body.graph));
@@ -68,18 +72,32 @@ class Evaluator::LoopBuilder {
     const Node* node = evaluator_.add_region_node(OpId::higher_order_while_loop_default, nullptr, std::move(initial),
                                                   std::move(regions));
     std::size_t next = 0;
-    for (Leaf& leaf : leaves_)
-      if (leaf.carried) leaf.now = wrapped(leaf, node->outputs.at(next++));
+    for (Leaf& leaf : leaves_) {
+      if (!leaf.carried) continue;
+      Value* value = node->outputs.at(next++);
+      std::vector<Value*> sizes;
+      for (std::size_t i = 0; i < leaf.grown.dims.size(); ++i) sizes.push_back(node->outputs.at(next++));
+      leaf.now = wrapped(leaf, evaluator_.without_padding(value, leaf.grown.dims, leaf.grown.bounds, sizes));
+    }
     assign();
   }
 
  private:
+  /// The dimensions of a tensor that have another size after a trip. It is carried with zeros behind it, up to bounds,
+  /// and with numbers that say how much of it counts.
+  struct Growth {
+    std::vector<std::size_t> dims;
+    std::vector<SymInt> bounds;
+    std::vector<SymInt> sizes;  // in the region, before the trip
+    bool bounded = false;       // by what the trips add
+  };
   /// A tensor or a number among the values that the body changes.
   struct Leaf {
     Val before;            // the loop
     bool carried = false;  // from trip to trip; else every trip sees what was before
     Val now;               // in the region, or behind the loop
     Value* next = nullptr;
+    Growth grown;
     bool number() const { return !before.is_tensor() && before.get<Stored>() == nullptr; }
   };
   /// A name, or an attribute of an object.
@@ -141,9 +159,32 @@ class Evaluator::LoopBuilder {
         continue;
       }
       const Value* initial = evaluator_.tensor_or_number(leaf.before);
-      leaf.now = wrapped(leaf, graph.add_input(initial->name, initial->type));
+      TensorType type = initial->type;
+      Growth& grown = leaf.grown;
+      for (std::size_t i = 0; i < grown.dims.size(); ++i) type.shape[grown.dims[i]] = grown.bounds[i];
+      Value* value = graph.add_input(initial->name, std::move(type));
+      std::vector<Value*> sizes;
+      for (std::size_t i = 0; i < grown.dims.size(); ++i)
+        sizes.push_back(graph.add_input("size", TensorType{DType::i64, {}}));
+      value = evaluator_.without_padding(value, grown.dims, grown.bounds, sizes);
+      grown.sizes.clear();
+      for (const std::size_t d : grown.dims) grown.sizes.push_back(value->type.shape[d]);
+      leaf.now = wrapped(leaf, value);
     }
     assign();
+  }
+
+  /// A value as the loop carries it, made in the graph that grows.
+  std::vector<Value*> carried_form(const Leaf& leaf, Value* value) {
+    if (leaf.grown.dims.empty()) return {value};
+    std::vector<Value*> form = {evaluator_.padded(value, leaf.grown.dims, leaf.grown.bounds)};
+    for (const std::size_t d : leaf.grown.dims)
+      form.push_back(evaluator_.size_tensor(evaluator_.graph(), value->type.shape[d]));
+    return form;
+  }
+  void add_results(Graph& body, const Leaf& leaf) {
+    const GraphScope inside(evaluator_, body);
+    for (Value* value : carried_form(leaf, leaf.next)) body.outputs.push_back(value);
   }
 
   void assign() {
@@ -164,6 +205,7 @@ class Evaluator::LoopBuilder {
       bind(graph);
       if (trips_ != nullptr) {
         const Val counter = leaves_[0].now;
+        if (const auto trips = trips_at_most()) evaluator_.number_bounds_[counter.get<Unknown>()->value] = *trips;
         evaluator_.assign(statement_.targets[0], counter);
         leaves_[0].next =
             evaluator_.tensor(call_operator(evaluator_, "add", {counter.get<Unknown>()->value, SymInt(1)}, {}));
@@ -243,8 +285,65 @@ class Evaluator::LoopBuilder {
     const Value* initial = evaluator_.tensor_or_number(leaf.before);
     leaf.next = evaluator_.tensor_or_number(after);
     const bool number = !after.is_tensor() && after.get<Stored>() == nullptr;
-    if (leaf.next != nullptr && leaf.next->type == initial->type && number == leaf.number()) return true;
+    if (leaf.next != nullptr && number == leaf.number()) {
+      if (leaf.grown.dims.empty() && leaf.next->type == initial->type) return true;
+      if (!number && leaf.next->type.dtype == initial->type.dtype &&
+          leaf.next->type.shape.size() == initial->type.shape.size())
+        return grow(leaf, *initial, outside);
+    }
     return spoil(leaf, describe(carried, leaf.before, initial, after, leaf.next));
+  }
+
+  /// Follows dimensions that a trip changes. True where they are those that are followed, with bounds that hold.
+  bool grow(Leaf& leaf, const Value& initial, Graph& outside) {
+    Growth& grown = leaf.grown;
+    bool fresh = false;
+    for (std::size_t d = 0; d < initial.type.shape.size(); ++d) {
+      if (std::ranges::find(grown.dims, d) != grown.dims.end() || leaf.next->type.shape[d] == initial.type.shape[d])
+        continue;
+      const auto at = std::ranges::upper_bound(grown.dims, d);
+      grown.bounds.insert(grown.bounds.begin() + (at - grown.dims.begin()), evaluator_.largest_size_);
+      grown.dims.insert(at, d);
+      fresh = true;
+    }
+    if (fresh) grown.bounded = false;
+    if (fresh || grown.bounded) return !fresh;
+    grown.bounded = true;
+    bool same = true;
+    for (std::size_t i = 0; i < grown.dims.size(); ++i) {
+      const std::size_t d = grown.dims[i];
+      const auto bound = bound_of_growth(initial.type.shape[d], leaf.next->type.shape[d] - grown.sizes[i], outside);
+      if (!bound || *bound == grown.bounds[i]) continue;
+      grown.bounds[i] = *bound;
+      same = false;
+    }
+    return same;
+  }
+
+  /// What so many trips make of a size at most, if each adds `growth`; nothing where that depends on the size itself,
+  /// or where nothing bounds the trips.
+  std::optional<SymInt> bound_of_growth(const SymInt& before, const SymInt& growth, Graph& outside) const {
+    const auto first = evaluator_.bound_of(before), more = evaluator_.bound_of(growth);
+    if (!first || !more) return std::nullopt;
+    if (evaluator_.range_of(*more).max <= 0) return first;
+    const auto trips = trips_at_most();
+    if (!trips) return std::nullopt;
+    const SymInt bound = *first + *trips * (evaluator_.range_of(*more).min >= 0 ? *more : max(SymInt(0), *more));
+    return evaluator_.is_known_in(outside, TensorType{DType::u8, {bound}}) ? std::optional(bound) : std::nullopt;
+  }
+
+  std::optional<SymInt> trips_at_most() const {
+    const SymInt* count = trips_ == nullptr ? nullptr : size_behind(*trips_);
+    const auto trips = count == nullptr ? std::nullopt : evaluator_.bound_of(*count);
+    if (!trips) return std::nullopt;
+    return evaluator_.range_of(*trips).min >= 0 ? *trips : max(SymInt(0), *trips);
+  }
+
+  /// The size that a number is.
+  static const SymInt* size_behind(const Value& number) {
+    const Node* made = number.producer;
+    if (made == nullptr || made->op->id != OpId::aten_full_default) return nullptr;
+    return std::get_if<SymInt>(&made->args.at(1));
   }
 
   static std::string describe(const Carried& carried, const Val& before, const Value* initial, const Val& after,

@@ -124,6 +124,32 @@ void Evaluator::bound_size(const SymInt& size, const SymInt& bound) {
   graph_->symbols[name] = range;
 }
 
+Value* Evaluator::padded(Value* value, const std::vector<std::size_t>& dims, const std::vector<SymInt>& bounds) {
+  // From the last dimension to the first one that is padded: none before, the rest behind.
+  Vals amounts;
+  const SymShape shape = value->type.shape;
+  for (std::size_t d = shape.size(); d-- > dims.front();) {
+    amounts.emplace_back(SymInt(0));
+    const auto at = std::ranges::find(dims, d);
+    amounts.emplace_back(at == dims.end() ? SymInt(0) : bounds[static_cast<std::size_t>(at - dims.begin())] - shape[d]);
+  }
+  Value* made = tensor(call_operator(*this, "constant_pad_nd", {value, make_list(std::move(amounts))}, {}));
+  for (std::size_t i = 0; i < dims.size(); ++i) made->type.shape[dims[i]] = bounds[i];
+  return made;
+}
+
+Value* Evaluator::without_padding(Value* value, const std::vector<std::size_t>& dims, const std::vector<SymInt>& bounds,
+                                  const std::vector<Value*>& sizes) {
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    const Val known = call_operator(*this, "item", {sizes[i]}, {});
+    bound_size(*known.get<SymInt>(), bounds[i]);
+    value = tensor(call_operator(*this, "slice",
+                                 {value, SymInt(static_cast<std::int64_t>(dims[i])), SymInt(0), known, SymInt(1)}, {}));
+    value->type.shape[dims[i]] = *known.get<SymInt>();
+  }
+  return value;
+}
+
 bool Evaluator::is_visible(const SymInt& size) const {
   if (size.is_constant()) return true;
   std::vector<std::string> names;
@@ -138,12 +164,25 @@ bool Evaluator::is_visible(const TensorType& type) const {
   return std::ranges::all_of(type.shape, [&](const SymInt& size) { return is_visible(size); });
 }
 
+void Evaluator::note_sum(const Value* sum, Value* number, const SymInt& more) {
+  // Only a number that is never negative is a size wherever the sum is one.
+  const auto constant = more.as_constant();
+  if (constant && *constant >= 0 && number_bounds_.contains(number)) sums_.try_emplace(sum, number, more);
+}
+
 Val Evaluator::number_as_size(const Val& value) {
   const auto* unknown = value.get<Unknown>();
   if (unknown == nullptr || unknown->value == nullptr || unknown->value->type.dtype != DType::i64) return value;
   const auto known = sizes_of_numbers_.find(unknown->value);
   if (known != sizes_of_numbers_.end() && is_visible(*known->second.get<SymInt>())) return known->second;
-  return sizes_of_numbers_[unknown->value] = call_operator(*this, "item", {unknown->value}, {});
+  if (const auto sum = sums_.find(unknown->value); sum != sums_.end()) {
+    const Val counter = number_as_size(Unknown{unknown->reason, sum->second.first});
+    return *counter.get<SymInt>() + sum->second.second;
+  }
+  const Val size = call_operator(*this, "item", {unknown->value}, {});
+  if (const auto bound = number_bounds_.find(unknown->value); bound != number_bounds_.end())
+    bound_size(*size.get<SymInt>(), bound->second);
+  return sizes_of_numbers_[unknown->value] = size;
 }
 
 }  // namespace aitune::torchscript

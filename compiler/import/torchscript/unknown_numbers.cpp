@@ -68,7 +68,12 @@ std::optional<Val> arithmetic(const NumberCall& c) {
   if (c.args.size() != 2) return std::nullopt;
   const DType type = c.has_float() ? DType::f64 : DType::i64;
   const std::string_view op = c.name == "floordiv" ? "floor_divide" : c.name == "mod" ? "remainder" : c.name;
-  return c.number(c.call(op, {c.as(0, type), c.as(1, type)}));
+  const Val result = c.number(c.call(op, {c.as(0, type), c.as(1, type)}));
+  if (c.name == "add" && type == DType::i64)
+    for (std::size_t i = 0; i < 2; ++i)
+      if (const auto* more = c.args[1 - i].get<SymInt>(); more != nullptr && unknown_in(c.args[i]) != nullptr)
+        c.evaluator.note_sum(result.get<Unknown>()->value, unknown_in(c.args[i])->value, *more);
+  return result;
 }
 std::optional<Val> division(const NumberCall& c) {
   if (c.args.size() != 2) return std::nullopt;

@@ -24,7 +24,7 @@ class CCall {
     const bool known = status > AITUNE_OK && status <= AITUNE_INTERNAL;
     throw_error(known ? static_cast<ErrorCode>(status) : ErrorCode::internal,
                 message_[0] == '\0' ? "the custom operator failed and does not say why" : message_.data(), op.name,
-                "Ask whoever made " + op.library);
+                op.advice);
   }
 
  private:

@@ -18,6 +18,7 @@ import torch
 from aitune.errors import InvalidArgument
 from aitune.loaded import custom_ops, load_custom_ops
 from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta
+from aitune.torch.custom import compiler, every_operator
 from aitune.torch.engine import Engine, work_folder
 from aitune.torch.export import Exported, IRType, export
 from aitune.torch.recording import GraphRecord
@@ -140,13 +141,11 @@ class TorchTensorRTAotBackend(Backend):
         *,
         dry_run: bool = False,
     ) -> BuildResult | str:
-        from aitune import _compiler
-
         settings = dict(compiler_settings(self.config.compile_config))
         for library in filter(None, settings.get("custom_ops", "").split(",")):
             load_custom_ops(library)
         for library in custom_ops:
-            _compiler.load_custom_ops(library)
+            compiler().load_custom_ops(library)
         if dry_run:
             if settings.get("dryrun", "false") == "false":
                 settings["dryrun"] = "true"
@@ -155,7 +154,8 @@ class TorchTensorRTAotBackend(Backend):
         _logger.info("%s: exporting with ir=%s", name, self.config.ir)
         with _kept_on_success() as folder:
             exported = export(module, forward, record, self.config.ir, folder, name)
-            tuned = self._tune(exported, record, settings, name)
+            with every_operator():
+                tuned = self._tune(exported, record, settings, name)
             text = tuned.dryrun_text()
             if text is not None:
                 shutil.rmtree(folder)
@@ -170,14 +170,12 @@ class TorchTensorRTAotBackend(Backend):
         return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0))
 
     def _tune(self, exported: Exported, record: GraphRecord, settings: dict[str, str], name: str) -> _compiler.Tuned:
-        from aitune import _compiler
-
         ranges = record.shapes.ranges()
         if exported.ir == "dynamo":
             # torch.export knows the ranges; what remains to say is which sizes are preferred.
             ranges = {index: row for index, row in ranges.items() if "opt_shape" in row}
         ranges = {exported.names[int(index)]: row for index, row in ranges.items()}
-        return _compiler.Tuned(
+        return compiler().Tuned(
             model=str(exported.path),
             name=name,
             ir=exported.ir,
@@ -222,15 +220,13 @@ class TorchEagerBackend(Backend):
 def compile_again(path: Path, entry: Entry) -> Engine:
     """Compiles the program inside of an .ait again, for this machine, on the samples in the file. Raises Incompatible
     if the program is not in it."""
-    from aitune import _compiler
-
     with _kept_on_success() as folder:
         source, made = folder / "source", folder / f"{path.stem}.ait"
         with open(path, "rb") as file, open(source, "wb") as part:
             file.seek(entry.offset)
             part.write(file.read(-1 if entry.size is None else entry.size))
         name = entry.meta.name if entry.meta is not None else path.stem
-        tuned = _compiler.Tuned.again(str(source), name, tell(name))
+        tuned = compiler().Tuned.again(str(source), name, tell(name))
         tuned.save(str(made), [] if entry.meta is None else _extra_files(entry.meta))
         source.unlink()
         return Engine(made, Entry(entry.meta), owns_folder=True)

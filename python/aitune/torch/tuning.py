@@ -17,6 +17,7 @@ from aitune.errors import AituneError, Incompatible, InvalidArgument, IoError, U
 from aitune.torch import backend
 from aitune.torch.archive import GraphMeta, read_entries, write_bundle
 from aitune.torch.backend import BuildResult
+from aitune.torch.custom import compiler
 from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine
 from aitune.torch.export import evaluating
@@ -307,14 +308,12 @@ def refit(file: str | os.PathLike[str], model: Any, path: str | os.PathLike[str]
         InvalidArgument: weights differ in shape or dtype, or the program is another; all are named.
         ValidationError: the plan is too far off with the new weights.
     """
-    from aitune import _compiler
-
     with tempfile.TemporaryDirectory(prefix="aitune-refit-") as folder:
         source = model
         if isinstance(model, torch.export.ExportedProgram):
             source = os.path.join(folder, "model.pt2")
             torch.export.save(model, source)
-        _compiler.refit(os.fspath(file), os.fspath(source), os.fspath(path), backend.tell("refit"))
+        compiler().refit(os.fspath(file), os.fspath(source), os.fspath(path), backend.tell("refit"))
 
 
 def load(module: Any, path: str | os.PathLike[str] | None = None, *, rebuild: bool = False) -> Any:

@@ -1,0 +1,268 @@
+#include "compiler/import/dynamo/numbers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "base/error.h"
+
+namespace aitune::dynamo {
+namespace {
+
+using NumberTensors = std::vector<Value*>;
+
+Value* add_call(Graph& graph, std::string_view op, ArgList args, NamedArgs named = {}) {
+  const OpInfo& info = *find_op(op);
+  return graph.add_node_inferred(info, bind_arguments(info, std::move(args), std::move(named)))->output();
+}
+
+Value* cast(Graph& graph, Value* value, DType dtype) {
+  if (value->type.dtype == dtype) return value;
+  if (dtype == DType::b8) return add_call(graph, "aten.ne.Scalar", {value, SymInt(0)});
+  return add_call(graph, "aten.to.dtype", {value, dtype});
+}
+
+Value* constant(Graph& graph, Arg number, DType dtype) {
+  return add_call(graph, "aten.full.default", {ArgList{}, std::move(number)}, {{"dtype", dtype}});
+}
+
+/// An operand of arithmetic, and whether it is a number that data decide. nullptr for what is not known.
+struct Operand {
+  Value* value = nullptr;
+  bool decided = false;
+};
+
+Operand named_operand(const JsonView& name, const Scope& scope, Graph& graph) {
+  if (Value* number = scope.number(name.string())) return {number, true};
+  if (const SizeFact* fact = scope.fact(name.string())) return {fact_tensor(graph, *fact), false};
+  if (scope.is_size(name.string())) return {size_tensor(graph, scope.size(name)), false};
+  return {};
+}
+
+Operand operand_of(const JsonView& argument, const Scope& scope, Graph& graph) {
+  auto [kind, value] = argument.tagged();
+  if (kind == "as_sym_int" || kind == "as_sym_float" || kind == "as_sym_bool") std::tie(kind, value) = value.tagged();
+  if (kind == "as_name") return named_operand(value, scope, graph);
+  if (kind == "as_int") return {constant(graph, SymInt(value.integer()), DType::i64), false};
+  if (kind == "as_float") return {constant(graph, value.number(), DType::f64), false};
+  if (kind == "as_bool") return {constant(graph, value.boolean(), DType::b8), false};
+  return {};
+}
+
+/// Whether any operand is a number that data decide, or the result cannot be a size; without making anything.
+bool needs_numbers(const JsonView& node, const Scope& scope) {
+  for (const JsonView& output : node.at("outputs").items())
+    if (output.tagged().first == "as_sym_float") return true;
+  for (const JsonView& input : node.at("inputs").items()) {
+    const auto [kind, value] = input.at("arg").tagged();
+    if (!kind.starts_with("as_sym_")) continue;
+    const auto [inner, name] = value.tagged();
+    if (inner == "as_name" && scope.number(name.string()) != nullptr) return true;
+  }
+  return false;
+}
+
+DType common(const NumberTensors& operands) {
+  const auto has = [&](DType dtype) {
+    return std::ranges::any_of(operands, [&](const Value* v) { return v->type.dtype == dtype; });
+  };
+  return has(DType::f64) ? DType::f64 : DType::i64;
+}
+
+using Function = Value* (*)(Graph&, const NumberTensors&, std::string_view op);
+
+Value* arithmetic(Graph& graph, const NumberTensors& x, std::string_view op) {
+  const DType type = common(x);
+  ArgList args;
+  for (Value* operand : x) args.emplace_back(cast(graph, operand, type));
+  return add_call(graph, op, std::move(args));
+}
+Value* on_floats(Graph& graph, const NumberTensors& x, std::string_view op) {
+  ArgList args;
+  for (Value* operand : x) args.emplace_back(cast(graph, operand, DType::f64));
+  return add_call(graph, op, std::move(args));
+}
+/// Of bools; of whole numbers bit by bit, which is what Python's operators do.
+Value* logic(Graph& graph, const NumberTensors& x, std::string_view op) {
+  if (std::ranges::all_of(x, [](const Value* v) { return v->type.dtype == DType::b8; }))
+    return add_call(graph, op, ArgList(x.begin(), x.end()));
+  return nullptr;
+}
+Value* negation(Graph& graph, const NumberTensors& x, std::string_view op) {
+  return add_call(graph, op, {cast(graph, x[0], DType::b8)});
+}
+Value* choice(Graph& graph, const NumberTensors& x, std::string_view op) {
+  const NumberTensors both{x[1], x[2]};
+  const bool bools = x[1]->type.dtype == DType::b8 && x[2]->type.dtype == DType::b8;
+  const DType type = bools ? DType::b8 : common(both);
+  return add_call(graph, op, {cast(graph, x[0], DType::b8), cast(graph, x[1], type), cast(graph, x[2], type)});
+}
+Value* as_integer(Graph& graph, const NumberTensors& x, std::string_view) { return cast(graph, x[0], DType::i64); }
+Value* as_float(Graph& graph, const NumberTensors& x, std::string_view) { return cast(graph, x[0], DType::f64); }
+Value* itself(Graph&, const NumberTensors& x, std::string_view) { return x[0]; }
+
+struct Row {
+  std::size_t operands;
+  Function function;
+  std::string_view op = {};
+};
+
+const std::map<std::string_view, Row>& rows() {
+  static const std::map<std::string_view, Row> table = {
+      {"_operator.add", {2, arithmetic, "aten.add.Tensor"}},
+      {"_operator.sub", {2, arithmetic, "aten.sub.Tensor"}},
+      {"_operator.mul", {2, arithmetic, "aten.mul.Tensor"}},
+      {"_operator.floordiv", {2, arithmetic, "aten.floor_divide.default"}},
+      {"_operator.mod", {2, arithmetic, "aten.remainder.Tensor"}},
+      {"_operator.pow", {2, arithmetic, "aten.pow.Tensor_Tensor"}},
+      {"_operator.truediv", {2, on_floats, "aten.div.Tensor"}},
+      {"_operator.neg", {1, arithmetic, "aten.neg.default"}},
+      {"_operator.pos", {1, itself}},
+      {"_operator.lt", {2, arithmetic, "aten.lt.Tensor"}},
+      {"_operator.le", {2, arithmetic, "aten.le.Tensor"}},
+      {"_operator.gt", {2, arithmetic, "aten.gt.Tensor"}},
+      {"_operator.ge", {2, arithmetic, "aten.ge.Tensor"}},
+      {"_operator.eq", {2, arithmetic, "aten.eq.Tensor"}},
+      {"_operator.ne", {2, arithmetic, "aten.ne.Tensor"}},
+      {"_operator.and_", {2, logic, "aten.logical_and.default"}},
+      {"_operator.or_", {2, logic, "aten.logical_or.default"}},
+      {"_operator.not_", {1, negation, "aten.logical_not.default"}},
+      {"torch.sym_not", {1, negation, "aten.logical_not.default"}},
+      {"torch.sym_max", {2, arithmetic, "aten.maximum.default"}},
+      {"torch.sym_min", {2, arithmetic, "aten.minimum.default"}},
+      {"torch.sym_ite", {3, choice, "aten.where.self"}},
+      {"torch.sym_int", {1, as_integer}},
+      {"math.trunc", {1, as_integer}},
+      {"torch.sym_float", {1, as_float}},
+      {"torch.sym_sqrt", {1, on_floats, "aten.sqrt.default"}},
+      {"torch._sym_sqrt", {1, on_floats, "aten.sqrt.default"}}};
+  return table;
+}
+
+const SchemaArg* argument_named(const OpInfo& op, std::string_view name) {
+  const auto it = std::ranges::find(op.args, name, &SchemaArg::name);
+  return it == op.args.end() ? nullptr : &*it;
+}
+
+const NumberArg* find_number(const std::vector<NumberArg>& numbers, const std::string& name) {
+  const auto it = std::ranges::find(numbers, name, &NumberArg::name);
+  return it == numbers.end() ? nullptr : &*it;
+}
+
+bool takes_tensors(const OpInfo& op, const NamedArgs& args, const std::vector<NumberArg>& numbers) {
+  return std::ranges::all_of(args, [&](const auto& named) {
+    const SchemaArg* expected = argument_named(op, named.first);
+    return expected != nullptr && (find_number(numbers, named.first) == nullptr || expected->type == ArgType::tensor);
+  });
+}
+
+/// The overload of this name, "aten.clamp", whose arguments at these places are tensors; nullptr if there is none.
+const OpInfo* tensor_overload(const OpInfo& op, const NamedArgs& args, const std::vector<NumberArg>& numbers) {
+  if (takes_tensors(op, args, numbers)) return &op;
+  const std::string base = op.name.substr(0, op.name.rfind('.'));
+  static constexpr std::string_view kOverloads[] = {".Tensor", ".self", ".default", ".Tensor_Tensor", ".Tensor_mode"};
+  for (const std::string_view overload : kOverloads)
+    if (const OpInfo* other = find_op(base + std::string(overload)); other && takes_tensors(*other, args, numbers))
+      return other;
+  return nullptr;
+}
+
+/// A number beside tensors as a 0-dim one that promotes as the number does.
+Value* beside(Graph& graph, Value* number, const NumberTensors& tensors) {
+  const auto rank = [&](auto&& kind) {
+    int most = -1;  // no tensor is of the kind
+    for (const Value* tensor : tensors)
+      if (kind(tensor->type.dtype)) most = std::max(most, static_cast<int>(tensor->type.shape.size()));
+    return most;
+  };
+  const auto floats = [](DType dtype) { return is_floating(dtype) || is_complex(dtype); };
+  const auto whole = [](DType dtype) { return !is_floating(dtype) && !is_complex(dtype) && dtype != DType::b8; };
+  const DType dtype = number->type.dtype;
+  const auto like = [&](auto&& kind) {
+    const auto found = std::ranges::find_if(tensors, [&](const Value* tensor) { return kind(tensor->type.dtype); });
+    return is_complex((*found)->type.dtype) ? number : cast(graph, number, (*found)->type.dtype);
+  };
+  if (dtype == DType::f64) {
+    const int most = rank(floats);
+    return most > 0 ? number : most == 0 ? like(floats) : cast(graph, number, DType::f32);
+  }
+  if (dtype == DType::i64 && rank(floats) < 0 && rank(whole) == 0) return like(whole);
+  return number;
+}
+
+/// full(size, value): the value, over and over.
+bool spread_value(const OpInfo& op, NamedArgs& args, Graph& graph) {
+  if (op.id != OpId::aten_full_default) return false;
+  Value* filled = nullptr;
+  Arg size = ArgList{};
+  for (auto& [name, arg] : args) {
+    if (name == "fill_value") filled = arg.value();
+    if (name == "size") size = arg;
+    if (const DType* dtype = name == "dtype" ? std::get_if<DType>(&arg) : nullptr; dtype && filled != nullptr)
+      filled = cast(graph, filled, *dtype);
+  }
+  if (filled == nullptr) return false;
+  const bool stated = std::ranges::any_of(
+      args, [](const auto& named) { return named.first == "dtype" && std::holds_alternative<DType>(named.second); });
+  if (!stated && filled->type.dtype == DType::f64) filled = cast(graph, filled, DType::f32);
+  args = {{"self", add_call(graph, "aten.expand.default", {filled, size})}};
+  return true;
+}
+
+}  // namespace
+
+Value* size_tensor(Graph& graph, const SymInt& size) { return constant(graph, size, DType::i64); }
+
+Value* fact_tensor(Graph& graph, const SizeFact& fact) {
+  return add_call(graph, fact.equal ? "aten.eq.Tensor" : "aten.ge.Tensor",
+                  {size_tensor(graph, fact.lhs), size_tensor(graph, fact.rhs)});
+}
+
+Value* number_of(Graph& graph, Value* tensor, DType dtype) {
+  if (!tensor->type.shape.empty()) tensor = add_call(graph, "aten.reshape.default", {tensor, ArgList{}});
+  return cast(graph, tensor, dtype);
+}
+
+Value* number_result(const JsonView& node, const Scope& scope, Graph& graph) {
+  const auto row = rows().find(node.at("target").string());
+  const auto inputs = node.at("inputs").items();
+  if (row == rows().end() || inputs.size() != row->second.operands || !needs_numbers(node, scope)) return nullptr;
+  NumberTensors operands;
+  for (const JsonView& input : inputs) {
+    Value* value = operand_of(input.at("arg"), scope, graph).value;
+    if (value == nullptr) return nullptr;
+    operands.push_back(value);
+  }
+  return row->second.function(graph, operands, row->second.op);
+}
+
+const OpInfo* with_numbers(const OpInfo& op, NamedArgs& args, const std::vector<NumberArg>& numbers, Graph& graph) {
+  if (spread_value(op, args, graph)) return find_op("aten.clone.default");
+  const OpInfo* other = tensor_overload(op, args, numbers);
+  if (other == nullptr) {
+    for (auto& [name, arg] : args) {
+      const NumberArg* number = find_number(numbers, name);
+      if (number == nullptr) continue;
+      if (!number->size)
+        throw Unsupported(fmt::format("its argument {} is a number that data decide", name), op.name,
+                          "Compute with the tensor itself instead of its item()");
+      arg = *number->size;
+    }
+    return &op;
+  }
+  NumberTensors tensors;
+  for (const auto& [name, arg] : args) {
+    if (find_number(numbers, name) != nullptr) continue;
+    if (arg.is_value()) tensors.push_back(arg.value());
+    if (arg.is_list())
+      for (const Arg& item : arg.list())
+        if (item.is_value()) tensors.push_back(item.value());
+  }
+  for (auto& [name, arg] : args)
+    if (find_number(numbers, name) != nullptr) arg = beside(graph, arg.value(), tensors);
+  return other;
+}
+
+}  // namespace aitune::dynamo
