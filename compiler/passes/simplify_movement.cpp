@@ -207,8 +207,8 @@ bool counts_up_to(const Value* value, const SymInt& size) {
     const auto* end = std::get_if<SymInt>(&range->args.at(0));
     return end != nullptr && *end == size;
   }
-  constexpr std::int64_t kMaxElements = 1 << 20;
-  if (!is_weight(value) || !size.is(value->data.numel()) || value->data.numel() > kMaxElements) return false;
+  constexpr std::int64_t kMostCounted = 1 << 20;
+  if (!is_weight(value) || !size.is(value->data.numel()) || value->data.numel() > kMostCounted) return false;
   const auto elements = to_doubles(value->data);
   for (std::size_t i = 0; i < elements.size(); ++i) {
     if (elements[i] != static_cast<double>(i)) return false;

@@ -69,8 +69,8 @@ class Evaluator::LoopBuilder {
     regions.push_back(std::move(condition.graph));
     regions.push_back(std::move(body.graph));
     evaluator_.frame().offset = statement_.offset;
-    const Node* node = evaluator_.add_region_node(OpId::higher_order_while_loop_default, nullptr, std::move(initial),
-                                                  std::move(regions));
+    const Node* node =
+        evaluator_.add_region_node(OpId::higher_order_while_loop_default, nullptr, initial, std::move(regions));
     std::size_t next = 0;
     for (Leaf& leaf : leaves_) {
       if (!leaf.carried) continue;
