@@ -11,9 +11,9 @@
 namespace aitune::cpu {
 
 using llvm::Value;
-using Values = std::vector<Value*>;
+using Carried = std::vector<Value*>;
 
-void VectorLoop::emit(Value* low, Value* high, int copies, Values& carried, const Body& body) const {
+void VectorLoop::emit(Value* low, Value* high, int copies, Carried& carried, const Body& body) const {
   auto *first = llvm::dyn_cast<llvm::ConstantInt>(low), *last = llvm::dyn_cast<llvm::ConstantInt>(high);
   if (first && last) return emit_known(first->getSExtValue(), last->getSExtValue(), copies, carried, body);
   llvm::IRBuilderBase& b = *builder_;
@@ -24,7 +24,7 @@ void VectorLoop::emit(Value* low, Value* high, int copies, Values& carried, cons
     const std::int64_t step = std::int64_t{group} * lanes_;
     Value* stop = b.CreateNSWAdd(low, b.CreateNSWSub(count, b.CreateURem(count, number(step))));
     CountedLoop loop(b, at, stop, number(step), carried);
-    Values inside = loop.all_carried();
+    Carried inside = loop.all_carried();
     body(loop.index(), group, lanes_, nullptr, inside);
     carried = loop.finish(inside);
     at = stop;
@@ -32,13 +32,13 @@ void VectorLoop::emit(Value* low, Value* high, int copies, Values& carried, cons
   }
   const int rest_step = can_mask_ ? lanes_ : 1;
   CountedLoop rest(b, at, high, number(rest_step), carried);
-  Values inside = rest.all_carried();
+  Carried inside = rest.all_carried();
   Value* mask = can_mask_ ? tail_mask(b, b.CreateNSWSub(high, rest.index()), lanes_) : nullptr;
   body(rest.index(), 1, rest_step, mask, inside);
   carried = rest.finish(inside);
 }
 
-void VectorLoop::emit_known(std::int64_t low, std::int64_t high, int copies, Values& carried, const Body& body) const {
+void VectorLoop::emit_known(std::int64_t low, std::int64_t high, int copies, Carried& carried, const Body& body) const {
   const auto number = [&](std::int64_t n) { return builder_->getInt64(static_cast<std::uint64_t>(n)); };
   const std::int64_t group = std::int64_t{lanes_} * copies;
   const std::int64_t groups = (high - low) / group;
@@ -47,7 +47,7 @@ void VectorLoop::emit_known(std::int64_t low, std::int64_t high, int copies, Val
     body(number(low), copies, lanes_, nullptr, carried);
   } else if (groups > 1) {
     CountedLoop loop(*builder_, number(low), number(at), number(group), carried);
-    Values inside = loop.all_carried();
+    Carried inside = loop.all_carried();
     body(loop.index(), copies, lanes_, nullptr, inside);
     carried = loop.finish(inside);
   }
@@ -59,7 +59,7 @@ void VectorLoop::emit_known(std::int64_t low, std::int64_t high, int copies, Val
   emit_rest(at, high, carried, body);
 }
 
-void VectorLoop::emit_rest(std::int64_t at, std::int64_t high, Values& carried, const Body& body) const {
+void VectorLoop::emit_rest(std::int64_t at, std::int64_t high, Carried& carried, const Body& body) const {
   while (at < high) {
     const auto left = static_cast<std::uint64_t>(high - at);
     // Accumulators have the full width; without them narrower vectors serve.
@@ -72,7 +72,7 @@ void VectorLoop::emit_rest(std::int64_t at, std::int64_t high, Values& carried, 
 }
 
 // log2 rounds of interleaving the first half of the rows with the second.
-Values transposed(llvm::IRBuilderBase& builder, Values rows) {
+Carried transposed(llvm::IRBuilderBase& builder, Carried rows) {
   const int n = static_cast<int>(rows.size());
   llvm::SmallVector<int> low, high;
   for (int i = 0; i < n / 2; ++i) {
@@ -80,7 +80,7 @@ Values transposed(llvm::IRBuilderBase& builder, Values rows) {
     high.push_back(n / 2 + i), high.push_back(n + n / 2 + i);
   }
   for (int round = 1; round < n; round *= 2) {
-    Values next;
+    Carried next;
     for (int i = 0; i < n / 2; ++i) {
       Value *x = rows[static_cast<std::size_t>(i)], *y = rows[static_cast<std::size_t>(i + n / 2)];
       next.push_back(builder.CreateShuffleVector(x, y, low));
