@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kMostBytes = 256 << 10;
+constexpr std::size_t kMostFileBytes = 256 << 10;
 constexpr int kMostDepth = 2;  // a list in the object
 
 std::string_view type_of(const Json& value) {
@@ -91,8 +91,8 @@ void set_all(CompilationSettings& settings, const Json& fields, std::string_view
 }
 
 void check_size(std::string_view text, std::string_view where) {
-  if (text.size() > kMostBytes)
-    throw InvalidArgument(fmt::format("settings of {} bytes; {} are read at most", text.size(), kMostBytes),
+  if (text.size() > kMostFileBytes)
+    throw InvalidArgument(fmt::format("settings of {} bytes; {} are read at most", text.size(), kMostFileBytes),
                           std::string(where));
 }
 
@@ -129,7 +129,7 @@ void CompilationSettings::read_file(const std::filesystem::path& file) {
   if (!yaml && ending != ".json")
     throw InvalidArgument(fmt::format("a file of settings does not end in '{}'", ending), file.string(),
                           "Its name ends in .json, .yaml or .yml");
-  const std::string text = aitune::read_file(file, kMostBytes);
+  const std::string text = aitune::read_file(file, kMostFileBytes);
   yaml ? read_yaml(text, file.string()) : read_json(text, file.string());
 }
 

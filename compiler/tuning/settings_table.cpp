@@ -15,7 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using S = CompilationSettings;
 
-constexpr std::int64_t kMostBytes = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kAnyBytes = std::numeric_limits<std::int64_t>::max();
 constexpr std::string_view kOnDefault = "compiler/tuning/settings_test.cpp";
 
 bool parse_bool(std::string_view text) {
@@ -108,7 +108,7 @@ constexpr SettingField optional_integer(std::string_view name, std::string_view 
                       SettingKind::integer,
                       type,
                       meaning,
-                      [](S& s, std::string_view v) { s.*member = parse_number<std::int64_t>(v, 0, kMostBytes); },
+                      [](S& s, std::string_view v) { s.*member = parse_number<std::int64_t>(v, 0, kAnyBytes); },
                       [](const S& s) { return s.*member ? Json(*(s.*member)) : Json(nullptr); }}
       .template or_none<member>();
 }
@@ -230,13 +230,13 @@ constexpr SettingField kFields[] = {
     text<&S::engine_cache_dir>("engine_cache_dir", "path, empty for the user's", "folder of the engine cache")
         .ignored_by_reference_for(kNothingToChoose)
         .shown(kCacheTest),
-    integer<&S::engine_cache_size, 0, kMostBytes>("engine_cache_size", "bytes",
-                                                  "size of the engine cache; what was used longest ago goes first")
+    integer<&S::engine_cache_size, 0, kAnyBytes>("engine_cache_size", "bytes",
+                                                 "size of the engine cache; what was used longest ago goes first")
         .ignored_by_reference_for(kNothingToChoose)
         .shown(kCacheTest),
     // Of Torch-TensorRT, in its order.
-    integer<&S::workspace_size, 0, kMostBytes>("workspace_size", "bytes, 0 for no limit",
-                                               "memory that a run may use for intermediate results")
+    integer<&S::workspace_size, 0, kAnyBytes>("workspace_size", "bytes, 0 for no limit",
+                                              "memory that a run may use for intermediate results")
         .shown(kTuneTest),
     optional_integer<&S::max_aux_streams>("max_aux_streams", "integer >= 0 or none", "streams beside the main one")
         .ignored(kForGpus),
@@ -267,10 +267,9 @@ constexpr SettingField kFields[] = {
     integer<&S::num_avg_timing_iters, 1, 1 << 20>("num_avg_timing_iters", "integer 1 to 1048576",
                                                   "runs over which the time of a candidate is averaged")
         .ignored("candidates are timed until their times are stable"),
-    integer<&S::dla_sram_size, 0, kMostBytes>("dla_sram_size", "bytes", "memory of a DLA").ignored(kForGpus),
-    integer<&S::dla_local_dram_size, 0, kMostBytes>("dla_local_dram_size", "bytes", "memory of a DLA")
-        .ignored(kForGpus),
-    integer<&S::dla_global_dram_size, 0, kMostBytes>("dla_global_dram_size", "bytes", "memory of a DLA")
+    integer<&S::dla_sram_size, 0, kAnyBytes>("dla_sram_size", "bytes", "memory of a DLA").ignored(kForGpus),
+    integer<&S::dla_local_dram_size, 0, kAnyBytes>("dla_local_dram_size", "bytes", "memory of a DLA").ignored(kForGpus),
+    integer<&S::dla_global_dram_size, 0, kAnyBytes>("dla_global_dram_size", "bytes", "memory of a DLA")
         .ignored(kForGpus),
     boolean<&S::hardware_compatible>(
         "hardware_compatible", "the file has plans for AVX2, AVX-512 and AVX512_BF16, as far as this CPU has them")
@@ -302,8 +301,8 @@ constexpr SettingField kFields[] = {
         [](S& s, std::string_view v) { s.tiling_optimization_level = choose(v, {"none", "fast", "moderate", "full"}); },
         [](const S& s) { return Json(s.tiling_optimization_level); }}
         .ignored(kForGpus),
-    integer<&S::l2_limit_for_tiling, -1, kMostBytes>("l2_limit_for_tiling", "bytes, -1 for no limit",
-                                                     "L2 cache that such tilings may use")
+    integer<&S::l2_limit_for_tiling, -1, kAnyBytes>("l2_limit_for_tiling", "bytes, -1 for no limit",
+                                                    "L2 cache that such tilings may use")
         .ignored(kForGpus),
     boolean<&S::use_distributed_mode_trace>("use_distributed_mode_trace", "export models of several devices")
         .ignored("models run on one machine"),
