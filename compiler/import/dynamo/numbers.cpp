@@ -198,7 +198,7 @@ bool spread_value(const OpInfo& op, NamedArgs& args, Graph& graph) {
   Value* filled = nullptr;
   Arg size = ArgList{};
   for (auto& [name, arg] : args) {
-    if (name == "fill_value") filled = arg.value();
+    if (name == "fill_value" && arg.is_value()) filled = arg.value();
     if (name == "size") size = arg;
     if (const DType* dtype = name == "dtype" ? std::get_if<DType>(&arg) : nullptr; dtype && filled != nullptr)
       filled = cast(graph, filled, *dtype);
@@ -261,7 +261,7 @@ const OpInfo* with_numbers(const OpInfo& op, NamedArgs& args, const std::vector<
         if (item.is_value()) tensors.push_back(item.value());
   }
   for (auto& [name, arg] : args)
-    if (find_number(numbers, name) != nullptr) arg = beside(graph, arg.value(), tensors);
+    if (find_number(numbers, name) != nullptr && arg.is_value()) arg = beside(graph, arg.value(), tensors);
   return other;
 }
 
