@@ -4,10 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "aitune/version.h"
-#include "base/error.h"
 #include "base/target.h"
 #include "compiler/tuning/decisions.h"
-#include "engines/cpu/run/onednn_library.h"
+#include "engines/cpu/compile/engine.h"
 #include "format/digest.h"
 
 namespace aitune {
@@ -37,15 +36,6 @@ Json weight_digests(const Graph& graph) {
   return digests;
 }
 
-std::string onednn_version(const CompilationSettings& settings) {
-  if (!settings.onednn) return "off";
-  try {
-    return cpu::OneDnn::open()->version();
-  } catch (const Unavailable&) {
-    return "none";
-  }
-}
-
 }  // namespace
 
 std::string engine_key(const Graph& imported, std::span<const std::vector<Tensor>> samples, const SymValues& preferred,
@@ -69,7 +59,7 @@ std::string engine_key(const Graph& imported, std::span<const std::vector<Tensor
   key["settings"] = std::move(chosen);
   key["cpu"] = host_cpu_name() + " " + host_cpu().str();
   key["threads"] = settings.num_threads == 0 ? host_cpu_count() : settings.num_threads;
-  key["onednn"] = onednn_version(settings);
+  key["onednn"] = settings.onednn ? cpu::onednn_version() : "off";
   return key.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -249,4 +249,12 @@ class CpuEngine final : public CompileEngine {
 
 std::unique_ptr<CompileEngine> make_cpu_engine() { return std::make_unique<CpuEngine>(); }
 
+std::string onednn_version() {
+  try {
+    return OneDnn::open()->version();
+  } catch (const Unavailable&) {
+    return "none";
+  }
+}
+
 }  // namespace aitune::cpu
