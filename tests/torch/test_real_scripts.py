@@ -156,6 +156,7 @@ def test_faster_rcnn(threshold, tmp_path, generator):
             same_detections({name: out[name] for name in out.files}, want, f"image {i}")
 
 
+@pytest.mark.slow
 def test_keypoint_rcnn(tmp_path, generator):
     """Whole, with the maps that are resized to every box. Small images and few boxes: what takes time is the network."""
     model = detector("keypointrcnn_resnet50_fpn", min_size=96, max_size=128, box_detections_per_img=4,
