@@ -23,7 +23,7 @@ expect() {
   fi
 }
 expect 'tune' aitune tu
-expect 'run report' aitune r
+expect 'run refit report' aitune r
 expect '--output' aitune tune model.pt2 --out
 expect '--steps' aitune bench --st
 expect '--steps' aitune inspect model.ait --st
@@ -31,8 +31,10 @@ expect 'optimization_level=' aitune tune --set optim
 expect '' aitune tune -o --out
 expect '' aitune run mod
 expect '--tolerance' aitune compare a.ait b.ait --tol
+expect '--engine-cache-dir' aitune cache list --eng
+expect 'prune' aitune cache pr
 expect '--version' aitune --v
-for command in tune run bench inspect verify report compare doctor; do
+for command in tune run bench inspect verify refit cache report compare doctor; do
   [[ " $(complete_words aitune '') " == *" $command "* ]] || { echo "$command is not offered"; failed=1; }
   [[ " $(complete_words aitune $command --) " == *" --json "* ]] || { echo "$command does not offer --json"; failed=1; }
 done
