@@ -167,6 +167,8 @@ class Verifier {
   }
 
   void check_tensor(const PlanTensor& tensor, std::string_view kind) const {
+    check(std::ranges::none_of(tensor.name, [](unsigned char c) { return c < ' ' || c == 127; }),
+          "the name of an {} has control characters", kind);
     const auto what = fmt::format("{} '{}'", kind, tensor.name);
     check_dtype(tensor.dtype, what);
     check_shape(tensor.shape, what);
