@@ -228,7 +228,7 @@ ExprId negative(BuiltPlan& b) { return b.plan.constant(-64); }
 INSTANTIATE_TEST_SUITE_P(
     Plan, PlanMeaning,
     ::testing::Values(
-        BadPlan{"the name of an input has control characters", [](Plan& p) { p.inputs[0].name = "x\n"; }},
+        BadPlan{"the name of an input has control characters", [](auto& b) { b.plan.inputs[0].name = "x\n"; }},
         BadPlan{"unknown operation", [](auto& b) { b.plan.exprs[0].op = static_cast<PlanExpr::Op>(9); }},
         BadPlan{"uses a later one", [](auto& b) { b.plan.exprs.push_back({PlanExpr::Op::add, 0, 99, 0}); }},
         BadPlan{"is symbol 3 of 1", [](auto& b) { b.plan.exprs.push_back({PlanExpr::Op::symbol, 3, 0, 0}); }},
