@@ -243,12 +243,14 @@ def test_interrupting_leaves_the_module_as_it_was(monkeypatch):
     logger = logging.getLogger("aitune")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
     threading.Thread(target=interrupt).start()
     try:
         with pytest.raises(KeyboardInterrupt):
             ait.tune(model, x)
             time.sleep(5)
     finally:
+        signal.signal(signal.SIGINT, before)
         logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)
     assert model.state is ait.ModuleState.PASSTHROUGH

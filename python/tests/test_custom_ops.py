@@ -230,6 +230,26 @@ def changing():
         yield tuned(lambda x: torch.ops.aitune_test5.f(x) * 2, torch.randn(3))
 
 
+def test_a_library_that_is_gone():
+    def define(value):
+        scoped = torch.library._scoped_library("aitune_test6", "DEF")
+        made = scoped.__enter__()
+        made.define("f(Tensor x) -> Tensor")
+        made.impl("f", lambda x: x + value, "CPU")
+        made.impl("f", lambda x: torch.empty_like(x), "Meta")
+        return scoped
+
+    scoped = define(1)
+    model = tuned(lambda x: torch.ops.aitune_test6.f(x) * 2, torch.randn(3))
+    check_same(model(torch.zeros(3)), torch.full((3,), 2.0))
+    scoped.__exit__(None, None, None)
+    with pytest.raises(aitune.Unavailable, match="aitune_test6.f.default.*is gone"):
+        model(torch.zeros(3))
+    scoped = define(2)
+    check_same(model(torch.zeros(3)), torch.full((3,), 4.0))
+    scoped.__exit__(None, None, None)
+
+
 def raising(error):
     def function(x):
         raise error

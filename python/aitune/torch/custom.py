@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from aitune import custom
-from aitune.errors import InvalidArgument, Unsupported
+from aitune.errors import InvalidArgument, Unavailable, Unsupported
 
 __all__ = ["compiler", "every_operator"]
 
@@ -73,21 +73,31 @@ class TorchOperator:
 
     def __init__(self, name: str, overload: torch._ops.OpOverload, given: custom.Operator | None) -> None:
         self.name = name
-        self.overload = overload
         self.schema = str(overload._schema).split("::", 1)[1]
         self.given = given
         self.origin = given.origin if given is not None else f"torch.ops.{name}"
 
+    def _overload(self) -> torch._ops.OpOverload:
+        """Looked up for each call: a library that defines the operator may go, and its object is then a dangling one."""
+        namespace, base, overload = self.name.split(".")
+        try:
+            found = getattr(getattr(getattr(torch.ops, namespace), base), overload)
+        except AttributeError as error:
+            raise Unavailable("its torch.library.Library is gone", self.name, "Keep the library") from error
+        assert isinstance(found, torch._ops.OpOverload)
+        return found
+
     def _call(self, values: Sequence[Any]) -> Any:
+        overload = self._overload()
         args, kwargs = [], {}
-        for argument, value in zip(self.overload._schema.arguments, values, strict=True):
+        for argument, value in zip(overload._schema.arguments, values, strict=True):
             if str(argument.type) in ("Device", "Optional[Device]") and isinstance(value, str):
                 value = torch.device(value)
             if argument.kwarg_only:
                 kwargs[argument.name] = value
             else:
                 args.append(value)
-        return self.overload(*args, **kwargs)
+        return overload(*args, **kwargs)
 
     def run(self, arguments: Sequence[Any], outputs: Sequence[Any]) -> None:
         """See Operator."""
