@@ -40,6 +40,17 @@ def compiler() -> ModuleType:
     return _compiler
 
 
+def _overload(name: str) -> torch._ops.OpOverload:
+    """Looked up for each call: a library that defines the operator may go, and its object is then a dangling one."""
+    namespace, base, overload = name.split(".")
+    try:
+        found = getattr(getattr(getattr(torch.ops, namespace), base), overload)
+    except AttributeError as error:
+        raise Unavailable("its torch.library.Library is gone", name, "Keep the library") from error
+    assert isinstance(found, torch._ops.OpOverload)
+    return found
+
+
 def _find(name: str) -> custom.Operator | None:
     namespace, base, overload = name.split(".")
     qualified = f"{namespace}::{base}"
@@ -49,9 +60,7 @@ def _find(name: str) -> custom.Operator | None:
     spelled = "" if overload == "default" else overload
     if spelled not in names:
         return None
-    found = getattr(getattr(getattr(torch.ops, namespace), base), overload)
-    known = custom.operators.get(name)
-    return TorchOperator(name, found, known)
+    return TorchOperator(name, _overload(name), custom.operators.get(name))
 
 
 custom.finders.append(_find)
@@ -77,18 +86,8 @@ class TorchOperator:
         self.given = given
         self.origin = given.origin if given is not None else f"torch.ops.{name}"
 
-    def _overload(self) -> torch._ops.OpOverload:
-        """Looked up for each call: a library that defines the operator may go, and its object is then a dangling one."""
-        namespace, base, overload = self.name.split(".")
-        try:
-            found = getattr(getattr(getattr(torch.ops, namespace), base), overload)
-        except AttributeError as error:
-            raise Unavailable("its torch.library.Library is gone", self.name, "Keep the library") from error
-        assert isinstance(found, torch._ops.OpOverload)
-        return found
-
     def _call(self, values: Sequence[Any]) -> Any:
-        overload = self._overload()
+        overload = _overload(self.name)
         args, kwargs = [], {}
         for argument, value in zip(overload._schema.arguments, values, strict=True):
             if str(argument.type) in ("Device", "Optional[Device]") and isinstance(value, str):
