@@ -106,12 +106,14 @@ nb::object size_of(aitune_shape_call* call, aitune_size size) {
   return nb::make_tuple("size", text);
 }
 
-nb::object argument(const aitune_op_arg& arg) {
+/// An argument of a call of either kind; tensors and integers, which differ, are converted by these.
+template <typename Arg, typename OfTensor, typename OfInteger>
+nb::object converted(const Arg& arg, const OfTensor& of_tensor, const OfInteger& of_integer) {
   switch (arg.kind) {
     case AITUNE_ARG_TENSOR:
-      return tensor_of(*arg.as.tensor);
+      return of_tensor(*arg.as.tensor);
     case AITUNE_ARG_INTEGER:
-      return nb::cast(arg.as.integer);
+      return of_integer(arg);
     case AITUNE_ARG_NUMBER:
       return nb::cast(arg.as.number);
     case AITUNE_ARG_BOOLEAN:
@@ -122,7 +124,7 @@ nb::object argument(const aitune_op_arg& arg) {
       return nb::make_tuple("dtype", arg.as.integer);
     case AITUNE_ARG_LIST: {
       nb::list list;
-      for (std::size_t i = 0; i < arg.count; ++i) list.append(argument(arg.as.list[i]));
+      for (std::size_t i = 0; i < arg.count; ++i) list.append(converted(arg.as.list[i], of_tensor, of_integer));
       return list;
     }
     case AITUNE_ARG_NONE:
@@ -131,32 +133,17 @@ nb::object argument(const aitune_op_arg& arg) {
   return nb::none();
 }
 
+nb::object argument(const aitune_op_arg& arg) {
+  return converted(arg, tensor_of, [](const aitune_op_arg& a) { return nb::cast(a.as.integer); });
+}
+
 nb::object argument(aitune_shape_call* call, const aitune_shape_arg& arg) {
-  switch (arg.kind) {
-    case AITUNE_ARG_TENSOR: {
-      nb::list sizes;
-      for (std::int32_t d = 0; d < arg.as.tensor->rank; ++d) sizes.append(size_of(call, arg.as.tensor->sizes[d]));
-      return nb::make_tuple("tensor", static_cast<int>(arg.as.tensor->dtype), sizes);
-    }
-    case AITUNE_ARG_INTEGER:
-      return size_of(call, arg.as.size);
-    case AITUNE_ARG_NUMBER:
-      return nb::cast(arg.as.number);
-    case AITUNE_ARG_BOOLEAN:
-      return nb::cast(arg.as.integer != 0);
-    case AITUNE_ARG_STRING:
-      return nb::cast(arg.as.string);
-    case AITUNE_ARG_DTYPE:
-      return nb::make_tuple("dtype", arg.as.integer);
-    case AITUNE_ARG_LIST: {
-      nb::list list;
-      for (std::size_t i = 0; i < arg.count; ++i) list.append(argument(call, arg.as.list[i]));
-      return list;
-    }
-    case AITUNE_ARG_NONE:
-      break;
-  }
-  return nb::none();
+  const auto of_type = [&](const aitune_type& type) {
+    nb::list sizes;
+    for (std::int32_t d = 0; d < type.rank; ++d) sizes.append(size_of(call, type.sizes[d]));
+    return nb::make_tuple("tensor", static_cast<int>(type.dtype), sizes);
+  };
+  return converted(arg, of_type, [&](const aitune_shape_arg& a) { return size_of(call, a.as.size); });
 }
 
 aitune_size size_from(aitune_shape_call* call, nb::handle size) {
