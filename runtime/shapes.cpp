@@ -48,7 +48,7 @@ std::string range_text(const PlanSymbol& s) {
   const PlanTensor& input = plan.inputs[index];
   throw InvalidArgument(
       fmt::format("{}: expected {}, got {}", why, describe_signature(plan, input), describe(got.dtype, got.shape)),
-      fmt::format("input {} '{}'", index, input.name));
+      fmt::format("input {} '{}'", index, input.name), "Give a tensor of the dtype and sizes that are expected");
 }
 
 std::string origin_text(const Plan& plan, const PlanSymbol& s, std::int64_t value) {

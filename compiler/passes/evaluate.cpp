@@ -119,6 +119,12 @@ bool solve(const SymInt& size, std::int64_t actual, SymValues& values) {
   return true;
 }
 
+[[noreturn]] void mismatch(std::size_t index, const Tensor& got, const Value& expected, std::string_view why) {
+  throw InvalidArgument(
+      fmt::format("{}: expected {}, got {}", why, to_string(expected.type), describe(got.dtype(), got.shape())),
+      fmt::format("input {} '{}'", index, expected.name), "Give a tensor of the dtype and sizes that are expected");
+}
+
 void check_ranges(const Graph& graph, const SymValues& values) {
   for (const auto& [name, value] : values) {
     const auto range = graph.symbols.find(name);
@@ -142,9 +148,8 @@ SymValues bind_symbols(const Graph& graph, std::span<const Tensor> inputs) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Value& expected = *graph.inputs[i];
     if (inputs[i].dtype() != expected.type.dtype || inputs[i].shape().size() != expected.type.shape.size()) {
-      throw InvalidArgument(fmt::format("got {}, the model takes {}", describe(inputs[i].dtype(), inputs[i].shape()),
-                                        to_string(expected.type)),
-                            "input " + expected.name);
+      const bool dtype = inputs[i].dtype() != expected.type.dtype;
+      mismatch(i, inputs[i], expected, dtype ? "wrong dtype" : "wrong rank");
     }
     for (std::size_t d = 0; d < expected.type.shape.size(); ++d) {
       solve(expected.type.shape[d], inputs[i].size(d), values);
@@ -153,9 +158,7 @@ SymValues bind_symbols(const Graph& graph, std::span<const Tensor> inputs) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Value& expected = *graph.inputs[i];
     if (concrete_shape(expected.type.shape, values) != inputs[i].shape()) {
-      throw InvalidArgument(fmt::format("got {}, the model takes {}", describe(inputs[i].dtype(), inputs[i].shape()),
-                                        to_string(expected.type)),
-                            "input " + expected.name);
+      mismatch(i, inputs[i], expected, "wrong size");
     }
   }
   check_ranges(graph, values);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/tuning/measure.h"
 #include "format/plan_memory.h"
 #include "runtime/program.h"
 #include "runtime/shapes.h"
@@ -16,25 +17,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-/// Median latencies in milliseconds, run by run in turn: at least 5 runs, about half a second for each.
-std::vector<double> time_plans(std::span<Instance* const> instances, std::span<const Tensor> inputs) {
-  std::vector<std::vector<double>> runs(instances.size());
-  const double budget = 0.5 * static_cast<double>(instances.size());
-  const auto begin = Clock::now();
-  for (int run = 0; run < 5 || (seconds_since(begin) < budget && run < 200); ++run)
-    for (std::size_t i = 0; i < instances.size(); ++i) {
-      const auto start = Clock::now();
-      instances[i]->run(inputs);
-      runs[i].push_back(seconds_since(start) * 1e3);
-    }
-  std::vector<double> medians;
-  for (auto& times : runs) {
-    std::ranges::nth_element(times, times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
-    medians.push_back(times[times.size() / 2]);
-  }
-  return medians;
-}
 
 /// What is wrong with a plan's output, or nothing; raises `worst` to its error.
 std::optional<std::string> compare(const Tensor& got, const Tensor& expected, double bound, double& worst) {
@@ -125,8 +107,8 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
   candidate.instance = std::make_unique<Instance>(Program::from_built(built, load_options));
   validate(*candidate.instance, samples, built.plan, bound, report);
   check_memory(built.plan, samples, options.settings, report);
-  Instance* const alone[] = {candidate.instance.get()};
-  report.milliseconds = time_plans(alone, samples.front().inputs).front();
+  const TimedCall alone[] = {{candidate.instance.get(), samples.front().inputs}};
+  report.milliseconds = median_milliseconds(alone).front();
   if (options.progress && report.correct) options.progress->measured(report.precision, report.milliseconds);
   return candidate;
 }
@@ -137,9 +119,9 @@ void validate_again(Candidate& candidate, std::span<const RecordedSample> sample
 }
 
 void time_in_turn(std::span<Candidate* const> candidates, std::span<const Tensor> inputs) {
-  std::vector<Instance*> instances;
-  for (const Candidate* c : candidates) instances.push_back(c->instance.get());
-  const auto times = time_plans(instances, inputs);
+  std::vector<TimedCall> calls;
+  for (const Candidate* c : candidates) calls.push_back({c->instance.get(), inputs});
+  const auto times = median_milliseconds(calls);
   for (std::size_t i = 0; i < times.size(); ++i) candidates[i]->report.milliseconds = times[i];
 }
 

@@ -85,14 +85,20 @@ std::vector<CommonShape> common_shapes(std::span<const SymValues> samples, const
   return shapes;
 }
 
-RecordedSample resize_sample(const Graph& graph, const RecordedSample& sample, const SymValues& sizes) {
-  RecordedSample other;
+std::vector<Tensor> resize_inputs(const Graph& graph, std::span<const Tensor> inputs, const SymValues& sizes) {
+  std::vector<Tensor> resized;
   for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
     Shape shape;
     shape.reserve(graph.inputs[i]->type.shape.size());
     for (const SymInt& size : graph.inputs[i]->type.shape) shape.push_back(size.evaluate(sizes));
-    other.inputs.push_back(resize(sample.inputs[i], shape));
+    resized.push_back(resize(inputs[i], shape));
   }
+  return resized;
+}
+
+RecordedSample resize_sample(const Graph& graph, const RecordedSample& sample, const SymValues& sizes) {
+  RecordedSample other;
+  other.inputs = resize_inputs(graph, sample.inputs, sizes);
   other.outputs = evaluate(graph, other.inputs);
   for (auto& output : other.outputs) output = output.contiguous();
   return other;

@@ -24,8 +24,12 @@ struct CommonShape {
 std::vector<CommonShape> common_shapes(std::span<const SymValues> samples, const SymValues& preferred,
                                        std::size_t limit);
 
-/// A sample like the given one in which every input has the sizes that the graph gives it at `sizes`: its elements,
-/// repeated along the dimensions that grow. Outputs are the reference's. Throws what the reference throws.
+/// Inputs like the given ones in which every one has the sizes that the graph gives it at `sizes`: their elements,
+/// repeated along the dimensions that grow. Throws InvalidArgument where there are no elements to repeat.
+std::vector<Tensor> resize_inputs(const Graph& graph, std::span<const Tensor> inputs, const SymValues& sizes);
+
+/// A sample like the given one in which the inputs are resized so. Outputs are the reference's. Throws what the
+/// reference throws.
 RecordedSample resize_sample(const Graph& graph, const RecordedSample& sample, const SymValues& sizes);
 
 /// Builds a plan for each of the shapes from `program` (as imported, functional) like the general plan, and keeps those
