@@ -1,6 +1,7 @@
 // aitune tune: a saved PyTorch model in, a tuned .ait out.
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -24,6 +25,9 @@ struct TuneOptions {
   std::string dryrun;
   int pickle_protocol = kDefaultPickleProtocol;
   std::string report;
+  std::string strategy = "one-backend";
+  std::vector<std::string> backends;
+  double latency_budget = 0, min_speedup = kDefaultMinSpeedupPercent;
 };
 
 TorchTensorRTAotBackendConfig make_config(const TuneOptions& options) {
@@ -47,6 +51,72 @@ TorchTensorRTAotBackendConfig make_config(const TuneOptions& options) {
   return config;
 }
 
+/// Settings of a backend beside the common ones: key=value pairs with commas between. A part without = goes on with the
+/// value before it: "enabled_precisions=fp32,bf16,num_threads=2" sets two.
+void set_pairs(CompilationSettings& settings, const std::string& text) {
+  std::vector<std::string> pairs;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    const std::string part = text.substr(at, comma - at);
+    if (pairs.empty() || part.find('=') != std::string::npos)
+      pairs.push_back(part);
+    else
+      pairs.back() += "," + part;
+    at = comma + 1;
+  }
+  for (const std::string& pair : pairs) {
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos)
+      throw InvalidArgument(fmt::format("'{}' is no backend", text), "--backend",
+                            "Give eager, a JSON or YAML file of settings, or key=value,key=value");
+    settings.set(pair.substr(0, equals), pair.substr(equals + 1));
+  }
+}
+
+Backend parse_backend(const std::string& text, TorchTensorRTAotBackendConfig config) {
+  if (text == "eager") return TorchEagerBackend{};
+  if (text.find('=') == std::string::npos && text.find('.') != std::string::npos)
+    config.compile_config.read_file(text);
+  else
+    set_pairs(config.compile_config, text);
+  return TorchTensorRTAotBackend{std::move(config)};
+}
+
+/// By the names that --strategy takes.
+const std::map<std::string, TuneStrategy (*)(const TuneOptions&, std::vector<Backend>)>& strategies() {
+  using Backends = std::vector<Backend>;
+  static const std::map<std::string, TuneStrategy (*)(const TuneOptions&, Backends)> table = {
+      {"one-backend",
+       [](const TuneOptions& o, Backends b) -> TuneStrategy {
+         if (b.size() > 1)
+           throw InvalidArgument("several backends, and the strategy takes one", "--backend",
+                                 "Choose a strategy that decides among them with --strategy");
+         return OneBackendStrategy(std::move(b.front()), o.min_speedup);
+       }},
+      {"first-wins",
+       [](const TuneOptions& o, Backends b) -> TuneStrategy { return FirstWinsStrategy(std::move(b), o.min_speedup); }},
+      {"max-throughput",
+       [](const TuneOptions& o, Backends b) -> TuneStrategy {
+         return MaxThroughputStrategy(std::move(b), o.min_speedup);
+       }},
+      {"min-latency",
+       [](const TuneOptions& o, Backends b) -> TuneStrategy {
+         return MinLatencyStrategy(std::move(b), o.min_speedup);
+       }},
+      {"latency-budget", [](const TuneOptions& o, Backends b) -> TuneStrategy {
+         return LatencyBudgetStrategy(o.latency_budget, std::move(b), o.min_speedup);
+       }}};
+  return table;
+}
+
+TuneStrategy make_strategy(const TuneOptions& options) {
+  const TorchTensorRTAotBackendConfig config = make_config(options);
+  std::vector<Backend> backends;
+  for (const auto& text : options.backends) backends.push_back(parse_backend(text, config));
+  if (backends.empty()) backends.push_back(TorchTensorRTAotBackend{config});
+  return strategies().at(options.strategy)(options, std::move(backends));
+}
+
 /// What a plan with bf16 in it computes in which precision.
 void print_mixture(const TuneReport& mixed) {
   constexpr std::size_t kShown = 8;
@@ -59,7 +129,18 @@ void print_mixture(const TuneReport& mixed) {
     fmt::print("    and {} more (aitune inspect lists them)\n", mixed.kept_in_fp32.size() - kShown);
 }
 
+void print_backends(const TuneReport& report) {
+  for (const BackendReport& b : report.backends)
+    fmt::print("{} {}: {}\n", b.stays ? "*" : " ", b.backend,
+               !b.problem.empty() ? b.problem
+                                  : fmt::format("{} at batch {}, {:.1f} samples/s, {:.2f} times as fast as eager",
+                                                human_time(b.milliseconds), b.batch, b.throughput(), b.speedup));
+  if (report.selected_batch_size > 0 && report.strategy != "MinLatencyStrategy")
+    fmt::print("best batch size: {}\n", report.selected_batch_size);
+}
+
 void print_report(const TuneReport& report, const std::string& path) {
+  if (report.backends.size() > 1 || report.selected_batch_size > 0) print_backends(report);
   for (const auto& c : report.candidates)
     fmt::print("{}: {}, relative error {:.1e}, {} steps, built in {:.1f} s{}\n", c.precision,
                human_time(c.milliseconds), c.worst_error, c.steps, c.build_seconds,
@@ -89,14 +170,14 @@ void check_output(const TuneOptions& options) {
 }
 
 void tune_model(const TuneOptions& options, const Common& common) {
-  const OneBackendStrategy strategy{TorchTensorRTAotBackend{make_config(options)}};
+  const TuneStrategy strategy = make_strategy(options);
+  const TorchTensorRTAotBackendConfig config = make_config(options);
   if (!options.report.empty()) check_report_name(options.report);
-  const bool dryrun = !strategy.backend().config().compile_config.dryrun.empty();
+  const bool dryrun = !config.compile_config.dryrun.empty();
   if (!dryrun) check_output(options);
   const auto progress = make_progress(common);
   std::vector<ExpectedInput> expected;
-  for (const auto& input : model_inputs(options.model, strategy.backend().config().ir))
-    expected.push_back({input.name, input.rank});
+  for (const auto& input : model_inputs(options.model, config.ir)) expected.push_back({input.name, input.rank});
   const auto samples = options.inputs.empty() ? recorded_inputs(options.model) : read_samples(options.inputs, expected);
   const std::string name = options.name.empty() ? std::filesystem::path(options.model).stem().string() : options.name;
   Module module(options.model, name, strategy);
@@ -151,6 +232,20 @@ void add_tune_command(CLI::App& app, Common& common) {
   command->add_option("--settings", options->settings_files,
                       "a JSON or YAML file with settings by name; --set and --precision come after it");
   command->add_option("--set", options->settings, settings);
+  std::vector<std::string> names;
+  for (const auto& [name, make] : strategies()) names.push_back(name);
+  command->add_option("--strategy", options->strategy, "how one of the backends is chosen")
+      ->check(CLI::IsMember(names))
+      ->capture_default_str();
+  command->add_option("--backend", options->backends,
+                      "a backend for the strategy to try: settings beside those of --set, as key=value,key=value or a "
+                      "JSON or YAML file; or eager, the reference engine. May be given several times");
+  command->add_option("--latency-budget", options->latency_budget,
+                      "milliseconds that a call may take, for the strategy latency-budget");
+  command
+      ->add_option("--min-speedup", options->min_speedup,
+                   "per cent that a backend must be faster than the reference engine, where the strategy asks it")
+      ->capture_default_str();
   command->add_option("--pickle-protocol", options->pickle_protocol, "protocol of the pickles in the file, 2 to 5");
   command->add_option("--report", options->report, "also write a report to this file: .html, .md or .json");
   add_common_options(*command, common);

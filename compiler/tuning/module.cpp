@@ -14,6 +14,7 @@
 #include "compiler/tuning/artifact.h"
 #include "compiler/tuning/dryrun.h"
 #include "compiler/tuning/refit.h"
+#include "compiler/tuning/strategy.h"
 #include "compiler/tuning/tune.h"
 #include "format/manifest.h"
 #include "format/safetensors.h"
@@ -106,16 +107,11 @@ std::vector<Input> recorded_shapes(const std::filesystem::path& path) {
   return inputs == config.end() ? std::vector<Input>() : parse_inputs_json(inputs->dump(), path.string());
 }
 
-TorchTensorRTAotBackend::TorchTensorRTAotBackend(TorchTensorRTAotBackendConfig config) : config_(std::move(config)) {
-  if (config_.pickle_protocol < 2 || config_.pickle_protocol > 5)
-    throw InvalidArgument(fmt::format("pickle_protocol is {}", config_.pickle_protocol),
-                          "TorchTensorRTAotBackendConfig", "It is 2 to 5; 4 is the default");
-}
-
 struct Module::Impl {
   std::filesystem::path source;
   std::string name;
-  OneBackendStrategy strategy;
+  TuneStrategy strategy;
+  TorchTensorRTAotBackendConfig config;  // of the backend that stayed
   std::optional<IRType> ir;   // of `source`, where it is not the configuration's: an .ait holds a dynamo program
   std::vector<Input> shapes;  // that it was tuned for
   std::optional<ImportedModel> imported;
@@ -130,10 +126,11 @@ struct Module::Impl {
   }
 };
 
-Module::Module(std::filesystem::path model, std::string name, OneBackendStrategy strategy)
-    : impl_(std::make_unique<Impl>(Impl{std::move(model), std::move(name), std::move(strategy), {}, {}, {}, {}, {}})) {}
+Module::Module(std::filesystem::path model, std::string name, TuneStrategy strategy)
+    : impl_(std::make_unique<Impl>(
+          Impl{std::move(model), std::move(name), std::move(strategy), {}, {}, {}, {}, {}, {}})) {}
 Module::Module(std::string name)
-    : impl_(std::make_unique<Impl>(Impl{{}, std::move(name), OneBackendStrategy{}, {}, {}, {}, {}, {}})) {}
+    : impl_(std::make_unique<Impl>(Impl{{}, std::move(name), OneBackendStrategy{}, {}, {}, {}, {}, {}, {}})) {}
 Module::~Module() = default;
 Module::Module(Module&&) noexcept = default;
 Module& Module::operator=(Module&&) noexcept = default;
@@ -166,41 +163,73 @@ NamedTensors Module::operator()(const NamedTensors& inputs) {
   return named;
 }
 
+namespace {
+
+/// A model as one backend reads it, with its samples in call order.
+struct ReadModel {
+  ImportedModel imported;
+  std::vector<std::vector<Tensor>> calls;
+  SymValues preferred;
+};
+
+ReadModel read_model(const std::filesystem::path& source, IRType ir, const TorchTensorRTAotBackendConfig& config,
+                     std::span<const NamedTensors> samples, const std::vector<Input>& shapes, Progress& progress) {
+  for (const std::string& library : config.compile_config.custom_ops) load_custom_ops(library);
+  progress.stage("import");
+  auto [imported, calls] =
+      import_model(source, ir, samples, shapes, reference_evaluator(), config.compile_config.max_data_dependent_size);
+  check_program(imported, source);
+  for (const std::string& warning : imported.warnings) progress.warn(warning);
+  if (config.compile_config.portable && imported.portable.empty())
+    progress.warn(fmt::format(
+        "portable=false: torch.export has no form for this program of ir={}, so that the file runs where its "
+        "plan fits, and cannot be compiled again for other machines",
+        ir_name(ir)));
+  ReadModel ready{std::move(imported), {}, {}};
+  for (std::size_t i = 0; i < calls.size(); ++i)
+    ready.calls.push_back(order_inputs(ready.imported.graph, calls[i], fmt::format("sample {}", i)));
+  ready.preferred = preferred_sizes(ready.imported.graph, shapes);
+  return ready;
+}
+
+}  // namespace
+
 TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress* progress) {
   Module::Impl& impl = *module.impl_;
   Progress silent;
   Progress& out = progress ? *progress : silent;
-  const auto& config = impl.strategy.backend().config();
   if (impl.source.empty())
     throw InvalidArgument("there is no model to tune", impl.name, "Make the Module with the path of a .pt2 file");
-  for (const std::string& library : config.compile_config.custom_ops) load_custom_ops(library);
-  out.stage("import");
-  const IRType ir = impl.ir.value_or(config.ir);
-  const std::vector<Input> shapes = config.inputs.empty() ? recorded_shapes(impl.source) : config.inputs;
-  auto [imported, calls] = import_model(impl.source, ir, samples, shapes, reference_evaluator(),
-                                        config.compile_config.max_data_dependent_size);
-  check_program(imported, impl.source);
-  for (const std::string& warning : imported.warnings) out.warn(warning);
-  if (config.compile_config.portable && imported.portable.empty())
-    out.warn(fmt::format(
-        "portable=false: torch.export has no form for this program of ir={}, so that the file runs where its "
-        "plan fits, and cannot be compiled again for other machines",
-        ir_name(ir)));
-  std::vector<std::vector<Tensor>> ordered;
-  ordered.reserve(calls.size());
-  for (std::size_t i = 0; i < calls.size(); ++i)
-    ordered.push_back(order_inputs(imported.graph, calls[i], fmt::format("sample {}", i)));
-  const SymValues preferred = preferred_sizes(imported.graph, shapes);
-  if (!config.compile_config.dryrun.empty())
-    return report_dryrun(dry_run(imported.graph, ordered, config.compile_config, out, preferred),
-                         config.compile_config.dryrun, progress == nullptr);
-  TunedModel tuned = tune_graph(imported.graph, ordered, config.compile_config, out, preferred);
-  LoadOptions options;
-  options.num_threads = config.compile_config.num_threads;
-  impl.run_plan(Program::from_built(tuned.plan, options, tuned.specials));
-  impl.shapes = shapes.empty() ? std::vector<Input>() : shapes_of(imported.graph, preferred);
-  impl.imported = std::move(imported);
-  impl.tuned = std::move(tuned);
+  const auto recorded = recorded_shapes(impl.source);
+  const auto shapes_for = [&](const auto& config) { return config.inputs.empty() ? recorded : config.inputs; };
+  const auto read_for = [&](const TorchTensorRTAotBackendConfig& config) {
+    return read_model(impl.source, impl.ir.value_or(config.ir), config, samples, shapes_for(config), out);
+  };
+  const auto first = config_of(impl.strategy.backends().front(), common_config(impl.strategy));
+  if (!first.compile_config.dryrun.empty()) {
+    const ReadModel ready = read_for(first);
+    return report_dryrun(dry_run(ready.imported.graph, ready.calls, first.compile_config, out, ready.preferred),
+                         first.compile_config.dryrun, progress == nullptr);
+  }
+  const auto build = [&](const TorchTensorRTAotBackendConfig& config) {
+    ReadModel ready = read_for(config);
+    Built built;
+    built.config = config;
+    built.tuned = tune_graph(ready.imported.graph, ready.calls, config.compile_config, out, ready.preferred);
+    LoadOptions options;
+    options.num_threads = config.compile_config.num_threads;
+    built.program = Program::from_built(built.tuned.plan, options, built.tuned.specials);
+    built.imported = std::move(ready.imported);
+    return built;
+  };
+  Built built = choose_backend(impl.strategy, build, out);
+  impl.run_plan(std::move(built.program));
+  const auto shapes = shapes_for(built.config);
+  impl.shapes = shapes.empty() ? std::vector<Input>()
+                               : shapes_of(built.imported.graph, preferred_sizes(built.imported.graph, shapes));
+  impl.config = std::move(built.config);
+  impl.imported = std::move(built.imported);
+  impl.tuned = std::move(built.tuned);
   return impl.tuned->report;
 }
 
@@ -208,7 +237,7 @@ void save(const Module& module, const std::filesystem::path& path, const ExtraFi
   const Module::Impl& impl = *module.impl_;
   if (!impl.tuned)
     throw InvalidArgument("the module is not tuned", impl.name, "Call tune() before save(), and not with dryrun");
-  const auto& config = impl.strategy.backend().config();
+  const auto& config = impl.config;
   write_artifact(path, {*impl.imported, *impl.tuned, impl.name, config_json(config, impl.shapes),
                         config.pickle_protocol, config.compile_config.portable && !impl.imported->portable.empty(),
                         impl.tuned->report.accepted_error, extra, config.compile_config.strip_engine_weights});
@@ -253,8 +282,7 @@ void refit(const std::filesystem::path& file, const std::filesystem::path& model
 
 void load(Module& module, const std::filesystem::path& path, bool rebuild) {
   Module::Impl& impl = *module.impl_;
-  for (const std::string& library : impl.strategy.backend().config().compile_config.custom_ops)
-    load_custom_ops(library);
+  for (const std::string& library : common_config(impl.strategy).compile_config.custom_ops) load_custom_ops(library);
   try {
     impl.run_plan(Program::open(path));
   } catch (const Incompatible&) {

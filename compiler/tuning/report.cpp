@@ -53,6 +53,17 @@ std::string TuneReport::to_json() const {
                                      {"latency_ms", number(s.milliseconds)},
                                      {"general_ms", number(s.general_milliseconds)},
                                      {"relative_error", number(s.worst_error)}});
+  json["strategy"] = strategy;
+  if (selected_batch_size > 0) json["selected_batch_size"] = selected_batch_size;
+  json["backends"] = Json::array();
+  for (const auto& b : backends)
+    json["backends"].push_back({{"backend", b.backend},
+                                {"stays", b.stays},
+                                {"problem", b.problem},
+                                {"batch", b.batch},
+                                {"latency_ms", number(b.milliseconds)},
+                                {"throughput", number(b.throughput())},
+                                {"speedup", number(b.speedup)}});
   json["fallbacks"] = fallbacks;
   json["warnings"] = warnings;
   if (dryrun) json["dryrun"] = Json::parse(dryrun->to_json());

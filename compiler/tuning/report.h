@@ -41,6 +41,19 @@ struct SpecialPlanReport {
   std::string problem;  ///< why it was not kept; empty if it was
 };
 
+/// A backend that a strategy tried.
+struct BackendReport {
+  std::string backend;      ///< with its settings that are not the default
+  std::int64_t batch = 0;   ///< samples in a call, where it was measured
+  double milliseconds = 0;  ///< median latency at that batch
+  double speedup = 0;       ///< over the reference engine, on the first sample
+  std::string problem;      ///< why it is out; empty if it was measured
+  bool stays = false;
+
+  /// Samples in a second.
+  double throughput() const { return milliseconds > 0 ? 1e3 * static_cast<double>(batch) / milliseconds : 0; }
+};
+
 /// What tuning would make of a model: nothing of it has been built.
 struct DryrunReport {
   struct Block {
@@ -88,7 +101,10 @@ struct TuneReport {
   double bf16_share = 0;                  ///< share of the products' operations that the chosen plan does in bf16
   std::vector<KeptProduct> kept_in_fp32;  ///< the chosen plan's, if it is mixed
   std::vector<SpecialPlanReport> special_plans;
-  std::optional<DryrunReport> dryrun;  ///< of a dry run, which has nothing else but warnings and fallbacks
+  std::string strategy = "OneBackendStrategy";
+  std::int64_t selected_batch_size = 0;  ///< that the strategy found best; 0 if it did not look
+  std::vector<BackendReport> backends;   ///< that the strategy tried
+  std::optional<DryrunReport> dryrun;    ///< of a dry run, which has nothing else but warnings and fallbacks
 
   /// A JSON object with every field.
   std::string to_json() const;

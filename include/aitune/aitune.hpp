@@ -18,50 +18,14 @@
 #include <utility>
 #include <vector>
 
+#include "aitune/strategy.hpp"
 #include "base/error.h"
 #include "base/tensor.h"
-#include "compiler/import/input.h"
-#include "compiler/import/ir.h"
 #include "compiler/tuning/progress.h"
 #include "compiler/tuning/report.h"
-#include "compiler/tuning/settings.h"
 #include "format/tensor_files.h"
 
 namespace aitune {
-
-inline constexpr int kDefaultPickleProtocol = 4;
-
-/// Configuration of the backend.
-struct TorchTensorRTAotBackendConfig {
-  IRType ir = IRType::dynamo;  ///< torch.export.save; ts: torch.jit.save; fx: torch.save of a GraphModule
-  CompilationSettings compile_config;
-  /// Ranges of the inputs' sizes, by name or in call order. Those of a .pt2 may be narrowed; where the file has none
-  /// (ts, fx), the samples give the others.
-  std::vector<Input> inputs;
-  int pickle_protocol = kDefaultPickleProtocol;  ///< 2 to 5: protocol of the pickles inside the .ait
-};
-
-/// Compiles ahead of time with every engine that the machine has.
-class TorchTensorRTAotBackend {
- public:
-  /// Throws InvalidArgument for a pickle protocol that is not 2 to 5.
-  explicit TorchTensorRTAotBackend(TorchTensorRTAotBackendConfig config = {});
-  const TorchTensorRTAotBackendConfig& config() const { return config_; }
-
- private:
-  TorchTensorRTAotBackendConfig config_;
-};
-
-/// The strategy with exactly one backend.
-class OneBackendStrategy {
- public:
-  explicit OneBackendStrategy(TorchTensorRTAotBackend backend = TorchTensorRTAotBackend{})
-      : backend_(std::move(backend)) {}
-  const TorchTensorRTAotBackend& backend() const { return backend_; }
-
- private:
-  TorchTensorRTAotBackend backend_;
-};
 
 struct TunedModel;  // compiler/tuning/tune.h
 
@@ -72,7 +36,7 @@ using ExtraFiles = std::map<std::string, std::string>;
 class Module {
  public:
   /// A model to tune. The file is read by tune().
-  Module(std::filesystem::path model, std::string name, OneBackendStrategy strategy = OneBackendStrategy{});
+  Module(std::filesystem::path model, std::string name, TuneStrategy strategy = OneBackendStrategy{});
   /// A model that will be loaded.
   explicit Module(std::string name);
   ~Module();
@@ -97,9 +61,9 @@ class Module {
 // Inputs of a call are NamedTensors (format/tensor_files.h): by the program's names or by position ("0", "1", ...).
 
 /// Tunes the module with its strategy on the samples (at least one): the outputs of every candidate plan are compared
-/// with the reference on all of them, and the fastest correct plan stays. With the setting dryrun nothing is built: the
-/// report says what would be, and is printed if there is no `progress`. Throws Unsupported with everything that is not
-/// supported at once, ValidationError if no plan is correct.
+/// with the reference on all of them, and the fastest correct plan stays; the strategy decides among its backends. With
+/// the setting dryrun nothing is built: the report says what would be, and is printed if there is no `progress`. Throws
+/// Unsupported with everything that is not supported at once, ValidationError if no plan is correct.
 TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress* progress = nullptr);
 
 /// Writes a tuned module as an .ait, atomically: a file of that name stays whole until the new one is. `extra` is
