@@ -201,6 +201,14 @@ Manifest Manifest::from_json(std::string_view text, std::string_view where) {
   }
 }
 
+bool Manifest::is_set(std::string_view setting) const {
+  const Json json = Json::parse(config, nullptr, false);
+  const auto settings = json.is_object() ? json.find("compile_config") : json.end();
+  if (settings == json.end() || !settings->is_object()) return false;
+  const auto found = settings->find(std::string(setting));
+  return found != settings->end() && found->is_boolean() && found->get<bool>();
+}
+
 const ManifestModule* Manifest::find_module(std::string_view wanted) const {
   const auto it = std::ranges::find(modules, wanted, &ManifestModule::name);
   return it == modules.end() ? nullptr : &*it;

@@ -82,7 +82,9 @@ struct Manifest {
   std::vector<ManifestSample> samples;
   std::map<std::string, double> bounds;  ///< largest relative error allowed, by precision
   std::string config = "{}";             ///< a JSON object, verbatim: the backend's configuration
-  std::string measured = "{}";           ///< a JSON object: what tuning measured
+  /// Whether the configuration has this setting, and has it true.
+  bool is_set(std::string_view setting) const;
+  std::string measured = "{}";  ///< a JSON object: what tuning measured
 
   bool operator==(const Manifest&) const = default;
 

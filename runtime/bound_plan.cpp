@@ -458,6 +458,7 @@ void BoundPlan::run_step(Step& step, std::size_t index) {
 }
 
 void BoundPlan::execute(Step& step, std::size_t index) {
+  program_.before_step(index);
   switch (step.kind) {
     case StepKind::cpu_kernel:
       return cpu::run_kernel(step.kernel, program_.pool());

@@ -89,6 +89,7 @@ LoadOptions read_options(const aitune_load_options* raw) {
   require(raw->num_threads >= 0 && raw->num_threads <= kMaxThreads, "num_threads must be from 0 to 1024");
   options.num_threads = raw->num_threads;
   options.verify_checksums = raw->skip_checksums == 0;
+  options.weight_budget = raw->weight_budget;
   if (raw->module) options.module = raw->module;
   if (raw->precision) options.precision = raw->precision;
   return options;

@@ -50,14 +50,22 @@ void check_shared_size(const Plan& plan, std::size_t size, const std::string& wh
                 where);
 }
 
-/// Hashes the pieces on all threads; each also faults its pages in, which one thread alone would do slowly.
-std::uint64_t hash_and_prefault(std::span<const std::byte> bytes, ThreadPool& pool) {
+/// Whether the user or the file asks for weights that stay in the file.
+bool streams_weights(const std::optional<Manifest>& manifest, const LoadOptions& options) {
+  if (options.weight_budget > 0) return true;
+  return manifest && manifest->is_set("enable_weight_streaming");
+}
+
+/// Hashes the pieces on all threads; each also faults its pages in, which one thread alone would do slowly, and gives
+/// them back if they are not to stay.
+std::uint64_t hash_pages(std::span<const std::byte> bytes, ThreadPool& pool, bool give_back) {
   std::vector<std::uint64_t> hashes((bytes.size() + kHashPiece - 1) / kHashPiece);
   pool.parallel_for(static_cast<std::int64_t>(hashes.size()), [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       const auto piece = bytes.subspan(i * kHashPiece, std::min(kHashPiece, bytes.size() - i * kHashPiece));
       prefault(piece);
       hashes[i] = xxh3_64(piece);
+      if (give_back) WeightStream::give_back(piece);
     }
   });
   return combine_piece_hashes(hashes);
@@ -65,42 +73,49 @@ std::uint64_t hash_and_prefault(std::span<const std::byte> bytes, ThreadPool& po
 
 }  // namespace
 
-/// Where a plan's bytes are, and what is known about them.
+/// Where a plan's bytes are, or an archive's, and what is known about them.
 struct Program::Source {
   std::span<const std::byte> bytes;
   std::string where;
   std::shared_ptr<const void> owner;
-  std::optional<Manifest> manifest;
+  std::optional<Manifest> manifest = {};
   const Program* general = nullptr;                // of a special plan: where its constants are
   std::optional<ForeignConstants> constants = {};  // of a plan beside another one
+  bool mapped = false;                             // the bytes are those of a file, mapped read-only
 };
 
 std::shared_ptr<const Program> Program::open(const std::filesystem::path& path, const LoadOptions& options) {
   const auto file = MappedFile::open(path);
-  return from_bytes(file.bytes(), file.path(), options, file.owner());
+  return from_archive({.bytes = file.bytes(), .where = file.path(), .owner = file.owner(), .mapped = true}, options);
 }
 
 std::shared_ptr<const Program> Program::from_bytes(std::span<const std::byte> archive, std::string_view where,
                                                    const LoadOptions& options, std::shared_ptr<const void> owner) {
-  const ZipReader zip(archive, std::string(where));
-  const std::shared_ptr<const void> keep = std::move(owner);
+  return from_archive({.bytes = archive, .where = std::string(where), .owner = std::move(owner)}, options);
+}
+
+std::shared_ptr<const Program> Program::from_archive(const Source& archive, const LoadOptions& options) {
+  const ZipReader zip(archive.bytes, archive.where);
   Manifest manifest = read_manifest(zip);
-  const ManifestPlan& row = choose_plan(manifest, options, where);
+  const ManifestPlan& row = choose_plan(manifest, options, archive.where);
   const auto bytes = plan_bytes(zip, row, options.verify_checksums);
-  const auto where_of = [&](const ManifestPlan& plan) { return fmt::format("{}:{}", where, plan.entry); };
-  Source source{bytes, where_of(row), keep, manifest};
+  const auto where_of = [&](const ManifestPlan& plan) { return fmt::format("{}:{}", archive.where, plan.entry); };
+  const auto source_of = [&](const ManifestPlan& plan, std::span<const std::byte> its) {
+    return Source{.bytes = its, .where = where_of(plan), .owner = archive.owner, .mapped = archive.mapped};
+  };
+  Source source = source_of(row, bytes);
+  source.manifest = manifest;
   if (!row.constants_of.empty()) source.constants = constants_of(zip, manifest, row, options.verify_checksums);
   const auto program = load(source, options);
   if (!options.special_plans) return program;
   for (const ManifestPlan* special : special_plans(manifest, row, options))
-    program->add_special({plan_bytes(zip, *special, options.verify_checksums), where_of(*special), keep, std::nullopt},
-                         options);
+    program->add_special(source_of(*special, plan_bytes(zip, *special, options.verify_checksums)), options);
   return program;
 }
 
 std::shared_ptr<const Program> Program::from_plan(std::span<const std::byte> plan, std::string_view where,
                                                   const LoadOptions& options, std::shared_ptr<const void> owner) {
-  return load({plan, std::string(where), std::move(owner), std::nullopt}, options);
+  return load({.bytes = plan, .where = std::string(where), .owner = std::move(owner)}, options);
 }
 
 std::shared_ptr<const Program> Program::from_built(const BuiltPlan& built, const LoadOptions& options,
@@ -109,7 +124,7 @@ std::shared_ptr<const Program> Program::from_built(const BuiltPlan& built, const
   trusting.verify_checksums = false;  // they were computed a moment ago
   const auto source_of = [](const BuiltPlan& plan) {
     const auto bytes = std::make_shared<std::vector<std::byte>>(serialize_plan(plan));
-    return Source{*bytes, "built plan", bytes, std::nullopt};
+    return Source{.bytes = *bytes, .where = "built plan", .owner = bytes};
   };
   const auto program = load(source_of(built), trusting);
   for (const BuiltPlan& special : specials) program->add_special(source_of(special), trusting);
@@ -143,15 +158,19 @@ std::shared_ptr<Program> Program::load(const Source& source, const LoadOptions& 
   program->pool_ = make_pool(program->plan_, options);
   program->code_ = cpu::CodeSegment(loaded.code);
   program->make_onednn_kernels();
-  if (program->plan_.shared_constants != 0 && source.constants) {
-    check_shared_size(program->plan_, source.constants->bytes.size(), source.where);
-    program->place_constants(source.constants->bytes, source.constants->hash, options.verify_checksums);
-  } else if (program->plan_.shared_constants != 0) {
+  const bool stream = source.general ? source.general->stream_ != nullptr : streams_weights(source.manifest, options);
+  if (program->plan_.shared_constants != 0 && !source.constants) {
     program->share_constants_of(source.general);
   } else {
-    program->place_constants(loaded.constants, read_plan_header(source.bytes, source.where).constants.hash,
-                             options.verify_checksums);
+    ForeignConstants constants{loaded.constants, 0};
+    if (source.constants)
+      constants = *source.constants;
+    else
+      constants.hash = read_plan_header(source.bytes, source.where).constants.hash;
+    if (program->plan_.shared_constants != 0) check_shared_size(program->plan_, constants.bytes.size(), source.where);
+    program->place_constants(constants, options.verify_checksums, stream && source.mapped);
   }
+  if (stream) program->stream_weights(source, options);
   program->table_ = PlanTable(program->plan_);
   return program;
 }
@@ -176,18 +195,32 @@ void Program::make_onednn_kernels() {
   }
 }
 
-void Program::place_constants(std::span<const std::byte> constants, std::uint64_t expected_hash, bool verify) {
-  if (reinterpret_cast<std::uintptr_t>(constants.data()) % kConstantAlignment != 0) {
-    constants_copy_ = Arena(constants.size());
-    std::memcpy(constants_copy_.data(), constants.data(), constants.size());
-    constants_ = {constants_copy_.data(), constants.size()};
+void Program::place_constants(const ForeignConstants& constants, bool verify, bool give_back) {
+  const std::span<const std::byte> bytes = constants.bytes;
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % kConstantAlignment != 0) {
+    constants_copy_ = Arena(bytes.size());
+    std::memcpy(constants_copy_.data(), bytes.data(), bytes.size());
+    constants_ = {constants_copy_.data(), bytes.size()};
   } else {
-    constants_ = constants;
+    constants_ = bytes;
   }
-  if (verify && hash_and_prefault(constants_, *pool_) != expected_hash) {
+  if (verify && hash_pages(constants_, *pool_, give_back && constants_copy_.size() == 0) != constants.hash) {
     throw Corrupt("the plan's constants section does not match its checksum", where_,
                   "Copy the file again from where it was made");
   }
+}
+
+void Program::stream_weights(const Source& source, const LoadOptions& options) {
+  if (source.general) {
+    stream_ = source.general->stream_;
+  } else if (source.mapped && constants_copy_.size() == 0) {
+    const std::size_t budget = options.weight_budget > 0 ? options.weight_budget : WeightStream::enough_for(plan_);
+    stream_ = std::make_shared<WeightStream>(constants_, budget);
+  } else if (options.weight_budget > 0) {
+    throw Unsupported("the weights cannot stay in the file: they are not mapped from one, or not aligned in it", where_,
+                      "Load the .ait by its path, or without a weight budget");
+  }
+  if (stream_) streamed_ = stream_->add(plan_);
 }
 
 void Program::share_constants_of(const Program* general) {

@@ -16,8 +16,11 @@
 #include "format/plan.h"
 #include "runtime/arena.h"
 #include "runtime/plan_table.h"
+#include "runtime/weight_stream.h"
 
 namespace aitune {
+
+struct ForeignConstants;  // runtime/archive.h
 
 struct LoadOptions {
   int num_threads = 0;               ///< 0: as the plan says; the plan's 0: all CPUs
@@ -27,6 +30,9 @@ struct LoadOptions {
   std::string precision;             ///< "fp32" or "bf16": only plans of this precision; empty: what tuning preferred
   std::optional<CpuTarget> host;     ///< what the machine is taken to be; empty: what it is
   bool special_plans = true;         ///< false: the general plan serves all sizes
+  /// Bytes of the weights that may be in memory at a time; the rest stays in the file and is read when it is wanted. 0:
+  /// no limit, or, for a file that was tuned with enable_weight_streaming, what two steps in a row need.
+  std::uint64_t weight_budget = 0;
 };
 
 /// A plan with its code mapped and its constants in place, and the special plans for some of its sizes. Constant after
@@ -34,8 +40,9 @@ struct LoadOptions {
 class Program {
  public:
   /// Opens the .ait at `path`, maps it, checks what will be used, and picks the first plan that this machine can run.
-  /// Throws NotFound, IoError, Corrupt, Unsupported, Unavailable (the plan calls oneDNN, which is not here), or
-  /// Incompatible with what the file holds, what the machine is and what to do.
+  /// Throws NotFound, IoError, Corrupt, Unsupported (also for a weight budget where the weights are in no mapped file),
+  /// Unavailable (the plan calls oneDNN, which is not here), or Incompatible with what the file holds, what the machine
+  /// is and what to do.
   static std::shared_ptr<const Program> open(const std::filesystem::path& path, const LoadOptions& options = {});
   /// The same from bytes of an .ait in memory, kept alive by `owner`, or, if that is null, by the caller.
   /// `where` names them in messages.
@@ -56,6 +63,12 @@ class Program {
   const cpu::CodeSegment& code() const { return code_; }
   /// The primitives of step `index`, which is of kind onednn.
   const cpu::OneDnnKernel& onednn(std::size_t index) const { return *onednn_.at(index); }
+  /// Step `index` is about to run: with a weight budget, makes room for what it reads.
+  void before_step(std::size_t index) const noexcept {
+    if (stream_) stream_->before(streamed_[index]);
+  }
+  /// What keeps the weights to a budget; null where nothing does.
+  const WeightStream* weight_stream() const { return stream_.get(); }
   ThreadPool& pool() const { return *pool_; }
   /// Null for a program made from a plan alone, and for special plans.
   const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
@@ -79,15 +92,19 @@ class Program {
   static std::shared_ptr<Program> load(const Source& source, const LoadOptions& options);
   void add_special(const Source& source, const LoadOptions& options);
   void make_onednn_kernels();
+  static std::shared_ptr<const Program> from_archive(const Source& archive, const LoadOptions& options);
   void share_constants_of(const Program* general);
-  void place_constants(std::span<const std::byte> constants, std::uint64_t expected_hash, bool verify);
+  void place_constants(const ForeignConstants& constants, bool verify, bool give_back);
+  void stream_weights(const Source& source, const LoadOptions& options);
 
   std::string where_;
   std::optional<Manifest> manifest_;
   std::shared_ptr<const void> owner_;  // of the bytes that constants_ points into
   Plan plan_;
   std::span<const std::byte> constants_;
-  Arena constants_copy_;  // used when the bytes are not aligned where they are
+  Arena constants_copy_;                        // used when the bytes are not aligned where they are
+  std::shared_ptr<WeightStream> stream_;        // special plans have the general one's
+  std::vector<WeightStream::Pieces> streamed_;  // by step
   cpu::CodeSegment code_;
   std::map<std::size_t, std::unique_ptr<const cpu::OneDnnKernel>> onednn_;  // by step
   std::shared_ptr<ThreadPool> pool_;

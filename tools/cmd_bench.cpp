@@ -27,6 +27,7 @@ struct BenchOptions {
   std::string model, precision;
   std::vector<std::string> inputs;
   int threads = 0, cold = 0;
+  std::uint64_t weight_budget = 0;
   double seconds = 2;
   bool steps = false, child = false;
 };
@@ -49,8 +50,10 @@ struct Cold {
 Cold first_answer(const BenchOptions& options) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw IoError(std::string("cannot make a pipe: ") + std::strerror(errno));
-  std::vector<std::string> words = {"aitune",        "bench",     options.model,
-                                    "--answer-once", "--threads", std::to_string(options.threads)};
+  std::vector<std::string> words = {"aitune",          "bench",
+                                    options.model,     "--answer-once",
+                                    "--threads",       std::to_string(options.threads),
+                                    "--weight-budget", std::to_string(options.weight_budget)};
   for (const auto& input : options.inputs) words.insert(words.end(), {"--input", input});
   if (!options.precision.empty()) words.insert(words.end(), {"--precision", options.precision});
   std::vector<char*> argv;
@@ -142,6 +145,7 @@ nlohmann::ordered_json steps_json(const std::vector<StepRow>& rows) {
 void bench(const BenchOptions& options, const Common& common) {
   LoadOptions load;
   load.num_threads = options.threads;
+  load.weight_budget = options.weight_budget;
   load.precision = options.precision;
   if (options.child) {
     Model model(options.model, load);
@@ -215,6 +219,7 @@ void add_bench_command(CLI::App& app, Common& common) {
   command->add_option("-i,--input", options->inputs, "inputs; the first recorded sample if left out");
   command->add_option("--seconds", options->seconds, "how long to measure")->check(CLI::Range(0.01, 3600.0));
   command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
+  add_weight_budget_option(*command, options->weight_budget);
   command->add_option("--precision", options->precision, "the plan to measure: fp32 or bf16");
   command->add_option("--cold", options->cold, "also start this many fresh processes, from exec to first answer")
       ->expected(0, 1)

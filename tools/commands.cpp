@@ -36,6 +36,14 @@ namespace {
 
 }  // namespace
 
+void add_weight_budget_option(CLI::App& command, std::uint64_t& budget) {
+  command
+      .add_option("--weight-budget", budget,
+                  "bytes of weights that may be in memory, such as 64MB; the others stay in the file. 0: no limit, or "
+                  "what two steps need if the file was tuned with enable_weight_streaming")
+      ->transform(CLI::AsSizeValue(false));
+}
+
 void add_custom_ops_option(CLI::App& command) {
   command
       .add_option_function<std::vector<std::string>>(

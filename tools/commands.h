@@ -56,6 +56,8 @@ void add_common_options(CLI::App& command, Common& common);
 
 /// Adds --custom-ops, whose libraries are loaded while the command line is read.
 void add_custom_ops_option(CLI::App& command);
+/// --weight-budget, in bytes.
+void add_weight_budget_option(CLI::App& command, std::uint64_t& budget);
 
 /// Parses the command line and runs the subcommand's callback; returns the exit status. A wrong command line is an
 /// InvalidArgument; errors are reported as guarded() does.

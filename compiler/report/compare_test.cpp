@@ -42,7 +42,8 @@ void double_weight(const std::filesystem::path& from, const std::filesystem::pat
   ASSERT_TRUE(found) << weight;
 }
 
-CompareReport compare(const std::filesystem::path& a, const std::filesystem::path& b, CompareOptions options = {}) {
+CompareReport compare(const std::filesystem::path& a, const std::filesystem::path& b,
+                      const CompareOptions& options = {}) {
   Progress silent;
   return compare_models(a, b, options, silent);
 }

@@ -291,8 +291,9 @@ constexpr SettingField kFields[] = {
         .shown("tests/e2e/refit_test.cpp"),
     boolean<&S::immutable_weights>("immutable_weights", "weights will never be replaced")
         .ignored("every file can be refitted"),
-    boolean<&S::enable_weight_streaming>("enable_weight_streaming", "run with less memory than the weights need")
-        .ignored("weights are mapped from the file, and the system drops and reads their pages as memory allows"),
+    boolean<&S::enable_weight_streaming>("enable_weight_streaming",
+                                         "weights stay in the file, and only what steps need is in memory")
+        .shown("runtime/weight_stream_test.cpp"),
     boolean<&S::enable_cross_compile_for_windows>("enable_cross_compile_for_windows", "make a file for Windows")
         .ignored("plans run on Linux"),
     SettingField{

@@ -138,6 +138,9 @@ struct Options {
   bool skip_checksums = false;  ///< trust the file system; the plan is verified all the same
   std::string module;           ///< which module of the file; empty: the first
   std::string precision;        ///< "fp32" or "bf16"; empty: what tuning preferred
+  /// Bytes of the weights that may be in memory at a time, the others stay in the file; 0: no limit, or, for a file
+  /// that was tuned with enable_weight_streaming, what two steps in a row need.
+  std::uint64_t weight_budget = 0;
 };
 
 /// A loaded model. All const functions may be called by many threads at once. Throws Error.
@@ -230,6 +233,7 @@ class Module {
     aitune_load_options raw{};
     raw.struct_size = sizeof raw;
     raw.num_threads = options.num_threads;
+    raw.weight_budget = options.weight_budget;
     raw.skip_checksums = options.skip_checksums ? 1 : 0;
     raw.module = options.module.empty() ? nullptr : options.module.c_str();
     raw.precision = options.precision.empty() ? nullptr : options.precision.c_str();

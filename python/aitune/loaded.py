@@ -181,6 +181,7 @@ def load(
     verify_checksums: bool = True,
     module: str = "",
     precision: str = "",
+    weight_budget: int = 0,
 ) -> Module:
     """Opens an ``.ait`` and picks the plan that fits this machine.
 
@@ -190,11 +191,13 @@ def load(
         verify_checksums: False trusts the file system; the plan is verified all the same.
         module: which module of the file; the first if empty.
         precision: "fp32" or "bf16"; what tuning preferred if empty.
+        weight_budget: bytes of the weights that may be in memory at a time; the others stay in the file and are read when
+            they are wanted. 0: no limit, or, for a file tuned with enable_weight_streaming, what two steps in a row need.
 
     Raises:
         NotFound, IoError, Corrupt, Unsupported, Unavailable, Incompatible: as the message says.
     """
-    options = (num_threads, verify_checksums, module, precision)
+    options = (num_threads, verify_checksums, module, precision, weight_budget)
     if isinstance(path, (bytes, bytearray, memoryview)):
         return Module(_runtime.LoadedModule.from_memory(np.frombuffer(path, np.uint8), *options), "memory")
     name = os.fspath(path)

@@ -64,18 +64,18 @@ class LoadedModule {
  public:
   /// From a file.
   LoadedModule(const nb::bytes& path, int num_threads, bool verify_checksums, const std::string& module,
-               const std::string& precision) {
+               const std::string& precision, std::uint64_t weight_budget) {
     const std::string file = path_of(path);
-    const auto options = make_options(num_threads, verify_checksums, module, precision);
+    const auto options = make_options(num_threads, verify_checksums, module, precision, weight_budget);
     aitune_module* loaded = nullptr;
     check_without_gil([&] { return aitune_load(file.c_str(), &options, &loaded); });
     adopt(loaded);
   }
   /// From an .ait in memory, which is kept alive.
   LoadedModule(nb::ndarray<nb::ro> bytes, int num_threads, bool verify_checksums, const std::string& module,
-               const std::string& precision)
+               const std::string& precision, std::uint64_t weight_budget)
       : bytes_(std::move(bytes)) {
-    const auto options = make_options(num_threads, verify_checksums, module, precision);
+    const auto options = make_options(num_threads, verify_checksums, module, precision, weight_budget);
     aitune_module* loaded = nullptr;
     check_without_gil([&] { return aitune_load_from_memory(bytes_.data(), bytes_.nbytes(), &options, &loaded); });
     adopt(loaded);
@@ -129,8 +129,9 @@ class LoadedModule {
   }
 
   static aitune_load_options make_options(int num_threads, bool verify_checksums, const std::string& module,
-                                          const std::string& precision) {
+                                          const std::string& precision, std::uint64_t weight_budget) {
     aitune_load_options options{};
+    options.weight_budget = weight_budget;
     options.struct_size = sizeof options;
     options.num_threads = num_threads;
     options.skip_checksums = verify_checksums ? 0 : 1;
@@ -187,13 +188,14 @@ NB_MODULE(_runtime, m) {
       .def_ro("min_shape", &TensorInfo::min_shape)
       .def_ro("max_shape", &TensorInfo::max_shape);
   nb::class_<LoadedModule>(m, "LoadedModule", "A loaded .ait. Many threads may run it at once.")
-      .def(nb::init<const nb::bytes&, int, bool, const std::string&, const std::string&>(), nb::arg("path"),
-           nb::arg("num_threads"), nb::arg("verify_checksums"), nb::arg("module"), nb::arg("precision"))
+      .def(nb::init<const nb::bytes&, int, bool, const std::string&, const std::string&, std::uint64_t>(),
+           nb::arg("path"), nb::arg("num_threads"), nb::arg("verify_checksums"), nb::arg("module"),
+           nb::arg("precision"), nb::arg("weight_budget"))
       .def_static("from_memory",
                   [](nb::ndarray<nb::ro> bytes, int num_threads, bool verify_checksums, const std::string& module,
-                     const std::string& precision) {
+                     const std::string& precision, std::uint64_t weight_budget) {
                     return std::make_unique<LoadedModule>(std::move(bytes), num_threads, verify_checksums, module,
-                                                          precision);
+                                                          precision, weight_budget);
                   })
       .def_prop_ro("inputs", &LoadedModule::inputs)
       .def_prop_ro("outputs", &LoadedModule::outputs)

@@ -199,3 +199,10 @@ def test_torch_says_what_is_missing():
     except ImportError:
         with pytest.raises(ImportError, match="torch"):
             import aitune.torch  # noqa: F401
+
+
+def test_weights_may_stay_in_the_file():
+    x = np.random.rand(3, 4).astype(np.float32)
+    check(aitune.load(DATA / "small.ait", weight_budget=64)(x), x)
+    with pytest.raises(aitune.Unsupported, match="the weights cannot stay in the file"):
+        aitune.load((DATA / "small.ait").read_bytes(), weight_budget=64)
