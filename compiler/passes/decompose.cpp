@@ -15,6 +15,7 @@ const DecomposeRules& decompose_rules() {
     add_index_rules(all);
     add_reduction_rules(all);
     add_data_rules(all);
+    add_recurrent_decompositions(all);
     return all;
   }();
   return rules;

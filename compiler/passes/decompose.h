@@ -17,14 +17,15 @@ void decompose(Graph& graph, const PassContext& context);
 using DecomposeRule = Replacement (*)(Inserter&, Node&);
 using DecomposeRules = std::unordered_map<std::string_view, DecomposeRule>;
 
-void add_movement_rules(DecomposeRules& rules);     ///< decompose_movement.cpp
-void add_matmul_rules(DecomposeRules& rules);       ///< decompose_matmul.cpp
-void add_network_rules(DecomposeRules& rules);      ///< decompose_network.cpp
-void add_layer_rules(DecomposeRules& rules);        ///< decompose_layers.cpp
-void add_elementwise_rules(DecomposeRules& rules);  ///< decompose_elementwise.cpp
-void add_index_rules(DecomposeRules& rules);        ///< decompose_index.cpp
-void add_reduction_rules(DecomposeRules& rules);    ///< decompose_reduction.cpp
-void add_data_rules(DecomposeRules& rules);         ///< decompose_data.cpp
+void add_movement_rules(DecomposeRules& rules);            ///< decompose_movement.cpp
+void add_matmul_rules(DecomposeRules& rules);              ///< decompose_matmul.cpp
+void add_network_rules(DecomposeRules& rules);             ///< decompose_network.cpp
+void add_layer_rules(DecomposeRules& rules);               ///< decompose_layers.cpp
+void add_elementwise_rules(DecomposeRules& rules);         ///< decompose_elementwise.cpp
+void add_index_rules(DecomposeRules& rules);               ///< decompose_index.cpp
+void add_reduction_rules(DecomposeRules& rules);           ///< decompose_reduction.cpp
+void add_data_rules(DecomposeRules& rules);                ///< decompose_data.cpp
+void add_recurrent_decompositions(DecomposeRules& rules);  ///< decompose_recurrent.cpp
 /// x[mask] = values with a value for each position that the mask keeps (decompose_data.cpp).
 Replacement put_by_mask(Inserter& insert, Node& node);
 

@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include <fmt/format.h>
+
 #include "compiler/ops/schema.h"
 #include "compiler/passes/cleanup.h"
 #include "compiler/passes/functionalise.h"
@@ -234,6 +236,38 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"zeros_like", "%x: f32[s0,6]", "%y = aten.zeros_like.default(%x)", {kExpand}},
         Case{"full", "%x: f32[s0,6]", "%y = aten.full.default([s0, 2], 2.5)", {kExpand}}),
     case_name);
+
+TEST(Decompose, RecurrentCellsBecomeProductsAndGates) {
+  const Graph graph = check_pass(R"(graph(%x: f32[s0,3], %h: f32[s0,4], %c: f32[s0,4]) where s0 in [1,4] {
+    weight %i: f32[16,3] "i" = random(1)
+    weight %r: f32[16,4] "r" = random(2)
+    weight %b: f32[16] "b" = random(3)
+    %n: f32[s0,4], %m: f32[s0,4] = aten.lstm_cell.default(%x, [%h, %c], %i, %r, %b, None)
+    return %n, %m
+  })",
+                                 {decompose}, {{"s0", 2}});
+  EXPECT_THAT(ops_of(graph), Contains("aten.linear.default").Times(2));
+  EXPECT_THAT(ops_of(graph), Not(Contains("aten.lstm_cell.default")));
+}
+
+/// Two layers, both ways, of so many steps.
+Graph gru_of(int steps) {
+  return check_pass(fmt::format(R"(graph(%x: f32[s0,{},3], %h: f32[4,s0,2]) where s0 in [1,4] {{
+    weight %a: f32[6,3] "a" = random(1)
+    weight %b: f32[6,2] "b" = random(2)
+    weight %d: f32[6,4] "d" = random(3)
+    %y: f32[s0,{},4], %z: f32[4,s0,2] = aten.gru.input(%x, %h, [%a, %b, %a, %b, %d, %b, %d, %b], False, 2, 0.0, False, True, True)
+    return %y, %z
+  }})",
+                                steps, steps),
+                    {decompose}, {{"s0", 2}});
+}
+
+TEST(Decompose, SequencesAreWrittenOutAsFarAsTheyAreShort) {
+  EXPECT_THAT(ops_of(gru_of(3)), Not(Contains("aten.gru.input")));
+  EXPECT_THAT(ops_of(gru_of(3)), Contains("aten.linear.default").Times(4 + 4 * 3));
+  EXPECT_THAT(ops_of(gru_of(200)), Contains("aten.gru.input"));
+}
 
 TEST(Decompose, SplitsBecomeSlices) {
   const Graph graph = check_pass(R"(graph(%x: f32[s0,7]) where s0 in [1,4] {
