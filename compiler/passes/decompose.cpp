@@ -8,6 +8,7 @@ const DecomposeRules& decompose_rules() {
   static const DecomposeRules rules = [] {
     DecomposeRules all;
     add_movement_rules(all);
+    add_einsum_rules(all);
     add_matmul_rules(all);
     add_network_rules(all);
     add_layer_rules(all);

@@ -18,6 +18,7 @@ using DecomposeRule = Replacement (*)(Inserter&, Node&);
 using DecomposeRules = std::unordered_map<std::string_view, DecomposeRule>;
 
 void add_movement_rules(DecomposeRules& rules);            ///< decompose_movement.cpp
+void add_einsum_rules(DecomposeRules& rules);              ///< decompose_einsum.cpp
 void add_matmul_rules(DecomposeRules& rules);              ///< decompose_matmul.cpp
 void add_network_rules(DecomposeRules& rules);             ///< decompose_network.cpp
 void add_layer_rules(DecomposeRules& rules);               ///< decompose_layers.cpp

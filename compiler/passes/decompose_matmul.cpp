@@ -93,84 +93,6 @@ Replacement outer(Inserter& insert, Node& node) {
   return {{insert.call("aten.mul.Tensor", {column, operand(node, 1)})}};
 }
 
-// ---- einsum of two operands
-
-struct Einsum {
-  std::string left, right, result;
-};
-
-/// "ij,jk->ik" without ellipses and repeated letters; nothing otherwise.
-std::optional<Einsum> parse_einsum(std::string text) {
-  std::erase(text, ' ');
-  const std::size_t comma = text.find(','), arrow = text.find("->");
-  if (comma == std::string::npos || arrow == std::string::npos || comma > arrow) return std::nullopt;
-  Einsum e{text.substr(0, comma), text.substr(comma + 1, arrow - comma - 1), text.substr(arrow + 2)};
-  for (const std::string* part : {&e.left, &e.right, &e.result}) {
-    for (const char letter : *part) {
-      if (!std::isalpha(static_cast<unsigned char>(letter)) || std::count(part->begin(), part->end(), letter) != 1) {
-        return std::nullopt;
-      }
-    }
-  }
-  return e;
-}
-
-/// Reorders the dimensions of `x` from `letters` to `groups` one after another, each group merged into one dimension.
-Value* group_dims(Inserter& insert, Value* x, const std::string& letters, const std::vector<std::string>& groups) {
-  std::vector<std::int64_t> dims;
-  SymShape merged;
-  for (const std::string& group : groups) {
-    SymInt size = 1;
-    for (const char letter : group) {
-      const std::size_t dim = letters.find(letter);
-      dims.push_back(static_cast<std::int64_t>(dim));
-      size *= x->type.shape.at(dim);
-    }
-    merged.push_back(size);
-  }
-  return insert.view(insert.permute(x, dims), merged);
-}
-
-/// As a batched matrix product: letters in both operands and the result are batch, in both but not the result are
-/// summed, in one are rows or columns. Letters of a single operand that the result lacks are left to the reference.
-Replacement einsum(Inserter& insert, Node& node) {
-  const auto parsed = parse_einsum(node.args.at(0).string());
-  const ArgList& operands = node.args.at(1).list();
-  if (!parsed || operands.size() != 2) return std::nullopt;
-  const auto has = [](const std::string& text, char letter) { return text.find(letter) != std::string::npos; };
-  std::string batch, sum, rows, columns;
-  std::map<char, SymInt> sizes;
-  Value* a = operands[0].value();
-  Value* b = operands[1].value();
-  for (std::size_t i = 0; i < parsed->left.size(); ++i) {
-    const char letter = parsed->left[i];
-    sizes[letter] = a->type.shape.at(i);
-    const bool shared = has(parsed->right, letter), kept = has(parsed->result, letter);
-    if (!shared && !kept) return std::nullopt;
-    (shared ? (kept ? batch : sum) : rows) += letter;
-  }
-  for (std::size_t i = 0; i < parsed->right.size(); ++i) {
-    const char letter = parsed->right[i];
-    const SymInt& size = b->type.shape.at(i);
-    if (has(parsed->left, letter)) {
-      if (sizes.at(letter) != size) return std::nullopt;  // size 1 against n: broadcast
-      continue;
-    }
-    if (!has(parsed->result, letter)) return std::nullopt;
-    sizes[letter] = size;
-    columns += letter;
-  }
-  Value* left = group_dims(insert, a, parsed->left, {batch, rows, sum});
-  Value* right = group_dims(insert, b, parsed->right, {batch, sum, columns});
-  Value* product = insert.call("aten.bmm.default", {left, right});
-  const std::string letters = batch + rows + columns;
-  SymShape split;
-  for (const char letter : letters) split.push_back(sizes.at(letter));
-  std::vector<std::int64_t> dims;
-  for (const char letter : parsed->result) dims.push_back(static_cast<std::int64_t>(letters.find(letter)));
-  return {{insert.view(insert.permute(insert.view(product, split), dims), node.output()->type.shape)}};
-}
-
 // ---- convolutions
 
 Value* call_convolution(Inserter& insert, const Node& node, Value* input, const ArgList& padding, bool transposed) {
@@ -227,7 +149,6 @@ void add_matmul_rules(DecomposeRules& rules) {
   rules["aten.baddbmm.default"] = baddbmm;
   rules["aten.addmv.default"] = addmv;
   rules["aten.outer.default"] = outer;
-  rules["aten.einsum.default"] = einsum;
   for (const auto* name : {"aten.conv1d.default", "aten.conv2d.default", "aten.conv3d.default"})
     rules[name] = convolution;
   for (const auto* name : {"aten.conv1d.padding", "aten.conv2d.padding", "aten.conv3d.padding"}) {

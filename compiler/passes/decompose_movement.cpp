@@ -236,11 +236,26 @@ Replacement pad(Inserter& insert, Node& node) {
                        {operand(node), node.args.at(1), value.is_none() ? Arg(0.0) : value})}};
 }
 
-/// Padding by nothing, as models that pad to a multiple emit it.
-Replacement pad_nothing(Inserter&, Node& node) {
-  for (const Arg& amount : node.args.at(1).list())
-    if (!amount.sym().is(0)) return std::nullopt;
-  return {{operand(node)}};
+/// Padding by nothing, as models that pad to a multiple emit it, goes; by less than nothing it is a slice.
+Replacement pad_no_more(Inserter& insert, Node& node) {
+  Value* x = operand(node);
+  ArgList amounts = node.args.at(1).list();
+  bool changed = std::ranges::all_of(amounts, [](const Arg& amount) { return amount.sym().is(0); });
+  for (std::size_t i = 0; i + 1 < amounts.size(); i += 2) {
+    const std::size_t dim = rank(x) - 1 - i / 2;
+    SymInt start = 0, end = x->type.shape[dim];
+    for (const std::size_t side : {i, i + 1}) {
+      const auto amount = amounts[side].sym().as_constant();
+      if (!amount || *amount >= 0) continue;
+      (side == i ? start : end) += SymInt(side == i ? -*amount : *amount);
+      amounts[side] = SymInt(0);
+      changed = true;
+    }
+    x = insert.slice(x, static_cast<std::int64_t>(dim), start, end);
+  }
+  if (!changed) return std::nullopt;
+  if (std::ranges::all_of(amounts, [](const Arg& amount) { return amount.sym().is(0); })) return {{x}};
+  return {{insert.call("aten.constant_pad_nd.default", {x, std::move(amounts), node.args.at(2)})}};
 }
 
 /// What comes round, then what stays ahead: a join of two slices for each dimension of fixed size.
@@ -368,7 +383,7 @@ void add_movement_rules(DecomposeRules& rules) {
   rules["aten.cat.default"] = normalise_cat;
   rules["aten.concat.default"] = normalise_cat;
   rules["aten.pad.default"] = pad;
-  rules["aten.constant_pad_nd.default"] = pad_nothing;
+  rules["aten.constant_pad_nd.default"] = pad_no_more;
   rules["aten.roll.default"] = roll;
   rules["aten.hstack.default"] = hstack;
   rules["aten.vstack.default"] = vstack;

@@ -1,7 +1,9 @@
 // Layers of networks: normalisation, softmax, attention, pooling.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <span>
 
 #include "compiler/ops/schema.h"
 #include "compiler/passes/decompose.h"
@@ -134,19 +136,47 @@ Value* repeat_heads(Inserter& insert, Value* x, const SymInt& heads) {
   return insert.view(insert.expand(insert.view(x, split), expanded), merged);
 }
 
-Replacement normalise_attention(Inserter& insert, Node& node) {
-  const bool grouped = argument(node, "enable_gqa").boolean();
-  if (!grouped && argument(node, "dropout_p").number() == 0) return std::nullopt;
-  Value* key = operand(node, 1);
-  Value* value = operand(node, 2);
-  if (grouped) {
-    const SymShape& query = operand(node, 0)->type.shape;
-    const SymInt& heads = query.at(query.size() - 3);
-    key = repeat_heads(insert, key, heads);
-    value = repeat_heads(insert, value, heads);
+/// Leading dimensions of attention's operands, broadcast; nothing where they are the same already, or do not go
+/// together.
+std::optional<SymShape> common_batch(std::span<Value* const> operands) {
+  const std::size_t leading = rank(operands[0]) - 2;
+  bool differ = false;
+  SymShape batch(leading, SymInt(1));
+  for (const Value* x : operands) {
+    if (rank(x) != leading + 2) return std::nullopt;
+    for (std::size_t d = 0; d < leading; ++d) {
+      const SymInt& size = x->type.shape[d];
+      differ = differ || size != operands[0]->type.shape[d];
+      if (batch[d].is(1))
+        batch[d] = size;
+      else if (!size.is(1) && size != batch[d])
+        return std::nullopt;
+    }
   }
+  return differ ? std::optional(batch) : std::nullopt;
+}
+
+Value* with_batch(Inserter& insert, Value* x, const SymShape& batch) {
+  SymShape shape = batch;
+  shape.insert(shape.end(), x->type.shape.end() - 2, x->type.shape.end());
+  return insert.expand(x, shape);
+}
+
+Replacement normalise_attention(Inserter& insert, Node& node) {
+  std::array<Value*, 3> operands = {operand(node, 0), operand(node, 1), operand(node, 2)};
+  const bool grouped = argument(node, "enable_gqa").boolean();
+  if (rank(operands[0]) < 2) return std::nullopt;
+  if (grouped) {
+    const SymShape& query = operands[0]->type.shape;
+    const SymInt& heads = query.at(query.size() - 3);
+    for (std::size_t i = 1; i < operands.size(); ++i) operands[i] = repeat_heads(insert, operands[i], heads);
+  }
+  const auto batch = common_batch(operands);
+  if (!grouped && !batch && argument(node, "dropout_p").number() == 0) return std::nullopt;
+  if (batch)
+    for (Value*& x : operands) x = with_batch(insert, x, *batch);
   return {{insert.call("aten.scaled_dot_product_attention.default",
-                       {node.args[0], key, value, node.args[3], 0.0, argument(node, "is_causal")},
+                       {operands[0], operands[1], operands[2], node.args[3], 0.0, argument(node, "is_causal")},
                        {{"scale", argument(node, "scale")}})}};
 }
 

@@ -29,10 +29,11 @@ LAYERS = {
 }
 
 
-def check(model, inputs, fresh, folder, dynamic=None):
+def check(model, inputs, fresh, folder, dynamic=None, settings=()):
+    """Everything is compiled, and gives what PyTorch gives."""
     torch.export.save(torch.export.export(model, tuple(inputs), dynamic_shapes=dynamic), folder / "model.pt2")
     samples = support.write_inputs(folder / "in.npz", list(inputs))
-    report = support.must("tune", folder / "model.pt2", "-i", samples, "-o", folder / "model.ait", "--json", *support.FAST).json()
+    report = support.must("tune", folder / "model.pt2", "-i", samples, "-o", folder / "model.ait", "--json", *support.FAST, *settings).json()
     assert report["fallbacks"] == [], report["fallbacks"]
     for x in fresh:
         file = support.write_inputs(folder / "x.npz", list(x))
