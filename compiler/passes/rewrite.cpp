@@ -245,6 +245,14 @@ Tensor from_doubles(DType dtype, Shape shape, const std::vector<double>& values)
   Tensor wide(DType::f64, std::move(shape));
   if (wide.numel() != static_cast<std::int64_t>(values.size())) throw InternalError("element count and shape differ");
   std::copy(values.begin(), values.end(), wide.as<double>());
+  if (is_complex(dtype)) {
+    Shape pairs = wide.shape();
+    pairs.push_back(2);
+    std::vector<double> parts;
+    for (const double value : values) parts.insert(parts.end(), {value, 0.0});
+    const Tensor flat = from_doubles(dtype == DType::c128 ? DType::f64 : DType::f32, std::move(pairs), parts);
+    return {dtype, wide.shape(), contiguous_strides(wide.shape()), flat.owner(), flat.data()};
+  }
   return dtype == DType::f64 ? wide : wide.to(dtype);
 }
 

@@ -201,6 +201,9 @@ def grid_sample(input, grid, mode='bilinear', padding_mode='zeros', align_corner
     paddings = {'zeros': 0, 'border': 1, 'reflection': 2}
     return aten.grid_sampler(input, grid, modes[mode], paddings[padding_mode], False if align_corners is None else align_corners)
 
+def affine_grid(theta, size, align_corners=None):
+    return aten.affine_grid_generator(theta, size, False if align_corners is None else align_corners)
+
 # ---- padding, patches, products
 
 def pad(input, pad, mode='constant', value=None):

@@ -31,6 +31,12 @@ def torch_functional_norm(input, p='fro', dim=None, keepdim=False, out=None, dty
 
 torch_norm = torch_functional_norm
 
+def torch_functional_cdist(x1, x2, p=2.0, compute_mode='use_mm_for_euclid_dist_if_necessary'):
+    modes = {'use_mm_for_euclid_dist_if_necessary': None, 'use_mm_for_euclid_dist': 1, 'donot_use_mm_for_euclid_dist': 2}
+    return aten.cdist(x1, x2, p, modes[compute_mode])
+
+torch_cdist = torch_functional_cdist
+
 def torch_bilinear(input1, input2, weight, bias=None):
     return bilinear(input1, input2, weight, bias)
 

@@ -46,9 +46,10 @@ def attention_mask(self, key_padding_mask, attn_mask, dtype, batch, heads, sourc
     padding = aten.reshape(aten.expand(padding, [-1, heads, -1, -1]), [batch * heads, 1, source])
     return padding if mask is None else mask + padding
 
+def with_one_key_more(mask):
+    return None if mask is None else aten.constant_pad_nd(mask, [0, 1], 0.0)
+
 def MultiheadAttention(self, query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, average_attn_weights=True, is_causal=False):
-    if self.bias_k is not None or self.bias_v is not None or self.add_zero_attn:
-        raise 'MultiheadAttention with add_bias_kv or add_zero_attn'
     if self.training and self.dropout > 0:
         aitune.warn('dropout in training mode is left out; call model.eval() before tracing')
     batched = query.dim() == 3
@@ -75,9 +76,20 @@ def MultiheadAttention(self, query, key, value, key_padding_mask=None, need_weig
         attn_mask = attention_mask(self, key_padding_mask, attn_mask, query.dtype, batch, heads, source)
         is_causal = False
     q, k, v = projections(self, query, key, value)
+    if self.bias_k is not None:
+        k = aten.cat([k, aten.repeat(self.bias_k, [1, batch, 1])])
+        v = aten.cat([v, aten.repeat(self.bias_v, [1, batch, 1])])
+        attn_mask = with_one_key_more(attn_mask)
+        source = source + 1
     q = aten.transpose(aten.view(q, [target, batch * heads, width]), 0, 1)
     k = aten.transpose(aten.view(k, [source, batch * heads, width]), 0, 1)
     v = aten.transpose(aten.view(v, [source, batch * heads, width]), 0, 1)
+    if self.add_zero_attn:
+        nothing = aten.new_zeros(k, [batch * heads, 1, width])
+        k = aten.cat([k, nothing], 1)
+        v = aten.cat([v, nothing], 1)
+        attn_mask = with_one_key_more(attn_mask)
+        source = source + 1
     weights = None
     if need_weights:
         scaled = q * math.sqrt(1.0 / float(width))

@@ -53,6 +53,30 @@ void store_complex(const Tensor& out, const std::vector<Complex>& values) {
                 parts.data());
 }
 
+Parts parts_of(const Tensor& t) {
+  if (!is_complex(t.dtype())) return {t, std::nullopt};
+  const Tensor pairs = as_real(t);
+  const std::size_t last = pairs.shape().size() - 1;
+  return {select(pairs, last, 0), select(pairs, last, 1)};
+}
+
+std::vector<Complex> complex_bilinear(const Tensor& a, const Tensor& b, const Shape& shape,
+                                      const std::function<void(const Tensor&, const Tensor&, double*)>& f) {
+  const Parts x = parts_of(a), y = parts_of(b);
+  std::vector<Complex> sums(static_cast<std::size_t>(element_count(shape)));
+  std::vector<double> part(sums.size() + 1);
+  const auto add = [&](const Tensor& left, const Tensor& right, Complex factor) {
+    f(left, right, part.data());
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += factor * part[i];
+  };
+  constexpr Complex kI = {0, 1};
+  add(x.real, y.real, 1);
+  if (y.imaginary) add(x.real, *y.imaginary, kI);
+  if (x.imaginary) add(*x.imaginary, y.real, kI);
+  if (x.imaginary && y.imaginary) add(*x.imaginary, *y.imaginary, -1);
+  return sums;
+}
+
 void complex_binary(const Call& call, const Tensor& a, const Tensor& b, Complex (*f)(Complex, Complex)) {
   std::vector<Complex> x = complex_values(a, call.out().shape());
   const std::vector<Complex> y = complex_values(b, call.out().shape());

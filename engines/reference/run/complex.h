@@ -2,6 +2,8 @@
 // Complex elements: whole tensors as vectors of double pairs, and back.
 
 #include <complex>
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "base/tensor.h"
@@ -17,6 +19,15 @@ std::vector<Complex> complex_values(const Tensor& t);
 std::vector<Complex> complex_values(const Tensor& t, const Shape& shape);
 /// Fills a contiguous tensor; a real one takes the real parts.
 void store_complex(const Tensor& out, const std::vector<Complex>& values);
+/// The real and the imaginary parts, as views; a real tensor has no second.
+struct Parts {
+  Tensor real;
+  std::optional<Tensor> imaginary;
+};
+Parts parts_of(const Tensor& t);
+/// f(a, b), for an f of real tensors that is linear in both, from f of the parts; the results have `shape`.
+std::vector<Complex> complex_bilinear(const Tensor& a, const Tensor& b, const Shape& shape,
+                                      const std::function<void(const Tensor& a, const Tensor& b, double* to)>& f);
 /// The same bytes as real numbers, with one more dimension of 2.
 Tensor as_real(const Tensor& t);
 

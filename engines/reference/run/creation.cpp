@@ -1,16 +1,22 @@
 // Operators that make a tensor out of numbers.
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 
 namespace aitune::reference {
 namespace {
 
-template <int Value>
-void constant(const Call& call) {
-  copy_elements(call.out(), scalar(Value));
+void fill(Tensor& out, const Tensor& value) {
+  if (!is_complex(out.dtype())) return copy_elements(out, value);
+  store_complex(out, std::vector<Complex>(static_cast<std::size_t>(out.numel()), complex_values(value).front()));
 }
 
-void full(const Call& call) { copy_elements(call.out(), operand(call, call.has("s") ? "s" : "fill_value")); }
+template <int Value>
+void constant(const Call& call) {
+  fill(call.out(), scalar(Value));
+}
+
+void full(const Call& call) { fill(call.out(), operand(call, call.has("s") ? "s" : "fill_value")); }
 
 /// start + i * step, where each element is computed on its own so that errors do not add up.
 void arange(const Call& call) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 #include "engines/reference/run/gemm.h"
 #include "engines/reference/run/views.h"
@@ -109,7 +110,7 @@ Tensor broadcast_to(const Tensor& t, const Shape& shape) { return view(t, shape,
 
 /// Two operands: labels are in both and kept (batch), in both and summed, or in one.
 template <typename C>
-void pair(const Call& call, const Equation& e, const std::vector<Tensor>& tensors, const Sizes& sizes) {
+Tensor pair(const Equation& e, const std::vector<Tensor>& tensors, const Sizes& sizes) {
   std::string batch, left, right, summed;
   for (const auto& [label, size] : sizes) {
     const bool in_a = e.operands[0].find(label) != std::string::npos,
@@ -135,7 +136,7 @@ void pair(const Call& call, const Equation& e, const std::vector<Tensor>& tensor
   for (std::int64_t i = 0; i < count; ++i)
     gemm.run(m, n, k, {reinterpret_cast<const T*>(a.data()) + i * m * k, k, 1},
              {reinterpret_cast<const T*>(b.data()) + i * k * n, n, 1}, made.as<T>() + i * m * n, n);
-  copy_elements(call.out(), arranged(made, batch + left + right, e.result));
+  return arranged(made, batch + left + right, e.result);
 }
 
 template <typename C>
@@ -166,13 +167,30 @@ void general(const Call& call, const Equation& e, const std::vector<Tensor>& ten
   store<C>(call.out().dtype(), call.out().data(), 1, call.out().numel(), sums.data());
 }
 
+/// Of one or two operands; a one stands in for the second.
+void complex_einsum(const Call& call, const Equation& e, const std::vector<Tensor>& tensors, const Sizes& sizes) {
+  call.require(tensors.size() <= 2, "of complex tensors it takes two");
+  Equation both = e;
+  Tensor one(DType::f64, {});
+  *one.as<double>() = 1;
+  if (tensors.size() == 1) both.operands.emplace_back();
+  const auto real = [&](const Tensor& a, const Tensor& b, double* to) {
+    const Tensor product = pair<double>(both, {a, b}, sizes);
+    const Contiguous<double> made(product);
+    std::copy_n(made.data(), call.out().numel(), to);
+  };
+  store_complex(call.out(),
+                complex_bilinear(tensors[0], tensors.size() == 2 ? tensors[1] : one, call.out().shape(), real));
+}
+
 void einsum(const Call& call) {
   const std::vector<Tensor> tensors = call.tensors("tensors");
   const Equation e = parse(call, tensors);
   const Sizes sizes = sizes_of(e, tensors);
+  if (is_complex(call.out().dtype())) return complex_einsum(call, e, tensors, sizes);
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
     if (tensors.size() == 2)
-      pair<C>(call, e, tensors, sizes);
+      copy_elements(call.out(), pair<C>(e, tensors, sizes));
     else
       general<C>(call, e, tensors, sizes);
   });

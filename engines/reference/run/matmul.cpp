@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 #include "engines/reference/run/gemm.h"
 #include "engines/reference/run/views.h"
@@ -55,9 +56,13 @@ void require_fit(const Call& call, const Tensor& a, const Tensor& b, const Shape
 
 /// out = a * b for operands of two and more dimensions.
 void product(const Call& call, const Tensor& a, const Tensor& b, const Shape& shape) {
-  require_real(a);
   require_fit(call, a, b, shape);
   call.require(call.out().numel() == element_count(shape), "its result has another size than the product");
+  if (is_complex(call.out().dtype()))
+    return store_complex(call.out(), complex_bilinear(a, b, shape, [&](const Tensor& x, const Tensor& y, double* to) {
+                           batched_product<double>(x, y, shape, to);
+                         }));
+  require_real(a);
   visit_compute(compute_of(a.dtype()), [&]<typename C>(C) {
     Result<C> out(call.out());
     batched_product<C>(a, b, shape, out.data());

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 
 namespace aitune::reference {
@@ -66,7 +67,22 @@ void visit_accumulator(const Call& call, F f) {
     f(std::int64_t{});
 }
 
+/// The sum of complex elements, times `factor`.
+void complex_sum(const Call& call, double factor) {
+  std::vector<Complex> sums(static_cast<std::size_t>(call.out().numel()));
+  const auto add = [&](const Tensor& part, Complex unit) {
+    reduce<double>(
+        part, dims_of(call), 0.0, [](double& s, double v, std::int64_t) { s += v; },
+        [&](std::int64_t i, double s) { sums[static_cast<std::size_t>(i)] += factor * s * unit; });
+  };
+  const Parts parts = parts_of(call.self());
+  add(parts.real, 1);
+  if (parts.imaginary) add(*parts.imaginary, {0, 1});
+  store_complex(call.out(), sums);
+}
+
 void sum(const Call& call) {
+  if (is_complex(call.out().dtype())) return complex_sum(call, 1);
   visit_accumulator(call, [&]<typename C>(C) {
     Result<C> out(call.out());
     reduce<C>(
@@ -88,6 +104,7 @@ void nansum(const Call& call) {
 
 void mean(const Call& call) {
   const auto n = static_cast<double>(reduced_count(call));
+  if (is_complex(call.out().dtype())) return complex_sum(call, 1 / n);
   Result<double> out(call.out());
   reduce<double>(
       call.self(), dims_of(call), 0.0, [](double& s, double v, std::int64_t) { s += v; },
