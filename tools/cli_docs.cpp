@@ -37,7 +37,7 @@ OptionText option_text(const CLI::Option& option) {
   OptionText text;
   for (const std::string& name : option.get_snames()) text.names.push_back("-" + name);
   for (const std::string& name : option.get_lnames()) text.names.push_back("--" + name);
-  const std::string about = option.get_description();
+  const std::string& about = option.get_description();
   const auto end = about.find('\n');
   text.about = about.substr(0, end);
   if (end != std::string::npos) text.rest = about.substr(end + 1);

@@ -54,6 +54,24 @@ Types reduced_floating(const Call& call) {
   return {{real_of(type), without_dims(call, call.dims("dim", self.shape.size()))}};
 }
 
+/// A list of quantiles comes first in the result.
+Types quantile(const Call& call) {
+  const TensorType& self = call.tensor("self");
+  SymShape shape;
+  if (call.given("dim"))
+    shape = without_dims(call, {call.dim("dim", self.shape.size())});
+  else if (call.boolean("keepdim"))
+    shape.assign(self.shape.size(), SymInt(1));
+  if (call["q"].is_value()) {
+    const SymShape& q = call.shape("q");
+    call.require(q.size() <= 1, "q is a number or a list of them");
+    shape.insert(shape.begin(), q.begin(), q.end());
+  }
+  return {{self.dtype, shape}};
+}
+
+Types histogram(const Call& call) { return {{call.tensor("self").dtype, {call.sym("bins")}}}; }
+
 }  // namespace
 
 void add_order_rules(RuleTable& table) {
@@ -64,6 +82,8 @@ void add_order_rules(RuleTable& table) {
   table.add({aten_msort_default, aten_renorm_default}, like_self);
   table.add({aten_isin_Tensor_Tensor, aten_isin_Tensor_Scalar}, membership);
   table.add({aten_bucketize_Scalar, aten_searchsorted_Scalar}, one_position);
+  table.add({aten_quantile_default, aten_quantile_scalar, aten_nanquantile_default, aten_nanquantile_scalar}, quantile);
+  table.add({aten_histc_default}, histogram);
   table.add({aten_dist_default}, dist);
   table.add({aten_nanmean_default, aten_linalg_norm_default, aten_linalg_norm_ord_str}, reduced_floating);
 }

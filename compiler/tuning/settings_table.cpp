@@ -148,7 +148,6 @@ constexpr SettingField names(std::string_view name, std::string_view type, std::
 
 constexpr std::string_view kEngines = "cpu, reference or empty", kTuneTest = "compiler/tuning/tune_test.cpp",
                            kBuildTest = "compiler/tuning/build_test.cpp",
-                           kDryrunTest = "compiler/tuning/dryrun_test.cpp",
                            kSpecialTest = "compiler/tuning/special_plans_test.cpp",
                            kCacheTest = "compiler/tuning/engine_cache_test.cpp";
 // Why it is ignored.

@@ -23,7 +23,6 @@ namespace {
 using testing::ElementsAre;
 using testing::Gt;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 /// Large enough for the reference engine to be many times slower than a compiled plan.
 Graph two_layers() {

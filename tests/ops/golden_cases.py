@@ -233,6 +233,37 @@ def kthvalue(name):
     yield C(R(), 1)
 
 
+def with_nan(*shape):
+    values = R(*shape)
+    values.view(-1)[1] = math.nan
+    return values
+
+
+@cases("quantile nanquantile")
+def quantile(name):
+    q = torch.tensor([0.0, 0.3, 0.5, 1.0])
+    yield C(R(3, 7), q)
+    yield C(R(3, 7), q, 1, True)
+    yield C(with_nan(3, 7), q, 0)
+    for how in ("lower", "higher", "midpoint", "nearest"):
+        yield C(R(6, 3), q, 0, interpolation=how)
+    yield C(R(9, dtype=f64), torch.tensor(0.2, dtype=f64))
+
+
+@cases("quantile.scalar nanquantile.scalar")
+def quantile_scalar(name):
+    yield C(R(3, 7), 0.3, 1)
+    yield C(R(3, 7), 0.75, keepdim=True)
+    yield C(with_nan(3, 7), 0.5, -1)
+
+
+@cases("histc")
+def histc(name):
+    yield C(R(40))
+    yield C(R(5, 8), 6, -1.0, 1.5)
+    yield C(R(30, dtype=f64), 4)
+
+
 @cases("median nanmedian")
 def median(name):
     yield C(distinct(3, 5))

@@ -116,6 +116,7 @@ void add_distance_kernels(KernelTable& table);
 void add_data_kernels(KernelTable& table);
 void add_detection_kernels(KernelTable& table);
 void add_complex_kernels(KernelTable& table);
+void add_quantile_kernels(KernelTable& table);
 void add_fourier_kernels(KernelTable& table);
 void add_order_kernels(KernelTable& table);
 void add_special_kernels(KernelTable& table);

@@ -120,20 +120,19 @@ void batch_norm(const Call& call) {
   const std::int64_t space = batch * channels == 0 ? 0 : self.numel() / (batch * channels);
   const bool training = call.has("training") && call.boolean("training");
   const double eps = call.number("eps");
-  call.require(training || (call.given("running_mean") && call.given("running_var")),
-               "running statistics are missing at inference");
   const auto parameter = [&](std::string_view name) {
     return call.given(name) ? Contiguous<double>(call.tensor(name)) : Contiguous<double>();
   };
   const auto weight = parameter("weight"), bias = parameter("bias"), mean = parameter("running_mean"),
              variance = parameter("running_var");
+  call.require(training || (mean && variance), "running statistics are missing at inference");
   std::vector<double> means, inverses;
   visit_floating(call.out().dtype(), [&]<typename C>(C) {
     const Contiguous<C> x(self);
     Result<C> out(call.out());
     for (std::int64_t c = 0; c < channels; ++c) {
-      const Statistics s =
-          training ? channel_statistics(x.data(), batch, channels, space, c) : Statistics{mean[c], variance[c]};
+      const Statistics s = mean && variance && !training ? Statistics{mean[c], variance[c]}
+                                                         : channel_statistics(x.data(), batch, channels, space, c);
       const double inverse = 1 / std::sqrt(s.variance + eps);
       for (std::int64_t b = 0; b < batch; ++b) {
         const std::int64_t at = (b * channels + c) * space;

@@ -61,6 +61,7 @@ const KernelTable& kernels() {
     add_norm_kernels(t);
     add_matmul_kernels(t);
     add_einsum_kernels(t);
+    add_quantile_kernels(t);
     add_conv_kernels(t);
     add_attention_kernels(t);
     add_pool_kernels(t);
