@@ -114,6 +114,20 @@ Result add(Call& call) {
   return binary(call, [](const SymInt& a, const SymInt& b) { return a + b; }, [](double a, double b) { return a + b; });
 }
 
+/// outs += [item]: the list itself becomes longer.
+Result add_in_place(Call& call) {
+  const auto* list = call.size() == 2 ? call[0].get<ListPtr>() : nullptr;
+  if (list == nullptr) return add(call);
+  const Vals* more = call[1].items();
+  if (more == nullptr) return std::nullopt;
+  if ((*list)->stored)
+    call.evaluator.unsupported("the model changes a list that it keeps", "return new values instead of storing them");
+  const Vals copy = *more;
+  call.evaluator.charge(copy.size());
+  for (const Val& item : copy) call.evaluator.append(*list, item);
+  return call[0];
+}
+
 Result sub(Call& call) {
   if (has_alpha(call) && numbers(call, 2)) {
     const Val alpha = call.size() > 2                    ? call[2]
@@ -434,7 +448,8 @@ Result box(Call& call) {
 }  // namespace
 
 void add_arithmetic(BuiltinTable& table) {
-  table.add({"add", "add_"}, add);
+  table.add({"add"}, add);
+  table.add({"add_"}, add_in_place);
   table.add({"sub", "sub_"}, sub);
   table.add({"rsub"}, rsub);
   table.add({"mul", "mul_"}, mul);

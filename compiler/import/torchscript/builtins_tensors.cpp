@@ -188,6 +188,12 @@ Result make_tensor(Call& call) {
       return Number{static_cast<double>(*known->integer()), *wanted};
     return Number{*known->get<SymInt>(), wanted.value_or(DType::i64)};
   }
+  if (const auto* list = call[0].get<ListPtr>(); list != nullptr && (*list)->grown != nullptr) {
+    Value* rows = call.evaluator.tensor((*list)->grown->rows);
+    if (!(*list)->grown->numbers) return std::nullopt;
+    const DType type = wanted.value_or(rows->type.dtype == DType::f64 ? DType::f32 : rows->type.dtype);
+    return call_operator(call.evaluator, "to", {rows, SymInt(scalar_type_of(type)), false, true}, {});
+  }
   if (call[0].items() == nullptr) return std::nullopt;
   std::vector<Val> flat;
   Shape shape;
