@@ -138,7 +138,8 @@ class Evaluator {
   class Merger;
   class LoopBuilder;
   RegionRun run_region(const std::function<std::optional<Val>()>& body);
-  /// Ranges of symbols as far as they are narrower where a condition on sizes holds, or does not.
+  /// Ranges of symbols, and of formulas as they are printed, as far as they are narrower where a condition on sizes
+  /// holds, or does not.
   using Narrowed = std::map<std::string, SymRange, std::less<>>;
   Narrowed narrowed_by(const Unknown& condition, bool holds) const;
   void narrow(Narrowed& ranges, const SymInt& size, bool at_most, std::int64_t limit) const;

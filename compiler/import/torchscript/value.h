@@ -68,11 +68,17 @@ struct SizeComparison {
   Order order = Order::eq;
   SymInt difference;
 };
+/// A size that moves, divided by a whole number that is not 0: what rounds it gives a size again.
+struct SizeFraction {
+  SymInt numerator;
+  std::int64_t denominator = 1;
+};
 /// Something that only the data of tensors, or sizes that move, can tell.
 struct Unknown {
   std::string reason;
   Value* value = nullptr;  ///< the number, where it is one: a 0-dim tensor of b8, i64 or f64
   std::shared_ptr<const SizeComparison> comparison{};  ///< what it says of sizes
+  std::shared_ptr<const SizeFraction> fraction{};      ///< what it is of a size
 };
 struct Uninitialized {};
 
