@@ -200,7 +200,8 @@ void lower_attention(Lowering& lowering, const Node& node) {
   score_shape.push_back(k->type.shape[rank - 2]);
   const Product product =
       few ? reduced_product(query, as_read, score_shape)
-          : batched_product(query, lowering.copy(make_load(as_read), key_shape, DType::f32, natural, {&node}), score_shape);
+          : batched_product(query, lowering.copy(make_load(as_read), key_shape, DType::f32, natural, {&node}),
+                            score_shape);
   LazyPtr score = make_binary(ExprOp::mul, product.element, make_constant(scale, ExprType::f32), ExprType::f32);
   const LazyPtr minus_infinity = make_constant(-std::numeric_limits<double>::infinity(), ExprType::f32);
   if (causal) {
