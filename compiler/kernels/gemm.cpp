@@ -165,6 +165,7 @@ std::vector<SymInt> params_of(const GemmKernel& kernel) {
     add(access.indirect_stride);
     add(access.indirect_extent);
   }
+  for (const Expr& e : kernel.exprs) add(e.size);
   return params;
 }
 
@@ -202,6 +203,7 @@ std::string description(const GemmKernel& kernel) {
   for (const Expr& e : kernel.exprs) {
     fmt::format_to(std::back_inserter(out), ";expr:{},{},{},{},{},{},{},{:a},{}", static_cast<int>(e.op),
                    static_cast<int>(e.type), e.a, e.b, e.c, e.access, e.dim, e.number, e.integer);
+    if (e.op == ExprOp::size) append(e.size);
   }
   for (const Store& store : kernel.stores) {
     fmt::format_to(std::back_inserter(out), ";store:{},{}", store.access, store.value);

@@ -216,6 +216,8 @@ class Point {
         return e.type == ExprType::i64 ? whole(e.integer) : real(e.number, e.type);
       case ExprOp::index:
         return converted(whole(index.at(static_cast<std::size_t>(e.dim))), e.type);
+      case ExprOp::size:
+        return converted(whole(e.size.evaluate(sizes_)), e.type);
       case ExprOp::load:
         return load(accesses_.at(static_cast<std::size_t>(e.access)), e.type);
       case ExprOp::temp:

@@ -26,6 +26,7 @@ std::vector<SymInt> params_of(const LoopKernel& kernel) {
     add(a.indirect_stride);
     add(a.indirect_extent);
   }
+  for (const Expr& e : kernel.exprs) add(e.size);
   return params;
 }
 
@@ -58,6 +59,7 @@ std::string description(const LoopKernel& kernel) {
   for (const Expr& e : kernel.exprs) {
     fmt::format_to(out, ";expr:{},{},{},{},{},{},{},{:a},{}", static_cast<int>(e.op), static_cast<int>(e.type), e.a,
                    e.b, e.c, e.access, e.dim, e.number, e.integer);
+    if (e.op == ExprOp::size) append(e.size);
   }
   for (const Stage& s : kernel.stages) {
     fmt::format_to(out, ";stage:{},{},{}", static_cast<int>(s.kind), static_cast<int>(s.reduce), s.value);

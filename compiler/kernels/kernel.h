@@ -62,6 +62,7 @@ enum class ExprOp : std::uint8_t {
   bitwise_not,
   select,  // a != 0 ? b : c
   fma,     // a * b + c
+  size,    // the value of `size` (i64), the same at every point
 };
 
 enum class ExprType : std::uint8_t { f32, f64, i64 };
@@ -74,6 +75,7 @@ struct Expr {
   std::int32_t dim = -1;                ///< index
   double number = 0;                    ///< constant of type f32/f64
   std::int64_t integer = 0;             ///< constant of type i64
+  SymInt size = 0;                      ///< size
   bool operator==(const Expr&) const = default;
 };
 

@@ -169,7 +169,7 @@ double cost_of(const LoopKernel& kernel, std::int32_t dim, int lanes) {
                                              : 64;
   for (const Expr& e : kernel.exprs) {
     if (e.op == ExprOp::load) cost += weight * access_cost(kernel.accesses[static_cast<std::size_t>(e.access)], false);
-    if (e.op != ExprOp::constant && e.op != ExprOp::index)
+    if (e.op != ExprOp::constant && e.op != ExprOp::index && e.op != ExprOp::size)
       cost += weight * (is_function(e.op) ? 15 : 0.5) * (dim < 0 ? lanes : 1);
   }
   for (const Stage& s : kernel.stages) {

@@ -85,8 +85,10 @@ Replacement cell(Inserter& insert, Node& node) {
   const auto old = states_of(node, kind);
   if (!old || !is_f32(input) || rank(input) != 2) return std::nullopt;
   Cell maker(insert, kind);
-  Value* const from_input = maker.linear(input, argument(node, "w_ih").value(), argument(node, "b_ih"));
+  Value* from_input = maker.linear(input, argument(node, "w_ih").value(), argument(node, "b_ih"));
   Value* const from_state = maker.linear(old->hidden, argument(node, "w_hh").value(), argument(node, "b_hh"));
+  // Sizes that agree in every call may be written in two ways; results have the state's.
+  if (from_input->type != from_state->type) from_input = insert.view(from_input, from_state->type.shape);
   const State next = maker.step(from_input, from_state, *old);
   if (kind == CellKind::lstm) return {{next.hidden, next.cell}};
   return {{next.hidden}};

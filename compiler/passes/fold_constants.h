@@ -13,4 +13,8 @@ void fold_constants(Graph& graph, const PassContext& context);
 /// an expanded constant.
 void fold_uniform(Graph& graph, const PassContext& context);
 
+/// Sizes that data decide become known where the data are constants: item() of one is replaced by its value, and what
+/// depends on it is folded in turn. Those that stand in the types of the graph's outputs stay as they are.
+void fold_numbers(Graph& graph, const PassContext& context);
+
 }  // namespace aitune

@@ -56,6 +56,36 @@ TEST(FoldConstants, WithoutAnEvaluatorNothingHappens) {
   EXPECT_EQ(graph.nodes().size(), 1U);
 }
 
+TEST(FoldNumbers, SizesMadeOfConstantsAreKnown) {
+  const Graph graph = check_pass(R"(graph(%x: f32[8]) where u0 in [0,8], u1 in [0,16] {
+    weight %n: i64[] "n" = splat(3)
+    %k: u8[u0,0] = aten.item.default(%n)
+    %s: f32[u0] = aten.slice.Tensor(%x, 0, 0, u0, 1)
+    %m: i64[] = aten.full.default([], 2*u0, dtype=i64)
+    %l: u8[u1,0] = aten.item.default(%m)
+    %z: f32[u1] = aten.zeros.default([u1])
+    %t: f32[] = aten.sum.default(%z)
+    %u: f32[] = aten.sum.default(%s)
+    %y: f32[] = aten.add.Tensor(%t, %u)
+    return %y
+  })",
+                                 {fold_numbers, eliminate_dead_code}, {});
+  EXPECT_TRUE(graph.symbols.empty());
+  EXPECT_THAT(ops_of(graph), Not(Contains("aten.item.default")));
+}
+
+TEST(FoldNumbers, SizesOfResultsStay) {
+  Graph graph = parse_graph(R"(graph(%x: f32[8]) where u0 in [0,8] {
+    weight %n: i64[] "n" = splat(3)
+    %k: u8[u0,0] = aten.item.default(%n)
+    %s: f32[u0] = aten.slice.Tensor(%x, 0, 0, u0, 1)
+    return %s
+  })");
+  const LowerOptions options = default_options();
+  fold_numbers(graph, PassContext{options});
+  EXPECT_THAT(ops_of(graph), Contains("aten.item.default"));
+}
+
 /// The causal mask of GPT-2 for a dynamic batch, as transformers builds it.
 TEST(FoldUniform, AMaskForADynamicBatchIsOneConstant) {
   const Graph graph = check_pass(R"(graph(%x: f32[s0,4]) where s0 in [1,16] {

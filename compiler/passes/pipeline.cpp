@@ -41,6 +41,7 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"simplify_regions", simplify_regions},
     {"eliminate_dead_code", eliminate_dead_code},
     {"fold_constants", fold_constants},
+    {"fold_numbers", fold_numbers},
     {"fold_uniform", fold_uniform},
     {"simplify", simplify},
     // Patterns of several nodes become one operator.

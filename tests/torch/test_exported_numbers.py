@@ -6,6 +6,7 @@ import support
 import torch
 from test_region_sizes import SHIFTS, first, rows, tune_and_check
 from torch import nn
+from torch._higher_order_ops import while_loop
 
 
 class Floats(nn.Module):
@@ -121,3 +122,61 @@ def test_a_number_that_an_operator_wants_beforehand(tmp_path):
     support.write_inputs(tmp_path / "in.npz", [rows(0)])
     refused = support.aitune("tune", tmp_path / "model.pt2", "-i", tmp_path / "in.npz", "-o", tmp_path / "m.ait", *support.FAST)
     assert refused.status != 0 and "negative_slope is a number that data decide" in refused.err, str(refused)
+
+
+# ---- numbers that go into branches and loops, and come out of them ----
+
+
+class NumberIn(nn.Module):
+    def forward(self, x):
+        n = x[0, 0].to(torch.int64).item()
+        return torch.cond(x.sum() > 0, lambda x: x * n, lambda x: x - n // 2, (x,))
+
+
+class NumbersOut(nn.Module):
+    """Whole numbers that branches give, as numbers and as sizes; one of them is a result of the model."""
+
+    def forward(self, x):
+        y, n = torch.cond(x.sum() > 0, lambda x: (x * 2, 3), lambda x: (x - 1, 1), (x,))
+        torch._check(n >= 1)
+        torch._check(n <= 3)
+        return y * n, torch.arange(6) + n, torch.zeros(n, 2) + x[0, 0], n
+
+
+class CountingLoop(nn.Module):
+    """A whole number is carried, another one is read."""
+
+    def forward(self, x, n):
+        k = n.item()
+        return while_loop(lambda i, x: i < k, lambda i, x: (i + 1, x * 0.5 + i), (k - k, x))
+
+
+class SizesIn(nn.Module):
+    """Sizes that move, in conditions with `and` and `not`, in branches and in loops."""
+
+    def forward(self, x, y):
+        n = x.shape[0]
+        a = torch.cond((n > 4) & (y.shape[0] != 5), lambda x: x * n, lambda x: x - n, (x,))
+        b = torch.cond(torch.sym_not(y.shape[0] > 4), lambda x: x + 1, lambda x: x.exp(), (x,))
+        c = while_loop(lambda i, x: i < n, lambda i, x: (i + 1, x + n * i), (torch.tensor(0), x))
+        return a, b, c[1]
+
+
+NUMBERS = {
+    "NumberIn": (NumberIn, True, None, [[first(rows(i, s), v)] for i, s in enumerate(SHIFTS) for v in (4.0, -3.0)]),
+    "NumbersOut": (NumbersOut, False, None, [[rows(i, s)] for i, s in enumerate(SHIFTS)]),
+    "CountingLoop": (CountingLoop, True, None, [[rows(0), torch.tensor(n)] for n in (3, 0, 1, 7)]),
+    "SizesIn": (SizesIn, False, ("x", "y"), [[rows(n, 0.0, n), rows(m, 0.0, m)] for n, m in [(8, 7), (3, 5), (6, 5), (4, 3)]]),
+}
+
+
+@pytest.mark.parametrize("engine", ["all", "reference"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_in_regions(name, engine, tmp_path):
+    kind, strict, moving, samples = NUMBERS[name]
+    model = kind().eval()
+    shapes = moving and tuple({0: torch.export.Dim(f"rows_{i}", min=2, max=16)} for i in moving)
+    with torch.no_grad():
+        torch.export.save(torch.export.export(model, tuple(samples[0]), dynamic_shapes=shapes, strict=strict), tmp_path / "model.pt2")
+    tune_and_check(tmp_path, tmp_path / "model.pt2", model, samples,
+                   words=("--set", "engine=reference") if engine == "reference" else ())

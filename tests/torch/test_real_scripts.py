@@ -156,6 +156,28 @@ def test_faster_rcnn(threshold, tmp_path, generator):
             same_detections({name: out[name] for name in out.files}, want, f"image {i}")
 
 
+def test_faster_rcnn_on_images_of_any_size(tmp_path, generator):
+    """The scale of an image is computed from its size, and what the network sees from that; one plan for all sizes. torchvision's
+    scripted form rounds the scale to float32, which its eager form does not: the scripted one is what must be met."""
+    model = detector("fasterrcnn_mobilenet_v3_large_320_fpn", box_score_thresh=0.5)
+    with torch.no_grad():
+        scripted = torch.jit.script(model)
+        torch.jit.save(scripted, tmp_path / "model.pt")
+    images = [torch.rand(3, *size, generator=generator) for size in [(200, 320), (260, 300), (231, 307), (260, 320)]]
+    words = []
+    for i, image in enumerate(images[:2]):
+        words += ["-i", support.write_inputs(tmp_path / f"sample{i}.npz", {"images.0": image})]
+    support.must("tune", tmp_path / "model.pt", *words, "-o", tmp_path / "model.ait", *support.FAST,
+                 "--set", "max_relative_error=0.9", "--set", "max_data_dependent_size=2000")
+    for i, image in enumerate(images):
+        support.write_inputs(tmp_path / "in.npz", {"images_0": image})
+        support.must("run", tmp_path / "model.ait", "-i", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+        with torch.no_grad():
+            want = scripted([image])[1][0]
+        with np.load(tmp_path / "out.npz") as out:
+            same_detections({name: out[name] for name in out.files}, want, f"image {i}")
+
+
 @pytest.mark.slow
 def test_keypoint_rcnn(tmp_path, generator):
     """Whole, with the maps that are resized to every box. Small images and few boxes: what takes time is the network."""

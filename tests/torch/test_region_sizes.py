@@ -263,6 +263,38 @@ def test_map_and_scan(tmp_path):
     tune_and_check(tmp_path, tmp_path / "model.pt2", model, samples)
 
 
+class Chunks(nn.Module):
+    """scan with two tensors and a number from outside, and a result of each slice that is another size than the slice."""
+
+    def forward(self, x, y):
+        def step(state, slices):
+            row, other = slices
+            return torch.tanh(state + row[:3]), (state * other.sum(), torch.outer(state, row[:2]))
+
+        state, (a, b) = scan(step, torch.zeros(3), (x, y), reverse=True)
+        return state, a, b, map_slices(lambda row: (row * 2, row.sum()), x * x.shape[0])
+
+
+@pytest.mark.parametrize("engine", ["all", "reference"])
+@pytest.mark.parametrize("kind", [Slices, Chunks])
+def test_map_and_scan_over_a_size_that_moves(kind, engine, tmp_path):
+    torch.manual_seed(0)
+    model = kind().eval()
+    samples = [[rows(n, 0.0, n), torch.randn(6) if kind is Slices else rows(n + 50, 0.0, n)] for n in (5, 2, 16, 1)]
+    size = {0: torch.export.Dim("rows", min=1, max=16)}
+    support.export(model, samples[0], tmp_path / "model.pt2", (size, None if kind is Slices else size))
+    tune_and_check(tmp_path, tmp_path / "model.pt2", model, samples,
+                   words=("--set", "engine=reference") if engine == "reference" else ())
+
+
+def test_scan_over_many_slices(tmp_path):
+    """So many that they become a loop; the first slice and the last one count."""
+    model = Slices().eval()
+    samples = [[rows(i, 0.0, 3000), torch.randn(6)] for i in range(2)]
+    support.export(model, samples[0], tmp_path / "model.pt2")
+    tune_and_check(tmp_path, tmp_path / "model.pt2", model, samples)
+
+
 class ExportedMasks(nn.Module):
     def forward(self, x):
         mask = x[:, 0] > 0

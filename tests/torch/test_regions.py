@@ -403,11 +403,22 @@ class Endless(nn.Module):
         return y
 
 
-class Appends(nn.Module):
+class Changes(nn.Module):
     def forward(self, x: Tensor):
-        parts = [x]
+        parts = [x, x]
         if bool(x.sum() > 0):
-            parts.append(x)
+            parts[0] = x + 1
+        return torch.cat(parts)
+
+
+class Longer(nn.Module):
+    """Other than append(), a sum of lists makes another list."""
+
+    def forward(self, x: Tensor):
+        parts: List[Tensor] = []
+        while bool(x.sum() < 100):
+            x = x * 2
+            parts = parts + [x]
         return torch.cat(parts)
 
 
@@ -416,7 +427,8 @@ class Appends(nn.Module):
     (DifferentTypes, ["f32[2,6] in one branch and i64[2,6] in the other", "test_regions.py:"]),
     (Growing, ["is f32[2,6] before the loop and f32[1,2,6] after a trip", "test_regions.py:"]),
     (Endless, ["cannot end once it has begun", "while_loop", "test_regions.py:"]),
-    (Appends, ["a list is changed inside of an if or a loop", "test_regions.py:"]),
+    (Changes, ["a list is changed inside of an if or a loop", "test_regions.py:"]),
+    (Longer, ["a trip changes how many values it holds", "test_regions.py:"]),
 ])
 def test_refusals(kind, words, tmp_path):
     torch.jit.save(torch.jit.script(kind()), tmp_path / "model.pt")

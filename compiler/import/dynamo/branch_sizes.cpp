@@ -89,15 +89,11 @@ std::vector<PaddedResult> pad_branches(Regions& branches, const std::set<std::st
 
 Value* without_padding(Graph& graph, const Node& node, const PaddedResult& result,
                        const std::vector<std::string>& names) {
-  const OpInfo &item = op_info(OpId::aten_item_default), &slice = op_info(OpId::aten_slice_Tensor);
+  const OpInfo& slice = op_info(OpId::aten_slice_Tensor);
   Value* value = node.outputs.at(result.output);
   for (std::size_t i = 0; i < result.dims.size(); ++i) {
-    ArgList args = bind_arguments(item, {node.outputs.at(result.sizes[i])}, {});
-    std::vector<TensorType> types = infer_types(item, args);
-    name_data_size(graph, item, args, types, names.at(i));
-    const std::string name = data_symbol(*graph.add_node(item, std::move(args), std::move(types)))->name;
-    graph.bounds[name] = result.bounds[i];
-    const SymInt size = SymInt::symbol(name);
+    const SymInt size = number_as_size(graph, node.outputs.at(result.sizes[i]), names.at(i));
+    graph.bounds[size.str()] = result.bounds[i];
     const auto dim = static_cast<std::int64_t>(result.dims[i]);
     value = graph.add_node_inferred(slice, bind_arguments(slice, {value, SymInt(dim), SymInt(0), size, SymInt(1)}, {}))
                 ->output();

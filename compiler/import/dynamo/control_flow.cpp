@@ -11,45 +11,18 @@
 #include "compiler/import/dynamo/branch_sizes.h"
 #include "compiler/import/dynamo/numbers.h"
 #include "compiler/import/dynamo/operators.h"
+#include "compiler/import/dynamo/region_values.h"
 #include "compiler/import/dynamo/source_location.h"
 #include "compiler/import/dynamo/targets.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune::dynamo {
 
-ArgList tensor_operands(const JsonView& list, const Scope& scope) {
-  const Arg read = read_argument(list, scope);
-  if (!read.is_list()) list.corrupt("operands of control flow that are no list");
-  for (const Arg& operand : read.list())
-    if (!operand.is_value())
-      list.unsupported(fmt::format("an operand of control flow that is {}", operand.kind_name()),
-                       "let loops and branches take and give tensors");
-  return read.list();
-}
-
-JsonView tensor_name(const JsonView& argument) {
-  const auto [kind, value] = argument.tagged();
-  if (kind != "as_tensor")
-    argument.unsupported(fmt::format("a branch or a loop with a value of the kind {}", printable(kind)),
-                         "let loops and branches take and give tensors");
-  return value.at("name");
-}
-
-std::vector<JsonView> result_names(const JsonView& node) {
-  std::vector<JsonView> names;
-  for (const JsonView& output : node.at("outputs").items()) {
-    const auto [kind, value] = output.tagged();
-    if (kind == "as_tensors")
-      for (const JsonView& item : value.items()) names.push_back(item.at("name"));
-    else
-      names.push_back(tensor_name(output));
-  }
-  return names;
-}
-
 namespace {
 
 constexpr std::size_t kMaxName = 120;
+
+using Operands = std::vector<RegionOperand>;
 
 /// The arguments of a call: its graphs, the condition of a cond, and the lists of operands.
 struct CallParts {
@@ -89,7 +62,7 @@ Value* condition_of(const JsonView& argument, const Scope& scope, Graph& graph) 
 }
 
 /// `around` gets the symbols of sizes that data decide in the region: they have one meaning everywhere.
-std::unique_ptr<Graph> read_region(const JsonView& graph, const ArgList& operands, Graph& around, Problems& problems) {
+std::unique_ptr<Graph> read_region(const JsonView& graph, const Operands& operands, Graph& around, Problems& problems) {
   auto region = std::make_unique<Graph>();
   region->symbols = around.symbols;
   region->bounds = around.bounds;
@@ -97,18 +70,26 @@ std::unique_ptr<Graph> read_region(const JsonView& graph, const ArgList& operand
   const auto inputs = graph.at("inputs").items();
   if (inputs.size() != operands.size())
     graph.corrupt(fmt::format("a graph with {} inputs is given {} operands", inputs.size(), operands.size()));
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const JsonView name = tensor_name(inputs[i]);
-    inner.define_tensor(name, region->add_input(name.string().substr(0, kMaxName), operands[i].value()->type));
-  }
+  Operands own;  // all are inputs before anything is made of them
+  for (std::size_t i = 0; i < inputs.size(); ++i) own.push_back(entered(operands[i], inputs[i], *region));
+  for (std::size_t i = 0; i < inputs.size(); ++i) define_operand(inputs[i], own[i], inner, *region);
   import_nodes(inner, *region, problems);
   for (const JsonView& output : graph.at("outputs").items()) {
-    region->outputs.push_back(inner.tensor(tensor_name(output)));
-    region->output_names.push_back(region->outputs.back()->name);
+    Value* value = region_output(output, inner, *region);
+    if (value == nullptr) continue;
+    region->outputs.push_back(value);
+    region->output_names.push_back(value->name);
   }
   around.symbols.insert(region->symbols.begin(), region->symbols.end());
   around.bounds.insert(region->bounds.begin(), region->bounds.end());
   return region;
+}
+
+ArgList values_of(const Operands& operands) {
+  ArgList values;
+  for (const RegionOperand& operand : operands)
+    if (operand.value != nullptr) values.emplace_back(operand.value);
+  return values;
 }
 
 /// What the program calls the sizes of a result that its branches decide.
@@ -126,10 +107,12 @@ void import_control_flow(const JsonView& node, Scope& scope, Graph& graph, Probl
   const OpInfo& op = *find_op(op_name_of(node.at("target").string()));
   const bool loop = op.id == OpId::higher_order_while_loop_default;
   const CallParts parts = parts_of(node, loop);
-  std::vector<ArgList> lists;
-  for (const JsonView& list : parts.lists) lists.push_back(tensor_operands(list, scope));
+  std::vector<Operands> lists;
+  for (const JsonView& list : parts.lists) lists.push_back(read_operands(list, scope, graph));
   lists.resize(loop ? 2 : 1);
-  ArgList operands = lists[0];
+  if (loop)
+    for (RegionOperand& operand : lists[0]) operand = as_carried(operand, graph);
+  Operands operands = lists[0];
   if (loop) operands.insert(operands.end(), lists[1].begin(), lists[1].end());
 
   std::set<std::string> known;  // symbols that have a meaning outside of the branches
@@ -138,27 +121,27 @@ void import_control_flow(const JsonView& node, Scope& scope, Graph& graph, Probl
   for (const JsonView& inner : parts.graphs) regions.push_back(read_region(inner, operands, graph, problems));
   ArgList args;
   if (loop)
-    args = {lists[0], lists[1], None{}};
+    args = {values_of(lists[0]), values_of(lists[1]), None{}};
   else
-    args = {condition_of(*parts.condition, scope, graph), lists[0]};
-  const auto names = result_names(node);
-  if (names.size() != region_result_types(op, args, regions).size())
-    node.corrupt(fmt::format("{} gives {} results here, its graphs {}", op.name, names.size(),
+    args = {condition_of(*parts.condition, scope, graph), values_of(lists[0])};
+  const auto results = region_results(node);
+  if (results.size() != region_result_types(op, args, regions).size())
+    node.corrupt(fmt::format("{} gives {} results here, its graphs {}", op.name, results.size(),
                              region_result_types(op, args, regions).size()));
   const auto padded = loop || !problems.empty() ? std::vector<PaddedResult>() : pad_branches(regions, known);
   std::vector<TensorType> types = region_result_types(op, args, regions);
   Node* added = graph.add_node(op, std::move(args), std::move(types),
-                               names.empty() ? std::string() : names[0].string().substr(0, kMaxName));
+                               results.empty() ? std::string() : results[0].name.string().substr(0, kMaxName));
   added->source = read_source(node);
   added->regions = std::move(regions);
   // After a problem inside, a region has inputs for what could not be computed.
   if (const auto problem = problems.empty() ? region_problem(*added) : std::nullopt)
     problems.add_call(node, op.name, *problem, "give every branch, and every trip, results of the same types");
-  for (std::size_t i = 0; i < names.size(); ++i) {
+  for (std::size_t i = 0; i < results.size(); ++i) {
     const auto cut = std::ranges::find(padded, i, &PaddedResult::output);
-    scope.define_tensor(names[i], cut == padded.end()
-                                      ? added->outputs[i]
-                                      : without_padding(graph, *added, *cut, declared_sizes(names[i], *cut, scope)));
+    Value* value = added->outputs[i];
+    if (cut != padded.end()) value = without_padding(graph, *added, *cut, declared_sizes(results[i].name, *cut, scope));
+    define_result(results[i], value, scope, graph);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "compiler/ops/data_sizes.h"
 
 namespace aitune::dynamo {
 namespace {
@@ -220,15 +221,28 @@ Value* fact_tensor(Graph& graph, const SizeFact& fact) {
                   {size_tensor(graph, fact.lhs), size_tensor(graph, fact.rhs)});
 }
 
+Value* number_argument(const JsonView& argument, const Scope& scope, Graph& graph) {
+  return operand_of(argument, scope, graph).value;
+}
+
+SymInt number_as_size(Graph& graph, Value* number, const std::string& wanted) {
+  const OpInfo& item = op_info(OpId::aten_item_default);
+  ArgList args = bind_arguments(item, {number}, {});
+  std::vector<TensorType> types = infer_types(item, args);
+  name_data_size(graph, item, args, types, wanted);
+  return SymInt::symbol(data_symbol(*graph.add_node(item, std::move(args), std::move(types)))->name);
+}
+
 Value* number_of(Graph& graph, Value* tensor, DType dtype) {
   if (!tensor->type.shape.empty()) tensor = add_call(graph, "aten.reshape.default", {tensor, ArgList{}});
   return cast(graph, tensor, dtype);
 }
 
-Value* number_result(const JsonView& node, const Scope& scope, Graph& graph) {
+Value* number_result(const JsonView& node, const Scope& scope, Graph& graph, bool always) {
   const auto row = rows().find(node.at("target").string());
   const auto inputs = node.at("inputs").items();
-  if (row == rows().end() || inputs.size() != row->second.operands || !needs_numbers(node, scope)) return nullptr;
+  if (row == rows().end() || inputs.size() != row->second.operands) return nullptr;
+  if (!always && !needs_numbers(node, scope)) return nullptr;
   NumberTensors operands;
   for (const JsonView& input : inputs) {
     Value* value = operand_of(input.at("arg"), scope, graph).value;

@@ -20,12 +20,16 @@ using NamedArgs = std::vector<std::pair<std::string, Arg>>;
 Value* fact_tensor(Graph& graph, const SizeFact& fact);
 /// A size of a run, as a tensor.
 Value* size_tensor(Graph& graph, const SymInt& size);
+/// A number, also a constant or a size, as a tensor; nullptr where the argument is none that is known.
+Value* number_argument(const JsonView& argument, const Scope& scope, Graph& graph);
+/// A whole number as a size, which is called `wanted` if that name is free.
+SymInt number_as_size(Graph& graph, Value* number, const std::string& wanted);
 /// The value of a tensor of one element, as a number of this dtype.
 Value* number_of(Graph& graph, Value* tensor, DType dtype);
 
-/// The result of arithmetic on numbers, of which one at least is no size; nullptr where all are sizes, or where the
-/// node cannot be computed.
-Value* number_result(const JsonView& node, const Scope& scope, Graph& graph);
+/// The result of arithmetic on numbers, of which one at least is no size unless `always`; nullptr where all are sizes,
+/// or where the node cannot be computed.
+Value* number_result(const JsonView& node, const Scope& scope, Graph& graph, bool always);
 
 /// The name of an argument that is a number which data decide; an integer may be taken as a size as well.
 struct NumberArg {

@@ -14,10 +14,10 @@
 #include "compiler/import/dynamo/control_flow.h"
 #include "compiler/import/dynamo/numbers.h"
 #include "compiler/import/dynamo/regions.h"
+#include "compiler/import/dynamo/sliced.h"
 #include "compiler/import/dynamo/source_location.h"
 #include "compiler/import/dynamo/symbolic.h"
 #include "compiler/import/dynamo/targets.h"
-#include "compiler/import/dynamo/unrolled.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/index_masks.h"
 #include "compiler/ops/schema.h"
@@ -348,8 +348,8 @@ void import_nodes(Scope& scope, Graph& graph, Problems& problems) {
       case TargetKind::control:
         import_control_flow(node, scope, graph, problems);
         break;
-      case TargetKind::unrolled:
-        import_unrolled(node, scope, graph, problems);
+      case TargetKind::sliced:
+        import_sliced(node, scope, graph, problems);
         break;
       case TargetKind::unknown:
         define_declared(node, scope, graph);

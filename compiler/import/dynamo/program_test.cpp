@@ -181,8 +181,10 @@ INSTANTIATE_TEST_SUITE_P(
              ErrorCode::unsupported, "as_sym_int"},
         Case{"CustomObject", kSignature + "/input_specs/1", json{{"custom_obj", json::object()}},
              ErrorCode::unsupported, "custom_obj"},
-        Case{"OutputNoTensor", kSignature + "/output_specs/0/user_output/arg", json{{"as_none", true}},
-             ErrorCode::unsupported, "as_none"},
+        Case{"OutputNoTensor", kSignature + "/output_specs/0/user_output/arg", json{{"as_string", "x"}},
+             ErrorCode::unsupported, "as_string"},
+        Case{"OutputsAreNone", kSignature + "/output_specs/0/user_output/arg", json{{"as_none", true}},
+             ErrorCode::unsupported, "without outputs"},
         Case{"NoOutputs", kSignature + "/output_specs", json::array(), ErrorCode::unsupported, "without outputs"},
         Case{"MutatedBuffer", kSignature + "/output_specs/0",
              json{{"buffer_mutation", {{"arg", {{"name", "add"}}}, {"buffer_name", "bn.mean"}}}},
@@ -283,8 +285,15 @@ TEST(Program, CondsThatDoNotFitAreRefused) {
   EXPECT_THAT(changed("/inputs/0/arg/as_tensor/name", "x", ErrorCode::unsupported), HasSubstr("not one bool"));
   EXPECT_THAT(changed("/inputs/3/arg/as_tensors", json::array(), ErrorCode::corrupt),
               HasSubstr("a graph with 1 inputs is given 0 operands"));
-  EXPECT_THAT(changed("/inputs/3/arg", {{"as_ints", {1}}}, ErrorCode::unsupported),
-              HasSubstr("an operand of control flow that is an integer"));
+  EXPECT_THAT(changed("/inputs/3/arg", {{"as_ints", {1}}}, ErrorCode::corrupt),
+              HasSubstr("takes a tensor and is given a number"));
+  EXPECT_THAT(changed("/inputs/3/arg", {{"as_floats", {1.5}}}, ErrorCode::unsupported),
+              HasSubstr("operands of control flow of the kind as_floats"));
+  EXPECT_THAT(
+      changed("/inputs/2/arg/as_graph/graph/inputs/0", {{"as_sym_int", {{"as_name", "a"}}}}, ErrorCode::corrupt),
+      HasSubstr("takes a number and is given a tensor"));
+  EXPECT_THAT(changed("/inputs/2/arg/as_graph/graph/outputs/0", {{"as_int", 1}}, ErrorCode::unsupported),
+              HasSubstr("in the other"));
   EXPECT_THAT(changed("/inputs/2/arg/as_graph/graph/outputs", json::array(), ErrorCode::unsupported),
               HasSubstr("there are 1 results in one branch and 0 in the other"));
   EXPECT_THAT(

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "compiler/import/dynamo/numbers.h"
+
 namespace aitune::dynamo {
 namespace {
 
@@ -40,13 +42,23 @@ std::string unique_output_name(const Graph& graph, const std::string& name) {
   return result;
 }
 
+/// Numbers come out as 0-dim tensors, Nones not at all.
 void add_output(const JsonView& argument, const Scope& scope, Graph& graph) {
   const auto [kind, value] = argument.tagged();
-  if (kind != "as_tensor")
+  if (kind == "as_none") return;
+  Value* output = nullptr;
+  std::string name = "number";
+  if (kind == "as_tensor") {
+    name = value.at("name").string();
+    output = scope.tensor(value.at("name"));
+  } else {
+    output = number_argument(argument, scope, graph);
+    if (kind.starts_with("as_sym_") && value.tagged().first == "as_name") name = value.tagged().second.string();
+  }
+  if (output == nullptr)
     argument.unsupported(fmt::format("an output of the kind {}", printable(kind)), std::string(kTensorsOnly));
-  const JsonView name = value.at("name");
-  graph.outputs.push_back(scope.tensor(name));
-  graph.output_names.push_back(unique_output_name(graph, printable(name.string())));
+  graph.outputs.push_back(output);
+  graph.output_names.push_back(unique_output_name(graph, printable(name)));
 }
 
 }  // namespace

@@ -35,6 +35,23 @@ std::optional<std::vector<SymInt>> size_operands(const JsonView& node, const Sco
   return operands;
 }
 
+// torch.sym_sum of a list; none if any of it is something else.
+std::optional<SymInt> sum_of(const JsonView& list, const Scope& scope) {
+  const auto [kind, value] = list.tagged();
+  if (kind != "as_sym_ints" && kind != "as_ints") return std::nullopt;
+  SymInt total = 0;
+  for (const JsonView& item : value.items()) {
+    if (kind == "as_ints") {
+      total += item.integer();
+      continue;
+    }
+    const auto [inner_kind, inner] = item.tagged();
+    if (inner_kind == "as_name" && !scope.is_size(inner.string())) return std::nullopt;
+    total += read_size_argument(item, scope);
+  }
+  return total;
+}
+
 // The result of a node where it is computed here; none leaves it to the file.
 std::optional<SymInt> compute(const JsonView& node, const Scope& scope) {
   using Binary = std::function<SymInt(const SymInt&, const SymInt&)>;
@@ -54,6 +71,7 @@ std::optional<SymInt> compute(const JsonView& node, const Scope& scope) {
       node.corrupt("sym_size of something that is no tensor and dimension");
     return size_of_dim(node, *tensor.value(), dim.integer());
   }
+  if (target == "torch.sym_sum" && inputs.size() == 1) return sum_of(inputs[0].at("arg"), scope);
   const auto it = binary.find(target);
   if (it == binary.end() || inputs.size() != 2) return std::nullopt;
   const auto operands = size_operands(node, scope);
@@ -97,15 +115,16 @@ void fold_symbolic_node(const JsonView& node, Scope& scope, Graph& graph) {
     const auto [kind, value] = output.tagged();
     const bool number = kind == "as_sym_bool" || kind == "as_sym_float" || kind == "as_sym_int";
     const auto named = number ? value.find("as_name") : std::nullopt;
-    if (Value* result = named ? number_result(node, scope, graph) : nullptr) {
-      scope.define_number(*named, result, kind == "as_sym_int" ? compute(node, scope) : std::nullopt,
-                          kind == "as_sym_bool" ? comparison(node, scope) : std::nullopt);
+    auto fact = kind == "as_sym_bool" ? comparison(node, scope) : std::nullopt;
+    const bool logic = kind == "as_sym_bool" && !fact;  // of what several sizes are
+    if (Value* result = named ? number_result(node, scope, graph, logic) : nullptr) {
+      scope.define_number(*named, result, kind == "as_sym_int" ? compute(node, scope) : std::nullopt, std::move(fact));
       continue;
     }
     if (kind == "as_sym_bool" || kind == "as_sym_float") {
       const auto name = value.find("as_name");
       if (!name) continue;
-      if (auto fact = kind == "as_sym_bool" ? comparison(node, scope) : std::nullopt)
+      if (fact)
         scope.define_fact(*name, *std::move(fact));
       else
         scope.define_opaque(*name);

@@ -91,6 +91,22 @@ void collect_definers(const JsonView& root, const Graph& graph, std::map<std::st
   }
 }
 
+/// Whatever uses a size that data decide stands behind the node that does, in its graph or in regions of it.
+void check_scopes(const JsonView& root, const Graph& graph, const std::map<std::string, const Node*>& definers,
+                  std::set<std::string> known) {
+  for (const auto& node : graph.nodes()) {
+    std::set<std::string> used;
+    collect(node->args, used);
+    for (const Value* output : node->outputs)
+      for (const SymInt& size : output->type.shape) collect(size, used);
+    if (const auto symbol = data_symbol(*node)) known.insert(symbol->name);
+    for (const std::string& name : used)
+      if (definers.contains(name) && !known.contains(name))
+        root.corrupt(fmt::format("the size {} is used where no data have decided it", printable(name)));
+    for (const auto& region : node->regions) check_scopes(root, *region, definers, known);
+  }
+}
+
 }  // namespace
 
 void reserve_input_symbols(Graph& graph) {
@@ -104,6 +120,7 @@ void import_symbols(const JsonView& root, Graph& graph) {
   std::map<std::string, const Node*> by_data;
   std::set<std::string> used;
   collect_definers(root, graph, by_data, used);
+  check_scopes(root, graph, by_data, {});
   const auto constraints = root.find("range_constraints");
   for (const std::string& name : symbols_in_use(graph)) {
     const auto definer = by_data.find(name);

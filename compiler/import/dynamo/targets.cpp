@@ -48,8 +48,7 @@ TargetKind target_kind(std::string_view target) {
   if (regions.contains(target)) return TargetKind::region;
   if (target == "torch.ops.higher_order.cond" || target == "torch.ops.higher_order.while_loop")
     return TargetKind::control;
-  if (target == "torch.ops.higher_order.map_impl" || target == "torch.ops.higher_order.scan")
-    return TargetKind::unrolled;
+  if (target == "torch.ops.higher_order.map_impl" || target == "torch.ops.higher_order.scan") return TargetKind::sliced;
   if (symbolic.contains(target) || target.starts_with("_operator.")) return TargetKind::symbolic;
   if (!target.starts_with(kOps)) return TargetKind::unknown;
   const std::string_view name = op_name_of(target);

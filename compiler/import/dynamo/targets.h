@@ -14,7 +14,7 @@ enum class TargetKind {
   dropped,   ///< an assertion or switch without a result that matters
   region,    ///< a wrapper around a region that changes nothing here: inlined
   control,   ///< torch.cond, torch.while_loop
-  unrolled,  ///< map, scan: a graph for every slice
+  sliced,    ///< map, scan: a graph for every slice
   unknown,
 };
 

@@ -204,6 +204,21 @@ class Evaluator::Merger {
   std::size_t next_ = 0;  // of the decisions
 };
 
+std::pair<GrownItems, GrownItems> Evaluator::grown_in_both(const List& list, const RegionRun& a, const RegionRun& b) {
+  const auto state_in = [&](const RegionRun& run) {
+    const auto found = std::ranges::find(run.lists, &list, [](const auto& entry) { return entry.first.get(); });
+    return found == run.lists.end() ? ListState{list.items, list.grown} : found->second;
+  };
+  const ListState x = state_in(a), y = state_in(b);
+  const auto in = [&](const RegionRun& run, const ListState& state, const GrownItems& like) {
+    const GraphScope scope(*this, *run.graph);
+    return as_grown(state, like);
+  };
+  const GrownItems first = in(a, x, x.grown != nullptr ? *x.grown : *y.grown);
+  const GrownItems second = in(b, y, first);
+  return {in(a, {{}, std::make_shared<const GrownItems>(first)}, second), second};
+}
+
 std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& condition) {
   Value* flag = condition_value(condition, "the condition of an if",
                                 "decide it by torch.where, or outside of the model; where it depends on a size that "
@@ -223,6 +238,10 @@ std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& c
                 "give the result to a name in both branches, and return it behind them");
 
   Graph &first = *a.graph, &second = *b.graph;
+  std::map<ListPtr, std::pair<GrownItems, GrownItems>, ListsByBirth> lists;
+  for (const RegionRun* run : {&a, &b})
+    for (const auto& [list, state] : run->lists)
+      if (!lists.contains(list)) lists.emplace(list, grown_in_both(*list, a, b));
   Merger merger(*this, first, second, narrowed_a, narrowed_b);
   const auto merge_all = [&](bool assign) -> std::optional<Val> {
     // In an order that is the same every time, and for every build.
@@ -248,6 +267,12 @@ std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& c
       const Val x = after(a), y = after(b);
       Val merged = merger.merge(x, y);
       if (assign) set_slot(slot.first, slot.second, std::move(merged));
+    }
+    for (const auto& [list, sides] : lists) {
+      GrownItems merged = sides.first;
+      merged.rows = merger.merge(sides.first.rows, sides.second.rows);
+      merged.count = merger.merge(sides.first.count, sides.second.count);
+      if (assign) set_list(list, std::make_shared<const GrownItems>(std::move(merged)));
     }
     if (!a.result) return std::nullopt;
     return merger.merge(*a.result, *b.result);

@@ -33,6 +33,10 @@ using BuiltinFunction = std::optional<Val> (*)(Call& call);
 /// Null if there is none of this name.
 BuiltinFunction find_builtin(std::string_view name);
 
+/// What to do where a list has as many items as data decide.
+inline constexpr std::string_view kGrownListFix =
+    "let it become longer by append() alone, and give it to torch.stack() or torch.cat()";
+
 class BuiltinTable;
 // One function a family (builtins_FAMILY.cpp).
 void add_arithmetic(BuiltinTable& table);

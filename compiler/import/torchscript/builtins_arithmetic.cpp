@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "compiler/import/torchscript/builtins.h"
 #include "compiler/import/torchscript/operators.h"
+#include "compiler/import/torchscript/unknown_numbers.h"
 
 namespace aitune::torchscript {
 namespace {
@@ -70,7 +71,51 @@ std::optional<SymInt> whole(const Val& value) {
   return std::nullopt;
 }
 
-Val unknown_size() { return Unknown{"it is a fraction of a size that moves"}; }
+bool is_moving(const Val& value) { return value.get<SymInt>() != nullptr && !value.integer(); }
+
+/// A call on numbers of which one is a size that moves, and the result none: computed by nodes. What travels in 0-dim
+/// tensors is left to the operators.
+Result on_moving_sizes(Call& call, const Numbers& numbers) {
+  if (numbers.boxed) return std::nullopt;
+  Vals args = numbers.values;
+  for (Val& arg : args)
+    if (is_moving(arg))
+      arg = Unknown{"it is made of a size that moves",
+                    call.evaluator.size_tensor(call.evaluator.graph(), *arg.get<SymInt>())};
+  if (Result result = call_on_unknown_numbers(call.evaluator, call.name, args, {})) return result;
+  return Unknown{"it is a fraction of a size that moves"};
+}
+
+/// The same, where the result is a known share of a size.
+Result with_fraction(Result result, const SymInt& numerator, std::int64_t denominator) {
+  const auto* unknown = result ? result->get<Unknown>() : nullptr;
+  if (unknown == nullptr || denominator <= 0) return result;
+  Unknown share = *unknown;
+  share.fraction = std::make_shared<const SizeFraction>(SizeFraction{numerator, denominator});
+  return share;
+}
+
+/// size * number, where that is a small fraction, which floats hold exactly.
+Result times_size(Call& call, const Numbers& numbers) {
+  Result result = on_moving_sizes(call, numbers);
+  constexpr int kMaxHalvings = 16;
+  constexpr double kMaxFactor = 1 << 16;
+  for (const bool first : {true, false}) {
+    const Val &size = numbers.values[first ? 0 : 1], &factor = numbers.values[first ? 1 : 0];
+    const auto* number = factor.get<double>();
+    if (!is_moving(size) || number == nullptr || !(std::abs(*number) <= kMaxFactor)) continue;
+    std::int64_t denominator = 1;
+    double numerator = *number;
+    for (int i = 0; i < kMaxHalvings && numerator != std::floor(numerator); ++i) {
+      numerator *= 2;
+      denominator *= 2;
+    }
+    if (numerator == std::floor(numerator) && numerator >= 0)
+      return with_fraction(std::move(result), *size.get<SymInt>() * SymInt(static_cast<std::int64_t>(numerator)),
+                           denominator);
+  }
+  return result;
+}
 
 using WholeFunction = SymInt (*)(const SymInt&, const SymInt&);
 using RealFunction = double (*)(double, double);
@@ -81,7 +126,8 @@ Result binary(Call& call, WholeFunction on_whole, RealFunction on_real) {
   const auto a = whole(found->values[0]), b = whole(found->values[1]);
   if (a && b && on_whole != nullptr) return give(*found, on_whole(*a, *b));
   const auto x = real(found->values[0]), y = real(found->values[1]);
-  return x && y ? give(*found, on_real(*x, *y)) : unknown_size();
+  if (x && y) return give(*found, on_real(*x, *y));
+  return call.name.starts_with("mul") ? times_size(call, *found) : on_moving_sizes(call, *found);
 }
 
 // Sums of lists and strings are longer ones.
@@ -112,6 +158,20 @@ Result add(Call& call) {
     if (alpha.integer() != 1) return std::nullopt;
   }
   return binary(call, [](const SymInt& a, const SymInt& b) { return a + b; }, [](double a, double b) { return a + b; });
+}
+
+/// outs += [item]: the list itself becomes longer.
+Result add_in_place(Call& call) {
+  const auto* list = call.size() == 2 ? call[0].get<ListPtr>() : nullptr;
+  if (list == nullptr) return add(call);
+  const Vals* more = call[1].items();
+  if (more == nullptr) return std::nullopt;
+  if ((*list)->stored)
+    call.evaluator.unsupported("the model changes a list that it keeps", "return new values instead of storing them");
+  const Vals copy = *more;
+  call.evaluator.charge(copy.size());
+  for (const Val& item : copy) call.evaluator.append(*list, item);
+  return call[0];
 }
 
 Result sub(Call& call) {
@@ -184,7 +244,8 @@ Result div(Call& call) {
   const auto a = whole(found->values[0]), b = whole(found->values[1]);
   if (a && b)
     if (const auto exact = divide_exact(*a, *b); exact && !found->boxed) return *exact;
-  return unknown_size();
+  Result result = on_moving_sizes(call, *found);
+  return a && b && b->is_constant() ? with_fraction(std::move(result), *a, b->constant()) : result;
 }
 
 Result power(Call& call) {
@@ -198,7 +259,7 @@ Result power(Call& call) {
     return give(*found, result);
   }
   const auto x = real(found->values[0]), y = real(found->values[1]);
-  return x && y ? give(*found, std::pow(*x, *y)) : unknown_size();
+  return x && y ? give(*found, std::pow(*x, *y)) : on_moving_sizes(call, *found);
 }
 
 Result minimum(Call& call) {
@@ -276,7 +337,10 @@ Val compare_numbers(Call& call, Order order, const Val& a, const Val& b) {
                    evaluator.tensor(holds), std::make_shared<const SizeComparison>(SizeComparison{order, difference})};
   }
   const auto u = real(a), v = real(b);
-  if (!u || !v) return Unknown{"it depends on a size that moves"};
+  if (!u || !v) {
+    if (Result result = on_moving_sizes(call, {{a, b}})) return *std::move(result);
+    return Unknown{"it depends on a size that moves"};
+  }
   if (std::isnan(*u) || std::isnan(*v)) return order == Order::ne;
   return holds(order, *u < *v ? -1 : *u > *v);
 }
@@ -349,7 +413,7 @@ Result unary_real(Call& call) {
   const auto found = numbers(call, 1);
   if (!found || call.size() != 1) return std::nullopt;
   const auto x = real(found->values[0]);
-  return x ? give(*found, function(*x)) : unknown_size();
+  return x ? give(*found, function(*x)) : on_moving_sizes(call, *found);
 }
 
 // floor, ceil, round and trunc of a plain number are integers.
@@ -434,7 +498,8 @@ Result box(Call& call) {
 }  // namespace
 
 void add_arithmetic(BuiltinTable& table) {
-  table.add({"add", "add_"}, add);
+  table.add({"add"}, add);
+  table.add({"add_"}, add_in_place);
   table.add({"sub", "sub_"}, sub);
   table.add({"rsub"}, rsub);
   table.add({"mul", "mul_"}, mul);

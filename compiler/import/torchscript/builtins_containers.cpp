@@ -19,6 +19,8 @@ List& changed_list(Call& call) {
   if (list == nullptr) call.evaluator.unsupported(fmt::format("{} of {}", call.name, call[0].kind()));
   if ((*list)->stored)
     call.evaluator.unsupported("the model changes a list that it keeps", "return new values instead of storing them");
+  if ((*list)->grown != nullptr)
+    call.evaluator.unsupported(fmt::format("{} of {}", call.name, call[0].kind()), std::string(kGrownListFix));
   call.evaluator.changed(call[0]);
   return **list;
 }
@@ -57,12 +59,15 @@ Result len(Call& call) {
     const SymShape& shape = (*value.get<Value*>())->type.shape;
     if (!shape.empty()) return shape[0];
   }
+  if (const auto* list = value.get<ListPtr>()) return call.evaluator.length_of(*(*list)->grown);
   if (const auto* object = value.get<ObjectPtr>()) return call.evaluator.call_method(*object, "__len__", {});
   return std::nullopt;
 }
 
 Result append(Call& call) {
-  changed_list(call).items.push_back(call[1]);
+  const auto* list = call[0].get<ListPtr>();
+  if (list == nullptr || (*list)->stored) changed_list(call);
+  call.evaluator.append(*list, call[1]);
   return call[0];
 }
 Result insert(Call& call) {
@@ -79,8 +84,9 @@ Result extend(Call& call) {
   if (more == nullptr) return std::nullopt;
   const Vals copy = *more;
   call.evaluator.charge(copy.size());
-  auto& items = changed_list(call).items;
-  items.insert(items.end(), copy.begin(), copy.end());
+  const auto* list = call[0].get<ListPtr>();
+  if (list == nullptr || (*list)->stored) changed_list(call);
+  for (const Val& item : copy) call.evaluator.append(*list, item);
   return Val(None{});
 }
 Result pop(Call& call) {
@@ -146,6 +152,8 @@ Result get_item(Call& call) {
     call.evaluator.invalid(fmt::format("a dict has no key {}", printable(to_text(call[1]))));
   }
   const Vals* items = call[0].items();
+  if (const auto* list = call[0].get<ListPtr>(); list != nullptr && items == nullptr)
+    return call.evaluator.item_of(*(*list)->grown, call[1]);
   if (items == nullptr) return std::nullopt;
   return (*items)[index_in(call, call[1], items->size())];
 }
@@ -320,7 +328,7 @@ Result sum_of_list(Call& call) {
 template <bool all>
 Result all_or_any(Call& call) {
   const auto* list = call.size() == 1 ? call[0].get<ListPtr>() : nullptr;
-  if (list == nullptr) return std::nullopt;
+  if (list == nullptr || (*list)->grown != nullptr) return std::nullopt;
   Val result = all;
   for (const Val& item : (*list)->items) {
     const Val truth = call.evaluator.truth(item);

@@ -147,10 +147,10 @@ void flatten(Call& call, const Val& data, std::vector<Val>& flat, Shape& shape, 
   if (items == nullptr) {
     if (depth != shape.size()) call.evaluator.invalid("a tensor is made of lists of different lengths");
     const auto known = call.evaluator.known_number(data);
-    if (!known || (known->get<SymInt>() != nullptr && !known->integer()))
-      call.evaluator.unsupported("a tensor made of numbers that only the data, or sizes that move, tell",
-                                 "make it of constants");
-    flat.push_back(*known);
+    const auto* unknown = data.get<Unknown>();
+    if (!known && (unknown == nullptr || unknown->value == nullptr))
+      call.evaluator.unsupported(fmt::format("a tensor made of {}", data.kind()), "make it of numbers");
+    flat.push_back(known ? *known : data);
     return;
   }
   const auto count = static_cast<std::int64_t>(items->size());
@@ -167,6 +167,25 @@ double as_real(const Val& value) {
   return static_cast<double>(value.integer().value_or(0));
 }
 
+/// Numbers of which some are sizes that move, or what data decide.
+Val tensor_of_numbers(Call& call, const std::vector<Val>& flat, const Shape& shape, std::optional<DType> wanted) {
+  DType natural = DType::b8;
+  for (const Val& value : flat) {
+    const auto* unknown = value.get<Unknown>();
+    const DType dtype = unknown != nullptr ? unknown->value->type.dtype : DType::b8;
+    if (value.get<double>() != nullptr || dtype == DType::f64) natural = DType::f32;
+    if ((value.get<SymInt>() != nullptr || dtype == DType::i64) && natural == DType::b8) natural = DType::i64;
+  }
+  const SymInt dtype(scalar_type_of(wanted.value_or(natural)));
+  Vals elements;
+  for (const Val& value : flat)
+    elements.push_back(call_operator(call.evaluator, "to", {call.evaluator.tensor(value), dtype}, {}));
+  const Val row = call_operator(call.evaluator, "stack", {make_list(std::move(elements))}, {});
+  Vals sizes;
+  for (const std::int64_t size : shape) sizes.emplace_back(SymInt(size));
+  return call_operator(call.evaluator, "reshape", {row, make_list(std::move(sizes))}, {});
+}
+
 Result make_tensor(Call& call) {
   if (call.size() == 0) return std::nullopt;
   std::optional<DType> wanted;
@@ -176,6 +195,10 @@ Result make_tensor(Call& call) {
   if (call[0].get<Value*>() != nullptr) {  // as_tensor of a tensor
     if (!wanted) return call[0];
     return call_operator(call.evaluator, "to", {call[0], SymInt(scalar_type_of(*wanted))}, {});
+  }
+  if (const auto* unknown = call[0].get<Unknown>(); unknown != nullptr && unknown->value != nullptr) {
+    const DType natural = unknown->value->type.dtype == DType::f64 ? DType::f32 : unknown->value->type.dtype;
+    return call_operator(call.evaluator, "to", {unknown->value, SymInt(scalar_type_of(wanted.value_or(natural)))}, {});
   }
   if (const auto known = call.evaluator.known_number(call[0])) {
     if (const auto* flag = known->get<bool>()) return Number{*flag, wanted.value_or(DType::b8)};
@@ -188,10 +211,20 @@ Result make_tensor(Call& call) {
       return Number{static_cast<double>(*known->integer()), *wanted};
     return Number{*known->get<SymInt>(), wanted.value_or(DType::i64)};
   }
+  if (const auto* list = call[0].get<ListPtr>(); list != nullptr && (*list)->grown != nullptr) {
+    Value* rows = call.evaluator.tensor((*list)->grown->rows);
+    if (!(*list)->grown->numbers) return std::nullopt;
+    const DType type = wanted.value_or(rows->type.dtype == DType::f64 ? DType::f32 : rows->type.dtype);
+    return call_operator(call.evaluator, "to", {rows, SymInt(scalar_type_of(type)), false, true}, {});
+  }
   if (call[0].items() == nullptr) return std::nullopt;
   std::vector<Val> flat;
   Shape shape;
   flatten(call, call[0], flat, shape, 0);
+  const auto is_known = [](const Val& value) {
+    return value.get<SymInt>() == nullptr ? value.is_number() : value.integer().has_value();
+  };
+  if (!std::ranges::all_of(flat, is_known)) return tensor_of_numbers(call, flat, shape, wanted);
   DType natural = flat.empty() ? DType::f32 : DType::b8;
   for (const Val& value : flat) {
     if (value.get<double>() != nullptr) natural = DType::f32;

@@ -130,6 +130,28 @@ std::optional<Val> full(Evaluator& evaluator, const Vals& args, const Keywords& 
   return op(evaluator, "clone", {op(evaluator, "expand", {filled, args[0]})});
 }
 
+/// The items of a list that has as many as data decide; nullptr for other arguments.
+const GrownItems* grown_list(const Vals& args) {
+  const auto* list = args.empty() ? nullptr : args[0].get<ListPtr>();
+  return list == nullptr ? nullptr : (*list)->grown.get();
+}
+std::optional<std::int64_t> dim_argument(const Vals& args, const Keywords& keywords) {
+  if (args.size() > 1) return args[1].integer();
+  for (const auto& [name, value] : keywords)
+    if (name == "dim") return value.integer();
+  return 0;
+}
+std::optional<Val> stack(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
+  const GrownItems* items = grown_list(args);
+  const auto dim = dim_argument(args, keywords);
+  return items != nullptr && dim ? std::optional(evaluator.stacked(*items, *dim)) : std::nullopt;
+}
+std::optional<Val> concatenate(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
+  const GrownItems* items = grown_list(args);
+  const auto dim = dim_argument(args, keywords);
+  return items != nullptr && dim ? std::optional(evaluator.concatenated(*items, *dim)) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, const Vals& args,
@@ -137,11 +159,15 @@ std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, c
   static const std::map<std::string_view, Composite> table = {{"_convolution", convolution},
                                                               {"_convolution_mode", convolution_by_name},
                                                               {"_weight_norm", weight_norm},
+                                                              {"cat", concatenate},
+                                                              {"concat", concatenate},
+                                                              {"concatenate", concatenate},
                                                               {"full", full},
                                                               {"index", index},
                                                               {"index_put", index_put},
                                                               {"index_put_", index_put_in_place},
                                                               {"lstm_cell", lstm_cell},
+                                                              {"stack", stack},
                                                               {"gru_cell", gru_cell}};
   const auto found = table.find(name);
   return found == table.end() ? std::nullopt : found->second(evaluator, args, keywords);

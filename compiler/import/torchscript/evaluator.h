@@ -81,6 +81,14 @@ class Evaluator {
   /// To be called with whatever the model changes: it may come to contain itself, and is emptied at the end.
   /// Unsupported where it was made outside of the branch or loop that runs.
   void changed(const Val& container);
+  /// list.append(item), which the data may decide whether or how often to do.
+  void append(const ListPtr& list, const Val& item);
+  /// What such a list gives: how many items there are, and the one at a place.
+  Val length_of(const GrownItems& items);
+  Val item_of(const GrownItems& items, const Val& place);
+  /// Its items, stacked or joined along a dimension, as torch.stack and torch.cat do.
+  Val stacked(const GrownItems& items, std::int64_t dim);
+  Val concatenated(const GrownItems& items, std::int64_t dim);
   /// A number that data decide: a tensor of one element as b8, i64 or f64, whichever fits its dtype or is asked for.
   Val unknown_number(Value* tensor, std::optional<DType> wanted = std::nullopt);
   /// A whole number that data decide as a size, for operators that take one; anything else as it is.
@@ -123,13 +131,15 @@ class Evaluator {
     std::unordered_map<std::string, Val> locals;
     std::map<SlotName, Val> slots;
     std::optional<Val> result;  // of a return statement
+    ListStates lists{};         // from outside, that have become longer
   };
   class RegionScope;
   class GraphScope;
   class Merger;
   class LoopBuilder;
   RegionRun run_region(const std::function<std::optional<Val>()>& body);
-  /// Ranges of symbols as far as they are narrower where a condition on sizes holds, or does not.
+  /// Ranges of symbols, and of formulas as they are printed, as far as they are narrower where a condition on sizes
+  /// holds, or does not.
   using Narrowed = std::map<std::string, SymRange, std::less<>>;
   Narrowed narrowed_by(const Unknown& condition, bool holds) const;
   void narrow(Narrowed& ranges, const SymInt& size, bool at_most, std::int64_t limit) const;
@@ -137,6 +147,19 @@ class Evaluator {
   void run_loop(const Stmt& statement, const Unknown* trips);
   /// The bool behind something unknown; unsupported, saying `what` is not known, if it is no number.
   Value* condition_value(const Unknown& unknown, std::string_view what, std::string fix);
+  // Lists that become longer as often as data decide (grown_lists.cpp).
+  /// Whether the branch or loop that runs was given what was made then.
+  bool is_outside(std::size_t born) const;
+  void set_list(const ListPtr& list, GrownPtr grown);
+  /// The list as one with as many items as data decide, of the type of another one's, made in the graph that grows.
+  GrownItems as_grown(const ListState& state, const GrownItems& like);
+  GrownItems as_joined(const GrownItems& items);
+  std::optional<GrownItems> grown_items(const Vals& items, const TensorType& like, bool numbers, bool joined);
+  /// The same list as both branches leave it, in one form.
+  std::pair<GrownItems, GrownItems> grown_in_both(const List& list, const RegionRun& a, const RegionRun& b);
+  /// Whether whoever has made the list knows all sizes.
+  bool is_visible_to(const List& list, const TensorType& type) const;
+
   /// Zeros of this type, made in `graph`: what a value that was never set is. Sizes that `graph` does not know are 0.
   Value* filler(Graph& graph, TensorType type);
   /// The largest that a size can be, in sizes of the inputs; nothing if nothing bounds it.
@@ -190,6 +213,8 @@ class Evaluator {
   std::int64_t largest_size_;
   std::unordered_map<const Value*, std::optional<Tensor>> constant_data_;
   std::unordered_set<const Value*> written_;             // who owns memory that was written into
+  std::unordered_set<const Value*> held_;                // memory that lists have copied which data make longer
+  std::unordered_set<const Value*> copies_;              // of memory from outside of a region
   std::unordered_map<std::string, const Graph*> homes_;  // of symbols that data decide
   Narrowed narrowed_;                                    // in the branch that runs
   struct Journal {
@@ -197,6 +222,7 @@ class Evaluator {
     std::map<SlotName, Slot> before{};        // of attributes that were set
     std::size_t frame = 0;                    // the function that the region is in
     std::unordered_set<const Value*> made{};  // by nodes of the region
+    ListStates lists{};                       // before they became longer
   };
   std::vector<Journal> journals_;  // of the regions that run, the innermost last
   std::unordered_map<const Value*, Val> sizes_of_numbers_;

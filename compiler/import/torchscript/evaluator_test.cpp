@@ -308,12 +308,34 @@ TEST(TorchScript, TensorsMayGrowInLoops) {
 }
 
 TEST(TorchScript, ContainersFromOutsideDoNotChangeInARegion) {
-  EXPECT_THAT(refused<Unsupported>(source("a = [x]\nif bool(torch.gt(torch.sum(x), 0)):\n  _0 = torch.append(a, x)\n"
+  EXPECT_THAT(refused<Unsupported>(source("a = [x]\nif bool(torch.gt(torch.sum(x), 0)):\n  _0 = torch.pop(a)\n"
                                           "else:\n  pass\nreturn torch.cat(a)")),
               HasSubstr("a list is changed inside of an if or a loop"));
   EXPECT_THAT(graph_of("if bool(torch.gt(torch.sum(x), 0)):\n  a = [x]\n  _0 = torch.append(a, x)\n  y = torch.cat(a)\n"
                        "else:\n  y = torch.cat([x, x])\nreturn y"),
               HasSubstr("higher_order.cond"));
+}
+
+TEST(TorchScript, ListsMayGrowInRegions) {
+  // A row on each of s0 trips, behind the one that is there.
+  const std::string text = graph_of(
+      "a = [torch.sum(x, [0])]\nfor i in range(torch.size(x, 0)):\n  _0 = torch.append(a, torch.select(x, 0, i))\n"
+      "return torch.stack(a)");
+  EXPECT_THAT(text, HasSubstr("<= (s0 + 1)"));
+  EXPECT_THAT(text, HasSubstr("aten.cat.default"));
+  // Of sizes that differ: joined, and counted.
+  EXPECT_THAT(graph_of("a = annotate(List[Tensor], [])\nfor i in range(torch.size(x, 0)):\n"
+                       "  _0 = torch.append(a, torch.nonzero(torch.select(x, 0, i)))\n"
+                       "return (torch.cat(a), torch.len(a))"),
+              HasSubstr("higher_order.while_loop"));
+  // By a branch.
+  EXPECT_THAT(graph_of("a = [x]\nif bool(torch.gt(torch.sum(x), 0)):\n  _0 = torch.append(a, x)\nelse:\n  pass\n"
+                       "return torch.cat(a, 1)"),
+              HasSubstr("higher_order.cond"));
+  EXPECT_THAT(refused<Unsupported>(source("a = [x]\nif bool(torch.gt(torch.sum(x), 0)):\n"
+                                          "  _0 = torch.append(a, torch.nonzero(x))\nelse:\n  pass\n"
+                                          "return torch.cat(a)")),
+              HasSubstr("a list holds"));
 }
 
 TEST(TorchScript, ARegionMayFindSizesOut) {

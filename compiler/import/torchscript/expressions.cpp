@@ -278,6 +278,8 @@ Val Evaluator::subscript(const Val& base, const Val& index) {
       if (same(key, index) == true) return value;
     invalid(fmt::format("a dict has no key {}", printable(to_text(index))));
   }
+  if (const auto* list = base.get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
+    return item_of(*(*list)->grown, index);
   const auto at = index.integer();
   if (!at) unsupported(fmt::format("{} is indexed by {}", base.kind(), index.kind()));
   if (const auto* text = base.get<std::string>()) {

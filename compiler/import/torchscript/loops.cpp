@@ -100,12 +100,15 @@ class Evaluator::LoopBuilder {
     Growth grown;
     bool number() const { return !before.is_tensor() && before.get<Stored>() == nullptr; }
   };
-  /// A name, or an attribute of an object.
+  /// A name, an attribute of an object, or what a list holds.
   struct Carried {
     std::string name;
     std::optional<SlotName> slot;
     Val before;
     std::size_t first = 0, count = 0;  // its leaves
+    ListPtr list{};
+    bool joined = false, numbers = false;
+    bool is_name() const { return !slot && list == nullptr; }
   };
 
   void add(Carried carried) {
@@ -114,12 +117,38 @@ class Evaluator::LoopBuilder {
       Leaf leaf;
       leaf.before = value;
       const auto* unknown = value.get<Unknown>();
-      leaf.carried =
+      const bool may_change =
           value.is_tensor() || value.get<Stored>() != nullptr || (unknown != nullptr && unknown->value != nullptr);
+      // A list is the same one on every trip, and may become longer, until a trip is seen to make another one.
+      leaf.carried = may_change && carried.before.get<ListPtr>() == nullptr;
       leaves_.push_back(std::move(leaf));
     });
     carried.count = leaves_.size() - carried.first;
     values_.push_back(std::move(carried));
+  }
+
+  /// Carries the items of a list, and how many there are where that is not their first size.
+  void add(const ListPtr& list, const GrownItems& initial) {
+    Carried carried{fmt::format("a list, appended to in the loop at {},", place_),
+                    std::nullopt,
+                    list,
+                    leaves_.size(),
+                    2,
+                    list,
+                    initial.joined,
+                    initial.numbers};
+    leaves_.resize(leaves_.size() + 2);
+    start(carried, initial);
+    values_.push_back(std::move(carried));
+  }
+  void start(const Carried& carried, const GrownItems& initial) {
+    Leaf &rows = leaves_[carried.first], &count = leaves_[carried.first + 1];
+    rows = {};
+    count = {};
+    rows.before = initial.rows;
+    rows.carried = initial.rows.is_tensor();
+    count.before = initial.count;
+    count.carried = initial.joined;
   }
 
   template <typename F>
@@ -190,7 +219,16 @@ class Evaluator::LoopBuilder {
   void assign() {
     for (const Carried& carried : values_) {
       std::size_t leaf = carried.first;
-      Val value = rebuilt(carried.before, leaf);
+      if (carried.list != nullptr) {
+        evaluator_.set_list(carried.list,
+                            std::make_shared<const GrownItems>(
+                                GrownItems{leaves_[leaf].now, leaves_[leaf + 1].now, carried.joined, carried.numbers}));
+        continue;
+      }
+      const auto first = leaves_.begin() + static_cast<std::ptrdiff_t>(leaf);
+      const bool same = std::none_of(first, first + static_cast<std::ptrdiff_t>(carried.count),
+                                     [](const Leaf& l) { return l.carried; });
+      Val value = same && !is_spoiled(carried) ? carried.before : rebuilt(carried.before, leaf);
       if (carried.slot)
         evaluator_.set_slot(carried.slot->first, carried.slot->second, std::move(value));
       else
@@ -243,13 +281,23 @@ class Evaluator::LoopBuilder {
     for (const auto& [name, before] : evaluator_.frame().locals) {
       const auto after = body.locals.find(name);
       if (after == body.locals.end() || identical(before, after->second) ||
-          std::ranges::any_of(values_, [&](const Carried& c) { return !c.slot && c.name == name; }))
+          std::ranges::any_of(values_, [&](const Carried& c) { return c.is_name() && c.name == name; }))
         continue;
       add(Carried{name, std::nullopt, before});
       settled = false;
     }
+    for (const auto& [list, state] : body.lists)
+      if (std::ranges::none_of(values_, [&](const Carried& c) { return c.list == list; })) {
+        const GraphScope around(evaluator_, outside);
+        add(list, evaluator_.as_grown({list->items, list->grown}, *state.grown));
+        settled = false;
+      }
     for (std::size_t v = 0; v < known; ++v) {
-      const Carried& carried = values_[v];
+      if (values_[v].list != nullptr) {
+        settled = settle(values_[v], *body.lists.at(values_[v].list).grown, outside) && settled;
+        continue;
+      }
+      Carried& carried = values_[v];
       const Val& after = carried.slot ? body.slots.at(*carried.slot) : body.locals.at(carried.name);
       if (!same_structure(carried.before, after)) {
         settled = spoil(carried, "a trip changes how many values it holds") && settled;
@@ -259,6 +307,17 @@ class Evaluator::LoopBuilder {
       flatten(after, [&](const Val& value) { settled = settle(leaves_[at++], value, carried, outside) && settled; });
     }
     return settled;
+  }
+
+  bool settle(Carried& carried, const GrownItems& after, Graph& outside) {
+    if (after.joined && !carried.joined) {
+      const GraphScope around(evaluator_, outside);
+      carried.joined = true;
+      start(carried, evaluator_.as_grown({carried.list->items, carried.list->grown}, after));
+      return false;
+    }
+    const bool rows = settle(leaves_[carried.first], after.rows, carried, outside);
+    return settle(leaves_[carried.first + 1], after.count, carried, outside) && rows;
   }
 
   bool settle(Leaf& leaf, const Val& after, const Carried& carried, Graph& outside) {
@@ -277,7 +336,10 @@ class Evaluator::LoopBuilder {
         return false;
       }
       const Value* initial = evaluator_.tensor_or_number(leaf.before);
-      if (made == nullptr || initial == nullptr || made->type != initial->type)
+      const auto fits = [&] {
+        return made->type.dtype == initial->type.dtype && made->type.shape.size() == initial->type.shape.size();
+      };
+      if (made == nullptr || initial == nullptr || !fits())
         return spoil(leaf, describe(carried, leaf.before, initial, after, made));
       leaf.carried = true;
       return false;
@@ -356,13 +418,29 @@ class Evaluator::LoopBuilder {
                        text(after, next));
   }
 
+  bool is_spoiled(const Carried& carried) const {
+    for (std::size_t i = carried.first; i < carried.first + carried.count; ++i) {
+      const auto* unknown = leaves_[i].before.get<Unknown>();
+      if (unknown != nullptr && unknown->value == nullptr) return true;
+    }
+    return false;
+  }
+
   /// What cannot be carried is not known in the loop, nor behind it; whoever reads it says why.
   bool spoil(Leaf& leaf, const std::string& why) {
     leaf.before = Unknown{fmt::format("{}, at {}", why, place_)};
     leaf.carried = false;
     return false;
   }
-  bool spoil(const Carried& carried, const std::string& why) {
+  bool spoil(Carried& carried, const std::string& why) {
+    if (carried.count == 0) {  // an empty list
+      carried.first = leaves_.size();
+      carried.count = 1;
+      leaves_.emplace_back();
+      carried.before = Unknown{fmt::format("{}, at {}", why, place_)};
+      leaves_.back().before = carried.before;
+      return false;
+    }
     bool fresh = false;
     for (std::size_t i = carried.first; i < carried.first + carried.count; ++i) {
       const auto* unknown = leaves_[i].before.get<Unknown>();

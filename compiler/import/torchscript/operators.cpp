@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "compiler/import/torchscript/builtins.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 
@@ -187,6 +188,8 @@ std::string describe_arguments(const Vals& args, const Keywords& keywords) {
 
 void refuse_unknown_values(Evaluator& evaluator, std::string_view name, const Vals& args) {
   const auto check = [&](const Val& value) {
+    if (const auto* list = value.get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
+      evaluator.unsupported(fmt::format("{} of {}", name, value.kind()), std::string(kGrownListFix));
     if (const auto* unknown = value.get<Unknown>())
       evaluator.unsupported(
           fmt::format("{} takes a number that is not known when the model is tuned: {}", name, unknown->reason),

@@ -33,6 +33,9 @@ class Collector {
     }
     if (const auto* size = value.get<SymInt>(); size != nullptr && !size->is_constant())
       return add_tensor(evaluator_.tensor(value), name);
+    if (const auto* list = value.get<ListPtr>(); list != nullptr && items == nullptr)
+      throw Unsupported(fmt::format("the model returns {}", value.kind()), evaluator_.archive().where(),
+                        "return torch.stack() or torch.cat() of it");
     if (items == nullptr) refuse(fmt::format("the model returns {}", value.kind()));
     const auto* tuple = value.get<TuplePtr>();
     const Class* type = tuple != nullptr ? (*tuple)->type : nullptr;

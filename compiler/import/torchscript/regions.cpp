@@ -21,10 +21,14 @@ class Evaluator::RegionScope {
     made_->symbols = evaluator.model_.symbols;
     evaluator_.around_.push_back(outer_);
     evaluator_.graph_ = made_.get();
-    evaluator_.journals_.push_back({next_birth(), {}, evaluator.frames_.size() - 1, {}});
+    evaluator_.journals_.push_back({next_birth(), {}, evaluator.frames_.size() - 1, {}, {}});
   }
   ~RegionScope() {
     for (auto& [name, slot] : evaluator_.journals_.back().before) name.first->slots[name.second] = std::move(slot);
+    for (auto& [list, state] : evaluator_.journals_.back().lists) {
+      list->items = std::move(state.items);
+      list->grown = std::move(state.grown);
+    }
     evaluator_.journals_.pop_back();
     evaluator_.frame().locals = std::move(locals_);
     evaluator_.around_.pop_back();
@@ -34,7 +38,9 @@ class Evaluator::RegionScope {
   RegionScope& operator=(const RegionScope&) = delete;
 
   RegionRun take(std::optional<Val> result) {
-    RegionRun run{std::move(made_), evaluator_.frame().locals, {}, std::move(result)};
+    RegionRun run{std::move(made_), evaluator_.frame().locals, {}, std::move(result), {}};
+    for (const auto& [list, state] : evaluator_.journals_.back().lists)
+      run.lists.emplace(list, ListState{list->items, list->grown});
     for (const auto& [name, slot] : evaluator_.journals_.back().before)
       run.slots.emplace(name, name.first->slots[name.second].value);
     return run;
@@ -58,7 +64,7 @@ void Evaluator::changed(const Val& container) {
   std::size_t born = 0;
   if (const auto* list = container.get<ListPtr>()) born = (*list)->born;
   if (const auto* dict = container.get<DictPtr>()) born = (*dict)->born;
-  if (!journals_.empty() && born <= journals_.back().born)
+  if (is_outside(born))
     unsupported(fmt::format("{} is changed inside of an if or a loop that data decide", container.kind()),
                 "give a new tensor to a name there instead");
   changed_.push_back(container);

@@ -12,6 +12,7 @@ namespace aitune::torchscript {
 
 SymRange Evaluator::range_of(const SymInt& size) const {
   if (narrowed_.empty() || size.is_constant()) return size.range(model_.symbols);
+  if (const auto known = narrowed_.find(size.str()); known != narrowed_.end()) return known->second;
   SymRanges ranges;
   std::vector<std::string> names;
   size.collect_symbols(names);
@@ -22,8 +23,14 @@ SymRange Evaluator::range_of(const SymInt& size) const {
   return size.range(ranges);
 }
 
-/// What `size <= limit`, or `size >= limit`, says of a symbol. Forms that say it of several are passed over.
+/// What `size <= limit`, or `size >= limit`, says of itself, and of a symbol where it is the only one.
 void Evaluator::narrow(Narrowed& ranges, const SymInt& size, bool at_most, std::int64_t limit) const {
+  if (size.is_constant()) return;
+  SymRange& whole = ranges.try_emplace(size.str(), range_of(size)).first->second;
+  if (at_most)
+    whole.max = std::max(whole.min, std::min(whole.max, limit));
+  else
+    whole.min = std::min(whole.max, std::max(whole.min, limit));
   std::int64_t factor = 0, constant = 0;
   const SymInt::Atom* atom = nullptr;
   for (const SymInt::Term& term : size.terms()) {

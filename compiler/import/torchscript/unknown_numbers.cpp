@@ -108,6 +108,25 @@ std::optional<Val> logic(const NumberCall& c) {
     }
   return c.number(c.call("logical_" + op, {c.as(0, DType::b8), c.as(1, DType::b8)}));
 }
+/// floor, ceil, round and trunc give integers; sizes, where they round a share of one.
+template <bool up, bool down>
+std::optional<Val> rounding(const NumberCall& c) {
+  if (c.args.size() != 1) return std::nullopt;
+  if (!c.has_float()) return c.number(c.as(0, DType::i64));
+  const auto* share = unknown_in(c.args[0]);
+  if (const auto fraction = share != nullptr ? share->fraction : nullptr; fraction && (up || down)) {
+    if (up) return floordiv(fraction->numerator + (fraction->denominator - 1), fraction->denominator);
+    return floordiv(fraction->numerator, fraction->denominator);
+  }
+  return c.number(c.cast(c.evaluator.tensor(c.call(c.name, {c.as(0, DType::f64)})), DType::i64));
+}
+std::optional<Val> to_integer(const NumberCall& c) {
+  if (c.args.size() != 1) return std::nullopt;
+  const auto* share = unknown_in(c.args[0]);
+  if (share != nullptr && share->fraction && c.evaluator.range_of(share->fraction->numerator).min >= 0)
+    return floordiv(share->fraction->numerator, share->fraction->denominator);
+  return c.number(c.as(0, DType::i64));
+}
 template <DType type>
 std::optional<Val> conversion(const NumberCall& c) {
   if (c.args.size() != 1) return std::nullopt;
@@ -171,9 +190,14 @@ NumberFunction find_function(std::string_view name) {
                                                                              {"__and__", logic},
                                                                              {"__or__", logic},
                                                                              {"__xor__", logic},
-                                                                             {"int", conversion<DType::i64>},
-                                                                             {"Int", conversion<DType::i64>},
-                                                                             {"IntImplicit", conversion<DType::i64>},
+                                                                             {"int", to_integer},
+                                                                             {"Int", to_integer},
+                                                                             {"IntImplicit", to_integer},
+                                                                             {"floor", rounding<false, true>},
+                                                                             {"ceil", rounding<true, false>},
+                                                                             {"round", rounding<false, false>},
+                                                                             {"trunc", rounding<false, false>},
+                                                                             {"log2", function_of_float},
                                                                              {"float", conversion<DType::f64>},
                                                                              {"Float", conversion<DType::f64>},
                                                                              {"FloatImplicit", conversion<DType::f64>},

@@ -69,7 +69,7 @@ class Writer {
 }  // namespace
 
 const Vals* Val::items() const {
-  if (const auto* list = get<ListPtr>()) return &(*list)->items;
+  if (const auto* list = get<ListPtr>()) return (*list)->grown == nullptr ? &(*list)->items : nullptr;
   if (const auto* tuple = get<TuplePtr>()) return &(*tuple)->items;
   return nullptr;
 }
@@ -99,6 +99,8 @@ std::string_view Val::kind() const {
                                                 "a class",
                                                 "a function of PyTorch"};
   static_assert(std::size(kNames) == std::variant_size_v<ValBase>);
+  if (const auto* list = get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
+    return "a list with as many items as data decide";
   return kNames[index()];
 }
 

@@ -23,9 +23,14 @@ using Vals = std::vector<Val>;
 /// Numbers what the program makes, in its order: what a branch or a loop changes must have been made in there.
 std::size_t next_birth();
 
+/// The items of a list that has as many as data decide.
+struct GrownItems;
+using GrownPtr = std::shared_ptr<const GrownItems>;
+
 /// A list; shared by all that refer to it, as in Python.
 struct List {
   Vals items;
+  GrownPtr grown;  ///< what stands for the items where data decide how many there are; else null
   std::size_t born = next_birth();
   bool stored = false;  ///< came from the file: changing it would be state
 };
@@ -63,11 +68,17 @@ struct SizeComparison {
   Order order = Order::eq;
   SymInt difference;
 };
+/// A size that moves, divided by a whole number that is not 0: what rounds it gives a size again.
+struct SizeFraction {
+  SymInt numerator;
+  std::int64_t denominator = 1;
+};
 /// Something that only the data of tensors, or sizes that move, can tell.
 struct Unknown {
   std::string reason;
   Value* value = nullptr;  ///< the number, where it is one: a 0-dim tensor of b8, i64 or f64
   std::shared_ptr<const SizeComparison> comparison{};  ///< what it says of sizes
+  std::shared_ptr<const SizeFraction> fraction{};      ///< what it is of a size
 };
 struct Uninitialized {};
 
@@ -99,13 +110,31 @@ struct Val : ValBase {
   bool is_tensor() const { return get<Value*>() != nullptr || get<Number>() != nullptr; }
   /// A plain number, not a tensor.
   bool is_number() const { return get<bool>() != nullptr || get<SymInt>() != nullptr || get<double>() != nullptr; }
-  /// The items of a list or a tuple; null for anything else.
+  /// The items of a list or a tuple; null for anything else, and for a list that has as many as data decide.
   const Vals* items() const;
   /// A constant integer.
   std::optional<std::int64_t> integer() const;
   /// "a list", "an integer", ...: for messages.
   std::string_view kind() const;
 };
+
+/// Tensors of one type, one after the other in a new first dimension; or tensors whose first size differs, joined
+/// there. Numbers are 0-dim tensors.
+struct GrownItems {
+  Val rows;
+  Val count = SymInt(0);  ///< how many there are, where they are joined
+  bool joined = false;
+  bool numbers = false;
+};
+/// What a list holds at some time.
+struct ListState {
+  Vals items;
+  GrownPtr grown;
+};
+struct ListsByBirth {
+  bool operator()(const ListPtr& a, const ListPtr& b) const { return a->born < b->born; }
+};
+using ListStates = std::map<ListPtr, ListState, ListsByBirth>;
 
 /// An attribute of an object, and what forward() did to it.
 struct Slot {

@@ -25,6 +25,8 @@ const Value* shown_by(const Value* value) {
 bool holds(const Val& value, const Value* owner, int depth = 0) {
   if (const auto* tensor = value.get<Value*>()) return owner_of(*tensor) == owner;
   if (depth >= kMaxContainerDepth) return false;
+  if (const auto* list = value.get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
+    return holds((*list)->grown->rows, owner, depth + 1);
   if (const Vals* items = value.items())
     return std::ranges::any_of(*items, [&](const Val& item) { return holds(item, owner, depth + 1); });
   if (const auto* dict = value.get<DictPtr>())
@@ -44,7 +46,11 @@ const Value* owner_of(const Value* value) {
 }
 
 void Evaluator::written(const Value* value) {
-  if (value != nullptr) written_.insert(owner_of(value));
+  if (value == nullptr) return;
+  const Value* owner = owner_of(value);
+  if (held_.contains(owner))
+    unsupported("a tensor is written into after a list has taken it that data make longer", "append a clone() of it");
+  written_.insert(owner);
 }
 
 void Evaluator::made(const Node& node) {
@@ -73,10 +79,12 @@ void Evaluator::take_memory_inside(const OpInfo& op, ArgList& args) {
   for (std::size_t i = 0; i < op.args.size(); ++i) {
     if (!op.args[i].written || !args[i].is_value()) continue;
     const Value* owner = owner_of(args[i].value());
+    if (held_.contains(owner)) written(owner);  // says so
     const bool of_the_model =
         owner->kind == ValueKind::weight || std::ranges::find(model_.inputs, owner) != model_.inputs.end();
     if (of_the_model || journals_.back().made.contains(owner)) continue;  // what writes into the model's is refused
     Value* copy = tensor(call_operator(*this, "clone", {const_cast<Value*>(owner)}, {}));
+    copies_.insert(copy);
     for_each_value(args, [&](Value*& operand) {
       if (owner_of(operand) == owner) operand = shown_in_copy(operand, owner, copy);
     });

@@ -162,6 +162,8 @@ Value* Evaluation::compute(const Expr& e) {
       if (e.dim == lanes_.dim && lanes_.count > 1) at = b.CreateAdd(spread(at), iota(b.getInt64Ty(), lanes_.count));
       return convert(b, at, ExprType::i64, e.type);
     }
+    case ExprOp::size:
+      return convert(b, emitter_->sizes()(e.size), ExprType::i64, e.type);
     case ExprOp::load:
       return load(e);
     case ExprOp::temp:

@@ -193,6 +193,7 @@ KernelContract describe_kernel(const GemmKernel& original, const kernels::GemmTi
     GemmKernel named = kernel;
     for (auto* sizes : {&named.batch, &named.m})
       for (SymInt& size : *sizes) size = contract(size);
+    named.n = contract(named.n);
     contract.set_tasks(task_count(named, tile));
   }
   contract.add(kernel.a_buffer, kernel.a_type, kernel.a_offset, joined(rows, k), kernel.a_strides, false);

@@ -37,26 +37,31 @@ std::int32_t KernelWriter::constant(std::int64_t value) {
   return add(e);
 }
 
+std::int32_t KernelWriter::size(const SymInt& value) {
+  if (const auto known = value.as_constant()) return constant(*known);
+  kernels::Expr e;
+  e.op = ExprOp::size;
+  e.type = ExprType::i64;
+  e.size = value;
+  return add(e);
+}
+
 std::int32_t KernelWriter::index(const Affine& map, const ToLoops& to_loops) {
-  const auto offset = map.offset.as_constant();
-  if (!offset) throw Unsupported("an index expression with a symbolic offset");
-  std::int32_t sum = constant(*offset);
+  std::int32_t sum = size(map.offset);
   const auto strides = to_loops(map);
   for (std::size_t d = 0; d < strides.size(); ++d) {
     if (strides[d].is(0)) continue;
-    const auto stride = strides[d].as_constant();
-    if (!stride) throw Unsupported("an index expression with a symbolic stride");
     kernels::Expr dim;
     dim.op = ExprOp::index;
     dim.type = ExprType::i64;
     dim.dim = static_cast<std::int32_t>(d);
     std::int32_t term = add(dim);
-    if (*stride != 1) {
+    if (!strides[d].is(1)) {
       kernels::Expr product;
       product.op = ExprOp::mul;
       product.type = ExprType::i64;
       product.a = term;
-      product.b = constant(*stride);
+      product.b = size(strides[d]);
       term = add(product);
     }
     if (exprs_[static_cast<std::size_t>(sum)].op == ExprOp::constant &&

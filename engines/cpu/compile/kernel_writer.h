@@ -31,6 +31,7 @@ class KernelWriter {
   std::int32_t add(const kernels::Access& access);
   std::int32_t index(const Affine& map, const ToLoops& to_loops);
   std::int32_t constant(std::int64_t value);
+  std::int32_t size(const SymInt& value);
 
   std::vector<kernels::Access>& accesses_;
   std::vector<kernels::Expr>& exprs_;

@@ -247,9 +247,14 @@ void add_binary_rules(RuleTable& table) {
 void add_creation_rules(RuleTable& table) {
   const auto fill = [](std::size_t value_arg) {
     return [value_arg](Lowering& lowering, const Node& node) {
-      const double value = value_arg < node.args.size() ? node.args[value_arg].number() : 0;
-      lowering.define_expression(node.output(), make_constant(value, arithmetic_type(node.output()->type.dtype)),
-                                 nullptr, {&node});
+      const ExprType type = arithmetic_type(node.output()->type.dtype);
+      const auto* size = value_arg < node.args.size() ? std::get_if<SymInt>(&node.args[value_arg]) : nullptr;
+      LazyPtr filled;
+      if (size != nullptr && !size->is_constant())
+        filled = make_cast(make_index({*size, std::vector<SymInt>(node.output()->type.shape.size(), SymInt(0))}), type);
+      else
+        filled = make_constant(value_arg < node.args.size() ? node.args[value_arg].number() : 0, type);
+      lowering.define_expression(node.output(), filled, nullptr, {&node});
     };
   };
   table["aten.full.default"] = {fill(1), {}};
@@ -267,8 +272,10 @@ void add_creation_rules(RuleTable& table) {
     table[name] = {constant(0), {}};
   const auto arange = [](std::size_t start, std::size_t step) {
     return [start, step](Lowering& lowering, const Node& node) {
-      const auto at = [&](std::size_t i, std::int64_t fallback) { return i < 9 ? node.args[i].integer() : fallback; };
-      Affine map{at(start, 0), {SymInt(at(step, 1))}};
+      const auto at = [&](std::size_t i, std::int64_t fallback) {
+        return i < 9 ? node.args[i].sym() : SymInt(fallback);
+      };
+      Affine map{at(start, 0), {at(step, 1)}};
       lowering.define_expression(node.output(),
                                  make_cast(make_index(std::move(map)), arithmetic_type(node.output()->type.dtype)),
                                  nullptr, {&node});
@@ -277,8 +284,7 @@ void add_creation_rules(RuleTable& table) {
   const auto integers = [](std::vector<std::size_t> args) {
     return [args = std::move(args)](const Node& node) {
       for (const auto i : args)
-        if (!std::holds_alternative<SymInt>(node.args[i]) || !node.args[i].sym().is_constant())
-          return Support::no("its range is not made of constant integers");
+        if (!std::holds_alternative<SymInt>(node.args[i])) return Support::no("its range is not made of integers");
       return Support::yes();
     };
   };

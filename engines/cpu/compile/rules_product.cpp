@@ -5,6 +5,7 @@
 
 #include "compiler/ops/schema.h"
 #include "engines/cpu/compile/op_rules.h"
+#include "engines/cpu/compile/scalar.h"
 
 namespace aitune::cpu {
 namespace {
@@ -60,9 +61,37 @@ void constant_product(Lowering& lowering, const Node& node, const Value* x, cons
   lowering.define_expression(node.output(), expr, root, {&node});
 }
 
-/// Batched product of tensors in memory: a [batch..., m, k] times b [batch..., k, n], b dense in n.
-RootPtr batched_product(const View& a, const View& b, const SymShape& shape) {
+/// A product, and its element in what is made of it.
+struct Product {
+  RootPtr root;
+  LazyPtr element;
+};
+
+/// The same for a depth that moves, or for few rows: a reduction around the product of two elements.
+Product reduced_product(const View& a, const View& b, const SymShape& shape) {
   const std::size_t rank = shape.size();
+  auto root = std::make_shared<Root>();
+  root->kind = Root::Kind::nest;
+  root->shape = root->outer = shape;
+  root->inner = {a.shape[rank - 1]};
+  for (std::size_t d = 0; d < rank; ++d) root->dims.push_back(static_cast<int>(d));
+  Affine row{a.map.offset, a.map.strides}, column{b.map.offset, b.map.strides};
+  row.strides[rank - 1] = 0;
+  row.strides.push_back(a.map.strides[rank - 1]);
+  column.strides[rank - 2] = 0;
+  column.strides.push_back(b.map.strides[rank - 2]);
+  SymShape domain = shape;
+  domain.push_back(a.shape[rank - 1]);
+  const Scalar left = make_cast(make_load({a.buffer, a.dtype, domain, row}), ExprType::f32);
+  const Scalar right = make_cast(make_load({b.buffer, b.dtype, domain, column}), ExprType::f32);
+  root->reductions.push_back({kernels::ReduceOp::sum, left * right});
+  return {std::move(root), make_temp(0, ExprType::f32)};
+}
+
+/// Batched product of tensors in memory: a [batch..., m, k] times b [batch..., k, n], b dense in n.
+Product batched_product(const View& a, const View& b, const SymShape& shape) {
+  const std::size_t rank = shape.size();
+  if (!a.shape[rank - 1].is_constant()) return reduced_product(a, b, shape);
   auto root = std::make_shared<Root>();
   root->kind = Root::Kind::gemm;
   root->shape = shape;
@@ -83,7 +112,7 @@ RootPtr batched_product(const View& a, const View& b, const SymShape& shape) {
   kernel.a_strides = a.map.strides;
   kernel.b_strides = b.map.strides;
   root->gemm = std::move(kernel);
-  return root;
+  return {std::move(root), make_accumulator()};
 }
 
 /// `value` in f32 memory with its last dim dense.
@@ -110,8 +139,8 @@ void lower_matrix_product(Lowering& lowering, const Node& node) {
   }
   const View left = operand(lowering, a, DType::f32);
   const View right = dense_rows(lowering, lowering.in_memory(b), {&node});
-  lowering.define_expression(node.output(), make_accumulator(), batched_product(left, right, node.output()->type.shape),
-                             {&node});
+  const Product product = batched_product(left, right, node.output()->type.shape);
+  lowering.define_expression(node.output(), product.element, product.root, {&node});
 }
 
 /// softmax over the last dim of `scores`, as a copy in f32.
@@ -161,14 +190,19 @@ void lower_attention(Lowering& lowering, const Node& node) {
   std::swap(transposed[rank - 1], transposed[rank - 2]);
   SymShape key_shape = key.shape;
   std::swap(key_shape[rank - 1], key_shape[rank - 2]);
-  const View key_t = lowering.copy(make_load({key.buffer, key.dtype, key_shape, permute(key.map, transposed)}),
-                                   key_shape, DType::f32, natural, {&node});
+  const View as_read{key.buffer, key.dtype, key_shape, permute(key.map, transposed)};
+  // For few rows, as in a decoder's step, a copy costs more than the product; then the depth is the vector dim.
+  constexpr std::int64_t kFewRows = 2;
+  const bool few = q->type.shape[rank - 2].as_constant().value_or(kFewRows + 1) <= kFewRows;
 
   SymShape score_shape(shape.begin(), shape.end() - 2);
   score_shape.push_back(q->type.shape[rank - 2]);
   score_shape.push_back(k->type.shape[rank - 2]);
-  const RootPtr product = batched_product(query, key_t, score_shape);
-  LazyPtr score = make_binary(ExprOp::mul, make_accumulator(), make_constant(scale, ExprType::f32), ExprType::f32);
+  const Product product =
+      few ? reduced_product(query, as_read, score_shape)
+          : batched_product(query, lowering.copy(make_load(as_read), key_shape, DType::f32, natural, {&node}),
+                            score_shape);
+  LazyPtr score = make_binary(ExprOp::mul, product.element, make_constant(scale, ExprType::f32), ExprType::f32);
   const LazyPtr minus_infinity = make_constant(-std::numeric_limits<double>::infinity(), ExprType::f32);
   if (causal) {
     Affine row{0, std::vector<SymInt>(rank, SymInt(0))}, column = row;
@@ -183,9 +217,10 @@ void lower_attention(Lowering& lowering, const Node& node) {
                                           : make_binary(ExprOp::add, score, make_cast(m, ExprType::f32), ExprType::f32);
   }
   const View scores = lowering.fresh(score_shape, DType::f32, natural);
-  lowering.store(score, product, scores, score_shape, {&node});
+  lowering.store(score, product.root, scores, score_shape, {&node});
   const View weights = softmax_rows(lowering, scores, {&node});
-  lowering.define_expression(node.output(), make_accumulator(), batched_product(weights, value, shape), {&node});
+  const Product result = batched_product(weights, value, shape);
+  lowering.define_expression(node.output(), result.element, result.root, {&node});
 }
 
 Support floating_only(const Node& node) {
@@ -212,7 +247,8 @@ Support check_linear(const Node& node) {
 
 Support check_matrix_product(const Node& node) {
   if (auto s = floating_only(node); !s.supported) return s;
-  return constant_depth(node.args[0].value());
+  const SymInt& depth = node.args[0].value()->type.shape.back();
+  return depth.is(0) ? Support::no("an empty reduction") : Support::yes();
 }
 
 /// Batch dimensions of both operands, one for one.
@@ -233,7 +269,6 @@ Support check_attention(const Node& node) {
   if (q.size() < 3 || k.size() != q.size() || v.size() != q.size()) return Support::no("operands of different ranks");
   for (std::size_t d = 0; d + 2 < q.size(); ++d)
     if (q[d] != k[d] || q[d] != v[d]) return Support::no("grouped heads or broadcast batches");
-  if (!k[k.size() - 2].is_constant()) return Support::no("a symbolic number of keys");
   if (node.args[4].number() != 0) return Support::no("dropout in attention");
   return constant_depth(node.args[0].value());
 }

@@ -251,14 +251,103 @@ constexpr ReductionRow kReductions[] = {
     {"norm.ScalarOpt_dim", 2, norm, 1, true},
 };
 
-/// Longer scans would be slower here than one after another in the reference engine.
-constexpr std::int64_t kMaxScan = 512;
+/// Longer scans go block by block.
+constexpr std::int64_t kMaxScan = 512, kScanBlock = 64;
+
+/// A scan by blocks: their totals, what precedes each of them, and within one every element from those up to it.
+class BlockedScan {
+ public:
+  BlockedScan(Lowering& lowering, const Node& node, ReduceOp op)
+      : lowering_(lowering),
+        node_(node),
+        op_(op),
+        x_(lowering.in_memory(node.args[0].value())),
+        shape_(x_.shape),
+        rank_(shape_.size()),
+        dim_(wrap(node.args[1].integer(), rank_)),
+        size_(shape_[dim_]),
+        type_(arithmetic_type(node.output()->type.dtype)) {}
+
+  void lower() {
+    SymShape blocks = shape_;
+    blocks[dim_] = floordiv(size_ + SymInt(kScanBlock - 1), SymInt(kScanBlock));
+    const Scalar first = index(dim_) * static_cast<double>(kScanBlock), step = index(rank_);
+    const View totals = stored(blocks, kScanBlock, [&] {
+      const Scalar at = first + step;
+      return counted(at < size(size_), element(x_, at, size_));
+    });
+    const View before =
+        stored(blocks, blocks[dim_], [&] { return counted(step < index(dim_), element(totals, step, blocks[dim_])); });
+    const Scalar own = index(dim_), begin = own - binary(ExprOp::remainder, own, own.number(kScanBlock));
+    auto root = nest(shape_, kScanBlock);
+    root->reductions.push_back({op_, counted(begin + step <= own, element(x_, begin + step, size_))});
+    // Among the results there is no inner loop any more.
+    Affine place{0, std::vector<SymInt>(rank_, SymInt(0))};
+    place.strides[dim_] = 1;
+    const Scalar block = binary(ExprOp::floor_div, make_index(place), Scalar(make_index(place)).number(kScanBlock));
+    const Scalar preceding = gathered(before, block, blocks[dim_], rank_);
+    const Scalar within = make_temp(0, type_);
+    lowering_.define_expression(
+        node_.output(), binary(op_ == ReduceOp::sum ? ExprOp::add : ExprOp::mul, preceding, within), root, {&node_});
+  }
+
+ private:
+  RootPtr nest(const SymShape& outer, SymInt inner) const {
+    auto root = std::make_shared<Root>();
+    root->kind = Root::Kind::nest;
+    root->shape = root->outer = outer;
+    root->inner = {std::move(inner)};
+    for (std::size_t d = 0; d < rank_; ++d) root->dims.push_back(static_cast<int>(d));
+    return root;
+  }
+  template <typename F>
+  View stored(const SymShape& outer, const SymInt& inner, F&& value) {
+    const RootPtr root = nest(outer, inner);
+    root->reductions.push_back({op_, value()});
+    std::vector<int> order(rank_);
+    for (std::size_t d = 0; d < rank_; ++d) order[d] = static_cast<int>(d);
+    const DType dtype = type_ == ExprType::f32 ? DType::f32 : type_ == ExprType::f64 ? DType::f64 : DType::i64;
+    const View target = lowering_.fresh(outer, dtype, order);
+    lowering_.store(make_temp(0, type_), root, target, outer, {&node_});
+    return target;
+  }
+
+  Scalar index(std::size_t loop) const {
+    Affine map{0, std::vector<SymInt>(rank_ + 1, SymInt(0))};
+    map.strides[loop] = 1;
+    return make_index(std::move(map));
+  }
+  Scalar size(const SymInt& value) const { return make_index({value, std::vector<SymInt>(rank_ + 1, SymInt(0))}); }
+  Scalar gathered(const View& memory, const Scalar& at, const SymInt& extent, std::size_t loops) const {
+    Affine map{memory.map.offset, memory.map.strides};
+    map.strides[dim_] = 0;
+    map.strides.resize(loops, SymInt(0));
+    const View view{memory.buffer, memory.dtype, memory.shape, std::move(map)};
+    return make_cast(make_gather(view, at, memory.map.strides[dim_], extent), type_);
+  }
+  Scalar element(const View& memory, const Scalar& at, const SymInt& extent) const {
+    return gathered(memory, at, extent, rank_ + 1);
+  }
+  Scalar counted(const Scalar& condition, const Scalar& value) const {
+    return select(condition, value, value.number(op_ == ReduceOp::sum ? 0 : 1));
+  }
+
+  Lowering& lowering_;
+  const Node& node_;
+  const ReduceOp op_;
+  const View x_;
+  const SymShape shape_;
+  const std::size_t rank_, dim_;
+  const SymInt size_;
+  const ExprType type_;
+};
 
 /// Every element is a reduction of those up to it: quadratic work, but independent.
 void lower_scan(Lowering& lowering, const Node& node, ReduceOp op) {
   const Value* x = node.args[0].value();
   const SymShape& shape = x->type.shape;
   const std::size_t rank = shape.size(), dim = wrap(node.args[1].integer(), rank);
+  if (shape[dim].as_constant().value_or(kMaxScan + 1) > kMaxScan) return BlockedScan(lowering, node, op).lower();
   auto root = std::make_shared<Root>();
   root->kind = Root::Kind::nest;
   root->shape = root->outer = shape;
@@ -281,10 +370,7 @@ void lower_scan(Lowering& lowering, const Node& node, ReduceOp op) {
 }
 
 Support check_scan(const Node& node) {
-  const SymShape& shape = node.args[0].value()->type.shape;
-  if (shape.empty()) return Support::no("a 0-dim scan");
-  const auto size = shape[wrap(node.args[1].integer(), shape.size())].as_constant();
-  return size && *size <= kMaxScan ? Support::yes() : Support::no("a scan over a long or symbolic dimension");
+  return node.args[0].value()->type.shape.empty() ? Support::no("a 0-dim scan") : Support::yes();
 }
 
 /// exp(x - largest) over its sum, or the logarithm of that. `safe`: rows of -inf alone become 0.

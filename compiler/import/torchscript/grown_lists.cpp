@@ -1,0 +1,183 @@
+// Lists that become longer as often as data decide: their items lie in one tensor, which branches merge and loops carry
+// like any other.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/import/torchscript/builtins.h"
+#include "compiler/import/torchscript/evaluator.h"
+#include "compiler/import/torchscript/operators.h"
+
+namespace aitune::torchscript {
+namespace {
+
+SymShape without_first(const SymShape& shape) { return {shape.begin() + 1, shape.end()}; }
+
+/// Whether the tensors can be joined along their first dimension.
+bool can_join(const TensorType& a, const TensorType& b) {
+  return a.dtype == b.dtype && !a.shape.empty() && a.shape.size() == b.shape.size() &&
+         without_first(a.shape) == without_first(b.shape);
+}
+
+}  // namespace
+
+bool Evaluator::is_outside(std::size_t born) const { return !journals_.empty() && born <= journals_.back().born; }
+
+void Evaluator::set_list(const ListPtr& list, GrownPtr grown) {
+  if (is_outside(list->born)) journals_.back().lists.try_emplace(list, ListState{list->items, list->grown});
+  list->items.clear();
+  list->grown = std::move(grown);
+}
+
+bool Evaluator::is_visible_to(const List& list, const TensorType& type) const {
+  const auto inner = std::ranges::find_if(journals_, [&](const Journal& journal) { return list.born <= journal.born; });
+  const auto depth = static_cast<std::size_t>(inner - journals_.begin()) + (inner == journals_.end() ? 0 : 1);
+  std::vector<std::string> names;
+  for (const SymInt& size : type.shape) size.collect_symbols(names);
+  return std::ranges::all_of(names, [&](const std::string& name) {
+    const auto home = homes_.find(name);
+    if (home == homes_.end() || inner == journals_.end()) return true;
+    const auto known = around_.begin() + static_cast<std::ptrdiff_t>(std::min(depth, around_.size()));
+    return std::find(around_.begin(), known, home->second) != known;
+  });
+}
+
+std::optional<GrownItems> Evaluator::grown_items(const Vals& items, const TensorType& like, bool numbers, bool joined) {
+  GrownItems made{None{}, SymInt(static_cast<std::int64_t>(items.size())), joined, numbers};
+  if (!joined) made.count = SymInt(0);
+  if (items.empty()) {
+    TensorType type = like;
+    if (joined)
+      type.shape[0] = 0;
+    else
+      type.shape.insert(type.shape.begin(), SymInt(0));
+    made.rows = filler(*graph_, std::move(type));
+    return made;
+  }
+  Vals values;
+  charge(items.size());
+  for (const Val& item : items) {
+    Value* value = tensor_or_number(item);
+    const bool number = !item.is_tensor() && item.get<Stored>() == nullptr;
+    if (value == nullptr || number != numbers) return std::nullopt;
+    if (joined ? !can_join(value->type, like) : value->type != like) return std::nullopt;
+    values.emplace_back(value);
+  }
+  made.rows = call_operator(*this, joined ? "cat" : "stack", {make_list(std::move(values)), SymInt(0)}, {});
+  return made;
+}
+
+GrownItems Evaluator::as_joined(const GrownItems& items) {
+  Value* rows = tensor(items.rows);
+  if (items.joined) return items;
+  if (items.numbers || rows->type.shape.size() < 2)
+    unsupported("a list takes tensors of different shapes inside of an if or a loop that data decide",
+                std::string(kGrownListFix));
+  const SymInt count = rows->type.shape[0];
+  return {call_operator(*this, "flatten", {rows, SymInt(0), SymInt(1)}, {}), count, true, false};
+}
+
+GrownItems Evaluator::as_grown(const ListState& state, const GrownItems& like) {
+  if (state.grown != nullptr && (state.grown->joined || !like.joined)) return *state.grown;
+  if (!like.rows.is_tensor()) return like;
+  if (state.grown != nullptr) return state.grown->rows.is_tensor() ? as_joined(*state.grown) : *state.grown;
+  TensorType type = tensor(like.rows)->type;
+  if (!like.joined) type.shape = without_first(type.shape);
+  if (auto made = grown_items(state.items, type, like.numbers, like.joined)) return *std::move(made);
+  if (!like.joined && !like.numbers)
+    if (auto made = grown_items(state.items, type, false, true)) return *std::move(made);
+  unsupported(fmt::format("a list takes {} inside of an if or a loop that data decide, and holds something else before",
+                          to_string(type)),
+              std::string(kGrownListFix));
+}
+
+void Evaluator::append(const ListPtr& list, const Val& item) {
+  if (!is_outside(list->born) && list->grown == nullptr) {
+    changed(list);
+    list->items.push_back(item);
+    return;
+  }
+  charge(10);
+  Value* value = tensor_or_number(item);
+  const bool number = !item.is_tensor() && item.get<Stored>() == nullptr;
+  if (value == nullptr)
+    unsupported(fmt::format("a list takes {} inside of an if or a loop that data decide", item.kind()),
+                "append tensors or numbers");
+  if (!number && copies_.contains(owner_of(value)))
+    unsupported("a list takes a tensor that is written into from one trip to the next", "append a clone() of it");
+  if (!number) held_.insert(owner_of(value));
+  const auto refuse = [&](const std::string& holds) {
+    unsupported(fmt::format("a list holds {} and takes {} inside of an if or a loop that data decide", holds,
+                            to_string(value->type)),
+                std::string(kGrownListFix));
+  };
+  const bool joined = !number && !is_visible_to(*list, value->type);
+  GrownItems now;
+  if (list->grown != nullptr) {
+    now = *list->grown;
+  } else {
+    auto made = grown_items(list->items, value->type, number, joined);
+    if (!made && can_join(value->type, value->type)) made = grown_items(list->items, value->type, false, true);
+    if (!made) refuse("something else");
+    now = *std::move(made);
+  }
+  TensorType held = tensor(now.rows)->type;
+  if (!now.joined) held.shape = without_first(held.shape);
+  const bool fits = number == now.numbers && (now.joined ? can_join(held, value->type) : held == value->type);
+  if (!fits && (number || now.numbers || now.joined || !can_join(held, value->type))) refuse(to_string(held));
+  if (!fits || joined) now = as_joined(now);
+  Val row = value;
+  if (!now.joined) row = call_operator(*this, "unsqueeze", {row, SymInt(0)}, {});
+  now.rows = call_operator(*this, "cat", {make_list({now.rows, row}), SymInt(0)}, {});
+  if (now.joined) {
+    if (const auto* known = now.count.get<SymInt>())
+      now.count = *known + 1;
+    else
+      now.count = Unknown{"data decide how long a list is",
+                          tensor(call_operator(*this, "add", {tensor(now.count), SymInt(1)}, {}))};
+  }
+  set_list(list, std::make_shared<const GrownItems>(std::move(now)));
+}
+
+Val Evaluator::length_of(const GrownItems& items) {
+  return items.joined ? items.count : Val(tensor(items.rows)->type.shape[0]);
+}
+
+Val Evaluator::item_of(const GrownItems& items, const Val& place) {
+  Value* rows = tensor(items.rows);
+  if (items.joined)
+    unsupported("an item of a list whose tensors differ in size, as often as data decide", std::string(kGrownListFix));
+  Val at = number_as_size(place);
+  if (const auto known = at.integer(); known && *known < 0) at = rows->type.shape[0] + *known;
+  if (at.get<SymInt>() == nullptr) unsupported(fmt::format("a list is indexed by {}", place.kind()));
+  const Val item = call_operator(*this, "select", {rows, SymInt(0), at}, {});
+  if (!items.numbers) return item;
+  return Unknown{"it is in a list that data make longer", tensor(item)};
+}
+
+Val Evaluator::stacked(const GrownItems& items, std::int64_t dim) {
+  Value* rows = tensor(items.rows);
+  if (items.joined || items.numbers)
+    unsupported("a stack of tensors that differ in size, as often as data decide", std::string(kGrownListFix));
+  if (dim == 0) return call_operator(*this, "clone", {rows}, {});
+  return call_operator(*this, "movedim", {rows, SymInt(0), SymInt(dim)}, {});
+}
+
+Val Evaluator::concatenated(const GrownItems& items, std::int64_t dim) {
+  Value* rows = tensor(items.rows);
+  const auto rank = static_cast<std::int64_t>(rows->type.shape.size()) - (items.joined ? 0 : 1);
+  if (rank < 1 || dim < -rank || dim >= rank || items.numbers)
+    invalid("tensors of a list are joined where they have no dimension");
+  if (dim < 0) dim += rank;
+  if (items.joined) {
+    if (dim != 0)
+      unsupported(fmt::format("tensors that differ in their first size are joined along dimension {}", dim),
+                  std::string(kGrownListFix));
+    return call_operator(*this, "clone", {rows}, {});
+  }
+  const Val moved = dim == 0 ? Val(rows) : call_operator(*this, "movedim", {rows, SymInt(0), SymInt(dim)}, {});
+  return call_operator(*this, "flatten", {moved, SymInt(dim), SymInt(dim + 1)}, {});
+}
+
+}  // namespace aitune::torchscript
