@@ -18,7 +18,7 @@ using testing::HasSubstr;
 Decisions decisions(const std::string& chosen, std::size_t filling = 0) {
   Decisions d;
   d.chosen = chosen;
-  d.tactics["key"] = std::string(filling, 'x');
+  d.tactics["key"].tile = std::string(filling, 'x');
   return d;
 }
 
@@ -87,9 +87,11 @@ TEST(EngineCache, IsSharedByManyAtOnce) {
         const std::string key = std::to_string((i + t) % 6);
         std::string warning;
         const auto found = cache.find(key, &warning);
-        EXPECT_TRUE(!found || found->chosen == key);
+        EXPECT_TRUE(!found || found->name == key);
         EXPECT_EQ(warning, "");
-        cache.keep(key, decisions(key, 4000));
+        Decisions kept = decisions("fp32", 4000);
+        kept.name = key;
+        cache.keep(key, kept);
       }
     });
   for (auto& thread : threads) thread.join();

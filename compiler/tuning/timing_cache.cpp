@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -66,31 +67,70 @@ std::optional<Timing> TimingCache::find(const std::string& key) const {
 }
 
 void TimingCache::remember(const std::string& key, Timing timing) {
-  const std::lock_guard lock(mutex_);
-  entries_[key] = std::move(timing);
+  std::filesystem::path path;
+  {
+    const std::lock_guard lock(mutex_);
+    entries_[key] = std::move(timing);
+    if (path_.empty() || Clock::now() - saved_ < apart_) return;
+    path = path_;
+    saved_ = Clock::now();
+  }
+  try {
+    save(path);
+  } catch (const Error&) {
+    // whoever saves in the end says so
+  }
 }
 
-TimingCache TimingCache::of_decisions(std::map<std::string, std::string> decisions) {
+void TimingCache::save_at_times(std::filesystem::path path, std::chrono::seconds apart) {
+  const std::lock_guard lock(mutex_);
+  path_ = std::move(path);
+  apart_ = apart;
+  saved_ = Clock::now();
+}
+
+TimingCache::TimingCache(TimingCache&& other) noexcept
+    : entries_(std::move(other.entries_)),
+      given_(std::move(other.given_)),
+      decisions_(std::move(other.decisions_)),
+      misses_(std::move(other.misses_)),
+      final_(other.final_),
+      path_(std::move(other.path_)),
+      apart_(other.apart_),
+      saved_(other.saved_) {}
+
+TimingCache TimingCache::of_decisions(Tactics decisions) {
   TimingCache cache;
-  cache.decisions_ = std::move(decisions);
+  cache.given_ = std::move(decisions);
   cache.final_ = true;
   return cache;
 }
 
-void TimingCache::decide(const std::string& key, std::string choice) {
+void TimingCache::decide(const std::string& key, TacticDecision decision) {
   const std::lock_guard lock(mutex_);
-  decisions_[key] = std::move(choice);
+  decisions_[key] = std::move(decision);
 }
 
-std::optional<std::string> TimingCache::decision(const std::string& key) const {
+Tactics TimingCache::take_decisions() {
   const std::lock_guard lock(mutex_);
-  const auto it = decisions_.find(key);
-  return it == decisions_.end() ? std::nullopt : std::optional(it->second);
+  return std::exchange(decisions_, {});
 }
 
-std::map<std::string, std::string> TimingCache::decisions() const {
+std::optional<TacticDecision> TimingCache::decided(const std::string& key) const {
   const std::lock_guard lock(mutex_);
-  return decisions_;
+  for (const Tactics* tactics : {&decisions_, &given_})
+    if (const auto it = tactics->find(key); it != tactics->end()) return it->second;
+  return std::nullopt;
+}
+
+void TimingCache::miss(std::string why) {
+  const std::lock_guard lock(mutex_);
+  misses_.push_back(std::move(why));
+}
+
+std::vector<std::string> TimingCache::misses() const {
+  const std::lock_guard lock(mutex_);
+  return misses_;
 }
 
 std::size_t TimingCache::size() const {
