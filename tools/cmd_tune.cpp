@@ -253,7 +253,7 @@ void tune_model(const CommandLine& options, Common& common) {
     return;
   }
   progress->stage("save");
-  save(module, options.output);
+  save(module, options.output, decisions ? recorded_extra(options.decisions) : ExtraFiles());
   if (!options.report.empty()) write_report(options.output, options.report, {}, *progress);
   if (common.json) {
     auto json = nlohmann::ordered_json::parse(report.to_json());
@@ -263,7 +263,7 @@ void tune_model(const CommandLine& options, Common& common) {
   } else {
     print_report(report, options.output);
   }
-  print_stopped(report, common);
+  if (!decisions) print_stopped(report, common);
 }
 
 }  // namespace

@@ -32,6 +32,7 @@
 namespace aitune {
 namespace {
 
+constexpr std::string_view kExtraFolder = "extra/";
 constexpr std::uint64_t kMaxDecisions = 64 << 20;
 
 bool is_zip(const std::filesystem::path& path) {
@@ -144,6 +145,17 @@ std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path) {
     throw Incompatible("no plan in the file fits this machine, and the program is not in it", path.string(),
                        "Tune the original model on this machine, or save with portable=true");
   return sample_inputs(zip, manifest);
+}
+
+ExtraFiles recorded_extra(const std::filesystem::path& path) {
+  ExtraFiles extra;
+  if (!is_zip(path)) return extra;
+  const ZipReader zip = ZipReader::open(path);
+  if (!zip.find_in_top(kManifestEntry)) return extra;
+  for (const ManifestEntry& entry : read_manifest(zip).entries)
+    if (entry.name.starts_with(kExtraFolder))
+      extra[entry.name.substr(kExtraFolder.size())] = zip.text(zip.at(entry.name));
+  return extra;
 }
 
 std::vector<Input> recorded_shapes(const std::filesystem::path& path) {
@@ -380,13 +392,22 @@ void refit(const std::filesystem::path& file, const std::filesystem::path& model
   for (std::size_t i = 0; i < calls.size(); ++i)
     ordered.push_back(order_inputs(imported.graph, calls[i], fmt::format("sample {}", i)));
   const TunedModel tuned = refit_graph(imported.graph, ordered, settings, decisions, out);
-  ExtraFiles extra;
-  for (const ManifestEntry& e : manifest.entries)
-    if (e.name.starts_with("extra/")) extra[e.name.substr(6)] = zip.text(zip.at(e.name));
+  const ExtraFiles extra = recorded_extra(file);
   out.stage("save");
   const bool portable = settings.portable && !imported.portable.empty();
   write_artifact(output, {imported, tuned, manifest.name, config.dump(), config.value("pickle_protocol", 4), portable,
                           tuned.report.accepted_error, extra});
+}
+
+void repeat(const std::filesystem::path& decisions, const std::filesystem::path& model,
+            std::span<const NamedTensors> samples, const std::filesystem::path& output, Progress* progress) {
+  const Decisions decided = read_decisions(decisions);
+  Module module(model, decided.name, OneBackendStrategy(TorchTensorRTAotBackend(configuration_of(decided))));
+  TuneOptions how;
+  how.progress = progress;
+  how.decisions = &decided;
+  tune(module, samples, how);
+  save(module, output, recorded_extra(decisions));
 }
 
 void load(Module& module, const std::filesystem::path& path, bool rebuild) {

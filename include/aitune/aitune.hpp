@@ -105,6 +105,14 @@ void save(const Module& module, const std::filesystem::path& path, const ExtraFi
 void refit(const std::filesystem::path& file, const std::filesystem::path& model, const std::filesystem::path& output,
            Progress* progress = nullptr);
 
+/// Builds what an earlier tuning decided once more, and writes the result: tune() with TuneOptions::decisions. The
+/// configuration is that of `decisions`, an .ait, whose extra files are kept, too, or a decision log.
+void repeat(const std::filesystem::path& decisions, const std::filesystem::path& model,
+            std::span<const NamedTensors> samples, const std::filesystem::path& output, Progress* progress = nullptr);
+
+/// The texts that an .ait carries along; none for other files.
+ExtraFiles recorded_extra(const std::filesystem::path& path);
+
 /// The inputs that an .ait was tuned on. Throws InvalidArgument if the file is none.
 std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path);
 

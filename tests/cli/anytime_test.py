@@ -67,6 +67,10 @@ def main():
             shown = json.loads(subprocess.run([aitune, "inspect", str(file), "--decisions"], check=True, timeout=PATIENCE,
                                               capture_output=True, text=True).stdout)
             check(shown["measured"]["stopped"] == "interrupted", "the log does not say it")
+            again = place / "again.ait"
+            subprocess.run([aitune, "tune", str(model), "-i", str(inputs), "-o", str(again), "--decisions", str(file)],
+                           check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)  # the status is of this run
+            check(again.read_bytes() == file.read_bytes(), "what was interrupted cannot be built again")
             timings.unlink(missing_ok=True)
 
         file = place / "budget.ait"

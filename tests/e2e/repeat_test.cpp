@@ -96,6 +96,15 @@ TEST(Repeat, GivesTheSameFileByteForByte) {
   EXPECT_FALSE(std::filesystem::exists(folder / "timings.json")) << "something was timed";
 }
 
+TEST(Repeat, FilesKeepWhatTheyCarry) {
+  TestFolder folder;
+  auto config = whole_config();
+  config.compile_config.optimization_level = 0;
+  save(tuned(config, samples()), folder / "a.ait", {{"notes", "kept"}});
+  repeat(folder / "a.ait", kDigits, samples(), folder / "b.ait");
+  EXPECT_EQ(read_file(folder / "a.ait"), read_file(folder / "b.ait"));
+}
+
 TEST(Repeat, ReportsWhatWasMeasuredThen) {
   const TuneReport report = [] {
     Module module(kDigits, "digits", OneBackendStrategy(TorchTensorRTAotBackend(whole_config())));
