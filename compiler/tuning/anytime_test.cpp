@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <random>
+#include <stdexcept>
 
 #include "aitune/aitune.hpp"
 #include "base/error.h"
@@ -111,6 +112,21 @@ TEST(Anytime, AnInterruptedSearchKeepsWhatItHasAndIsGoneOnWith) {
       EXPECT_EQ(whole.decisions.tactics.at(key), tactic);
     }
   }
+}
+
+TEST(Anytime, WhatWasTimedStaysWhereTheSearchIsThrownOutOf) {
+  class Throws final : public Progress {
+   public:
+    void step(std::string_view /*what*/, std::size_t done, std::size_t /*total*/) override {
+      if (done == 2) throw std::runtime_error("enough");
+    }
+  };
+  TestFolder folder;
+  const CompilationSettings settings = anytime_settings(folder);
+  const std::vector<std::vector<Tensor>> samples = {{noise({64, 256})}};
+  Throws progress;
+  EXPECT_THROW(tune_graph(parse_graph(kThreeProducts), samples, settings, progress), std::runtime_error);
+  EXPECT_EQ(timings_in(settings), 2U);
 }
 
 TEST(Anytime, ABudgetThatIsOverLeavesEverythingToRules) {

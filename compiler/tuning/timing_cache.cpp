@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "aitune/version.h"
 #include "base/error.h"
 #include "format/source.h"
 
@@ -15,6 +16,9 @@ namespace {
 constexpr int kVersion = 1;
 constexpr std::uint64_t kMaxFile = 64 << 20;
 constexpr int kMaxDepth = 8;
+
+/// Another version's kernels of the same name may be others.
+std::string of_this_version(const std::string& key) { return key + "|aitune=" + kVersion; }
 
 std::string dropped(std::string_view where, std::string_view why) {
   return "timing cache " + std::string(where) + " was dropped: " + std::string(why);
@@ -62,7 +66,7 @@ TimingCache TimingCache::parse(std::string_view text, std::string_view where, st
 
 std::optional<Timing> TimingCache::find(const std::string& key) const {
   const std::lock_guard lock(mutex_);
-  const auto it = entries_.find(key);
+  const auto it = entries_.find(of_this_version(key));
   return it == entries_.end() ? std::nullopt : std::optional(it->second);
 }
 
@@ -70,7 +74,7 @@ void TimingCache::remember(const std::string& key, Timing timing) {
   std::filesystem::path path;
   {
     const std::lock_guard lock(mutex_);
-    entries_[key] = std::move(timing);
+    entries_[of_this_version(key)] = std::move(timing);
     if (path_.empty() || Clock::now() - saved_ < apart_) return;
     path = path_;
     saved_ = Clock::now();

@@ -418,7 +418,12 @@ TunedModel search(const Graph& imported, std::span<const std::vector<Tensor>> sa
     };
 
   Tuning tuning(prepared.program, prepared.lowered, options, tuned.samples, report, end, improved);
-  tuning.try_precisions(precisions_to_try(settings, host_cpu(), progress, report.warnings));
+  try {
+    tuning.try_precisions(precisions_to_try(settings, host_cpu(), progress, report.warnings));
+  } catch (...) {  // Ctrl-C in Python, an error: what was timed stays
+    save_timings(false);
+    throw;
+  }
   auto best = tuning.take_best();
   if (best) {
     auto specials =

@@ -81,6 +81,7 @@ void time_tactics(const std::string& text, const EngineOptions& options) {
   const Graph graph = parse_graph(text);
   const LoweredBlock block = Lowering(graph, options).run();
   choose_tactics(block, options);
+  options.timings->take_decisions();  // each is a plan of its own
 }
 
 TEST(TimingKeys, AreOtherOnesWhereATimeMayBeAnother) {
