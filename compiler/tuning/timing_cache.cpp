@@ -13,7 +13,7 @@
 namespace aitune {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kTimingsVersion = 1;
 constexpr std::uint64_t kMaxFile = 64 << 20;
 constexpr int kMaxDepth = 8;
 
@@ -31,7 +31,7 @@ bool limit_depth(int depth, nlohmann::json::parse_event_t /*event*/, nlohmann::j
 
 std::map<std::string, Timing> read(std::string_view text) {
   const auto json = nlohmann::json::parse(text, limit_depth);
-  if (json.at("version") != kVersion) throw Corrupt("another version of the cache");
+  if (json.at("version") != kTimingsVersion) throw Corrupt("another version of the cache");
   std::map<std::string, Timing> entries;
   for (const auto& [key, value] : json.at("timings").items()) {
     Timing timing{value.at("choice").get<std::string>(), value.at("us").get<double>()};
@@ -152,7 +152,7 @@ void TimingCache::save(const std::filesystem::path& path) const {
   for (const auto& [key, timing] : merged) timings[key] = {{"choice", timing.choice}, {"us", timing.microseconds}};
   std::error_code ignored;
   std::filesystem::create_directories(path.parent_path(), ignored);
-  write_file(path, nlohmann::json{{"version", kVersion}, {"timings", timings}}.dump(1) + "\n");
+  write_file(path, nlohmann::json{{"version", kTimingsVersion}, {"timings", timings}}.dump(1) + "\n");
 }
 
 std::filesystem::path default_timing_cache_path() {
