@@ -88,6 +88,17 @@ std::optional<std::int64_t> largest_arena(const Plan& plan) {
   return values[plan.arena_bytes];
 }
 
+std::optional<std::int64_t> smallest_arena(const Plan& plan) {
+  std::vector<std::int64_t> symbols, values(plan.exprs.size());
+  for (const PlanSymbol& symbol : plan.symbols) symbols.push_back(symbol.range.min);
+  try {
+    evaluate_exprs(plan.exprs, symbols, values);
+  } catch (const Corrupt&) {
+    return std::nullopt;
+  }
+  return values[plan.arena_bytes];
+}
+
 std::string arena_formula(const Plan& plan) {
   std::string text;
   return write(plan, plan.arena_bytes, 0, false, text) && text.size() <= kLine ? text : std::string();

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 namespace aitune {
 namespace {
@@ -60,6 +61,12 @@ BoundPlan& Instance::add_binding(std::span<const TensorRef> inputs) {
   filled_ = nullptr;
   auto bound = make_binding(inputs);
   if (bound->arena_bytes() > arena_.size()) {
+    if (const std::uint64_t limit = memory_limit(); bound->arena_bytes() > limit)
+      throw Unavailable(
+          fmt::format("intermediate results at these sizes take {} bytes of memory, and {} is all there can "
+                      "be here",
+                      bound->arena_bytes(), limit),
+          program_->where(), "Give smaller inputs, or run it on a machine with more memory");
     Arena larger(bound->arena_bytes());
     for (auto& other : bindings_) other->set_arena(larger.data());
     arena_ = std::move(larger);

@@ -8,9 +8,11 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "engines/reference/run/op_call.h"
 #include "format/digest.h"
 #include "format/plan_header.h"
+#include "format/plan_memory.h"
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
 
@@ -23,6 +25,21 @@ std::shared_ptr<ThreadPool> make_pool(const Plan& plan, const LoadOptions& optio
   if (options.pool) return options.pool;
   const int planned = static_cast<int>(plan.num_threads);
   return std::make_shared<ThreadPool>(options.num_threads > 0 ? options.num_threads : planned);
+}
+
+/// Refuses a plan no call of which this machine has the memory for. Weights are mapped from the file, and do not count.
+void check_memory_for(const Plan& plan, const std::string& where) {
+  const std::uint64_t limit = memory_limit();
+  const auto least = smallest_arena(plan);
+  if (!least || *least < 0 || static_cast<std::uint64_t>(*least) <= limit) return;
+  const std::string formula = arena_formula(plan);
+  throw Unavailable(
+      fmt::format("its intermediate results take {} bytes of memory at least{}, and {} is all there can be "
+                  "here",
+                  *least, plan.symbols.empty() || formula.empty() ? "" : " (" + formula + ")", limit),
+      where,
+      "Run it on a machine with more memory, raise the limit of this process, or tune with a "
+      "workspace_size");
 }
 
 void check_target(const Plan& plan, const LoadOptions& options, std::string_view where) {
@@ -150,6 +167,7 @@ std::shared_ptr<Program> Program::load(const Source& source, const LoadOptions& 
   LoadedPlan loaded = read_plan(source.bytes, source.where, PlanChecksums::all_but_constants);
   check_target(loaded.plan, options, source.where);
   check_reference_steps(loaded.plan, source.where);
+  if (!source.general) check_memory_for(loaded.plan, source.where);
   const std::shared_ptr<Program> program(new Program);
   program->where_ = source.where;
   program->manifest_ = source.manifest;

@@ -140,6 +140,36 @@ TEST(Program, EveryTruncationIsRefused) {
   for (std::size_t size = 0; size < good.size(); size += 7) EXPECT_NE(refusal(std::span(good).first(size)), "") << size;
 }
 
+/// Takes the machine for one with so much memory.
+class MemoryOf {
+ public:
+  explicit MemoryOf(const char* bytes) { setenv("AITUNE_MEMORY", bytes, 1); }
+  ~MemoryOf() { unsetenv("AITUNE_MEMORY"); }
+  MemoryOf(const MemoryOf&) = delete;
+  MemoryOf& operator=(const MemoryOf&) = delete;
+};
+
+TEST(Program, IsRefusedWhereItCannotFit) {
+  const auto archive = samples::archive_of({samples::kernel_plan()});  // 16*s0 + 64 bytes of intermediate results
+  {
+    const MemoryOf tiny("79");
+    EXPECT_THAT(refusal(archive),
+                AllOf(HasSubstr("80 bytes of memory at least"), HasSubstr("79 is all"), HasSubstr("s0")));
+  }
+  const MemoryOf small("100");
+  ASSERT_EQ(refusal(archive), "");
+  Instance instance(Program::from_bytes(archive, "m.ait", one_thread()));
+  const Tensor fits(DType::f32, {2, 4}), large(DType::f32, {3, 4});
+  instance.run(std::span(&fits, 1));
+  try {
+    instance.run(std::span(&large, 1));
+    FAIL() << "it ran";
+  } catch (const Unavailable& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("take 112 bytes"), HasSubstr("100 is all"), HasSubstr("m.ait")));
+  }
+  instance.run(std::span(&fits, 1));
+}
+
 TEST(Program, ErrorsKeepTheirType) {
   const auto good = samples::archive_of({samples::kernel_plan()});
   EXPECT_THROW(Program::open("/nowhere/m.ait"), NotFound);

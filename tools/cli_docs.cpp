@@ -264,6 +264,9 @@ std::string manual_page(const CLI::App& app, const std::string& version) {
   page +=
       ".SH EXIT STATUS\n.TP\n0\nWhat was asked for was done.\n.TP\n1\nSomething given is wrong, or not supported.\n"
       ".TP\n2\nThis machine cannot do it, or results are wrong or differ.\n.TP\n3\nA bug of aitune.\n"
+      ".PP\n\\fBaitune diff\\fR: 0 for the same, 1 for a difference, 2 for trouble. \\fBaitune tune\\fR, ended by a "
+      "signal: 128 and the "
+      "signal's number; the file then has the best so far.\n"
       ".SH ENVIRONMENT\n.TP\n\\fBAITUNE_CACHE_DIR\\fR\nWhere measured times are kept.\n";
   return page;
 }

@@ -22,7 +22,7 @@ namespace {
 
 struct InspectOptions {
   std::string model;
-  bool steps = false;
+  bool steps = false, decisions = false;
 };
 
 std::string tensor_line(const ManifestTensor& tensor) {
@@ -109,11 +109,32 @@ void print_mixture(const nlohmann::ordered_json& measured) {
   }
 }
 
+/// The decision log as it is in the file.
+void print_decisions(const ZipReader& zip) {
+  constexpr std::string_view kEntry = "data/aitune/decisions.json";
+  constexpr int kMaxDepth = 64;
+  const ZipEntry* entry = zip.find_in_top(kEntry);
+  if (!entry)
+    throw Unsupported("the file does not say how it was tuned", zip.where(), "Tune it again with this aitune");
+  zip.verify_crc(*entry);
+  const auto limit_depth = [](int depth, nlohmann::ordered_json::parse_event_t /*event*/, auto& /*value*/) {
+    if (depth > kMaxDepth) throw Corrupt("its decisions nest too deep");
+    return true;
+  };
+  try {
+    const auto json = nlohmann::ordered_json::parse(zip.text(*entry), limit_depth);
+    fmt::print("{}\n", json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  } catch (const nlohmann::ordered_json::exception& error) {
+    throw Corrupt(error.what(), zip.where() + "/" + std::string(kEntry));
+  }
+}
+
 void inspect(const InspectOptions& options, const Common& common) {
   const ZipReader zip = ZipReader::open(options.model);
   if (!zip.find_in_top(kManifestEntry))
     throw InvalidArgument("it is no .ait file: there is no " + std::string(kManifestEntry) + " in it", options.model,
                           "aitune tune makes .ait files");
+  if (options.decisions) return print_decisions(zip);
   const Manifest manifest = read_manifest(zip);
   if (common.json) {
     auto json = nlohmann::ordered_json::parse(manifest.to_json());
@@ -157,6 +178,8 @@ void add_inspect_command(CLI::App& app, Common& common) {
   const auto options = std::make_shared<InspectOptions>();
   command->add_option("model", options->model, "the .ait file")->required();
   command->add_flag("--steps", options->steps, "list every step with its nodes");
+  command->add_flag("--decisions", options->decisions,
+                    "print the decision log, JSON: aitune tune --decisions builds the same file from it");
   add_common_options(*command, common);
   add_custom_ops_option(*command);
   command->callback([options, &common] { inspect(*options, common); });

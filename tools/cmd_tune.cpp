@@ -1,7 +1,10 @@
 // aitune tune: a saved PyTorch model in, a tuned .ait out.
 
 #include <algorithm>
+#include <charconv>
 #include <map>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -12,6 +15,7 @@
 #include "compiler/report/render.h"
 #include "format/source.h"
 #include "tools/commands.h"
+#include "tools/interrupt.h"
 #include "tools/report_file.h"
 #include "tools/samples.h"
 #include "tools/terminal.h"
@@ -19,21 +23,44 @@
 namespace aitune::tools {
 namespace {
 
-struct TuneOptions {
+struct CommandLine {
   std::string model, output, name, ir, precision;
   std::vector<std::string> inputs, shapes, settings, settings_files;
   std::string dryrun;
-  int pickle_protocol = kDefaultPickleProtocol;
+  std::optional<int> pickle_protocol;
   std::string report;
   std::string strategy = "one-backend";
   std::vector<std::string> backends;
   double latency_budget = 0, min_speedup = kDefaultMinSpeedupPercent;
+  std::string decisions, budget;
 };
 
-TorchTensorRTAotBackendConfig make_config(const TuneOptions& options) {
+/// Seconds of "90", "60s", "5m" or "1h".
+std::string seconds_of(const std::string& text) {
+  constexpr std::pair<char, double> kUnits[] = {{'s', 1}, {'m', 60}, {'h', 3600}};
+  double value = 0, unit = 1;
+  const char* const end = text.data() + text.size();
+  auto [rest, error] = std::from_chars(text.data(), end, value);
+  for (const auto& [name, seconds] : kUnits)
+    if (error == std::errc() && rest + 1 == end && *rest == name) {
+      unit = seconds;
+      ++rest;
+    }
+  if (error != std::errc() || rest != end || !(value > 0))
+    throw InvalidArgument(fmt::format("'{}' is no time", text), "--budget", "Give seconds, or 60s, 5m, 1h");
+  return fmt::format("{}", value * unit);
+}
+
+/// What the command line says, over what decisions were made with, if there are any.
+TorchTensorRTAotBackendConfig make_config(const CommandLine& options, const Decisions* decisions) {
   TorchTensorRTAotBackendConfig config;
-  config.ir = options.ir.empty() ? detect_ir(options.model) : parse_ir(options.ir);
-  config.pickle_protocol = options.pickle_protocol;
+  if (decisions) config = configuration_of(*decisions);
+  if (!options.ir.empty())
+    config.ir = parse_ir(options.ir);
+  else if (!decisions)
+    config.ir = detect_ir(options.model);
+  if (options.pickle_protocol) config.pickle_protocol = *options.pickle_protocol;
+  if (!options.shapes.empty()) config.inputs.clear();
   for (const auto& file : options.settings_files) config.compile_config.read_file(file);
   for (const auto& text : options.settings) {
     const auto equals = text.find('=');
@@ -41,6 +68,7 @@ TorchTensorRTAotBackendConfig make_config(const TuneOptions& options) {
     config.compile_config.set(text.substr(0, equals), text.substr(equals + 1));
   }
   if (!options.precision.empty()) config.compile_config.set("enabled_precisions", options.precision);
+  if (!options.budget.empty()) config.compile_config.set("tune_budget_seconds", seconds_of(options.budget));
   if (!options.dryrun.empty()) config.compile_config.set("dryrun", options.dryrun);
   for (const auto& text : options.shapes) {
     if (text.find('=') != std::string::npos)
@@ -83,34 +111,33 @@ Backend parse_backend(const std::string& text, TorchTensorRTAotBackendConfig con
 }
 
 /// By the names that --strategy takes.
-const std::map<std::string, TuneStrategy (*)(const TuneOptions&, std::vector<Backend>)>& strategies() {
+const std::map<std::string, TuneStrategy (*)(const CommandLine&, std::vector<Backend>)>& strategies() {
   using Backends = std::vector<Backend>;
-  static const std::map<std::string, TuneStrategy (*)(const TuneOptions&, Backends)> table = {
+  static const std::map<std::string, TuneStrategy (*)(const CommandLine&, Backends)> table = {
       {"one-backend",
-       [](const TuneOptions& o, Backends b) -> TuneStrategy {
+       [](const CommandLine& o, Backends b) -> TuneStrategy {
          if (b.size() > 1)
            throw InvalidArgument("several backends, and the strategy takes one", "--backend",
                                  "Choose a strategy that decides among them with --strategy");
          return OneBackendStrategy(std::move(b.front()), o.min_speedup);
        }},
       {"first-wins",
-       [](const TuneOptions& o, Backends b) -> TuneStrategy { return FirstWinsStrategy(std::move(b), o.min_speedup); }},
+       [](const CommandLine& o, Backends b) -> TuneStrategy { return FirstWinsStrategy(std::move(b), o.min_speedup); }},
       {"max-throughput",
-       [](const TuneOptions& o, Backends b) -> TuneStrategy {
+       [](const CommandLine& o, Backends b) -> TuneStrategy {
          return MaxThroughputStrategy(std::move(b), o.min_speedup);
        }},
       {"min-latency",
-       [](const TuneOptions& o, Backends b) -> TuneStrategy {
+       [](const CommandLine& o, Backends b) -> TuneStrategy {
          return MinLatencyStrategy(std::move(b), o.min_speedup);
        }},
-      {"latency-budget", [](const TuneOptions& o, Backends b) -> TuneStrategy {
+      {"latency-budget", [](const CommandLine& o, Backends b) -> TuneStrategy {
          return LatencyBudgetStrategy(o.latency_budget, std::move(b), o.min_speedup);
        }}};
   return table;
 }
 
-TuneStrategy make_strategy(const TuneOptions& options) {
-  const TorchTensorRTAotBackendConfig config = make_config(options);
+TuneStrategy make_strategy(const CommandLine& options, const TorchTensorRTAotBackendConfig& config) {
   std::vector<Backend> backends;
   for (const auto& text : options.backends) backends.push_back(parse_backend(text, config));
   if (backends.empty()) backends.push_back(TorchTensorRTAotBackend{config});
@@ -158,7 +185,7 @@ void print_report(const TuneReport& report, const std::string& path) {
 }
 
 /// What can be known about the output before the long work begins.
-void check_output(const TuneOptions& options) {
+void check_output(const CommandLine& options) {
   if (options.output.empty())
     throw InvalidArgument("there is no file to write", "--output",
                           "Give one with -o OUT.ait, or look first with --dryrun");
@@ -169,9 +196,38 @@ void check_output(const TuneOptions& options) {
   const AtomicFile can_be_written(options.output);
 }
 
-void tune_model(const TuneOptions& options, const Common& common) {
-  const TuneStrategy strategy = make_strategy(options);
-  const TorchTensorRTAotBackendConfig config = make_config(options);
+/// Writes what is there so far whenever it gets better; from then on Ctrl-C ends the search, and not the process.
+class Keeper {
+ public:
+  explicit Keeper(std::string path) : path_(std::move(path)) {}
+  void keep(const Module& module) {
+    if (!interrupt_) interrupt_.emplace();
+    save(module, path_);
+  }
+
+ private:
+  std::string path_;
+  std::optional<Interrupt> interrupt_;
+};
+
+/// What became of a search that did not try everything.
+void print_stopped(const TuneReport& report, Common& common) {
+  constexpr int kSignalled = 128;  // the status of shells for what a signal has ended
+  if (report.stopped == "interrupted") {
+    common.status = kSignalled + Interrupt::signal();
+    fmt::print(stderr,
+               "aitune: interrupted: the file has the best that was found so far; the same command goes on from the "
+               "timings that were measured\n");
+  } else if (!report.stopped.empty() && !common.json) {
+    fmt::print("the search ended with its budget: the same command goes on from the timings that were measured\n");
+  }
+}
+
+void tune_model(const CommandLine& options, Common& common) {
+  std::optional<Decisions> decisions;
+  if (!options.decisions.empty()) decisions = read_decisions(options.decisions);
+  const TorchTensorRTAotBackendConfig config = make_config(options, decisions ? &*decisions : nullptr);
+  const TuneStrategy strategy = make_strategy(options, config);
   if (!options.report.empty()) check_report_name(options.report);
   const bool dryrun = !config.compile_config.dryrun.empty();
   if (!dryrun) check_output(options);
@@ -179,9 +235,16 @@ void tune_model(const TuneOptions& options, const Common& common) {
   std::vector<ExpectedInput> expected;
   for (const auto& input : model_inputs(options.model, config.ir)) expected.push_back({input.name, input.rank});
   const auto samples = options.inputs.empty() ? recorded_inputs(options.model) : read_samples(options.inputs, expected);
-  const std::string name = options.name.empty() ? std::filesystem::path(options.model).stem().string() : options.name;
+  std::string name = options.name;
+  if (name.empty()) name = decisions ? decisions->name : std::filesystem::path(options.model).stem().string();
   Module module(options.model, name, strategy);
-  const TuneReport report = tune(module, samples, progress.get());
+  TuneOptions how;
+  how.progress = progress.get();
+  if (decisions) how.decisions = &*decisions;
+  Keeper keeper(options.output);
+  how.improved = [&keeper](const Module& better) { keeper.keep(better); };
+  how.stop = [] { return Interrupt::signal() != 0; };
+  const TuneReport report = tune(module, samples, how);
   if (report.dryrun) {
     if (common.json)
       print_json(nlohmann::ordered_json::parse(report.dryrun->to_json()));
@@ -190,7 +253,7 @@ void tune_model(const TuneOptions& options, const Common& common) {
     return;
   }
   progress->stage("save");
-  save(module, options.output);
+  save(module, options.output, decisions ? recorded_extra(options.decisions) : ExtraFiles());
   if (!options.report.empty()) write_report(options.output, options.report, {}, *progress);
   if (common.json) {
     auto json = nlohmann::ordered_json::parse(report.to_json());
@@ -200,13 +263,14 @@ void tune_model(const TuneOptions& options, const Common& common) {
   } else {
     print_report(report, options.output);
   }
+  if (!decisions) print_stopped(report, common);
 }
 
 }  // namespace
 
 void add_tune_command(CLI::App& app, Common& common) {
   auto* command = app.add_subcommand("tune", std::string(about_command("tune")));
-  const auto options = std::make_shared<TuneOptions>();
+  const auto options = std::make_shared<CommandLine>();
   std::string settings = "a setting as key=value; there are:";
   for (const auto& help : setting_help())
     settings += fmt::format("\n{} ({}; {}): {}{}", help.field, help.type, help.default_value, help.meaning,
@@ -247,6 +311,11 @@ void add_tune_command(CLI::App& app, Common& common) {
                    "per cent that a backend must be faster than the reference engine, where the strategy asks it")
       ->capture_default_str();
   command->add_option("--pickle-protocol", options->pickle_protocol, "protocol of the pickles in the file, 2 to 5");
+  command->add_option("--decisions", options->decisions,
+                      "build what this decision log says (of aitune inspect --decisions), or that in this .ait file, "
+                      "instead of searching: the same file, byte for byte; name and settings come from it, too");
+  command->add_option("--budget", options->budget,
+                      "time that the search may take, such as 60s, 5m or 1h: tune_budget_seconds");
   command->add_option("--report", options->report, "also write a report to this file: .html, .md or .json");
   add_common_options(*command, common);
   command->callback([options, &common] { tune_model(*options, common); });

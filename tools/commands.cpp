@@ -83,6 +83,7 @@ int parse_and_run(CLI::App& app, int argc, char** argv, Common& common) {
     }
     flush_output();
   });
+  if (status != 0 && common.error_status != 0) return common.error_status;
   return status != 0 ? status : common.status;
 }
 

@@ -23,6 +23,7 @@ inline constexpr std::array kCompilerCommands = {
     CompilerCommand{"refit", "Put other weights of the same shapes into an .ait file"},
     CompilerCommand{"cache", "List, verify or prune what tuning remembers"},
     CompilerCommand{"report", "Write a report on a tuned model: a page to look at, Markdown or JSON"},
+    CompilerCommand{"diff", "Name the decisions in which two files differ"},
     CompilerCommand{"compare", "Compare two files, or a file and its model, and find where they part"},
 };
 /// What it is about.
@@ -38,6 +39,7 @@ struct Common {
   bool quiet = false;     ///< nothing but warnings, errors and JSON is printed
   std::string log_level;  ///< as given; empty: AITUNE_LOG, or progress as a terminal shows it
   int status = 0;         ///< of a command that has reported its error itself
+  int error_status = 0;   ///< of every error of a command that does not tell kinds of them apart; 0: by kind
 };
 
 void add_run_command(CLI::App& app, Common& common);
@@ -48,6 +50,7 @@ void add_doctor_command(CLI::App& app, Common& common);
 void add_tune_command(CLI::App& app, Common& common);
 void add_refit_command(CLI::App& app, Common& common);
 void add_cache_command(CLI::App& app, Common& common);
+void add_diff_command(CLI::App& app, Common& common);
 void add_report_command(CLI::App& app, Common& common);
 void add_compare_command(CLI::App& app, Common& common);
 

@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   aitune::tools::add_refit_command(app, common);
   aitune::tools::add_cache_command(app, common);
   aitune::tools::add_report_command(app, common);
+  aitune::tools::add_diff_command(app, common);
   aitune::tools::add_compare_command(app, common);
   return aitune::tools::parse_and_run(app, argc, argv, common);
 }

@@ -1,6 +1,7 @@
 #pragma once
 // The compile half of an engine.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -39,6 +40,8 @@ struct EngineOptions {
   TimingCache* similar = nullptr;
   bool reuse_tactics = false;
   Progress* progress = nullptr;  ///< may be null
+  /// Asked before each candidate search; true: no more is timed, and what is not known is chosen by rule. May be empty.
+  std::function<bool()> is_over;
 };
 
 /// Yes, or no with the reason that the user reads.

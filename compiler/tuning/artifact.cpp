@@ -17,6 +17,9 @@
 namespace aitune {
 namespace {
 
+/// Of all entries. PyTorch takes any; the file's own name would make two files of one content differ.
+constexpr std::string_view kTopFolder = "model";
+
 std::span<const std::byte> as_bytes(const std::string& text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
@@ -234,13 +237,17 @@ void write_artifact(const std::filesystem::path& path, const ArtifactContents& c
   manifest.bounds[contents.tuned.plan.plan.precision] = contents.bound;
 
   AtomicFile file(path);
-  ZipWriter zip(file, path.stem().string());
+  ZipWriter zip(file, kTopFolder);
   EntryWriter writer(zip, manifest);
   if (!contents.stripped) {
     if (contents.portable) add_program(writer, contents);
     add_plans(writer, contents, manifest);
   }
-  writer.add(kDecisionsEntry, as_bytes(contents.tuned.decisions.to_json()));
+  Decisions decisions = contents.tuned.decisions;
+  decisions.name = contents.name;
+  decisions.config = contents.config;
+  decisions.measured = manifest.measured;
+  writer.add(kDecisionsEntry, as_bytes(decisions.to_json()));
   add_samples(writer, contents, manifest);
   add_extra(writer, contents.extra);
   const std::string text = manifest.to_json();

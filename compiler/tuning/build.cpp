@@ -227,6 +227,7 @@ EngineOptions engine_options_of(const Graph& lowered, const BuildOptions& option
   engine_options.similar = options.similar;
   engine_options.reuse_tactics = options.reuse_tactics;
   engine_options.progress = options.progress;
+  engine_options.is_over = options.is_over;
   return engine_options;
 }
 

@@ -31,6 +31,8 @@ struct BuildOptions {
   TimingCache* similar = nullptr;  ///< as in EngineOptions
   bool reuse_tactics = false;      ///< as in EngineOptions
   Progress* progress = nullptr;
+  std::function<bool()> is_over;  ///< as in EngineOptions
+  bool measure = true;            ///< whether the plan's latency is measured once it is built
 };
 
 /// A plan and what the user should know about it.

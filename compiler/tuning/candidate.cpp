@@ -91,7 +91,9 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
   report.precision = std::move(name);
   if (options.progress) options.progress->stage("tune " + report.precision);
   const auto start = Clock::now();
+  if (options.timings) options.timings->take_decisions();
   candidate.built = build(lowered, options);
+  if (options.timings) candidate.tactics = options.timings->take_decisions();
   report.build_seconds = seconds_since(start);
   const BuiltPlan& built = candidate.built.plan;
   report.steps = built.plan.steps.size();
@@ -107,6 +109,7 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
   candidate.instance = std::make_unique<Instance>(Program::from_built(built, load_options));
   validate(*candidate.instance, samples, built.plan, bound, report);
   check_memory(built.plan, samples, options.settings, report);
+  if (!options.measure) return candidate;
   const TimedCall alone[] = {{candidate.instance.get(), samples.front().inputs}};
   report.milliseconds = median_milliseconds(alone).front();
   if (options.progress && report.correct) options.progress->measured(report.precision, report.milliseconds);

@@ -21,6 +21,7 @@ struct Candidate {
   BuildResult built;
   std::unique_ptr<Instance> instance;
   CandidateReport report;
+  Tactics tactics;      ///< what was chosen for its kernels
   std::size_t row = 0;  ///< of TuneReport::candidates
 };
 

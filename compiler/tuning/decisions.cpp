@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/target.h"
 #include "compiler/graph/graph.h"
+#include "engines/cpu/compile/engine.h"
 #include "format/digest.h"
 
 namespace aitune {
@@ -15,11 +17,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
-constexpr int kMaxDepth = 6;
+constexpr int kDecisionsVersion = 2;
+constexpr int kMaxDepth = 12;
+constexpr int kMaxThreads = 1 << 16;
 
 std::string describe(const WeightFacts& w) {
-  return fmt::format("'{}' {}", w.name, aitune::describe(w.dtype, w.shape));
+  return fmt::format("'{}' {}", shown(w.name), aitune::describe(w.dtype, w.shape));
 }
 
 double bound_of(const Json& value) {
@@ -31,7 +34,49 @@ double bound_of(const Json& value) {
 WeightFacts read_weight(const Json& json) {
   const auto dtype = parse_dtype(json.at("dtype").get<std::string>());
   if (!dtype) throw Corrupt("a weight of no dtype");
-  return {json.at("name").get<std::string>(), *dtype, json.at("shape").get<Shape>()};
+  return {json.at("name").get<std::string>(), *dtype, json.at("shape").get<Shape>(),
+          json.at("sha256").get<std::string>()};
+}
+
+MachineFacts read_machine(const Json& json) {
+  MachineFacts machine{json.at("cpu").get<std::string>(), json.at("features").get<std::string>(),
+                       json.at("threads").get<int>(), json.at("onednn").get<std::string>()};
+  if (machine.threads < 0 || machine.threads > kMaxThreads) throw Corrupt("a number of threads that is none");
+  return machine;
+}
+
+Tactics read_tactics(const Json& json) {
+  Tactics tactics;
+  for (const auto& [key, row] : json.items()) {
+    TacticDecision decision{row.at("tile").get<std::string>(), row.at("onednn").get<std::string>(),
+                            row.at("candidates").get<std::size_t>(), row.at("us").get<double>(),
+                            row.at("nodes").get<std::vector<std::string>>()};
+    if (!std::isfinite(decision.microseconds) || decision.microseconds < 0) throw Corrupt("a timing that is no time");
+    tactics.emplace(key, std::move(decision));
+  }
+  return tactics;
+}
+
+Json write_tactics(const Tactics& tactics) {
+  Json json = Json::object();
+  for (const auto& [key, t] : tactics)
+    json[key] = {{"nodes", t.nodes},
+                 {"tile", t.tile},
+                 {"onednn", t.onednn},
+                 {"candidates", t.candidates},
+                 {"us", t.microseconds}};
+  return json;
+}
+
+std::string object_text(const Json& json) {
+  if (!json.is_object()) throw Corrupt("an object is missing");
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json object_of(const std::string& text, std::string_view what) {
+  Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) throw InternalError(fmt::format("the {} of decisions is no JSON object", what));
+  return json;
 }
 
 Decisions read(std::string_view text) {
@@ -40,12 +85,19 @@ Decisions read(std::string_view text) {
     return true;
   };
   const Json json = Json::parse(text, limit_depth);
-  if (json.at("version") != kVersion) throw Corrupt("another version of the decisions");
+  if (json.at("version") != kDecisionsVersion) throw Corrupt("they are of another version of aitune");
   Decisions d;
+  d.aitune = json.at("aitune").get<std::string>();
+  d.name = json.at("name").get<std::string>();
+  d.config = object_text(json.at("config"));
+  d.machine = read_machine(json.at("machine"));
   d.program = json.at("program").get<std::string>();
   for (const Json& weight : json.at("weights")) d.weights.push_back(read_weight(weight));
+  d.samples = json.at("samples").get<std::vector<std::string>>();
   d.chosen = json.at("chosen").get<std::string>();
   d.precision = json.at("precision").get<std::string>();
+  if (d.chosen != "fp32" && d.chosen != "bf16" && d.chosen != "mixed") throw Corrupt("a plan that is none");
+  if (d.precision != "fp32" && d.precision != "bf16") throw Corrupt("a precision that is none");
   d.target = json.at("target").get<std::string>();
   for (const Json& name : json.at("f32_products")) d.f32_products.insert(name.get<std::string>());
   d.exact_values = json.at("exact_values").get<bool>();
@@ -53,8 +105,12 @@ Decisions read(std::string_view text) {
   d.bound = bound_of(json.at("bound"));
   d.f32_bound = bound_of(json.at("f32_bound"));
   d.opt_shape = json.at("opt_shape").get<SymValues>();
-  for (const Json& sizes : json.at("special_sizes")) d.special_sizes.push_back(sizes.get<SymValues>());
-  d.tactics = json.at("tactics").get<std::map<std::string, std::string>>();
+  d.tactics = read_tactics(json.at("tactics"));
+  for (const Json& row : json.at("special_plans"))
+    d.specials.push_back({row.at("sizes").get<SymValues>(), read_tactics(row.at("tactics"))});
+  for (const Json& row : json.at("lesser_cpus"))
+    d.others.push_back({row.at("level").get<std::string>(), read_tactics(row.at("tactics"))});
+  d.measured = object_text(json.at("measured"));
   return d;
 }
 
@@ -62,8 +118,14 @@ Decisions read(std::string_view text) {
 
 std::string Decisions::to_json() const {
   Json json;
-  json["version"] = kVersion;
+  json["version"] = kDecisionsVersion;
+  json["aitune"] = aitune;
+  json["name"] = name;
+  json["config"] = object_of(config, "configuration");
+  json["machine"] = {
+      {"cpu", machine.cpu}, {"features", machine.features}, {"threads", machine.threads}, {"onednn", machine.onednn}};
   json["program"] = program;
+  json["samples"] = samples;
   json["chosen"] = chosen;
   json["precision"] = precision;
   json["target"] = target;
@@ -73,12 +135,19 @@ std::string Decisions::to_json() const {
   json["exact_values"] = exact_values;
   json["f32_products"] = f32_products;
   json["opt_shape"] = opt_shape;
-  json["special_sizes"] = special_sizes;
-  json["tactics"] = tactics;
+  json["tactics"] = write_tactics(tactics);
+  json["special_plans"] = Json::array();
+  for (const SpecialDecisions& special : specials)
+    json["special_plans"].push_back({{"sizes", special.sizes}, {"tactics", write_tactics(special.tactics)}});
+  json["lesser_cpus"] = Json::array();
+  for (const OtherDecisions& other : others)
+    json["lesser_cpus"].push_back({{"level", other.level}, {"tactics", write_tactics(other.tactics)}});
   json["weights"] = Json::array();
   for (const WeightFacts& w : weights)
-    json["weights"].push_back({{"name", w.name}, {"dtype", dtype_name(w.dtype)}, {"shape", w.shape}});
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+    json["weights"].push_back(
+        {{"name", w.name}, {"dtype", dtype_name(w.dtype)}, {"shape", w.shape}, {"sha256", w.sha256}});
+  json["measured"] = object_of(measured, "figures");
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 Decisions Decisions::from_json(std::string_view text, std::string_view where) {
@@ -91,11 +160,36 @@ Decisions Decisions::from_json(std::string_view text, std::string_view where) {
   }
 }
 
+MachineFacts machine_facts(int num_threads, bool onednn) {
+  return {host_cpu_name(), host_cpu().str(), num_threads == 0 ? host_cpu_count() : num_threads,
+          onednn ? cpu::onednn_version() : "off"};
+}
+
 std::vector<WeightFacts> weight_facts(const Graph& program) {
   std::vector<WeightFacts> facts;
-  for (const Value* weight : program.weights)
-    facts.push_back({weight->weight_name, weight->data.dtype(), weight->data.shape()});
+  for (const Value* weight : program.weights) {
+    const Tensor data = weight->data.contiguous();
+    facts.push_back({weight->weight_name, data.dtype(), data.shape(), to_hex(sha256({data.data(), data.byte_size()}))});
+  }
   return facts;
+}
+
+std::string sample_digest(std::span<const Tensor> inputs) {
+  Sha256Stream stream;
+  for (const Tensor& input : inputs) {
+    const Tensor data = input.contiguous();
+    const std::string type = aitune::describe(data.dtype(), data.shape());
+    stream.update(std::as_bytes(std::span(type.data(), type.size())));
+    stream.update({data.data(), data.byte_size()});
+  }
+  return to_hex(stream.finish());
+}
+
+std::string shown(std::string_view text) {
+  constexpr std::size_t kLongest = 100;
+  std::string line(text.substr(0, kLongest));
+  std::ranges::replace_if(line, [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
+  return text.size() > kLongest ? line + "..." : line;
 }
 
 std::string program_digest(const Graph& program) {
@@ -117,7 +211,7 @@ std::vector<std::string> differences(const Decisions& decisions, const Graph& pr
     const auto found = std::ranges::find(now, old.name, &WeightFacts::name);
     if (found == now.end())
       lines.push_back(fmt::format("the model has no weight {}", describe(old)));
-    else if (*found != old)
+    else if (found->dtype != old.dtype || found->shape != old.shape)
       lines.push_back(
           fmt::format("weight {} was {} when tuned", describe(*found), aitune::describe(old.dtype, old.shape)));
   }

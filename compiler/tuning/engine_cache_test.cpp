@@ -3,9 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <thread>
 
+#include <fmt/format.h>
+
+#include "aitune/version.h"
 #include "base/error.h"
+#include "compiler/tuning/engine_key.h"
 #include "compiler/tuning/refit.h"
 #include "format/source.h"
 #include "format/test_folder.h"
@@ -18,7 +23,7 @@ using testing::HasSubstr;
 Decisions decisions(const std::string& chosen, std::size_t filling = 0) {
   Decisions d;
   d.chosen = chosen;
-  d.tactics["key"] = std::string(filling, 'x');
+  d.tactics["key"].tile = std::string(filling, 'x');
   return d;
 }
 
@@ -87,9 +92,11 @@ TEST(EngineCache, IsSharedByManyAtOnce) {
         const std::string key = std::to_string((i + t) % 6);
         std::string warning;
         const auto found = cache.find(key, &warning);
-        EXPECT_TRUE(!found || found->chosen == key);
+        EXPECT_TRUE(!found || found->name == key);
         EXPECT_EQ(warning, "");
-        cache.keep(key, decisions(key, 4000));
+        Decisions kept = decisions("fp32", 4000);
+        kept.name = key;
+        cache.keep(key, kept);
       }
     });
   for (auto& thread : threads) thread.join();
@@ -111,6 +118,60 @@ class Stages final : public Progress {
   void warn(std::string_view message) override { all += std::string(message) + ";"; }
   std::string all;
 };
+
+TEST(EngineKey, HasAllThatADecisionDependsOn) {
+  const auto graph = [](const std::string& what = "", const std::string& by = "") {
+    std::string text = kNet;
+    if (!what.empty()) text.replace(text.find(what), what.size(), by);
+    return parse_graph(text);
+  };
+  const std::vector<std::vector<Tensor>> samples = {{Tensor(DType::f32, {4, 64})}};
+  const CompilationSettings settings;
+  const SymValues preferred = {{"s0", 4}};
+  const std::string base = engine_key(graph(), samples, preferred, settings);
+  EXPECT_EQ(base, engine_key(graph(), samples, preferred, settings));
+  const auto differs = [&](const std::string& what, const std::string& key) { EXPECT_NE(key, base) << what; };
+  differs("operator", engine_key(graph("aten.relu.", "aten.sigmoid."), samples, preferred, settings));
+  differs("range", engine_key(graph("[1,8]", "[1,9]"), samples, preferred, settings));
+  differs("values", engine_key(graph("random(3)", "random(4)"), samples, preferred, settings));
+  differs("name of a weight", engine_key(graph("\"o\"", "\"p\""), samples, preferred, settings));
+  differs("shape of a weight", engine_key(graph("%o: f32[64,64]", "%o: f32[32,64]"), samples, preferred, settings));
+  const std::vector<std::vector<Tensor>> larger = {{Tensor(DType::f32, {5, 64})}}, more = {samples[0], samples[0]},
+                                         other = {{Tensor(DType::i64, {4, 64})}};
+  differs("shape of a sample", engine_key(graph(), larger, preferred, settings));
+  differs("dtype of a sample", engine_key(graph(), other, preferred, settings));
+  differs("number of samples", engine_key(graph(), more, preferred, settings));
+  differs("preferred sizes", engine_key(graph(), samples, {{"s0", 5}}, settings));
+  CompilationSettings shared;
+  shared.refit_identical_engine_weights = true;
+  EXPECT_EQ(engine_key(graph(), samples, preferred, shared),
+            engine_key(graph("random(3)", "random(4)"), samples, preferred, shared));
+
+  // Every setting that a file records, but for those that say nothing of plans.
+  const std::map<std::string, std::string> values = {
+      {"enabled_precisions", "bf16"}, {"num_threads", "3"},
+      {"optimization_level", "5"},    {"onednn", "false"},
+      {"max_relative_error", "0.5"},  {"hardware_compatible", "true"},
+      {"workspace_size", "77"},       {"max_special_plans", "1"},
+      {"special_plan_gain", "0.5"},   {"torch_executed_ops", "aten.add.Tensor"},
+      {"engine", "reference"},        {"min_block_size", "2"}};
+  for (const auto& [name, value] : values) {
+    CompilationSettings changed;
+    changed.set(name, value);
+    differs(name, engine_key(graph(), samples, preferred, changed));
+  }
+  CompilationSettings beside;
+  beside.set("portable", "false");
+  beside.set("timing_cache_path", "none");
+  beside.set("tune_budget_seconds", "9");
+  beside.set("reuse_cached_engines", "true");
+  EXPECT_EQ(engine_key(graph(), samples, preferred, beside), base);
+
+  const MachineFacts machine = machine_facts(0, true);
+  for (const std::string& part : {std::string(kVersion), machine.cpu, machine.features, machine.onednn,
+                                  fmt::format("\"threads\":{}", machine.threads)})
+    EXPECT_THAT(base, HasSubstr(part));
+}
 
 TEST(EngineCache, TuningTakesWhatIsThereAndNothingElse) {
   TestFolder folder;

@@ -1,5 +1,9 @@
 #include "compiler/tuning/lesser_targets.h"
 
+#include <algorithm>
+#include <iterator>
+#include <optional>
+
 #include <fmt/format.h>
 
 namespace aitune {
@@ -25,7 +29,8 @@ std::vector<LesserTarget> lesser_targets(const CpuTarget& chosen) {
 
 std::vector<OtherPlan> build_for_lesser_targets(const Graph& lowered, const Candidate& chosen,
                                                 std::span<const RecordedSample> samples, double f32_bound,
-                                                TuneReport& report) {
+                                                TuneReport& report, const std::vector<OtherDecisions>* decided,
+                                                std::vector<std::string>* misses) {
   std::vector<OtherPlan> plans;
   for (const LesserTarget& lesser : lesser_targets(chosen.built.plan.plan.target)) {
     BuildOptions options = chosen.options;
@@ -39,11 +44,18 @@ std::vector<OtherPlan> build_for_lesser_targets(const Graph& lowered, const Cand
     }
     const double bound = lesser.precision == DType::f32 ? f32_bound : report.accepted_error;
     const std::string level = lesser.target.feature_names().back();
+    std::optional<TimingCache> tactics;
+    if (decided) {
+      const auto known = std::ranges::find(*decided, level, &OtherDecisions::level);
+      if (known == decided->end()) continue;
+      options.timings = &tactics.emplace(TimingCache::of_decisions(known->tactics));
+    }
     Candidate candidate = try_candidate(
         lowered, options, fmt::format("{} for {}", precision_name(lesser.precision), level), samples, bound);
     report.candidates.push_back(candidate.report);
+    if (misses && tactics) std::ranges::copy(tactics->misses(), std::back_inserter(*misses));
     if (candidate.report.correct) {
-      plans.push_back({std::move(candidate.built.plan), level, bound});
+      plans.push_back({std::move(candidate.built.plan), level, bound, std::move(candidate.tactics)});
       continue;
     }
     report.warnings.push_back(

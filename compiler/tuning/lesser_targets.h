@@ -24,8 +24,12 @@ std::vector<LesserTarget> lesser_targets(const CpuTarget& chosen);
 
 /// A plan for each of them, compared with the samples and timed like any other; one that is off is left out with a
 /// warning. They call no oneDNN, whose layouts of weights follow the machine. `f32_bound` is the error accepted in f32.
+/// With `decided`, only for the levels in there, built with the tactics that it has; a tactic that cannot be had goes
+/// into `misses`.
 std::vector<OtherPlan> build_for_lesser_targets(const Graph& lowered, const Candidate& chosen,
                                                 std::span<const RecordedSample> samples, double f32_bound,
-                                                TuneReport& report);
+                                                TuneReport& report,
+                                                const std::vector<OtherDecisions>* decided = nullptr,
+                                                std::vector<std::string>* misses = nullptr);
 
 }  // namespace aitune

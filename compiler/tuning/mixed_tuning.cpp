@@ -93,6 +93,7 @@ std::optional<Candidate> tune_mixture(const Graph& lowered, const BuildOptions& 
   MixedSearch search(std::move(products), bound, kNoise * f32_milliseconds * 1e3);
   std::optional<Candidate> best;
   while (auto kept = search.next()) {
+    if (best && options.is_over && options.is_over()) break;
     mixed.f32_products = std::move(*kept);
     Candidate candidate = try_candidate(lowered, mixed, "mixed", samples, bound);
     CandidateReport& report = candidate.report;

@@ -1,10 +1,14 @@
 // The guide's interface: Module, tune, save, load.
 
 #include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <limits>
 #include <map>
 #include <optional>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include "base/custom_ops.h"
 
@@ -12,6 +16,7 @@
 #include "compiler/import/import.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/tuning/artifact.h"
+#include "compiler/tuning/decision_diff.h"
 #include "compiler/tuning/dryrun.h"
 #include "compiler/tuning/refit.h"
 #include "compiler/tuning/strategy.h"
@@ -27,13 +32,21 @@
 namespace aitune {
 namespace {
 
+constexpr std::string_view kExtraFolder = "extra/";
+constexpr std::uint64_t kMaxDecisions = 64 << 20;
+
+bool is_zip(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return file.get() == 'P' && file.get() == 'K';
+}
+
 std::string config_json(const TorchTensorRTAotBackendConfig& config, std::span<const Input> shapes) {
   nlohmann::ordered_json json;
   json["backend"] = "TorchTensorRTAotBackend";
   json["ir"] = ir_name(config.ir);
   json["pickle_protocol"] = config.pickle_protocol;
   if (!shapes.empty()) json["inputs"] = nlohmann::ordered_json::parse(inputs_to_json(shapes));
-  json["compile_config"] = nlohmann::ordered_json::parse(config.compile_config.to_json());
+  json["compile_config"] = nlohmann::ordered_json::parse(config.compile_config.recorded_json());
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
@@ -74,6 +87,42 @@ TuneReport report_dryrun(DryrunReport dryrun, const std::string& setting, bool p
   return report;
 }
 
+/// Puts a value into a place for a while. What was there before comes back.
+template <typename Place, typename Value>
+class Lent {
+ public:
+  Lent(Place& place, Value& value) : place_(place), value_(value), before_(std::move(place)) {
+    place_ = std::move(value);
+  }
+  ~Lent() {
+    if constexpr (std::is_same_v<Place, Value>)
+      value_ = std::move(place_);
+    else
+      value_ = std::move(*place_);
+    place_ = std::move(before_);
+  }
+  Lent(const Lent&) = delete;
+  Lent& operator=(const Lent&) = delete;
+
+ private:
+  Place& place_;
+  Value& value_;
+  Place before_;
+};
+
+/// What was decided was decided for this module and this configuration.
+void check_configuration(const Decisions& decisions, const std::string& name, const std::string& config) {
+  std::vector<std::string> lines;
+  if (decisions.name != name)
+    lines.push_back(fmt::format("the module was called '{}', and is '{}' now", shown(decisions.name), name));
+  for (const Difference& d : compare_configurations(decisions.config, config))
+    lines.push_back(fmt::format("{} was {}, and is {} now", shown(d.what), d.a.empty() ? "not there" : shown(d.a),
+                                d.b.empty() ? "not there" : d.b));
+  if (lines.empty()) return;
+  throw InvalidArgument(fmt::format("what was decided does not fit: {}", fmt::join(lines, "; ")), "decision log",
+                        "Give the name and the settings that it was made with, or tune anew without it");
+}
+
 std::vector<NamedTensors> sample_inputs(const ZipReader& zip, const Manifest& manifest) {
   std::vector<NamedTensors> samples;
   for (const auto& sample : manifest.samples) {
@@ -98,6 +147,17 @@ std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path) {
   return sample_inputs(zip, manifest);
 }
 
+ExtraFiles recorded_extra(const std::filesystem::path& path) {
+  ExtraFiles extra;
+  if (!is_zip(path)) return extra;
+  const ZipReader zip = ZipReader::open(path);
+  if (!zip.find_in_top(kManifestEntry)) return extra;
+  for (const ManifestEntry& entry : read_manifest(zip).entries)
+    if (entry.name.starts_with(kExtraFolder))
+      extra[entry.name.substr(kExtraFolder.size())] = zip.text(zip.at(entry.name));
+  return extra;
+}
+
 std::vector<Input> recorded_shapes(const std::filesystem::path& path) {
   const ZipReader zip = ZipReader::open(path);
   if (!zip.find_in_top(kManifestEntry)) return {};
@@ -105,6 +165,31 @@ std::vector<Input> recorded_shapes(const std::filesystem::path& path) {
   const auto config = nlohmann::ordered_json::parse(manifest.config);
   const auto inputs = config.find("inputs");
   return inputs == config.end() ? std::vector<Input>() : parse_inputs_json(inputs->dump(), path.string());
+}
+
+Decisions read_decisions(const std::filesystem::path& path) {
+  if (!is_zip(path)) return Decisions::from_json(read_file(path, kMaxDecisions), path.string());
+  const ZipReader zip = ZipReader::open(path);
+  const ZipEntry* entry = zip.find_in_top(kDecisionsEntry);
+  if (!entry)
+    throw Unsupported("the file does not say how it was tuned", path.string(), "Tune it again with this aitune");
+  zip.verify_crc(*entry);
+  return Decisions::from_json(zip.text(*entry), path.string());
+}
+
+TorchTensorRTAotBackendConfig configuration_of(const Decisions& decisions) {
+  const std::string where = "decision log: configuration";
+  const auto json = nlohmann::ordered_json::parse(decisions.config);
+  TorchTensorRTAotBackendConfig config;
+  try {
+    config.ir = parse_ir(json.at("ir").get<std::string>());
+    config.pickle_protocol = json.at("pickle_protocol").get<int>();
+    if (json.contains("inputs")) config.inputs = parse_inputs_json(json.at("inputs").dump(), where);
+    config.compile_config.read_json(json.at("compile_config").dump(), where);
+  } catch (const nlohmann::ordered_json::exception& error) {
+    throw Corrupt(error.what(), where);
+  }
+  return config;
 }
 
 struct Module::Impl {
@@ -165,6 +250,16 @@ NamedTensors Module::operator()(const NamedTensors& inputs) {
 
 namespace {
 
+/// The settings, with what is left of their budget since tuning began.
+CompilationSettings with_rest_of_budget(const CompilationSettings& settings,
+                                        std::chrono::steady_clock::time_point start) {
+  constexpr double kLeast = 1e-9;  // 0 is no budget
+  CompilationSettings rest = settings;
+  const double passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (rest.tune_budget_seconds > 0) rest.tune_budget_seconds = std::max(kLeast, rest.tune_budget_seconds - passed);
+  return rest;
+}
+
 /// A model as one backend reads it, with its samples in call order.
 struct ReadModel {
   ImportedModel imported;
@@ -195,38 +290,67 @@ ReadModel read_model(const std::filesystem::path& source, IRType ir, const Torch
 }  // namespace
 
 TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress* progress) {
+  TuneOptions options;
+  options.progress = progress;
+  return tune(module, samples, options);
+}
+
+TuneReport tune(Module& module, std::span<const NamedTensors> samples, const TuneOptions& how) {
   Module::Impl& impl = *module.impl_;
   Progress silent;
-  Progress& out = progress ? *progress : silent;
+  Progress& out = how.progress ? *how.progress : silent;
   if (impl.source.empty())
     throw InvalidArgument("there is no model to tune", impl.name, "Make the Module with the path of a .pt2 file");
+  const auto start = std::chrono::steady_clock::now();
   const auto recorded = recorded_shapes(impl.source);
   const auto shapes_for = [&](const auto& config) { return config.inputs.empty() ? recorded : config.inputs; };
   const auto read_for = [&](const TorchTensorRTAotBackendConfig& config) {
     return read_model(impl.source, impl.ir.value_or(config.ir), config, samples, shapes_for(config), out);
   };
+  const auto kept_shapes = [&](const TorchTensorRTAotBackendConfig& config, const Graph& graph) {
+    const auto shapes = shapes_for(config);
+    return shapes.empty() ? std::vector<Input>() : shapes_of(graph, preferred_sizes(graph, shapes));
+  };
   const auto first = config_of(impl.strategy.backends().front(), common_config(impl.strategy));
   if (!first.compile_config.dryrun.empty()) {
     const ReadModel ready = read_for(first);
     return report_dryrun(dry_run(ready.imported.graph, ready.calls, first.compile_config, out, ready.preferred),
-                         first.compile_config.dryrun, progress == nullptr);
+                         first.compile_config.dryrun, how.progress == nullptr);
   }
+  double best = std::numeric_limits<double>::infinity();  // of all backends
   const auto build = [&](const TorchTensorRTAotBackendConfig& config) {
     ReadModel ready = read_for(config);
     Built built;
     built.config = config;
-    built.tuned = tune_graph(ready.imported.graph, ready.calls, config.compile_config, out, ready.preferred);
+    std::vector<Input> shapes = kept_shapes(config, ready.imported.graph);
+    SearchHooks hooks{how.stop, {}};
+    if (how.improved)
+      hooks.improved = [&](TunedModel& tuned) {
+        if (tuned.report.milliseconds >= best) return;
+        best = tuned.report.milliseconds;
+        TorchTensorRTAotBackendConfig its_config = config;
+        const Lent lent_tuned(impl.tuned, tuned);
+        const Lent lent_imported(impl.imported, ready.imported);
+        const Lent lent_shapes(impl.shapes, shapes);
+        const Lent lent_config(impl.config, its_config);
+        how.improved(module);
+      };
+    const CompilationSettings settings = with_rest_of_budget(config.compile_config, start);
+    if (how.decisions) {
+      check_configuration(*how.decisions, impl.name, config_json(config, shapes));
+      built.tuned = repeat_graph(ready.imported.graph, ready.calls, settings, *how.decisions, out, ready.preferred);
+    } else {
+      built.tuned = tune_graph(ready.imported.graph, ready.calls, settings, out, ready.preferred, hooks);
+    }
     LoadOptions options;
     options.num_threads = config.compile_config.num_threads;
     built.program = Program::from_built(built.tuned.plan, options, built.tuned.specials);
     built.imported = std::move(ready.imported);
     return built;
   };
-  Built built = choose_backend(impl.strategy, build, out);
+  Built built = how.decisions ? build(first) : choose_backend(impl.strategy, build, out);
   impl.run_plan(std::move(built.program));
-  const auto shapes = shapes_for(built.config);
-  impl.shapes = shapes.empty() ? std::vector<Input>()
-                               : shapes_of(built.imported.graph, preferred_sizes(built.imported.graph, shapes));
+  impl.shapes = kept_shapes(built.config, built.imported.graph);
   impl.config = std::move(built.config);
   impl.imported = std::move(built.imported);
   impl.tuned = std::move(built.tuned);
@@ -250,15 +374,12 @@ void refit(const std::filesystem::path& file, const std::filesystem::path& model
   const ZipReader zip = ZipReader::open(file);
   verify_entries(zip);
   const Manifest manifest = read_manifest(zip);
-  const ZipEntry* entry = zip.find_in_top(kDecisionsEntry);
-  if (!entry)
-    throw Unsupported("the file does not say how it was tuned", file.string(), "Tune it again with this aitune");
-  const Decisions decisions = Decisions::from_json(zip.text(*entry), file.string());
+  const Decisions decisions = read_decisions(file);
   auto config = nlohmann::ordered_json::parse(manifest.config);
   CompilationSettings settings;
   auto& fields = config["compile_config"];
   fields["strip_engine_weights"] = false;
-  fields["dryrun"] = false;
+  fields.erase("dryrun");
   fields.erase("custom_ops");  // a file does not make us load libraries
   settings.read_json(fields.dump(), file.string() + ": configuration");
 
@@ -271,13 +392,22 @@ void refit(const std::filesystem::path& file, const std::filesystem::path& model
   for (std::size_t i = 0; i < calls.size(); ++i)
     ordered.push_back(order_inputs(imported.graph, calls[i], fmt::format("sample {}", i)));
   const TunedModel tuned = refit_graph(imported.graph, ordered, settings, decisions, out);
-  ExtraFiles extra;
-  for (const ManifestEntry& e : manifest.entries)
-    if (e.name.starts_with("extra/")) extra[e.name.substr(6)] = zip.text(zip.at(e.name));
+  const ExtraFiles extra = recorded_extra(file);
   out.stage("save");
   const bool portable = settings.portable && !imported.portable.empty();
   write_artifact(output, {imported, tuned, manifest.name, config.dump(), config.value("pickle_protocol", 4), portable,
                           tuned.report.accepted_error, extra});
+}
+
+void repeat(const std::filesystem::path& decisions, const std::filesystem::path& model,
+            std::span<const NamedTensors> samples, const std::filesystem::path& output, Progress* progress) {
+  const Decisions decided = read_decisions(decisions);
+  Module module(model, decided.name, OneBackendStrategy(TorchTensorRTAotBackend(configuration_of(decided))));
+  TuneOptions how;
+  how.progress = progress;
+  how.decisions = &decided;
+  tune(module, samples, how);
+  save(module, output, recorded_extra(decisions));
 }
 
 void load(Module& module, const std::filesystem::path& path, bool rebuild) {

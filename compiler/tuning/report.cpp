@@ -1,8 +1,11 @@
 #include "compiler/tuning/report.h"
 
 #include <cmath>
+#include <limits>
 
 #include <nlohmann/json.hpp>
+
+#include "base/error.h"
 
 namespace aitune {
 namespace {
@@ -12,7 +15,88 @@ using Json = nlohmann::ordered_json;
 /// JSON has no infinities.
 Json number(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
 
+/// The number of a field, infinite where to_json() had none to write.
+double number_of(const Json& json, const char* field) {
+  const Json& value = json.at(field);
+  return value.is_null() ? std::numeric_limits<double>::infinity() : value.get<double>();
+}
+
+CandidateReport candidate_of(const Json& json) {
+  CandidateReport c;
+  c.precision = json.at("precision").get<std::string>();
+  c.correct = json.at("correct").get<bool>();
+  c.problem = json.at("problem").get<std::string>();
+  c.worst_error = number_of(json, "relative_error");
+  c.milliseconds = number_of(json, "latency_ms");
+  c.build_seconds = number_of(json, "build_seconds");
+  c.steps = json.at("steps").get<std::size_t>();
+  c.code_bytes = json.at("code_bytes").get<std::size_t>();
+  c.constant_bytes = json.at("constant_bytes").get<std::size_t>();
+  c.arena_bytes = json.at("arena_bytes").get<std::int64_t>();
+  c.bf16_share = number_of(json, "bf16_share");
+  return c;
+}
+
+SpecialPlanReport special_plan_of(const Json& json) {
+  SpecialPlanReport s;
+  s.sizes = json.at("sizes").get<SymValues>();
+  s.samples = json.at("samples").get<std::size_t>();
+  s.preferred = json.at("preferred").get<bool>();
+  s.problem = json.at("problem").get<std::string>();
+  s.milliseconds = number_of(json, "latency_ms");
+  s.general_milliseconds = number_of(json, "general_ms");
+  s.worst_error = number_of(json, "relative_error");
+  return s;
+}
+
+BackendReport backend_of(const Json& json) {
+  BackendReport b;
+  b.backend = json.at("backend").get<std::string>();
+  b.stays = json.at("stays").get<bool>();
+  b.problem = json.at("problem").get<std::string>();
+  b.batch = json.at("batch").get<std::int64_t>();
+  b.milliseconds = number_of(json, "latency_ms");
+  b.speedup = number_of(json, "speedup");
+  return b;
+}
+
+TuneReport report_of(const Json& json) {
+  TuneReport report;
+  report.chosen = json.at("chosen").get<std::string>();
+  report.baseline_milliseconds = number_of(json, "baseline_ms");
+  report.milliseconds = number_of(json, "latency_ms");
+  report.worst_error = number_of(json, "relative_error");
+  report.accepted_error = number_of(json, "accepted_error");
+  report.seconds = number_of(json, "seconds");
+  report.stopped = json.at("stopped").get<std::string>();
+  report.samples = json.at("samples").get<std::size_t>();
+  report.nodes = json.at("nodes").get<std::size_t>();
+  report.compiled_share = number_of(json, "compiled_share");
+  report.bf16_share = number_of(json, "bf16_share");
+  for (const Json& c : json.at("candidates")) report.candidates.push_back(candidate_of(c));
+  for (const Json& k : json.at("kept_in_fp32"))
+    report.kept_in_fp32.push_back({k.at("node").get<std::string>(), k.at("module").get<std::string>(),
+                                   number_of(k, "share"), k.at("why").get<std::string>()});
+  for (const Json& s : json.at("special_plans")) report.special_plans.push_back(special_plan_of(s));
+  report.strategy = json.at("strategy").get<std::string>();
+  report.selected_batch_size = json.value("selected_batch_size", std::int64_t{0});
+  for (const Json& b : json.at("backends")) report.backends.push_back(backend_of(b));
+  report.fallbacks = json.at("fallbacks").get<std::vector<std::string>>();
+  report.warnings = json.at("warnings").get<std::vector<std::string>>();
+  return report;
+}
+
 }  // namespace
+
+TuneReport TuneReport::from_json(std::string_view text, std::string_view where) {
+  try {
+    TuneReport report = report_of(Json::parse(text));
+    if (nlohmann::json::parse(report.to_json()) == nlohmann::json::parse(text)) return report;  // in any order
+  } catch (const Json::exception& error) {
+    throw Corrupt(std::string("the figures of tuning cannot be read: ") + error.what(), std::string(where));
+  }
+  throw Corrupt("the figures of tuning are not as they were written", std::string(where));
+}
 
 std::string TuneReport::to_json() const {
   Json json;
@@ -22,6 +106,7 @@ std::string TuneReport::to_json() const {
   json["relative_error"] = number(worst_error);
   json["accepted_error"] = number(accepted_error);
   json["seconds"] = number(seconds);
+  json["stopped"] = stopped;
   json["samples"] = samples;
   json["nodes"] = nodes;
   json["compiled_share"] = number(compiled_share);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/symint.h"
@@ -92,6 +93,9 @@ struct TuneReport {
   double worst_error = 0;
   double accepted_error = 0;  ///< that the chosen plan was held to
   double seconds = 0;         ///< the whole of tuning
+  /// Why the search ended before everything was tried: "budget", "interrupted"; "unfinished": it goes
+  /// on; empty: it did not.
+  std::string stopped;
   std::size_t samples = 0;
   std::vector<CandidateReport> candidates;
   std::vector<std::string> fallbacks;  ///< one line each: operator, count, why
@@ -108,6 +112,8 @@ struct TuneReport {
 
   /// A JSON object with every field.
   std::string to_json() const;
+  /// Back from it, but for a dry run. Throws Corrupt for a text that to_json() does not give.
+  static TuneReport from_json(std::string_view text, std::string_view where);
 };
 
 }  // namespace aitune

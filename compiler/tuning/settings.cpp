@@ -34,6 +34,13 @@ std::string CompilationSettings::to_json() const {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);  // names may be no UTF-8
 }
 
+std::string CompilationSettings::recorded_json() const {
+  Json json = Json::object();
+  for (const SettingField& f : setting_fields())
+    if (!f.of_the_run) json[std::string(f.name)] = f.get(*this);
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::vector<SettingHelp> setting_help() {
   std::vector<SettingHelp> help;
   for (const SettingField& f : setting_fields())

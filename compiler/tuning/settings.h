@@ -48,6 +48,7 @@ struct CompilationSettings {
   std::vector<std::string> custom_ops;
   std::string engine_cache_dir;                            ///< empty: the user's cache
   std::int64_t engine_cache_size = std::int64_t{5} << 30;  ///< bytes
+  double tune_budget_seconds = 0;  ///< time that tuning may take; 0: as long as the search takes
 
   // Of Torch-TensorRT, in its order.
   std::int64_t workspace_size = 0;  ///< bytes
@@ -107,6 +108,8 @@ struct CompilationSettings {
   static CompilationSettings from_file(const std::filesystem::path& file);
   /// JSON object with every field; read_json takes it.
   std::string to_json() const;
+  /// The same without what says nothing of the result: paths, caches, budgets. It is what an .ait records.
+  std::string recorded_json() const;
 };
 
 /// One setting, as help and documents show it. From the same table that set() and to_json() use.

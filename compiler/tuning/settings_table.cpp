@@ -185,6 +185,7 @@ constexpr SettingField kFields[] = {
         .shown("engines/cpu/compile/tactics_test.cpp"),
     text<&S::timing_cache_path>("timing_cache_path", "path or none", "file with timings of earlier tunings")
         .ignored_by_reference_for(kNothingToChoose)
+        .not_recorded()
         .shown(kTuneTest),
     integer<&S::num_threads, 0, 1024>("num_threads", "integer 0 to 1024", "threads at run time, 0 for all")
         .shown(kTuneTest),
@@ -214,6 +215,7 @@ constexpr SettingField kFields[] = {
         "dryrun", SettingKind::boolean_or_text, "bool or path",
         "build nothing, and report how the model would be cut, also into the file of that path", set_dryrun,
         [](const S& s) { return s.dryrun.empty() || s.dryrun == "true" ? Json(!s.dryrun.empty()) : Json(s.dryrun); }}
+        .not_recorded()
         .shown("tests/e2e/artifact_test.cpp"),
     boolean<&S::fallback_data_dependent_ops>(
         "fallback_data_dependent_ops", "operators with results whose size data decide stay on the reference engine")
@@ -225,14 +227,22 @@ constexpr SettingField kFields[] = {
     SettingField{"custom_ops", SettingKind::list, "list of shared libraries", "libraries of custom operators to load",
                  [](S& s, std::string_view v) { s.custom_ops = split(v); },
                  [](const S& s) { return Json(s.custom_ops); }}
+        .not_recorded()
         .shown("tests/custom_ops/custom_ops_test.cpp"),
     text<&S::engine_cache_dir>("engine_cache_dir", "path, empty for the user's", "folder of the engine cache")
         .ignored_by_reference_for(kNothingToChoose)
+        .not_recorded()
         .shown(kCacheTest),
     integer<&S::engine_cache_size, 0, kAnyBytes>("engine_cache_size", "bytes",
                                                  "size of the engine cache; what was used longest ago goes first")
         .ignored_by_reference_for(kNothingToChoose)
+        .not_recorded()
         .shown(kCacheTest),
+    number<&S::tune_budget_seconds, 0.0, 1e9>("tune_budget_seconds", "seconds, 0 for no limit",
+                                              "time that tuning may take; what is not timed by then is chosen by rule")
+        .not_recorded()
+        .ignored_by_reference_for(kNothingToChoose)
+        .shown("compiler/tuning/anytime_test.cpp"),
     // Of Torch-TensorRT, in its order.
     integer<&S::workspace_size, 0, kAnyBytes>("workspace_size", "bytes, 0 for no limit",
                                               "memory that a run may use for intermediate results")
@@ -277,9 +287,11 @@ constexpr SettingField kFields[] = {
         .ignored("a plan is mapped, which takes no time worth saving"),
     boolean<&S::cache_built_engines>("cache_built_engines", "keep what tuning decided in the engine cache")
         .ignored_by_reference_for(kNothingToChoose)
+        .not_recorded()
         .shown(kCacheTest),
     boolean<&S::reuse_cached_engines>("reuse_cached_engines", "build from the engine cache, without searching again")
         .ignored_by_reference_for(kNothingToChoose)
+        .not_recorded()
         .shown(kCacheTest),
     boolean<&S::use_fp32_acc>("use_fp32_acc", "sum products of fp16 in fp32").ignored("sums are in fp32 always"),
     boolean<&S::refit_identical_engine_weights>("refit_identical_engine_weights",
@@ -333,6 +345,7 @@ constexpr SettingField kFields[] = {
                    return loader.empty() ? Json(nullptr) : Json(loader);
                  }}
         .or_none<&S::autocast_calibration_dataloader>()
+        .not_recorded()
         .ignored("the samples of tuning are used"),
     boolean<&S::enable_resource_partitioning>("enable_resource_partitioning", "cut blocks that need much memory")
         .ignored(kUncut),

@@ -23,6 +23,7 @@ struct SettingField {
   nlohmann::ordered_json (*get)(const CompilationSettings&);
   void (*reset)(CompilationSettings&) = nullptr;  ///< "none" and null stand for the default, and this sets it
   std::string_view ignored_by_cpu = {}, ignored_by_reference = {}, shown_by = {};
+  bool of_the_run = false;  ///< it says how tuning goes about it, not what the file is: no file records it
 
   template <auto member>
   constexpr SettingField or_none() const {
@@ -38,6 +39,11 @@ struct SettingField {
   constexpr SettingField ignored_by_reference_for(std::string_view why) const {
     SettingField f = *this;
     f.ignored_by_reference = why;
+    return f;
+  }
+  constexpr SettingField not_recorded() const {
+    SettingField f = *this;
+    f.of_the_run = true;
     return f;
   }
   constexpr SettingField shown(std::string_view test) const {

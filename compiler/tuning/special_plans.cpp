@@ -104,23 +104,29 @@ RecordedSample resize_sample(const Graph& graph, const RecordedSample& sample, c
   return other;
 }
 
-std::vector<BuiltPlan> tune_special_plans(const Graph& program, const LowerOptions& lowering, Candidate& general,
-                                          std::span<const CommonShape> shapes, std::span<const RecordedSample> samples,
-                                          TuneReport& report) {
+Candidate try_special_plan(const Graph& program, const LowerOptions& lowering, const BuildOptions& general,
+                           const SymValues& sizes, std::span<const RecordedSample> samples, double bound) {
+  Graph fixed = specialise(program, sizes);
+  lower(fixed, lowering);
+  BuildOptions options = general;
+  for (const auto& [name, size] : sizes) options.opt_shape.erase(name);
+  return try_candidate(fixed, options, "for " + sizes_text(sizes), samples, bound);
+}
+
+std::vector<SpecialPlan> tune_special_plans(const Graph& program, const LowerOptions& lowering, Candidate& general,
+                                            std::span<const CommonShape> shapes,
+                                            std::span<const RecordedSample> samples, TuneReport& report) {
   const BuildOptions& options = general.options;
   const double bound = report.accepted_error;
-  std::vector<BuiltPlan> kept;
+  std::vector<SpecialPlan> kept;
   for (const CommonShape& shape : shapes) {
+    if (options.is_over && options.is_over()) break;
     SpecialPlanReport row{.sizes = shape.sizes, .samples = shape.samples.size(), .preferred = shape.preferred};
     std::vector<RecordedSample> own;
     own.reserve(shape.samples.size());
     for (const std::size_t s : shape.samples) own.push_back(samples[s]);
     try {
-      Graph fixed = specialise(program, shape.sizes);
-      lower(fixed, lowering);
-      BuildOptions fixed_options = options;
-      for (const auto& [name, size] : shape.sizes) fixed_options.opt_shape.erase(name);
-      Candidate special = try_candidate(fixed, fixed_options, "for " + sizes_text(shape.sizes), own, bound);
+      Candidate special = try_special_plan(program, lowering, options, shape.sizes, own, bound);
       Candidate* const both[] = {&general, &special};
       const double general_milliseconds = general.report.milliseconds;  // of the first sample
       time_in_turn(both, own.front().inputs);
@@ -130,7 +136,7 @@ std::vector<BuiltPlan> tune_special_plans(const Graph& program, const LowerOptio
       general.report.milliseconds = general_milliseconds;
       row.problem = problem_of(row, special.report, options.settings,
                                options.precision == DType::f32 ? bound : mixed_limit(bound));
-      if (row.problem.empty()) kept.push_back(std::move(special.built.plan));
+      if (row.problem.empty()) kept.push_back({shape.sizes, std::move(special.built.plan), std::move(special.tactics)});
     } catch (const Error& error) {
       if (error.code() == ErrorCode::internal) throw;
       row.problem = error.what();

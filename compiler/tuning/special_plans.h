@@ -32,11 +32,22 @@ std::vector<Tensor> resize_inputs(const Graph& graph, std::span<const Tensor> in
 /// reference throws.
 RecordedSample resize_sample(const Graph& graph, const RecordedSample& sample, const SymValues& sizes);
 
-/// Builds a plan for each of the shapes from `program` (as imported, functional) like the general plan, and keeps those
-/// that give the reference's outputs and save settings.special_plan_gain of the general plan's time. Their constants
-/// become the general plan's. What was tried goes into `report`.
-std::vector<BuiltPlan> tune_special_plans(const Graph& program, const LowerOptions& lowering, Candidate& general,
-                                          std::span<const CommonShape> shapes, std::span<const RecordedSample> samples,
-                                          TuneReport& report);
+/// A special plan that was worth it.
+struct SpecialPlan {
+  SymValues sizes;
+  BuiltPlan plan;
+  Tactics tactics;
+};
+
+/// The plan for these sizes alone, made of `program` (as imported, functional) with the general plan's options, and
+/// compared with samples that have them.
+Candidate try_special_plan(const Graph& program, const LowerOptions& lowering, const BuildOptions& general,
+                           const SymValues& sizes, std::span<const RecordedSample> samples, double bound);
+
+/// Builds a plan for each of the shapes like the general plan, and keeps those that give the reference's outputs and
+/// save settings.special_plan_gain of the general plan's time. What was tried goes into `report`.
+std::vector<SpecialPlan> tune_special_plans(const Graph& program, const LowerOptions& lowering, Candidate& general,
+                                            std::span<const CommonShape> shapes,
+                                            std::span<const RecordedSample> samples, TuneReport& report);
 
 }  // namespace aitune

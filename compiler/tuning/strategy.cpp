@@ -133,6 +133,7 @@ class Choice {
     const auto kind = strategy_.kind();
     std::optional<Contender> best;
     for (std::size_t i = 0; i < strategy_.backends().size(); ++i) {
+      if (best && interrupted_) break;
       std::optional<Contender> next = try_backend(i);
       if (!next) continue;
       if (!fast_enough(*next)) continue;
@@ -163,6 +164,7 @@ class Choice {
       Contender contender;
       contender.built = build_(config_of(backend, common_config(strategy_)));
       const TuneReport& report = contender.built.tuned.report;
+      interrupted_ = report.stopped == "interrupted";
       contender.instance = std::make_unique<Instance>(contender.built.program);
       contender.inputs = contender.built.tuned.samples.front().inputs;
       contender.batch = batch_of(contender.inputs);
@@ -234,12 +236,13 @@ class Choice {
   Progress& progress_;
   std::vector<BackendReport> rows_;
   std::size_t best_row_ = 0;
+  bool interrupted_ = false;
 };
 
 /// The settings that are not the default, as JSON.
 std::string changed_settings(const CompilationSettings& settings) {
-  const auto now = nlohmann::ordered_json::parse(settings.to_json());
-  const auto usual = nlohmann::ordered_json::parse(CompilationSettings().to_json());
+  const auto now = nlohmann::ordered_json::parse(settings.recorded_json());
+  const auto usual = nlohmann::ordered_json::parse(CompilationSettings().recorded_json());
   std::string text;
   for (const auto& [field, value] : now.items())
     if (value != usual.at(field))

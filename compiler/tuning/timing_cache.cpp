@@ -2,18 +2,23 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "aitune/version.h"
 #include "base/error.h"
 #include "format/source.h"
 
 namespace aitune {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kTimingsVersion = 1;
 constexpr std::uint64_t kMaxFile = 64 << 20;
 constexpr int kMaxDepth = 8;
+
+/// Another version's kernels of the same name may be others.
+std::string of_this_version(const std::string& key) { return key + "|aitune=" + kVersion; }
 
 std::string dropped(std::string_view where, std::string_view why) {
   return "timing cache " + std::string(where) + " was dropped: " + std::string(why);
@@ -26,7 +31,7 @@ bool limit_depth(int depth, nlohmann::json::parse_event_t /*event*/, nlohmann::j
 
 std::map<std::string, Timing> read(std::string_view text) {
   const auto json = nlohmann::json::parse(text, limit_depth);
-  if (json.at("version") != kVersion) throw Corrupt("another version of the cache");
+  if (json.at("version") != kTimingsVersion) throw Corrupt("another version of the cache");
   std::map<std::string, Timing> entries;
   for (const auto& [key, value] : json.at("timings").items()) {
     Timing timing{value.at("choice").get<std::string>(), value.at("us").get<double>()};
@@ -61,36 +66,75 @@ TimingCache TimingCache::parse(std::string_view text, std::string_view where, st
 
 std::optional<Timing> TimingCache::find(const std::string& key) const {
   const std::lock_guard lock(mutex_);
-  const auto it = entries_.find(key);
+  const auto it = entries_.find(of_this_version(key));
   return it == entries_.end() ? std::nullopt : std::optional(it->second);
 }
 
 void TimingCache::remember(const std::string& key, Timing timing) {
-  const std::lock_guard lock(mutex_);
-  entries_[key] = std::move(timing);
+  std::filesystem::path path;
+  {
+    const std::lock_guard lock(mutex_);
+    entries_[of_this_version(key)] = std::move(timing);
+    if (path_.empty() || Clock::now() - saved_ < apart_) return;
+    path = path_;
+    saved_ = Clock::now();
+  }
+  try {
+    save(path);
+  } catch (const Error&) {
+    // whoever saves in the end says so
+  }
 }
 
-TimingCache TimingCache::of_decisions(std::map<std::string, std::string> decisions) {
+void TimingCache::save_at_times(std::filesystem::path path, std::chrono::seconds apart) {
+  const std::lock_guard lock(mutex_);
+  path_ = std::move(path);
+  apart_ = apart;
+  saved_ = Clock::now();
+}
+
+TimingCache::TimingCache(TimingCache&& other) noexcept
+    : entries_(std::move(other.entries_)),
+      given_(std::move(other.given_)),
+      decisions_(std::move(other.decisions_)),
+      misses_(std::move(other.misses_)),
+      final_(other.final_),
+      path_(std::move(other.path_)),
+      apart_(other.apart_),
+      saved_(other.saved_) {}
+
+TimingCache TimingCache::of_decisions(Tactics decisions) {
   TimingCache cache;
-  cache.decisions_ = std::move(decisions);
+  cache.given_ = std::move(decisions);
   cache.final_ = true;
   return cache;
 }
 
-void TimingCache::decide(const std::string& key, std::string choice) {
+void TimingCache::decide(const std::string& key, TacticDecision decision) {
   const std::lock_guard lock(mutex_);
-  decisions_[key] = std::move(choice);
+  decisions_[key] = std::move(decision);
 }
 
-std::optional<std::string> TimingCache::decision(const std::string& key) const {
+Tactics TimingCache::take_decisions() {
   const std::lock_guard lock(mutex_);
-  const auto it = decisions_.find(key);
-  return it == decisions_.end() ? std::nullopt : std::optional(it->second);
+  return std::exchange(decisions_, {});
 }
 
-std::map<std::string, std::string> TimingCache::decisions() const {
+std::optional<TacticDecision> TimingCache::decided(const std::string& key) const {
   const std::lock_guard lock(mutex_);
-  return decisions_;
+  for (const Tactics* tactics : {&decisions_, &given_})
+    if (const auto it = tactics->find(key); it != tactics->end()) return it->second;
+  return std::nullopt;
+}
+
+void TimingCache::miss(std::string why) {
+  const std::lock_guard lock(mutex_);
+  misses_.push_back(std::move(why));
+}
+
+std::vector<std::string> TimingCache::misses() const {
+  const std::lock_guard lock(mutex_);
+  return misses_;
 }
 
 std::size_t TimingCache::size() const {
@@ -108,7 +152,7 @@ void TimingCache::save(const std::filesystem::path& path) const {
   for (const auto& [key, timing] : merged) timings[key] = {{"choice", timing.choice}, {"us", timing.microseconds}};
   std::error_code ignored;
   std::filesystem::create_directories(path.parent_path(), ignored);
-  write_file(path, nlohmann::json{{"version", kVersion}, {"timings", timings}}.dump(1) + "\n");
+  write_file(path, nlohmann::json{{"version", kTimingsVersion}, {"timings", timings}}.dump(1) + "\n");
 }
 
 std::filesystem::path default_timing_cache_path() {

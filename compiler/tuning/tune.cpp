@@ -2,18 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <iterator>
 #include <optional>
-#include <set>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "compiler/graph/regions.h"
-#include "compiler/ops/schema.h"
 #include "compiler/passes/evaluate.h"
-#include "compiler/passes/pass.h"
-#include "compiler/passes/pipeline.h"
 #include "compiler/tuning/build.h"
 #include "compiler/tuning/candidate.h"
 #include "compiler/tuning/conditioning.h"
@@ -22,8 +18,10 @@
 #include "compiler/tuning/lesser_targets.h"
 #include "compiler/tuning/lowering.h"
 #include "compiler/tuning/mixed_tuning.h"
+#include "compiler/tuning/preparation.h"
 #include "compiler/tuning/recording.h"
 #include "compiler/tuning/refit.h"
+#include "compiler/tuning/search_end.h"
 #include "compiler/tuning/special_plans.h"
 #include "compiler/tuning/timing_cache.h"
 #include "runtime/instance.h"
@@ -56,14 +54,6 @@ std::vector<DType> precisions_to_try(const CompilationSettings& settings, const 
   return list;
 }
 
-/// Of the graph and of its regions.
-std::size_t count_nodes(const Graph& graph) {
-  std::size_t count = graph.nodes().size();
-  for (const auto& node : graph.nodes())
-    for (const auto& region : node->regions) count += count_nodes(*region);
-  return count;
-}
-
 /// The elements of a tensor in another order: backwards, or from the middle on.
 Tensor rearranged(const Tensor& tensor, bool backwards) {
   const Tensor from = tensor.contiguous();
@@ -94,36 +84,60 @@ std::vector<RecordedSample> like_samples(Instance& f32, std::span<const Recorded
   return list;
 }
 
+/// What the report says of the plan that is kept.
+void report_candidate(const Candidate& candidate, double bound, TuneReport& report) {
+  const CandidateReport& from = candidate.report;
+  report.chosen = from.precision;
+  report.milliseconds = from.milliseconds;
+  report.worst_error = from.worst_error;
+  report.accepted_error = bound;
+  report.bf16_share = from.bf16_share;
+  report.kept_in_fp32 = from.kept_in_fp32;
+}
+
 /// Tries plans and keeps the fastest that is right.
 class Tuning {
  public:
   /// `program` is what `lowered` was made of, and what the samples' outputs were computed with.
   Tuning(const Graph& program, const Graph& lowered, BuildOptions options, std::span<const RecordedSample> samples,
-         TuneReport& report)
+         TuneReport& report, SearchEnd& end, std::function<void(Candidate&, double)> improved)
       : program_(program),
         lowered_(lowered),
+        end_(end),
+        improved_(std::move(improved)),
         options_(std::move(options)),
         f32_bound_(error_bound(options_.settings, DType::f32)),
         samples_(samples.begin(), samples.end()),
         report_(report) {
     options_.similar = &similar_;
+    options_.is_over = [this] { return end_.over(); };
   }
 
   void try_precisions(std::span<const DType> precisions) {
-    Candidate f32 = try_f32();
+    std::optional<Candidate> first = try_by_rule();
+    const bool enough = first && (!more_to_time_ || end_.over());
+    if (enough) add_row(*first);
+    Candidate f32 = enough ? std::move(*first) : try_f32();
+    first.reset();
+    tell_of(f32);
     std::vector<Candidate*> right;
     if (f32.report.correct)
       right.push_back(&f32);
     else
       warn("fp32 was given up: " + f32.report.problem);
     if (std::ranges::find(precisions, DType::bf16) == precisions.end()) return choose(right);
+    if (!right.empty() && end_.over()) {
+      choose(right);
+      return warn("bf16 was not tried: there was no time left");
+    }
     if (f32.report.correct) std::ranges::move(like_samples(*f32.instance, samples_), std::back_inserter(samples_));
     Candidate bf16 = try_one(DType::bf16);
     const double bound = error_bound(options_.settings, DType::bf16);
     const bool fits = bf16.report.correct && bf16.report.worst_error <= mixed_limit(bound);
     if (fits) right.push_back(&bf16);
+    if (fits) tell_of(bf16);
     std::optional<Candidate> mixed;
-    if (f32.report.correct) mixed = try_mixture(f32, bf16, bound);
+    if (f32.report.correct && !end_.over()) mixed = try_mixture(f32, bf16, bound);
     if (mixed) right.push_back(&*mixed);
     choose(right);
     if (fits || report_.chosen == "mixed") return;
@@ -140,15 +154,51 @@ class Tuning {
   double f32_bound() const { return f32_bound_; }
 
  private:
+  /// A plan that is there soon, of what is known of kernels already, and of rules. Where nothing was left to rules, it
+  /// is the plan in f32.
+  std::optional<Candidate> try_by_rule() {
+    const bool searches = options_.settings.optimization_level > 0 && options_.settings.engine != "reference";
+    if (!searches || (!improved_ && !end_.limited())) return std::nullopt;
+    const auto start = Clock::now();
+    BuildOptions options = f32_options();
+    more_to_time_ = false;
+    options.is_over = [this] { return more_to_time_ = true; };
+    options.similar = nullptr;  // it is for what was timed
+    Candidate first = try_candidate(lowered_, options, "fp32", samples_, f32_bound_);
+    end_.keep_back(SearchEnd::Seconds(kMargin * seconds_since(start)));
+    if (!first.report.correct || first.report.worst_error > mixed_limit(f32_bound_)) return std::nullopt;
+    tell_of(first);
+    return first;
+  }
+
+  BuildOptions f32_options() const {
+    BuildOptions options = options_;
+    options.precision = DType::f32;
+    options.target.avx512_bf16 = options.target.amx_bf16 = false;
+    return options;
+  }
+
+  /// Of a plan that is right, and faster than the last one that was told of.
+  void tell_of(Candidate& candidate) {
+    const double time = candidate.report.milliseconds;
+    if (!improved_ || !candidate.report.correct || (told_ && time >= *told_)) return;
+    told_ = time;
+    improved_(candidate, bound_of(candidate.options.precision));
+  }
+
+  void add_row(Candidate& candidate) {
+    for (const auto& w : candidate.built.warnings) warn(w);
+    candidate.row = report_.candidates.size();
+    report_.candidates.push_back(candidate.report);
+  }
+
   Candidate try_one(DType precision) {
     options_.precision = precision;
     options_.target.avx512_bf16 = precision == DType::bf16;
     options_.target.amx_bf16 = precision == DType::bf16 && host_cpu().amx_bf16;
     Candidate candidate =
         try_candidate(lowered_, options_, std::string(precision_name(precision)), samples_, bound_of(precision));
-    for (const auto& w : candidate.built.warnings) warn(w);
-    candidate.row = report_.candidates.size();
-    report_.candidates.push_back(candidate.report);
+    add_row(candidate);
     return candidate;
   }
 
@@ -200,30 +250,16 @@ class Tuning {
   /// Takes the fastest.
   void choose(std::span<Candidate* const> right) {
     if (right.empty()) return;
-    if (right.size() > 1) time_in_turn(right, samples_.front().inputs);
+    if (right.size() > 1 && end_.why().empty()) time_in_turn(right, samples_.front().inputs);
     for (const Candidate* c : right) report_.candidates[c->row].milliseconds = c->report.milliseconds;
     const auto speed = [](const Candidate* c) { return c->report.milliseconds; };
     take(**std::ranges::min_element(right, {}, speed));
   }
 
   void take(Candidate& candidate) {
-    const CandidateReport& from = candidate.report;
-    report_.chosen = from.precision;
-    report_.milliseconds = from.milliseconds;
-    report_.worst_error = from.worst_error;
-    report_.accepted_error = bound_of(candidate.options.precision);
-    report_.bf16_share = from.bf16_share;
-    report_.kept_in_fp32 = from.kept_in_fp32;
+    report_candidate(candidate, bound_of(candidate.options.precision), report_);
     best_ = std::move(candidate);
-    report_.fallbacks.clear();
-    std::size_t fallen = 0;
-    for (const auto& f : best_->built.fallbacks) {
-      report_.fallbacks.push_back(fmt::format("{} ({}x): {}", f.op, f.count, f.reason));
-      fallen += f.count;
-    }
-    report_.nodes = count_nodes(lowered_);
-    report_.compiled_share =
-        report_.nodes == 0 ? 1 : 1 - static_cast<double>(fallen) / static_cast<double>(report_.nodes);
+    report_coverage(lowered_, best_->built.fallbacks, report_);
   }
 
   void warn(std::string text) {
@@ -233,11 +269,17 @@ class Tuning {
 
   /// Errors of two plans in f32 add, and production's inputs are others: so many times the noise of one rounding.
   static constexpr double kNoises = 4;
+  /// Times the first plan's time that is kept back for the last one's.
+  static constexpr double kMargin = 1.25;
   /// A model that makes more of roundings than this says nothing in fp32.
   static constexpr double kMostNoise = 1e-2;
 
   const Graph& program_;
   const Graph& lowered_;
+  SearchEnd& end_;
+  std::function<void(Candidate&, double)> improved_;  // with the bound; may be empty
+  std::optional<double> told_;                        // milliseconds of the last plan that it was told of
+  bool more_to_time_ = false;                         // rules had to choose for the first plan
   BuildOptions options_;
   double f32_bound_;
   TimingCache similar_;
@@ -245,32 +287,6 @@ class Tuning {
   TuneReport& report_;
   std::optional<Candidate> best_;
 };
-
-/// The shapes to build special plans for. A preferred shape that no sample has gets one, which is kept with the others.
-std::vector<CommonShape> common_shapes_of(const Graph& program, std::vector<RecordedSample>& samples,
-                                          const SymValues& preferred, int limit, Progress& progress) {
-  std::vector<SymValues> sizes;
-  sizes.reserve(samples.size());
-  for (const RecordedSample& sample : samples) sizes.push_back(bind_symbols(program, sample.inputs));
-  SymValues wanted;
-  if (!preferred.empty()) {
-    wanted = sizes.front();
-    for (const auto& [name, size] : preferred) wanted.at(name) = size;
-  }
-  auto shapes = common_shapes(sizes, wanted, static_cast<std::size_t>(limit));
-  for (CommonShape& shape : shapes) {
-    if (!shape.samples.empty()) continue;
-    try {
-      samples.push_back(resize_sample(program, samples.front(), shape.sizes));
-      shape.samples.push_back(samples.size() - 1);
-    } catch (const InvalidArgument& error) {
-      progress.warn(std::string("the opt shape gets no plan of its own: a sample cannot be brought to it: ") +
-                    error.what());
-    }
-  }
-  std::erase_if(shapes, [](const CommonShape& shape) { return shape.samples.empty(); });
-  return shapes;
-}
 
 /// Names the first size that the model was not exported for. (Types and fixed sizes are checked where symbols are
 /// bound.)
@@ -329,29 +345,41 @@ void refuse_memory(const CandidateReport& tried) {
                     "Allow more, or give narrower ranges of sizes (--shapes): memory is planned for the largest");
 }
 
+/// Shows what would be kept if nothing came after it.
+void show_interim(Candidate& candidate, double bound, const Graph& lowered, const TunedModel& so_far,
+                  const Decisions& facts, const CompilationSettings& settings, Clock::time_point start,
+                  const SearchHooks& hooks) {
+  TunedModel interim;
+  interim.samples = so_far.samples;
+  interim.report = so_far.report;
+  if (interim.report.candidates.empty()) interim.report.candidates.push_back(candidate.report);
+  report_candidate(candidate, bound, interim.report);
+  report_coverage(lowered, candidate.built.fallbacks, interim.report);
+  interim.report.stopped = "unfinished";
+  interim.report.seconds = seconds_since(start);
+  interim.decisions = decisions_of(facts, candidate, error_bound(settings, DType::f32), interim);
+  interim.decisions.measured = interim.report.to_json();
+  interim.plan = std::move(candidate.built.plan);
+  try {
+    record_blocks(interim, settings.num_threads);
+    hooks.improved(interim);
+  } catch (...) {
+    candidate.built.plan = std::move(interim.plan);
+    throw;
+  }
+  candidate.built.plan = std::move(interim.plan);
+}
+
 /// Tuning without the engine cache.
 TunedModel search(const Graph& imported, std::span<const std::vector<Tensor>> samples,
-                  const CompilationSettings& settings, Progress& progress, const SymValues& preferred) {
-  if (samples.empty())
-    throw InvalidArgument("there are no samples to tune on", "tune",
-                          "Give at least one set of inputs, representative of production");
+                  const CompilationSettings& settings, Progress& progress, const SymValues& preferred,
+                  const SearchHooks& hooks) {
   const auto start = Clock::now();
+  SearchEnd end(settings.tune_budget_seconds, hooks.stop);
   TunedModel tuned;
   TuneReport& report = tuned.report;
-  report.samples = samples.size();
   warn_of_ignored_settings(settings, progress, report.warnings);
-
-  progress.stage("lower");
-  const LowerOptions lowering = lower_options(progress, report.warnings);
-  const Graph program = functional_program(imported, lowering);
-  Graph lowered = program.clone();
-  lower(lowered, lowering);
-
-  progress.stage("record");
-  BuildOptions options;
-  tuned.samples = record(program, samples, progress, report.baseline_milliseconds, options.opt_shape, report.warnings);
-
-  const auto shapes = common_shapes_of(program, tuned.samples, preferred, settings.max_special_plans, progress);
+  const Prepared prepared = prepare(imported, samples, settings, progress, preferred, tuned);
 
   const bool use_cache = settings.timing_cache_path != "none";
   const std::filesystem::path cache_path = settings.timing_cache_path.empty()
@@ -361,30 +389,55 @@ TunedModel search(const Graph& imported, std::span<const std::vector<Tensor>> sa
   TimingCache timings = use_cache ? TimingCache::load(cache_path, &cache_warning) : TimingCache();
   if (!cache_warning.empty()) progress.warn(cache_warning);
 
+  BuildOptions options;
   options.settings = settings;
   options.target = host_cpu();
   options.target.avx512_vnni = false;  // no kernel of ours uses it: the plan must not ask for it
-  for (const auto& [name, size] : preferred) options.opt_shape[name] = size;
+  options.opt_shape = prepared.opt_shape;
   options.timings = &timings;
   options.progress = &progress;
 
-  Tuning tuning(program, lowered, options, tuned.samples, report);
-  tuning.try_precisions(precisions_to_try(settings, host_cpu(), progress, report.warnings));
-  auto best = tuning.take_best();
-  if (best) {
-    tuned.specials = tune_special_plans(program, lowering, *best, shapes, tuned.samples, report);
-    if (settings.hardware_compatible)
-      tuned.others = build_for_lesser_targets(lowered, *best, tuned.samples, tuning.f32_bound(), report);
-    share_all_constants(best->built.plan, tuned);
-    tuned.decisions = decisions_of(imported, *best, timings, tuning.f32_bound(), report);
-  }
-  if (use_cache) {
+  const auto save_timings = [&](bool last) {
+    if (!use_cache) return;
     try {
       timings.save(cache_path);
     } catch (const Error& error) {
-      progress.warn(std::string("timings were not saved: ") + error.what());
+      if (last) progress.warn(std::string("timings were not saved: ") + error.what());
     }
+  };
+  if (use_cache) timings.save_at_times(cache_path);
+  end.then([&] {
+    progress.stage(end.why() == "budget" ? "end of the budget" : "interrupted");
+    save_timings(false);
+  });
+  const Decisions facts = facts_of(imported, tuned, settings);
+  std::function<void(Candidate&, double)> improved;
+  if (hooks.improved)
+    improved = [&](Candidate& candidate, double bound) {
+      show_interim(candidate, bound, prepared.lowered, tuned, facts, settings, start, hooks);
+    };
+
+  Tuning tuning(prepared.program, prepared.lowered, options, tuned.samples, report, end, improved);
+  try {
+    tuning.try_precisions(precisions_to_try(settings, host_cpu(), progress, report.warnings));
+  } catch (...) {  // Ctrl-C in Python, an error: what was timed stays
+    save_timings(false);
+    throw;
   }
+  auto best = tuning.take_best();
+  if (best) {
+    auto specials =
+        tune_special_plans(prepared.program, prepared.lowering, *best, prepared.shapes, tuned.samples, report);
+    if (settings.hardware_compatible)
+      tuned.others = build_for_lesser_targets(prepared.lowered, *best, tuned.samples, tuning.f32_bound(), report);
+    tuned.decisions = decisions_of(facts, *best, tuning.f32_bound(), tuned);
+    for (SpecialPlan& special : specials) {
+      tuned.decisions.specials.push_back({std::move(special.sizes), std::move(special.tactics)});
+      tuned.specials.push_back(std::move(special.plan));
+    }
+    share_all_constants(best->built.plan, tuned);
+  }
+  save_timings(true);
   if (!best) refuse_memory(report.candidates.front());
   if (!best)
     throw ValidationError(
@@ -392,20 +445,33 @@ TunedModel search(const Graph& imported, std::span<const std::vector<Tensor>> sa
         "This is a bug of aitune unless max_relative_error is set too tight; engine=reference always agrees");
   tuned.plan = std::move(best->built.plan);
   record_blocks(tuned, settings.num_threads);
+  report.stopped = end.why();
   report.seconds = seconds_since(start);
+  tuned.decisions.measured = report.to_json();
   return tuned;
+}
+
+/// Whether the weights and the samples are those that the decisions were made with: then plans and figures are, too.
+bool same_values(const Decisions& decisions, const Graph& imported, std::span<const std::vector<Tensor>> samples) {
+  const auto same_sample = [](const std::vector<Tensor>& sample, const std::string& digest) {
+    return sample_digest(sample) == digest;
+  };
+  return decisions.weights == weight_facts(imported) && samples.size() <= decisions.samples.size() &&
+         std::ranges::equal(samples, std::span(decisions.samples).first(samples.size()), same_sample);
 }
 
 /// What an earlier tuning decided, built from it; nothing if there is none, or if it does not fit any more.
 std::optional<TunedModel> from_cache(const EngineCache& cache, const std::string& key, const Graph& imported,
                                      std::span<const std::vector<Tensor>> samples, const CompilationSettings& settings,
-                                     Progress& progress) {
+                                     Progress& progress, const SymValues& preferred) {
   std::string warning;
   const auto decisions = cache.find(key, &warning);
   if (!warning.empty()) progress.warn(warning);
   if (!decisions) return std::nullopt;
   progress.stage("build from the engine cache");
   try {
+    if (same_values(*decisions, imported, samples))
+      return repeat_graph(imported, samples, settings, *decisions, progress, preferred);
     return refit_graph(imported, samples, settings, *decisions, progress);
   } catch (const Error& error) {
     if (error.code() == ErrorCode::internal) throw;
@@ -417,17 +483,18 @@ std::optional<TunedModel> from_cache(const EngineCache& cache, const std::string
 }  // namespace
 
 TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>> samples,
-                      const CompilationSettings& settings, Progress& progress, const SymValues& preferred) {
+                      const CompilationSettings& settings, Progress& progress, const SymValues& preferred,
+                      const SearchHooks& hooks) {
   const bool caches = (settings.cache_built_engines || settings.reuse_cached_engines) && settings.engine != "reference";
-  if (!caches || samples.empty()) return search(imported, samples, settings, progress, preferred);
+  if (!caches || samples.empty()) return search(imported, samples, settings, progress, preferred, hooks);
   const EngineCache cache(
       settings.engine_cache_dir.empty() ? default_engine_cache_path() : fs::path(settings.engine_cache_dir),
       static_cast<std::uint64_t>(settings.engine_cache_size));
   const std::string key = engine_key(imported, samples, preferred, settings);
   if (settings.reuse_cached_engines)
-    if (auto tuned = from_cache(cache, key, imported, samples, settings, progress)) return std::move(*tuned);
-  TunedModel tuned = search(imported, samples, settings, progress, preferred);
-  if (settings.cache_built_engines) {
+    if (auto tuned = from_cache(cache, key, imported, samples, settings, progress, preferred)) return std::move(*tuned);
+  TunedModel tuned = search(imported, samples, settings, progress, preferred, hooks);
+  if (settings.cache_built_engines && tuned.report.stopped.empty()) {
     try {
       cache.keep(key, tuned.decisions);
     } catch (const Error& error) {

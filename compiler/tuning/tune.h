@@ -2,6 +2,7 @@
 // Tuning one model: build, compare with the reference, time, choose.
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -27,6 +28,7 @@ struct OtherPlan {
   BuiltPlan plan;
   std::string level;  ///< the best feature that it needs: "avx2"
   double bound = 0;   ///< accepted relative error
+  Tactics tactics;    ///< what was chosen for its kernels
 };
 
 /// What tuning leaves behind: the chosen plan, and everything that the artifact keeps beside it.
@@ -42,6 +44,14 @@ struct TunedModel {
   Decisions decisions;
 };
 
+/// How a search is watched and ended from outside.
+struct SearchHooks {
+  std::function<bool()> stop;  ///< asked between candidates; true: the best so far is what is wanted
+  /// Told of each plan that is right and faster than the one before, the first of them chosen by rule. The model is
+  /// whole but for special plans and those for lesser CPUs, and only there during the call.
+  std::function<void(TunedModel&)> improved;
+};
+
 /// Puts named tensors into the order of the graph's inputs. Names are the program's or positions. Throws
 /// InvalidArgument listing what is missing, unknown or given twice.
 std::vector<Tensor> order_inputs(const Graph& graph, const std::vector<std::pair<std::string, Tensor>>& named,
@@ -53,6 +63,7 @@ double error_bound(const CompilationSettings& settings, DType precision);
 /// Tunes the graph as imported on the samples (each in call order). Tiles are chosen at the first sample's sizes, or at
 /// those in `preferred` where it has the symbol; a shape that is preferred gets a sample made for it if there is none.
 TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>> samples,
-                      const CompilationSettings& settings, Progress& progress, const SymValues& preferred = {});
+                      const CompilationSettings& settings, Progress& progress, const SymValues& preferred = {},
+                      const SearchHooks& hooks = {});
 
 }  // namespace aitune

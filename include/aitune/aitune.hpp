@@ -11,6 +11,7 @@
 //   aitune::load(model, "model.ait");
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -21,6 +22,7 @@
 #include "aitune/strategy.hpp"
 #include "base/error.h"
 #include "base/tensor.h"
+#include "compiler/tuning/decisions.h"
 #include "compiler/tuning/progress.h"
 #include "compiler/tuning/report.h"
 #include "format/tensor_files.h"
@@ -28,6 +30,26 @@
 namespace aitune {
 
 struct TunedModel;  // compiler/tuning/tune.h
+class Module;
+
+/// How tune() goes about it, beside the module's configuration. What is referred to outlives the call.
+struct TuneOptions {
+  Progress* progress = nullptr;
+  /// Builds the plans that these describe instead of searching, without timing anything: the module, saved, is the file
+  /// that they come from, byte for byte. Program, weights, samples, name, configuration and aitune's version must be
+  /// the same: InvalidArgument names what is not.
+  const Decisions* decisions = nullptr;
+  /// Asked between candidates; true ends the search, and what was found so far is built. What was timed is in the
+  /// timing cache, from which another tuning goes on.
+  std::function<bool()> stop;
+  /// Called when there is a plan that is right and faster than the one before, first with one chosen by rule, after
+  /// seconds. Within the call the module may be saved (and nothing else); what is thrown ends tuning.
+  std::function<void(const Module&)> improved;
+};
+
+/// What tuning decided: of an .ait, or of a JSON file that `aitune inspect --decisions` wrote. Throws Corrupt for
+/// anything else, Unsupported for an .ait that does not say.
+Decisions read_decisions(const std::filesystem::path& path);
 
 /// Texts that an .ait carries along, by name: what torch.export.save calls extra_files.
 using ExtraFiles = std::map<std::string, std::string>;
@@ -51,7 +73,7 @@ class Module {
   NamedTensors operator()(const NamedTensors& inputs);
 
  private:
-  friend TuneReport tune(Module&, std::span<const NamedTensors>, Progress*);
+  friend TuneReport tune(Module&, std::span<const NamedTensors>, const TuneOptions&);
   friend void save(const Module&, const std::filesystem::path&, const ExtraFiles&);
   friend void load(Module&, const std::filesystem::path&, bool);
   struct Impl;
@@ -66,6 +88,11 @@ class Module {
 /// Unsupported with everything that is not supported at once, ValidationError if no plan is correct.
 TuneReport tune(Module& module, std::span<const NamedTensors> samples, Progress* progress = nullptr);
 
+TuneReport tune(Module& module, std::span<const NamedTensors> samples, const TuneOptions& options);
+
+/// The configuration that decisions were made with. Paths, caches and custom operators' libraries are no part of it.
+TorchTensorRTAotBackendConfig configuration_of(const Decisions& decisions);
+
 /// Writes a tuned module as an .ait, atomically: a file of that name stays whole until the new one is. `extra` is
 /// found in the file under extra/; its texts are UTF-8. Throws InvalidArgument for a name that is no relative path or
 /// that the manifest has.
@@ -77,6 +104,14 @@ void save(const Module& module, const std::filesystem::path& path, const ExtraFi
 /// naming the weights that differ in shape or dtype, ValidationError if the plan is off with the new ones.
 void refit(const std::filesystem::path& file, const std::filesystem::path& model, const std::filesystem::path& output,
            Progress* progress = nullptr);
+
+/// Builds what an earlier tuning decided once more, and writes the result: tune() with TuneOptions::decisions. The
+/// configuration is that of `decisions`, an .ait, whose extra files are kept, too, or a decision log.
+void repeat(const std::filesystem::path& decisions, const std::filesystem::path& model,
+            std::span<const NamedTensors> samples, const std::filesystem::path& output, Progress* progress = nullptr);
+
+/// The texts that an .ait carries along; none for other files.
+ExtraFiles recorded_extra(const std::filesystem::path& path);
 
 /// The inputs that an .ait was tuned on. Throws InvalidArgument if the file is none.
 std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path);

@@ -190,6 +190,22 @@ NB_MODULE(_compiler, m) {
         report.check();
       },
       nb::arg("file"), nb::arg("model"), nb::arg("output"), nb::arg("progress"));
+  m.def(
+      "repeat",
+      [](const std::string& decisions, const std::string& model, const std::string& output,
+         const std::optional<nb::sequence>& samples, nb::callable progress) {
+        const auto calls = samples ? aitune::python::borrow_samples(*samples) : aitune::recorded_inputs(decisions);
+        aitune::python::PythonProgress report(std::move(progress));
+        try {
+          const nb::gil_scoped_release released;
+          aitune::repeat(decisions, model, calls, output, &report);
+        } catch (const aitune::Error&) {
+          report.check();
+          throw;
+        }
+        report.check();
+      },
+      nb::arg("decisions"), nb::arg("model"), nb::arg("output"), nb::arg("samples").none(), nb::arg("progress"));
   m.def("check_setting",
         [](const std::string& field, const std::string& value) { aitune::CompilationSettings().set(field, value); });
   m.def("settings", [] {

@@ -34,7 +34,7 @@ expect '--tolerance' aitune compare a.ait b.ait --tol
 expect '--engine-cache-dir' aitune cache list --eng
 expect 'prune' aitune cache pr
 expect '--version' aitune --v
-for command in tune run bench inspect verify refit cache report compare doctor; do
+for command in tune run bench inspect verify refit cache report diff compare doctor; do
   [[ " $(complete_words aitune '') " == *" $command "* ]] || { echo "$command is not offered"; failed=1; }
   [[ " $(complete_words aitune $command --) " == *" --json "* ]] || { echo "$command does not offer --json"; failed=1; }
 done

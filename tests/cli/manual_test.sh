@@ -7,6 +7,6 @@ if command -v groff >/dev/null; then
   problems=$(groff -man -ww -z -Tutf8 "$page" 2>&1)
   [[ -z $problems ]] || { echo "$problems"; exit 1; }
 fi
-for word in 'aitune tune' 'aitune compare' '\\-\\-output' '\\-\\-set' optimization_level 'EXIT STATUS'; do
+for word in 'aitune tune' 'aitune diff' 'aitune compare' '\\-\\-output' '\\-\\-set' optimization_level 'EXIT STATUS'; do
   grep -q -- "$word" "$page" || { echo "the page does not say $word"; exit 1; }
 done

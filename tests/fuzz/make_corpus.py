@@ -221,10 +221,14 @@ def manifest_seeds():
 
 
 def tuning_seeds():
+    tactics = {"gemm|avx512": {"nodes": ["y (fc)"], "tile": "14x2", "onednn": "", "candidates": 12, "us": 12.5}}
     decisions = {
-        "version": 1, "program": "00", "chosen": "mixed", "precision": "bf16", "target": "avx512_bf16", "bound": 0.02, "f32_bound": 1e-4,
-        "accurate": False, "exact_values": True, "f32_products": ["y"], "opt_shape": {"s0": 4}, "special_sizes": [{"s0": 4}],
-        "tactics": {"gemm|avx512": "14x2"}, "weights": [{"name": "w", "dtype": "f32", "shape": [2, 3]}],
+        "version": 2, "aitune": "0.1.0", "name": "net", "config": {"ir": "dynamo"},
+        "machine": {"cpu": "a CPU", "features": "x86_64 avx2", "threads": 2, "onednn": "none"}, "samples": ["00"],
+        "program": "00", "chosen": "mixed", "precision": "bf16", "target": "avx512_bf16", "bound": 0.02, "f32_bound": 1e-4,
+        "accurate": False, "exact_values": True, "f32_products": ["y"], "opt_shape": {"s0": 4}, "tactics": tactics,
+        "special_plans": [{"sizes": {"s0": 4}, "tactics": tactics}], "lesser_cpus": [{"level": "avx2", "tactics": tactics}],
+        "weights": [{"name": "w", "dtype": "f32", "shape": [2, 3], "sha256": "00"}], "measured": {"latency_ms": 1.5},
     }
     put("decisions_fuzz", "whole", json.dumps(decisions).encode())
     put("decisions_fuzz", "part", json.dumps({**decisions, "weights": [{"name": "w"}]}).encode())

@@ -31,7 +31,6 @@ using Clock = std::chrono::steady_clock;
 /// oneDNN is tried from this optimization level on.
 constexpr int kOneDnnLevel = 3;
 constexpr const char* kGenerated = "generated";
-constexpr const char* kOneDnnDecision = "|onednn";
 
 double microseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
@@ -162,6 +161,26 @@ std::string decision_key(const KernelTask& task, const EngineOptions& options) {
   return key;
 }
 
+/// The nodes that the task computes, the product first: "linear_3 (head.fc)".
+std::vector<std::string> name_nodes(const KernelTask& task) {
+  std::vector<std::string> names;
+  const auto add = [&](const Node* node) {
+    const std::string& name = node->outputs.empty() ? std::string(node->op_name()) : node->outputs.front()->name;
+    std::string text = node->source.module.empty() ? name : fmt::format("{} ({})", name, node->source.module);
+    if (std::ranges::find(names, text) == names.end()) names.push_back(std::move(text));
+  };
+  if (task.product) add(task.product);
+  for (const Node* node : task.sources) add(node);
+  if (names.empty()) names.emplace_back("a product");
+  return names;
+}
+
+/// Whether nothing may be chosen but what was chosen before.
+bool is_final(const EngineOptions& options) { return options.timings && options.timings->is_final(); }
+
+/// Whether the search is to end: what is not known yet is chosen by rule.
+bool is_over(const EngineOptions& options) { return options.is_over && options.is_over(); }
+
 /// The key of the product alone, whatever its epilogue does and the rest of its plan needs of the CPU.
 std::string similar_key(const KernelTask& task, const EngineOptions& options, const ThreadPool& pool) {
   KernelTask plain;
@@ -183,27 +202,38 @@ std::optional<Timing> known_choice(const std::string& key, const std::string& si
   return options.similar && options.reuse_tactics ? options.similar->find(similar) : std::nullopt;
 }
 
-kernels::GemmTile choose_tile(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
-                              ThreadPool& pool) {
+/// A tile, and what decided for it.
+struct TileChoice {
+  kernels::GemmTile tile;
+  std::size_t candidates = 0;
+  double microseconds = 0;  ///< 0: chosen by rule
+};
+
+TileChoice choose_tile(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
+                       const std::optional<TacticDecision>& decided, ThreadPool& pool) {
   const auto candidates = gemm_candidates(*task.gemm, options.target, options.optimization_level, options.accurate);
-  if (options.timings && options.timings->is_final()) {
-    const auto decided = options.timings->decision(decision_key(task, options));
-    const auto found = std::ranges::find_if(candidates, [&](const auto& c) { return tile_name(c) == decided; });
-    return found == candidates.end() ? candidates.front() : *found;
+  if (decided || is_final(options)) {
+    const auto found =
+        std::ranges::find_if(candidates, [&](const auto& c) { return decided && tile_name(c) == decided->tile; });
+    if (found != candidates.end()) return {*found, candidates.size(), decided->microseconds};
+    options.timings->miss(decided ? fmt::format("there is no tile '{}' for {}", decided->tile, name_nodes(task).front())
+                                  : fmt::format("nothing was decided for {}", name_nodes(task).front()));
+    return {candidates.front(), candidates.size()};
   }
-  if (candidates.size() == 1 || options.optimization_level == 0) return candidates.front();
+  if (candidates.size() == 1 || options.optimization_level == 0) return {candidates.front(), candidates.size()};
   const std::string key = timing_key(task, options, pool), similar = similar_key(task, options, pool);
   if (const auto known = known_choice(key, similar, options))
     for (const auto& candidate : candidates)
       if (tile_name(candidate) == known->choice) {
         if (options.similar) options.similar->remember(similar, *known);
-        return candidate;
+        return {candidate, candidates.size(), known->microseconds};
       }
+  if (is_over(options)) return {candidates.front(), candidates.size()};
   double time = 0;
   const auto best = time_candidates(block, task, options, candidates, pool, &time);
   if (options.timings) options.timings->remember(key, {tile_name(best), time});
   if (options.similar) options.similar->remember(similar, {tile_name(best), time});
-  return best;
+  return {best, candidates.size(), time};
 }
 
 /// The library, where it may and can be used.
@@ -237,28 +267,45 @@ double time_onednn(const LoweredBlock& block, const KernelTask& task, const Engi
   return time_runs([&] { bound.run(pool); });
 }
 
+/// A call of oneDNN that was decided for.
+std::optional<OneDnnTactic> decided_onednn(const LoweredBlock& block, const KernelTask& task,
+                                           const EngineOptions& options, const std::string& decided,
+                                           const std::shared_ptr<const OneDnn>& library, ThreadPool& pool) {
+  if (decided.empty()) return std::nullopt;
+  if (library) {
+    for (const OneDnnCandidate& candidate : onednn_candidates(block, task, pool.threads()))
+      if (candidate.name == decided)
+        if (auto kernel = make_kernel(library, candidate)) return OneDnnTactic{candidate, std::move(kernel)};
+  }
+  options.timings->miss(fmt::format("oneDNN does not do {} as '{}' here", name_nodes(task).front(), decided));
+  return std::nullopt;
+}
+
+/// What a choice of oneDNN was made among, and the time of what was chosen.
+struct OneDnnChoice {
+  std::optional<OneDnnTactic> tactic;
+  std::size_t candidates = 0;
+  double microseconds = 0;  ///< 0: nothing was timed
+};
+
 /// The fastest way through oneDNN, if it beats the best of our kernels; by the timing cache, or by a race of the two.
-std::optional<OneDnnTactic> choose_onednn(const LoweredBlock& block, const KernelTask& task,
-                                          const EngineOptions& options, const kernels::GemmTile& ours,
-                                          const std::shared_ptr<const OneDnn>& library, ThreadPool& pool) {
+OneDnnChoice choose_onednn(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
+                           const kernels::GemmTile& ours, const std::shared_ptr<const OneDnn>& library,
+                           ThreadPool& pool) {
   const auto candidates = onednn_candidates(block, task, pool.threads());
-  if (candidates.empty()) return std::nullopt;
-  const auto named = [&](const std::string& name) -> std::optional<OneDnnTactic> {
-    const auto found = std::ranges::find(candidates, name, &OneDnnCandidate::name);
-    if (found == candidates.end()) return std::nullopt;
-    auto kernel = make_kernel(library, *found);
-    return kernel ? std::optional(OneDnnTactic{*found, std::move(kernel)}) : std::nullopt;
-  };
-  if (options.timings && options.timings->is_final())
-    return named(options.timings->decision(decision_key(task, options) + kOneDnnDecision).value_or(kGenerated));
+  if (candidates.empty()) return {};
   const std::string suffix = "|onednn-" + library->version();
   const std::string key = timing_key(task, options, pool) + suffix;
   const std::string similar = similar_key(task, options, pool) + suffix;
   if (const auto known = known_choice(key, similar, options)) {
     if (options.similar) options.similar->remember(similar, *known);
-    if (known->choice == kGenerated) return std::nullopt;
-    if (auto tactic = named(known->choice)) return tactic;
+    if (known->choice == kGenerated) return {std::nullopt, candidates.size(), known->microseconds};
+    const auto found = std::ranges::find(candidates, known->choice, &OneDnnCandidate::name);
+    if (found != candidates.end())
+      if (auto kernel = make_kernel(library, *found))
+        return {OneDnnTactic{*found, std::move(kernel)}, candidates.size(), known->microseconds};
   }
+  if (is_over(options)) return {};
   double to_beat = 0, time = 1e30;
   time_candidates(block, task, options, {ours}, pool, &to_beat);
   std::optional<OneDnnTactic> best;
@@ -274,7 +321,36 @@ std::optional<OneDnnTactic> choose_onednn(const LoweredBlock& block, const Kerne
   const Timing outcome = best ? Timing{best->candidate.name, time} : Timing{kGenerated, to_beat};
   if (options.timings) options.timings->remember(key, outcome);
   if (options.similar) options.similar->remember(similar, outcome);
-  return best;
+  return {std::move(best), candidates.size(), outcome.microseconds};
+}
+
+struct TaskChoice {
+  kernels::GemmTile tile;
+  std::optional<OneDnnTactic> onednn;
+};
+
+/// Chooses, and notes what was chosen. What was decided already, in an earlier tuning or for an earlier block of this
+/// plan, stays.
+TaskChoice choose(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
+                  const std::shared_ptr<const OneDnn>& library, ThreadPool& pool) {
+  const std::string key = decision_key(task, options);
+  const auto decided = options.timings ? options.timings->decided(key) : std::nullopt;
+  const TileChoice tile = choose_tile(block, task, options, decided, pool);
+  TacticDecision decision{tile_name(tile.tile), {}, tile.candidates, tile.microseconds, name_nodes(task)};
+  TaskChoice choice{tile.tile, std::nullopt};
+  if (decided) {
+    choice.onednn = decided_onednn(block, task, options, decided->onednn, library, pool);
+    decision.candidates = decided->candidates;
+    decision.nodes = decided->nodes;
+  } else if (library && !is_final(options)) {
+    OneDnnChoice other = choose_onednn(block, task, options, tile.tile, library, pool);
+    decision.candidates += other.candidates;
+    if (other.microseconds > 0) decision.microseconds = other.microseconds;
+    choice.onednn = std::move(other.tactic);
+  }
+  if (choice.onednn) decision.onednn = choice.onednn->candidate.name;
+  if (options.timings) options.timings->decide(key, std::move(decision));
+  return choice;
 }
 
 }  // namespace
@@ -282,14 +358,10 @@ std::optional<OneDnnTactic> choose_onednn(const LoweredBlock& block, const Kerne
 std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOptions& options) {
   ThreadPool pool(options.num_threads);
   const auto onednn = open_onednn(options);
-  struct Choice {
-    kernels::GemmTile tile;
-    std::optional<OneDnnTactic> onednn;
-  };
   std::set<std::string> problems;
   for (const KernelTask& task : block.tasks)
     if (task.gemm) problems.insert(kernels::fingerprint(*task.gemm, kernels::GemmTile{}));
-  std::map<std::string, Choice> choices;
+  std::map<std::string, TaskChoice> choices;
   std::vector<Tactic> tactics;
   for (const KernelTask& task : block.tasks) {
     Tactic tactic;
@@ -298,14 +370,7 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
       auto known = choices.find(problem);
       if (known == choices.end()) {
         if (options.progress) options.progress->step(problem, choices.size(), problems.size());
-        Choice choice{choose_tile(block, task, options, pool), std::nullopt};
-        if (onednn) choice.onednn = choose_onednn(block, task, options, choice.tile, onednn, pool);
-        if (options.timings) {
-          const std::string key = decision_key(task, options);
-          options.timings->decide(key, tile_name(choice.tile));
-          if (choice.onednn) options.timings->decide(key + kOneDnnDecision, choice.onednn->candidate.name);
-        }
-        known = choices.emplace(problem, std::move(choice)).first;
+        known = choices.emplace(problem, choose(block, task, options, onednn, pool)).first;
       }
       tactic.tile = known->second.tile;
       tactic.onednn = known->second.onednn;

@@ -23,7 +23,7 @@ from aitune.torch.tune_strategy import (
     OneBackendStrategy,
     TuneStrategy,
 )
-from aitune.torch.tuning import LoadedModule, load, refit, save, tune
+from aitune.torch.tuning import LoadedModule, load, refit, repeat, save, tune
 
 __all__ = [
     "BatchDim",
@@ -50,6 +50,7 @@ __all__ = [
     "inspect",
     "load",
     "refit",
+    "repeat",
     "save",
     "tune",
     "tune_strategy",

@@ -54,7 +54,7 @@ class Engine:
     def __init__(self, path: str | os.PathLike[str], entry: Entry, *, owns_folder: bool = False) -> None:
         self.path = Path(path)
         self.entry = entry
-        options = (0, True, "", "")
+        options = (0, True, "", "", 0)
         if entry.size is None:
             self._loaded = _runtime.LoadedModule(os.fsencode(path), *options)
         else:

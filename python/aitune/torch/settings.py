@@ -97,6 +97,7 @@ class CompilationSettings:
     custom_ops: Collection[str] = field(default_factory=list)
     engine_cache_dir: str = ""
     engine_cache_size: int = 5 << 30
+    tune_budget_seconds: float = 0
 
     def __post_init__(self) -> None:
         compiler_settings(self)
@@ -261,6 +262,7 @@ _FIELDS: dict[str, Callable[[str, Any], str]] = {
     "custom_ops": _paths,
     "engine_cache_dir": _path,
     "engine_cache_size": _INT,
+    "tune_budget_seconds": _NUMBER,
 }
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -293,6 +293,18 @@ class LoadedModule(torch.nn.Module):
         return f"name={self.name!r}, file={str(self._engines[0].path)!r}"
 
 
+@contextlib.contextmanager
+def _saved(model: Any) -> Iterator[str]:
+    """The path of a model that is saved, or will be for a while."""
+    if not isinstance(model, torch.export.ExportedProgram):
+        yield os.fspath(model)
+        return
+    with tempfile.TemporaryDirectory(prefix="aitune-model-") as folder:
+        source = os.path.join(folder, "model.pt2")
+        torch.export.save(model, source)
+        yield source
+
+
 def refit(file: str | os.PathLike[str], model: Any, path: str | os.PathLike[str]) -> None:
     """Puts other weights of the same shapes into an ``.ait``, with or without weights (``strip_engine_weights``), and
     writes the result to `path`. Nothing is timed: plans are built again as the file says that tuning chose them, and
@@ -308,12 +320,35 @@ def refit(file: str | os.PathLike[str], model: Any, path: str | os.PathLike[str]
         InvalidArgument: weights differ in shape or dtype, or the program is another; all are named.
         ValidationError: the plan is too far off with the new weights.
     """
-    with tempfile.TemporaryDirectory(prefix="aitune-refit-") as folder:
-        source = model
-        if isinstance(model, torch.export.ExportedProgram):
-            source = os.path.join(folder, "model.pt2")
-            torch.export.save(model, source)
-        compiler().refit(os.fspath(file), os.fspath(source), os.fspath(path), backend.tell("refit"))
+    with _saved(model) as source:
+        compiler().refit(os.fspath(file), source, os.fspath(path), backend.tell("refit"))
+
+
+def repeat(
+    decisions: str | os.PathLike[str], model: Any, path: str | os.PathLike[str], samples: Iterable[Any] | None = None
+) -> None:
+    """Builds what an earlier tuning decided once more, and writes it to `path`: the same file, byte for byte. Nothing is
+    timed.
+
+    Args:
+        decisions: an ``.ait``, or a decision log that ``aitune inspect --decisions`` wrote.
+        model: the model that was tuned: a program of torch.export, or the path of a saved model.
+        path: the file to write.
+        samples: those that it was tuned on, each a tuple of inputs in call order or a dict by name; the ones in the
+            ``.ait`` if left out.
+
+    Raises:
+        InvalidArgument: program, weights, samples or versions are others; all are named.
+        Incompatible: this CPU lacks what a plan was made for.
+    """
+    calls = None
+    if samples is not None:
+        calls = [
+            list(sample.items()) if isinstance(sample, dict) else [(str(i), x) for i, x in enumerate(sample)]
+            for sample in samples
+        ]
+    with _saved(model) as source:
+        compiler().repeat(os.fspath(decisions), source, os.fspath(path), calls, backend.tell("repeat"))
 
 
 def load(module: Any, path: str | os.PathLike[str] | None = None, *, rebuild: bool = False) -> Any:

@@ -1,0 +1,54 @@
+#include "base/memory.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <limits>
+#include <string_view>
+
+namespace aitune {
+namespace {
+
+constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
+
+/// A limit in digits; none for anything else ("max").
+std::uint64_t limit_of(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? value : kNoLimit;
+}
+
+std::uint64_t limit_in(const char* file) {
+  const int fd = open(file, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return kNoLimit;
+  char text[32];
+  const ssize_t size = read(fd, text, sizeof text);
+  close(fd);
+  const std::string_view line(text, size > 0 ? static_cast<std::size_t>(size) : 0);
+  return limit_of(line.substr(0, line.find('\n')));
+}
+
+}  // namespace
+
+std::uint64_t memory_limit() {
+  std::uint64_t limit = kNoLimit;
+  struct sysinfo machine = {};
+  if (sysinfo(&machine) == 0) {
+    const std::uint64_t memory =
+        std::min({static_cast<std::uint64_t>(machine.totalram) * machine.mem_unit,
+                  limit_in("/sys/fs/cgroup/memory.max"), limit_in("/sys/fs/cgroup/memory/memory.limit_in_bytes")});
+    limit = memory + static_cast<std::uint64_t>(machine.totalswap) * machine.mem_unit;
+  }
+  struct rlimit space = {};
+  if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY)
+    limit = std::min<std::uint64_t>(limit, space.rlim_cur);
+  if (const char* const taken = std::getenv("AITUNE_MEMORY")) limit = std::min(limit, limit_of(taken));
+  return limit;
+}
+
+}  // namespace aitune
