@@ -231,7 +231,7 @@ void tune_model(const CommandLine& options, Common& common) {
   if (!options.report.empty()) check_report_name(options.report);
   const bool dryrun = !config.compile_config.dryrun.empty();
   if (!dryrun) check_output(options);
-  const auto progress = make_progress(common);
+  const auto progress = make_progress(common, config.compile_config.tune_budget_seconds);
   std::vector<ExpectedInput> expected;
   for (const auto& input : model_inputs(options.model, config.ir)) expected.push_back({input.name, input.rank});
   const auto samples = options.inputs.empty() ? recorded_inputs(options.model) : read_samples(options.inputs, expected);

@@ -23,8 +23,11 @@ using Clock = std::chrono::steady_clock;
 
 class TerminalProgress final : public Progress {
  public:
-  TerminalProgress(bool terminal, bool quiet)
-      : terminal_(terminal), quiet_(quiet), time_left_([this] { return Clock::now() - start_; }) {}
+  TerminalProgress(bool terminal, bool quiet, double budget)
+      : terminal_(terminal),
+        quiet_(quiet),
+        time_left_([this] { return Clock::now() - start_; },
+                   budget > 0 ? std::optional(TimeLeft::Seconds(budget)) : std::nullopt) {}
   ~TerminalProgress() override { clear(); }
 
   void stage(std::string_view name) override {
@@ -156,11 +159,11 @@ void flush_output() {
   throw IoError(fmt::format("cannot write: {}", std::generic_category().message(errno)), "standard output");
 }
 
-std::unique_ptr<Progress> make_progress(const Common& common) {
+std::unique_ptr<Progress> make_progress(const Common& common, double budget) {
   const char* variable = std::getenv("AITUNE_LOG");
   const bool by_variable = common.log_level.empty() && variable != nullptr && *variable != 0;
   if (common.log_level.empty() && !by_variable)
-    return std::make_unique<TerminalProgress>(isatty(STDERR_FILENO) != 0, common.quiet);
+    return std::make_unique<TerminalProgress>(isatty(STDERR_FILENO) != 0, common.quiet, budget);
   const LogLevel level =
       by_variable ? parse_log_level(variable, "AITUNE_LOG") : parse_log_level(common.log_level, "--log-level");
   return make_log_progress(common.quiet ? std::max(level, LogLevel::warn) : level,

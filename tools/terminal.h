@@ -33,7 +33,8 @@ void flush_output();
 
 /// On stderr: a line that is rewritten in place on a terminal, plain lines elsewhere; log lines where a level is given,
 /// by the command line or by AITUNE_LOG; warnings alone if quiet.
-std::unique_ptr<Progress> make_progress(const Common& common);
+/// Time left is never more than what is left of `budget` seconds, if that is not 0.
+std::unique_ptr<Progress> make_progress(const Common& common, double budget = 0);
 
 /// "1.5 ms", "12.3 MB"
 std::string human_time(double milliseconds);

@@ -38,7 +38,8 @@ std::optional<TimeLeft::Seconds> TimeLeft::left() const {
   Seconds whole = std::max(in_block, mean_block);
   if (known_block) whole = in_block * (static_cast<double>(total_) / static_cast<double>(done_));
   const Seconds per_block = block_ > 0 ? (blocks_time_ + whole) / static_cast<double>(block_ + 1) : whole;
-  return std::max(Seconds(), whole - in_block) + per_block * static_cast<double>(behind);
+  const Seconds left = std::max(Seconds(), whole - in_block) + per_block * static_cast<double>(behind);
+  return end_ ? std::clamp(*end_ - now_(), Seconds(), left) : left;
 }
 
 }  // namespace aitune::tools

@@ -15,8 +15,10 @@ class TimeLeft {
   using Seconds = std::chrono::duration<double>;
   using Now = std::function<Seconds()>;
 
-  /// `now` gives the time since any fixed point.
-  explicit TimeLeft(Now now) : now_(std::move(now)) {}
+  /// `now` gives the time since any fixed point. Everything ends when `budget` has passed from here on, if there is
+  /// one.
+  explicit TimeLeft(Now now, std::optional<Seconds> budget = std::nullopt)
+      : now_(std::move(now)), end_(budget ? std::optional(now_() + *budget) : std::nullopt) {}
 
   /// A stage begins: nothing is known of it.
   void stage();
@@ -29,6 +31,7 @@ class TimeLeft {
 
  private:
   Now now_;
+  std::optional<Seconds> end_;
   Seconds stage_begin_{}, block_begin_{}, blocks_time_{};
   std::size_t block_ = 0, blocks_ = 1;
   std::size_t done_ = 0, total_ = 0;

@@ -85,5 +85,21 @@ TEST(TimeLeft, SaysNothingBeforeItKnowsSomething) {
   EXPECT_FALSE(time.left());
 }
 
+TEST(TimeLeft, IsNeverMoreThanTheBudget) {
+  double now = 10;
+  TimeLeft time([&] { return Seconds(now); }, Seconds(8));
+  time.stage();
+  time.block(0, 1);
+  now = 14;
+  time.step(4, 20);  // a second each: 16 more
+  ASSERT_TRUE(time.left());
+  EXPECT_DOUBLE_EQ(time.left()->count(), 4);
+  time.step(19, 20);
+  EXPECT_LT(time.left()->count(), 1);
+  now = 30;
+  time.step(5, 20);
+  EXPECT_DOUBLE_EQ(time.left()->count(), 0);
+}
+
 }  // namespace
 }  // namespace aitune::tools

@@ -21,6 +21,7 @@ from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta
 from aitune.torch.custom import compiler, every_operator
 from aitune.torch.engine import Engine, work_folder
 from aitune.torch.export import Exported, IRType, export
+from aitune.torch.progress import tell
 from aitune.torch.recording import GraphRecord
 from aitune.torch.settings import CompilationSettings, TorchTensorRTConfig, compiler_settings, unknown_settings
 from aitune.torch.signature import Signature
@@ -246,17 +247,3 @@ def _kept_on_success() -> Iterator[Path]:
 
 def _extra_files(meta: GraphMeta) -> list[tuple[str, str]]:
     return [(EXTRA_NAME, json.dumps(meta.to_json(), separators=(",", ":")))]
-
-
-def tell(name: str) -> Callable[[str, str, int, int], None]:
-    """Passes what tuning reports on to the logger "aitune"."""
-
-    def report(kind: str, text: str, done: int, total: int) -> None:
-        if kind == "warning":
-            _logger.warning("%s: %s", name, text)
-        elif kind == "stage":
-            _logger.info("%s: %s", name, text)
-        else:
-            _logger.debug("%s: %s (%d of %d)", name, text, done, total)
-
-    return report

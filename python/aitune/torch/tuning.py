@@ -31,6 +31,7 @@ from aitune.torch.module import (
     unknown_call,
     wrappers_of,
 )
+from aitune.torch.progress import showing, tell
 from aitune.torch.recording import check_device, take_call
 
 __all__ = ["LoadedModule", "load", "save", "tune"]
@@ -74,7 +75,7 @@ def tune(
     _check_device(device)
     if clear_cache:
         (_cache_folder() / "timings.json").unlink(missing_ok=True)
-    with _others_silent() if disable_external_logging else contextlib.nullcontext():
+    with _others_silent() if disable_external_logging else contextlib.nullcontext(), showing():
         candidates = _candidates(func, dataset)
         met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
         if dry_run:
@@ -321,7 +322,7 @@ def refit(file: str | os.PathLike[str], model: Any, path: str | os.PathLike[str]
         ValidationError: the plan is too far off with the new weights.
     """
     with _saved(model) as source:
-        compiler().refit(os.fspath(file), source, os.fspath(path), backend.tell("refit"))
+        compiler().refit(os.fspath(file), source, os.fspath(path), tell("refit"))
 
 
 def repeat(
@@ -348,7 +349,7 @@ def repeat(
             for sample in samples
         ]
     with _saved(model) as source:
-        compiler().repeat(os.fspath(decisions), source, os.fspath(path), calls, backend.tell("repeat"))
+        compiler().repeat(os.fspath(decisions), source, os.fspath(path), calls, tell("repeat"))
 
 
 def load(module: Any, path: str | os.PathLike[str] | None = None, *, rebuild: bool = False) -> Any:
