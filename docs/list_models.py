@@ -95,8 +95,8 @@ def table():
     nodes = sum(r["nodes"] for r in good)
     fallen = sum(round(r["nodes"] * (1 - r["compiled"])) for r in good)
     lines = ["# Models", "",
-             "Written by `./dev models`. Each model is exported by `torch.export` at batch 1, or scripted where the last column says",
-             "so, and tuned in fp32; the error is the norm of the",
+             "Written by `./dev models`. Each model is exported by `torch.export` at batch 1, or scripted where the last column says so,",
+             "and tuned in fp32; the error is the norm of the",
              "difference from PyTorch over the norm of PyTorch's outputs, the largest over the outputs, on inputs drawn afresh. Weights",
              "are random but for minilm. Nodes are those of the lowered graph. The share of the time is that of the steps in compiled",
              "blocks, in plans that were chosen by rule, not by timing. A model that makes more of the last bit of its inputs than",

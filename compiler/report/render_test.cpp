@@ -58,7 +58,9 @@ TEST(ReportPage, NamesOutOfAModelStayData) {
       EXPECT_EQ(count(page, tag), count(plain, tag)) << name << " in " << tag;
     EXPECT_EQ(count(page, "<script"), 2U);
     const auto json = nlohmann::json::parse(data_of(page));
-    if (name.find('\xff') == std::string::npos) EXPECT_EQ(json["nodes"][0]["name"], name);
+    if (name.find('\xff') == std::string::npos) {
+      EXPECT_EQ(json["nodes"][0]["name"], name);
+    }
     EXPECT_EQ(json["steps"][0]["values"][0]["error"], "inf");
   }
 }
