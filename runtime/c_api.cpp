@@ -84,12 +84,13 @@ TensorInfo limits_of(const Plan& plan, const PlanTensor& tensor) {
 LoadOptions read_options(const aitune_load_options* raw) {
   LoadOptions options;
   if (!raw) return options;
-  // A later version may append fields; what an older caller does not have keeps its default.
-  require(raw->struct_size >= sizeof(aitune_load_options), "aitune_load_options.struct_size is not set");
+  // Later versions append fields: what an older caller does not have keeps its default.
+  constexpr std::size_t kFirstVersion = offsetof(aitune_load_options, weight_budget);
+  require(raw->struct_size >= kFirstVersion, "aitune_load_options.struct_size is not set");
   require(raw->num_threads >= 0 && raw->num_threads <= kMaxThreads, "num_threads must be from 0 to 1024");
   options.num_threads = raw->num_threads;
   options.verify_checksums = raw->skip_checksums == 0;
-  options.weight_budget = raw->weight_budget;
+  if (raw->struct_size >= sizeof(aitune_load_options)) options.weight_budget = raw->weight_budget;
   if (raw->module) options.module = raw->module;
   if (raw->precision) options.precision = raw->precision;
   return options;

@@ -20,7 +20,8 @@ void flatten(const Json& json, const std::string& path, Fields& fields) {
     fields[path] = json.dump(-1, ' ', false, Json::error_handler_t::replace);
     return;
   }
-  for (const auto& [key, value] : json.items()) flatten(value, path.empty() ? key : path + "." + key, fields);
+  for (const auto& [key, value] : json.items())
+    flatten(value, path.empty() ? key : fmt::format("{}.{}", path, key), fields);
 }
 
 Fields fields_of(const std::string& text) {

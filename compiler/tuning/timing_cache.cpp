@@ -81,8 +81,7 @@ void TimingCache::remember(const std::string& key, Timing timing) {
   }
   try {
     save(path);
-  } catch (const Error&) {
-    // whoever saves in the end says so
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch): whoever saves in the end says so
   }
 }
 

@@ -167,6 +167,8 @@ class Tuning {
     Candidate first = try_candidate(lowered_, options, "fp32", samples_, f32_bound_);
     end_.keep_back(SearchEnd::Seconds(kMargin * seconds_since(start)));
     if (!first.report.correct || first.report.worst_error > mixed_limit(f32_bound_)) return std::nullopt;
+    first.options.is_over = options_.is_over;  // plans beside it may be timed
+    first.options.similar = options_.similar;
     tell_of(first);
     return first;
   }

@@ -509,9 +509,9 @@ def test_artifact_tuned_onto_itself(work, digits_ait):
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_interrupted_tuning_leaves_nothing(work, digits_ait, sign):
+def test_interrupted_tuning_leaves_a_whole_file(work, digits_ait, sign):
+    """The one that was there, or the best so far; and nothing beside it."""
     shutil.copy(digits_ait, work / "kept.ait")
-    before = (work / "kept.ait").read_bytes()
     for delay in (0.02, 0.1, 0.3, 0.6, 1.0, 1.5):
         words = [support.BIN / "aitune", "tune", DIGITS, "-i", work / "in.npz", "-o", work / "kept.ait", *FAST]
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -519,11 +519,8 @@ def test_interrupted_tuning_leaves_nothing(work, digits_ait, sign):
             process.wait(delay)
         except subprocess.TimeoutExpired:
             process.send_signal(sign)
-        status = process.wait()
+        process.wait()
         assert sorted(p.name for p in work.iterdir()) == ["in.npz", "kept.ait"]
-        if status != 0:
-            assert (work / "kept.ait").read_bytes() == before
-        before = (work / "kept.ait").read_bytes()
         support.must("verify", work / "kept.ait")
 
 

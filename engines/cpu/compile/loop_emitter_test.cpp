@@ -21,7 +21,7 @@ struct Maker {
         {.buffer = k.buffer_count++, .dtype = dtype, .offset = std::move(offset), .strides = std::move(strides)});
     return static_cast<int>(k.accesses.size()) - 1;
   }
-  int add(Expr e) {
+  int add(const Expr& e) {
     k.exprs.push_back(e);
     return static_cast<int>(k.exprs.size()) - 1;
   }
