@@ -30,7 +30,7 @@ std::string implied_result(const std::vector<std::string>& operands) {
   std::string all, once;
   for (const std::string& letters : operands) all += letters;
   for (const char letter : all)
-    if (std::ranges::count(all, letter) == 1) once += letter;
+    if (letter != '.' && std::ranges::count(all, letter) == 1) once += letter;
   std::ranges::sort(once);
   return once;
 }
@@ -68,14 +68,9 @@ std::optional<Einsum> parse_einsum(std::string text, const ArgList& operands) {
     if (hidden && *hidden != count) return std::nullopt;
     hidden = count;
   }
+  e.result = explicit_result ? text.substr(arrow + 2) : (hidden ? "..." : "") + implied_result(e.operands);
   for (std::string& letters : e.operands)
     if (!expand_ellipsis(letters, hidden.value_or(0), fresh)) return std::nullopt;
-  if (explicit_result)
-    e.result = text.substr(arrow + 2);
-  else
-    e.result = (hidden ? "..." : "") + implied_result(e.operands);
-  if (!explicit_result && hidden)  // the letters of the ellipsis are no letters of the text
-    std::erase_if(e.result, [&](char c) { return has(fresh, c) && *hidden > 0; });
   if (!expand_ellipsis(e.result, hidden.value_or(0), fresh)) return std::nullopt;
   for (std::size_t i = 0; i < operands.size(); ++i)
     if (!are_distinct_letters(e.operands[i]) || e.operands[i].size() != rank(operands[i].value())) return std::nullopt;

@@ -24,17 +24,15 @@ class Cell {
   /// The state after a step. `from_input` and `from_state` are what the input and the old state contribute to the
   /// gates: [batch, gates * hidden] with their biases.
   State step(Value* from_input, Value* from_state, const State& old) {
-    const SymInt width = old.hidden->type.shape.back();
+    const SymInt width = (old.cell ? old.cell : old.hidden)->type.shape.back();
     const auto gate = [&](Value* all, std::int64_t i) { return insert_.slice(all, 1, width * i, width * (i + 1)); };
     switch (kind_) {
       case CellKind::lstm: {
         Value* const sum = add(from_input, from_state);
-        const SymInt n = old.cell->type.shape.back();
-        const auto part = [&](std::int64_t i) { return insert_.slice(sum, 1, n * i, n * (i + 1)); };
-        Value* const kept = mul(call("aten.sigmoid.default", part(1)), old.cell);
-        Value* const fresh = mul(call("aten.sigmoid.default", part(0)), call("aten.tanh.default", part(2)));
+        Value* const kept = mul(call("aten.sigmoid.default", gate(sum, 1)), old.cell);
+        Value* const fresh = mul(call("aten.sigmoid.default", gate(sum, 0)), call("aten.tanh.default", gate(sum, 2)));
         Value* const cell = add(kept, fresh);
-        return {mul(call("aten.sigmoid.default", part(3)), call("aten.tanh.default", cell)), cell};
+        return {mul(call("aten.sigmoid.default", gate(sum, 3)), call("aten.tanh.default", cell)), cell};
       }
       case CellKind::gru: {
         Value* const reset = call("aten.sigmoid.default", add(gate(from_input, 0), gate(from_state, 0)));

@@ -302,8 +302,12 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, const Tun
   if (impl.source.empty())
     throw InvalidArgument("there is no model to tune", impl.name, "Make the Module with the path of a .pt2 file");
   const auto start = std::chrono::steady_clock::now();
-  const auto recorded = recorded_shapes(impl.source);
-  const auto shapes_for = [&](const auto& config) { return config.inputs.empty() ? recorded : config.inputs; };
+  std::optional<std::vector<Input>> recorded;  // read once, where a configuration has none
+  const auto shapes_for = [&](const TorchTensorRTAotBackendConfig& config) {
+    if (!config.inputs.empty()) return config.inputs;
+    if (!recorded) recorded = recorded_shapes(impl.source);
+    return *recorded;
+  };
   const auto read_for = [&](const TorchTensorRTAotBackendConfig& config) {
     return read_model(impl.source, impl.ir.value_or(config.ir), config, samples, shapes_for(config), out);
   };

@@ -1,7 +1,5 @@
 #include "compiler/tuning/strategy.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -13,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/tuning/batch_sizes.h"
 #include "compiler/tuning/measure.h"
@@ -31,10 +30,10 @@ constexpr double kWorthwhile = 1.03;
 
 /// Whether a call with these inputs leaves most of the machine's memory to others.
 bool leaves_memory(const Program& program, std::span<const Tensor> inputs) {
-  constexpr std::int64_t kShare = 4;  // one part in so many
+  constexpr std::uint64_t kShare = 4;  // one part in so many
   const Plan& plan = program.plan();
   const std::int64_t needs = bind_shapes(plan, refer_to(inputs)).values[plan.arena_bytes];
-  return needs <= std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / kShare;
+  return static_cast<std::uint64_t>(needs) <= memory_limit() / kShare;
 }
 
 /// A plan at the batch size that suits the strategy.

@@ -5,7 +5,7 @@ import warnings
 import pytest
 import support
 import torch
-from test_region_sizes import first, rows, tune_and_check
+from test_region_sizes import check_scripted, first, rows, tune_and_check
 from torch import Tensor, nn
 
 warnings.filterwarnings("ignore", category=FutureWarning)
@@ -108,12 +108,7 @@ CASES = {
 @pytest.mark.parametrize("engine", ["all", "reference"])
 @pytest.mark.parametrize("name", CASES)
 def test_scripted(name, engine, tmp_path):
-    torch.manual_seed(0)
-    kind, samples = CASES[name]
-    model = kind().eval()
-    torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
-    words = ("--set", "engine=reference") if engine == "reference" else ()
-    tune_and_check(tmp_path, tmp_path / "model.pt", model, samples, words=(*words, "--set", "max_data_dependent_size=1024"))
+    check_scripted(CASES[name], engine, tmp_path, words=("--set", "max_data_dependent_size=1024"))
 
 
 def test_sizes_that_move(tmp_path):

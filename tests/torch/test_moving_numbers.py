@@ -7,7 +7,7 @@ from typing import List
 import pytest
 import support
 import torch
-from test_region_sizes import rows, tune_and_check
+from test_region_sizes import check_scripted, rows
 from torch import Tensor, nn
 
 warnings.filterwarnings("ignore", category=FutureWarning)
@@ -74,12 +74,7 @@ CASES = {
 @pytest.mark.parametrize("engine", ["all", "reference"])
 @pytest.mark.parametrize("name", CASES)
 def test_scripted(name, engine, tmp_path):
-    torch.manual_seed(0)
-    kind, samples = CASES[name]
-    model = kind().eval()
-    torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
-    words = ("--set", "engine=reference") if engine == "reference" else ()
-    tune_and_check(tmp_path, tmp_path / "model.pt", model, samples, tuning=2, words=(*words, "--set", "max_data_dependent_size=64"))
+    check_scripted(CASES[name], engine, tmp_path, tuning=2, words=("--set", "max_data_dependent_size=64"))
 
 
 def test_special_plans_know_the_numbers(tmp_path):

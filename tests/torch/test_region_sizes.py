@@ -190,15 +190,20 @@ def tune_and_check(folder, file, model, samples, tuning=1, words=()):
                            f"{type(model).__name__}, inputs {i}")
 
 
+def check_scripted(case, engine, folder, tuning=1, words=()):
+    """A case, (kind of module, samples), scripted, with all engines or the reference alone."""
+    torch.manual_seed(0)
+    kind, samples = case
+    model = kind().eval()
+    torch.jit.save(torch.jit.script(model), folder / "model.pt")
+    only = ("--set", "engine=reference") if engine == "reference" else ()
+    tune_and_check(folder, folder / "model.pt", model, samples, tuning=tuning, words=(*only, *words))
+
+
 @pytest.mark.parametrize("engine", ["all", "reference"])
 @pytest.mark.parametrize("name", CASES)
 def test_scripted(name, engine, tmp_path):
-    torch.manual_seed(0)
-    kind, samples = CASES[name]
-    model = kind().eval()
-    torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
-    tune_and_check(tmp_path, tmp_path / "model.pt", model, samples,
-                   words=("--set", "engine=reference") if engine == "reference" else ())
+    check_scripted(CASES[name], engine, tmp_path)
 
 
 class BySize(nn.Module):
