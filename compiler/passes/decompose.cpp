@@ -17,6 +17,12 @@ const DecomposeRules& decompose_rules() {
     add_reduction_rules(all);
     add_data_rules(all);
     add_recurrent_decompositions(all);
+    add_array_rules(all);
+    add_function_decompositions(all);
+    add_window_rules(all);
+    add_norm_rules(all);
+    add_tensor_product_rules(all);
+    add_gather_rules(all);
     return all;
   }();
   return rules;

@@ -27,6 +27,12 @@ void add_index_rules(DecomposeRules& rules);               ///< decompose_index.
 void add_reduction_rules(DecomposeRules& rules);           ///< decompose_reduction.cpp
 void add_data_rules(DecomposeRules& rules);                ///< decompose_data.cpp
 void add_recurrent_decompositions(DecomposeRules& rules);  ///< decompose_recurrent.cpp
+void add_array_rules(DecomposeRules& rules);               ///< decompose_arrays.cpp
+void add_function_decompositions(DecomposeRules& rules);   ///< decompose_functions.cpp
+void add_window_rules(DecomposeRules& rules);              ///< decompose_windows.cpp
+void add_norm_rules(DecomposeRules& rules);                ///< decompose_norms.cpp
+void add_tensor_product_rules(DecomposeRules& rules);      ///< decompose_tensor_products.cpp
+void add_gather_rules(DecomposeRules& rules);              ///< decompose_gather.cpp
 /// x[mask] = values with a value for each position that the mask keeps (decompose_data.cpp).
 Replacement put_by_mask(Inserter& insert, Node& node);
 
@@ -35,6 +41,11 @@ Replacement put_by_mask(Inserter& insert, Node& node);
 Replacement decompose_uneven_average(Inserter& insert, Node& node);
 /// Pooling of [C, H, W] as of a batch of one.
 Replacement decompose_unbatched_pool(Inserter& insert, Node& node);
+
+/// x[i, j]: several tensors of positions become one (decompose_gather.cpp).
+Replacement decompose_joint_index(Inserter& insert, Node& node);
+/// hardtanh of integers, whose limits lose their fractions (decompose_functions.cpp).
+Replacement decompose_integer_hardtanh(Inserter& insert, Node& node);
 
 /// All of the above.
 const DecomposeRules& decompose_rules();

@@ -24,6 +24,7 @@ Value* kept_positions(Inserter& insert, Value* mask, const SymInt& size) {
 
 /// x[mask]: the mask's dimensions become one, and the kept positions along it are selected.
 Replacement index_by_mask(Inserter& insert, Node& node) {
+  if (auto replacement = decompose_joint_index(insert, node)) return replacement;
   const auto size = size_of(node);
   if (!size) return std::nullopt;
   Value* self = node.args.at(0).value();

@@ -27,7 +27,8 @@ Value* plus(Inserter& insert, Value* a, const Arg& b) {
 
 Replacement clamp_both(Inserter& insert, Node& node) {  // hardtanh(min_val, max_val), clip(min, max)
   // Floats limit integers as integers in hardtanh, which clamp would make floats of.
-  if (node.op_name() == "aten.hardtanh.default" && !is_floating(node.output()->type.dtype)) return std::nullopt;
+  if (node.op_name() == "aten.hardtanh.default" && !is_floating(node.output()->type.dtype))
+    return decompose_integer_hardtanh(insert, node);
   return {{insert.call("aten.clamp.default", {node.args[0], node.args[1], node.args[2]})}};
 }
 Replacement relu6(Inserter& insert, Node& node) {

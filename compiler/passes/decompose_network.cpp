@@ -32,7 +32,27 @@ Replacement first_output(const Graph& graph, const Node& node, const std::functi
 
 // ---- normalisation
 
+/// Mean and 1 / standard deviation over the last `count` dimensions of x, in the shapes of the node's other outputs.
+std::vector<Value*> statistics(Inserter& insert, const Node& node, Value* x, std::size_t count, double epsilon) {
+  std::vector<std::int64_t> dims;
+  for (std::size_t i = rank(x) - count; i < rank(x); ++i) dims.push_back(static_cast<std::int64_t>(i));
+  const DType dtype = node.outputs[1]->type.dtype;
+  x = insert.cast(x, dtype);
+  Value* mean = insert.call("aten.mean.dim", {x, to_args(dims), true});
+  Value* distance = insert.call("aten.sub.Tensor", {x, mean});
+  Value* spread =
+      insert.call("aten.mean.dim", {insert.call("aten.mul.Tensor", {distance, distance}), to_args(dims), true});
+  Value* inverse = insert.call("aten.rsqrt.default", {insert.call("aten.add.Scalar", {spread, epsilon})});
+  return {insert.view(mean, node.outputs[1]->type.shape), insert.view(inverse, node.outputs[2]->type.shape)};
+}
+
 Replacement native_layer_norm(Inserter& insert, Node& node) {
+  if (!unused(insert.graph(), node.outputs[1]) || !unused(insert.graph(), node.outputs[2])) {
+    Value* normal = insert.call("aten.layer_norm.default",
+                                {node.args[0], node.args[1], node.args[2], node.args[3], node.args[4], false});
+    const auto rest = statistics(insert, node, operand(node), node.args.at(1).list().size(), node.args.at(4).number());
+    return {{normal, rest[0], rest[1]}};
+  }
   return first_output(insert.graph(), node, [&] {
     return insert.call("aten.layer_norm.default",
                        {node.args[0], node.args[1], node.args[2], node.args[3], node.args[4], false});
@@ -56,6 +76,17 @@ Replacement native_batch_norm(Inserter& insert, Node& node) {
 }
 
 Replacement native_group_norm(Inserter& insert, Node& node) {
+  if (!unused(insert.graph(), node.outputs[1]) || !unused(insert.graph(), node.outputs[2])) {
+    Value* x = operand(node);
+    Value* normal = insert.call("aten.group_norm.default", {x, argument(node, "group"), argument(node, "weight"),
+                                                            argument(node, "bias"), argument(node, "eps"), false});
+    const SymShape& groups = node.outputs[1]->type.shape;
+    const auto inner = divide_exact(product(x->type.shape), product(groups));
+    if (!inner || inner->is(0)) return std::nullopt;
+    const auto rest = statistics(insert, node, insert.view(x, {groups.at(0), groups.at(1), *inner}), 1,
+                                 argument(node, "eps").number());
+    return {{normal, rest[0], rest[1]}};
+  }
   return first_output(insert.graph(), node, [&] {
     return insert.call("aten.group_norm.default", {node.args[0], argument(node, "group"), argument(node, "weight"),
                                                    argument(node, "bias"), argument(node, "eps"), false});

@@ -266,6 +266,75 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"full", "%x: f32[s0,6]", "%y = aten.full.default([s0, 2], 2.5)", {kExpand}}),
     case_name);
 
+const std::string kWhere = "aten.where.self", kIndex = "aten.index.Tensor", kPad = "aten.constant_pad_nd.default",
+                  kMaxPool = "aten.max_pool2d.default", kAvgPool = "aten.avg_pool2d.default", kSub = "aten.sub.Tensor",
+                  kNorm = "aten.linalg_vector_norm.default", kCast = "aten._to_copy.default";
+
+INSTANTIATE_TEST_SUITE_P(
+    Arrays, DecomposeOne,
+    ::testing::Values(
+        Case{"rot90", "%x: f32[s0,4,5]", "%y = aten.rot90.default(%x, 3, [1, 2])", {"aten.flip.default", kPermute}},
+        Case{"dstack", "%x: f32[s0,2], %z: f32[s0,2]", "%y = aten.dstack.default([%x, %z])", {kView, kCat}},
+        Case{"block_diag", "%x: f32[2,3], %z: f32[4]", "%y = aten.block_diag.default([%x, %z])", {kView, kPad, kCat}},
+        Case{"diag_embed",
+             "%x: f32[s0,4]",
+             "%y = aten.diag_embed.default(%x, -1, 0, 2)",
+             {kView, kPad, kWhere, kPermute}},
+        Case{"trace", "%x: f32[4,6]", "%y = aten.trace.default(%x)", {"aten.diagonal.default", "aten.sum.default"}},
+        Case{"diff", "%x: f32[s0,6]", "%y = aten.diff.default(%x, 2)", {kSlice, kSub}},
+        Case{"im2col",
+             "%x: f32[s0,2,7,6]",
+             "%y = aten.im2col.default(%x, [3, 2], [1, 2], [1, 0], [2, 1])",
+             {kPad, kSlice, kView, kCat}},
+        Case{"col2im",
+             "%x: f32[s0,12,15]",
+             "%y = aten.col2im.default(%x, [5, 7], [2, 3], [2, 1], [1, 0], [2, 1])",
+             {kPad, kSlice, kView, kSelect, kAdd}},
+        Case{"max_pool3d",
+             "%x: f32[s0,2,7,6,5]",
+             "%y = aten.max_pool3d.default(%x, [3, 2, 2], [2, 1, 2], [1, 0, 1], [1, 2, 1], True)",
+             {kView, kMaxPool}},
+        Case{"avg_pool3d",
+             "%x: f32[s0,2,7,6,5]",
+             "%y = aten.avg_pool3d.default(%x, [3, 2, 2], [2, 1, 2], [1, 0, 1], True, False)",
+             {kView, kAvgPool}},
+        Case{"affine_grid",
+             "%x: f32[s0,2,3]",
+             "%y = aten.affine_grid_generator.default(%x, [s0, 1, 4, 5], False)",
+             {kExpand, kPermute, kBmm, kView}},
+        Case{"cdist", "%x: f32[2,5,3], %z: f32[2,4,3]", "%y = aten.cdist.default(%x, %z, 1.0)", {kView, kSub, kNorm}},
+        Case{"cross",
+             "%x: f32[s0,3], %z: f32[s0,3]",
+             "%y = aten.linalg_cross.default(%x, %z)",
+             {kSlice, kCat, kMul, kSub}},
+        Case{"tensordot",
+             "%x: f32[s0,3,4], %z: f32[4,5,3]",
+             "%y = aten.tensordot.default(%x, %z, [1, 2], [2, 0])",
+             {kPermute, kView, kMm}},
+        Case{"kron", "%x: f32[s0,3], %z: f32[2]", "%y = aten.kron.default(%x, %z)", {kView, kMul}}),
+    case_name);
+
+TEST(Decompose, PositionsInSeveralDimensionsAreOne) {
+  const auto check = [](std::string_view result, std::string_view indices) {
+    const Graph graph =
+        check_pass(fmt::format(R"(graph(%x: f32[s0,4,5,3], %i: i64[2], %j: i64[6,1]) where s0 in [1,4] {{
+      %n: i64[2] = aten.neg.default(%i)
+      %y: {} = aten.index.Tensor(%x, {})
+      return %y
+    }})",
+                               result, indices),
+                   {decompose, eliminate_dead_code}, {{"s0", 3}});
+    for (const auto& node : graph.nodes()) {
+      if (node->op_name() != kIndex) continue;
+      const ArgList& list = node->args[1].list();
+      EXPECT_EQ(std::ranges::count_if(list, &Arg::is_value), 1) << print(graph);
+    }
+  };
+  check("f32[s0,6,2,3]", "[None, %n, %j]");
+  check("f32[6,2,s0,5]", "[None, %i, None, %j]");
+  check("f32[s0,6,2]", "[None, %i, %j, %n]");
+}
+
 TEST(Decompose, RecurrentCellsBecomeProductsAndGates) {
   const Graph graph = check_pass(R"(graph(%x: f32[s0,3], %h: f32[s0,4], %c: f32[s0,4]) where s0 in [1,4] {
     weight %i: f32[16,3] "i" = random(1)
@@ -315,6 +384,16 @@ TEST(Decompose, VarianceAndMeanShareTheMean) {
   })",
                                  {decompose, eliminate_dead_code}, {{"s0", 2}});
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.mean.dim", "aten.sub.Tensor", kMul, "aten.mean.dim"));
+}
+
+TEST(Decompose, NativeFormsGiveTheirStatistics) {
+  const Graph graph = check_pass(R"(graph(%x: f32[2,4,5,3]) {
+    %a: f32[2,4,5,3], %m: f32[2,4,1,1], %r: f32[2,4,1,1] = aten.native_layer_norm.default(%x, [5, 3], None, None, 1e-5)
+    %b: f32[2,4,5,3], %n: f32[2,2], %s: f32[2,2] = aten.native_group_norm.default(%x, None, None, 2, 4, 15, 2, 1e-5)
+    return %a, %m, %r, %b, %n, %s
+  })",
+                                 {decompose});
+  EXPECT_THAT(ops_of(graph), Not(Contains(HasSubstr("native"))));
 }
 
 TEST(Decompose, NativeFormsNeedTheirFirstOutputAlone) {

@@ -19,6 +19,7 @@
 #include "compiler/passes/pass.h"
 #include "compiler/passes/simplify.h"
 #include "compiler/passes/simplify_regions.h"
+#include "compiler/passes/widen_halves.h"
 
 namespace aitune {
 namespace {
@@ -31,6 +32,7 @@ struct Pass {
 constexpr auto kPasses = std::to_array<Pass>({
     // One way to say each thing.
     {"functionalise", functionalise},
+    {"widen_halves", widen_halves},
     {"decompose", decompose},
     {"eliminate_dead_code", eliminate_dead_code},
     {"eliminate_common_subexpressions", eliminate_common_subexpressions},

@@ -3,6 +3,7 @@
 #include "compiler/passes/bound_loops.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/functionalise.h"
+#include "compiler/passes/widen_halves.h"
 
 namespace aitune {
 
@@ -20,6 +21,7 @@ Graph functional_program(const Graph& imported, const LowerOptions& options) {
   Graph program = imported.clone();
   note_model_nodes(program);
   functionalise(program, PassContext{options});
+  widen_halves(program, PassContext{options});
   bound_loops(program, PassContext{options});
   return program;
 }

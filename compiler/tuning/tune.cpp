@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "compiler/passes/evaluate.h"
+#include "compiler/passes/widen_halves.h"
 #include "compiler/tuning/build.h"
 #include "compiler/tuning/candidate.h"
 #include "compiler/tuning/conditioning.h"
@@ -36,8 +37,9 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-std::vector<DType> precisions_to_try(const CompilationSettings& settings, const CpuTarget& target, Progress& progress,
-                                     std::vector<std::string>& warnings) {
+/// f32; and bf16 where it is enabled, or where the model is in bf16 itself.
+std::vector<DType> precisions_to_try(const CompilationSettings& settings, const Graph& model, const CpuTarget& target,
+                                     Progress& progress, std::vector<std::string>& warnings) {
   std::vector<DType> list = {DType::f32};
   const auto note = [&](std::string text) {
     progress.warn(text);
@@ -50,6 +52,8 @@ std::vector<DType> precisions_to_try(const CompilationSettings& settings, const 
       list.push_back(DType::bf16);
     else if (settings.engine != "reference")
       note("enabled_precisions: this CPU has no AVX512_BF16 instructions, bf16 is left out");
+  } else if (holds_bf16(model) && target.avx512_bf16 && settings.engine != "reference") {
+    list.push_back(DType::bf16);
   }
   return list;
 }
@@ -84,6 +88,18 @@ std::vector<RecordedSample> like_samples(Instance& f32, std::span<const Recorded
   return list;
 }
 
+/// The accepted error of a plan in f32: not below the last bit of what the model answers in, where two plans may round
+/// to neighbours what they computed nearly the same.
+double rounded_bound(const Graph& program, const CompilationSettings& settings) {
+  double bound = error_bound(settings, DType::f32);
+  if (settings.max_relative_error > 0) return bound;
+  for (const Value* output : program.outputs) {
+    if (output->type.dtype == DType::bf16) bound = std::max(bound, 0x1p-7);
+    if (output->type.dtype == DType::f16) bound = std::max(bound, 0x1p-10);
+  }
+  return bound;
+}
+
 /// What the report says of the plan that is kept.
 void report_candidate(const Candidate& candidate, double bound, TuneReport& report) {
   const CandidateReport& from = candidate.report;
@@ -106,7 +122,7 @@ class Tuning {
         end_(end),
         improved_(std::move(improved)),
         options_(std::move(options)),
-        f32_bound_(error_bound(options_.settings, DType::f32)),
+        f32_bound_(rounded_bound(program, options_.settings)),
         samples_(samples.begin(), samples.end()),
         report_(report) {
     options_.similar = &similar_;
@@ -421,7 +437,7 @@ TunedModel search(const Graph& imported, std::span<const std::vector<Tensor>> sa
 
   Tuning tuning(prepared.program, prepared.lowered, options, tuned.samples, report, end, improved);
   try {
-    tuning.try_precisions(precisions_to_try(settings, host_cpu(), progress, report.warnings));
+    tuning.try_precisions(precisions_to_try(settings, imported, host_cpu(), progress, report.warnings));
   } catch (...) {  // Ctrl-C in Python, an error: what was timed stays
     save_timings(false);
     throw;

@@ -74,9 +74,13 @@ def tensors_of(value):
 
 
 def write_inputs(path, inputs):
-    """Tensors by name, or by position, as .npz."""
+    """Tensors by name, or by position, as .npz; bfloat16, which numpy has not, as the bytes of ml_dtypes."""
     named = inputs if isinstance(inputs, dict) else {str(i): t for i, t in enumerate(inputs)}
-    np.savez(path, **{name: tensor.numpy() for name, tensor in named.items()})
+
+    def array(tensor):
+        return tensor.view(torch.int16).numpy().view("V2") if tensor.dtype == torch.bfloat16 else tensor.numpy()
+
+    np.savez(path, **{name: array(tensor) for name, tensor in named.items()})
     return path
 
 
@@ -113,6 +117,28 @@ def check_same(got, expected, bound, where):
         assert error <= bound, f"{where}: output {i} is off by {error:.2e}, allowed {bound:.0e}"
         worst = max(worst, error)
     return worst
+
+
+def check_compiled(model, inputs, fresh, folder, dynamic=None, settings=(), ir="dynamo", bound=FP32_BOUND):
+    """Tunes on `inputs`: everything is compiled, and on the `fresh` inputs gives what PyTorch gives. Returns the report."""
+    if ir == "dynamo":
+        file = folder / "model.pt2"
+        torch.export.save(torch.export.export(model, tuple(inputs), dynamic_shapes=dynamic), file)
+    else:
+        file = folder / "model.pt"
+        if ir == "ts":
+            torch.jit.save(torch.jit.script(model), file)
+        else:
+            torch.save(torch.fx.symbolic_trace(model), file)
+    samples = write_inputs(folder / "in.npz", list(inputs))
+    report = must("tune", file, "-i", samples, "-o", folder / "model.ait", "--json", *FAST, *settings).json()
+    assert report["fallbacks"] == [], report["fallbacks"]
+    for x in fresh:
+        must("run", folder / "model.ait", "-i", write_inputs(folder / "x.npz", list(x)), "-o", folder / "y.npz")
+        with torch.no_grad():
+            want = tensors_of(model(*x))
+        check_same(read_outputs(folder / "y.npz"), want, bound, f"{type(model).__name__} {ir}")
+    return report
 
 
 def rewrite_zip(source, target, edits=None, drop=(), method=zipfile.ZIP_STORED):

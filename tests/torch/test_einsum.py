@@ -1,8 +1,8 @@
 """einsum in all its spellings, compiled and compared with PyTorch."""
 
 import pytest
+import support
 import torch
-from test_recurrent import check
 from torch import nn
 
 EQUATIONS = {
@@ -34,4 +34,4 @@ class Einsum(nn.Module):
 @pytest.mark.parametrize("equation", EQUATIONS)
 def test_einsum(equation, tmp_path, generator):
     draw = lambda: [torch.randn(shape, generator=generator) for shape in EQUATIONS[equation]]  # noqa: E731
-    check(Einsum(equation), draw(), [draw()], tmp_path, settings=["--set", "min_block_size=1"])
+    support.check_compiled(Einsum(equation), draw(), [draw()], tmp_path, settings=["--set", "min_block_size=1"])

@@ -29,25 +29,11 @@ LAYERS = {
 }
 
 
-def check(model, inputs, fresh, folder, dynamic=None, settings=()):
-    """Everything is compiled, and gives what PyTorch gives."""
-    torch.export.save(torch.export.export(model, tuple(inputs), dynamic_shapes=dynamic), folder / "model.pt2")
-    samples = support.write_inputs(folder / "in.npz", list(inputs))
-    report = support.must("tune", folder / "model.pt2", "-i", samples, "-o", folder / "model.ait", "--json", *support.FAST, *settings).json()
-    assert report["fallbacks"] == [], report["fallbacks"]
-    for x in fresh:
-        file = support.write_inputs(folder / "x.npz", list(x))
-        support.must("run", folder / "model.ait", "-i", file, "-o", folder / "y.npz")
-        with torch.no_grad():
-            want = support.tensors_of(model(*x))
-        support.check_same(support.read_outputs(folder / "y.npz"), want, support.FP32_BOUND, f"{model}")
-
-
 @pytest.mark.parametrize("name", LAYERS)
 def test_sequence(name, tmp_path, generator):
     model = Sequence(LAYERS[name]()).eval()
     draw = lambda: [torch.randn(3, 9, 12, generator=generator)]  # noqa: E731
-    check(model, draw(), [draw(), draw()], tmp_path)
+    support.check_compiled(model, draw(), [draw(), draw()], tmp_path)
 
 
 def test_states_come_and_go_and_the_batch_moves(tmp_path, generator):
@@ -55,11 +41,11 @@ def test_states_come_and_go_and_the_batch_moves(tmp_path, generator):
     draw = lambda b: [torch.randn(b, 5, 12, generator=generator), torch.randn(2, b, 16, generator=generator),  # noqa: E731
                       torch.randn(2, b, 16, generator=generator)]
     b = torch.export.Dim("b", min=1, max=8)
-    check(model, draw(3), [draw(1), draw(8)], tmp_path, {"x": {0: b}, "states": ({1: b}, {1: b})})
+    support.check_compiled(model, draw(3), [draw(1), draw(8)], tmp_path, {"x": {0: b}, "states": ({1: b}, {1: b})})
 
 
 @pytest.mark.parametrize("cell", [nn.LSTMCell, nn.GRUCell, nn.RNNCell])
 def test_cell(cell, tmp_path, generator):
     model = cell(12, 16).eval()
     draw = lambda: [torch.randn(3, 12, generator=generator)]  # noqa: E731
-    check(model, draw(), [draw()], tmp_path)
+    support.check_compiled(model, draw(), [draw()], tmp_path)

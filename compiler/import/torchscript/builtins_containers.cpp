@@ -181,17 +181,21 @@ Result slice(Call& call) {
   const Vals* items = call[0].items();
   if (text == nullptr && items == nullptr) return std::nullopt;
   const auto size = static_cast<std::int64_t>(text != nullptr ? text->size() : items->size());
-  const auto argument = [&](std::size_t i, std::int64_t otherwise) {
-    return call.size() > i && !call[i].is_none() ? known_integer(call, call[i]) : otherwise;
+  const std::int64_t step = call.size() > 3 && !call[3].is_none() ? known_integer(call, call[3]) : 1;
+  if (step == 0) call.evaluator.invalid("a slice whose step is zero");
+  // Backwards it starts from the last item, and may end before the first.
+  const std::int64_t least = step > 0 ? 0 : -1, most = step > 0 ? size : size - 1;
+  const auto bound = [&](std::size_t i, std::int64_t otherwise) {
+    if (call.size() <= i || call[i].is_none()) return otherwise;
+    const std::int64_t at = known_integer(call, call[i]);
+    return std::clamp<std::int64_t>(at < 0 ? at + size : at, least, most);
   };
-  const std::int64_t step = argument(3, 1);
-  if (step <= 0) call.evaluator.invalid("a slice whose step is not positive");
-  const auto bound = [&](std::int64_t at) { return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size); };
-  const std::int64_t first = bound(argument(1, 0)), last = bound(argument(2, size));
+  const std::int64_t first = bound(1, step > 0 ? 0 : size - 1), last = bound(2, step > 0 ? size : -1);
   call.evaluator.charge(static_cast<std::size_t>(size));
+  const std::int64_t stride = std::clamp(step, -size - 1, size + 1);
   std::string characters;
   Vals part;
-  for (std::int64_t i = first; i < last; i += std::min(step, size + 1)) {
+  for (std::int64_t i = first; step > 0 ? i < last : i > last; i += stride) {
     if (text != nullptr)
       characters += (*text)[static_cast<std::size_t>(i)];
     else

@@ -30,8 +30,8 @@ bool is_movement(const Node& node) {
 
 /// Whether the node is a product of its first argument with constant weights. Depthwise convolutions are none.
 bool reads_packed_weights(const Node& node) {
-  if (node.op_name() == "aten.linear.default") return true;
-  if (node.op_name() == "aten.mm.default") return node.args[1].value()->kind == ValueKind::weight;
+  if (node.op_name() == "aten.linear.default" || node.op_name() == "aten.mm.default")
+    return node.args[1].value()->kind == ValueKind::weight;
   return node.op_name() == "aten.convolution.default" && !node.args[1].value()->type.shape[1].is(1);
 }
 
@@ -294,6 +294,11 @@ void Lowering::define_expression(const Value* value, LazyPtr expr, RootPtr root,
   s.root = s.expr->has_root || (root && root->kind == Root::Kind::gemm) ? std::move(root) : nullptr;
   s.sources = std::move(sources);
   if (!s.root && s.uses > 1 && s.expr->cost > kCheap) materialise(value);
+}
+
+bool Lowering::is_read(const Value* value) const {
+  const auto uses = uses_.find(value);
+  return uses != uses_.end() && uses->second > std::ranges::count(block_.outputs, value);
 }
 
 bool Lowering::root_is_shared(const Value* value) {

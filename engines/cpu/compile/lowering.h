@@ -92,6 +92,9 @@ class Lowering {
             const std::vector<const Node*>& sources);
   View constant(const Tensor& data);
   View fresh(const SymShape& shape, DType dtype, const std::vector<int>& order, const Halo& halo = {});
+  /// Whether a node of the block reads the value.
+  bool is_read(const Value* value) const;
+
   /// Type of both operands of a product with constant weights: bf16 where the options say so and the reduction's
   /// length can be paired.
   DType product_type(const Node& node) const;

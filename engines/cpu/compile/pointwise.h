@@ -22,6 +22,8 @@ class Operands {
   ExprType common_type() const { return arithmetic_type(common_dtype()); }
   ExprType result_type() const { return arithmetic_type(result_dtype()); }
   DType result_dtype() const { return node_.output()->type.dtype; }
+  /// Whether nodes of the block read the result (and do not only find it in memory, as readers outside of it do).
+  bool result_is_read() const { return lowering_.is_read(node_.output()); }
   const Node& node() const { return node_; }
 
   /// The node's result.

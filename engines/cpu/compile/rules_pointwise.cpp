@@ -1,6 +1,7 @@
 // Elementwise operators: by rule from a table of scalar forms.
 
 #include <cmath>
+#include <limits>
 
 #include "base/tensor.h"
 #include "compiler/ops/infer.h"
@@ -88,7 +89,11 @@ Scalar rounded(const Scalar& x, DType dtype) {
   const int bits = dtype == DType::bf16 ? 16 : dtype == DType::f16 ? 13 : 0;
   if (bits == 0 || x.type() != ExprType::f32) return x;
   const Scalar pushed = x * (std::ldexp(1.0, bits) + 1);
-  return select(abs(x) < 1e30, pushed - (pushed - x), x);
+  const Scalar near = select(abs(x) < 1e30, pushed - (pushed - x), x);
+  if (dtype != DType::f16) return near;
+  // The numbers below 2^-14 are multiples of 2^-24, and those that round beyond 65504 are infinite.
+  const Scalar small = select(abs(x) < 0x1p-14, (x + 0.75) - 0.75, near);
+  return select(abs(x) >= 65520, x * std::numeric_limits<double>::infinity(), small);
 }
 
 /// PyTorch compares numbers in the tensor's own type.
@@ -161,7 +166,9 @@ Scalar where_form(Operands& o, ExprType t) { return select(o.get(0, ExprType::i6
 Scalar cast_form(Operands& o, ExprType t) {
   const Scalar x = o.tensor(o.node().args[0].value());
   if (o.result_dtype() == DType::b8 && o.node().args[0].value()->type.dtype != DType::b8) return x != 0;
-  return cast(x, t);
+  // What is stored is rounded by that; nodes that read the expression are to see the rounded number, too.
+  const DType from = o.node().args[0].value()->type.dtype;
+  return from == o.result_dtype() || !o.result_is_read() ? cast(x, t) : rounded(cast(x, t), o.result_dtype());
 }
 
 void add_unary_rules(RuleTable& table) {

@@ -1,5 +1,6 @@
 // Matrix products and attention.
 
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -123,8 +124,50 @@ View dense_rows(Lowering& lowering, const View& view, const std::vector<const No
   return lowering.copy(make_load(view), view.shape, DType::f32, order, sources);
 }
 
+/// x [..., k] times the transpose of w [n, k], both computed.
+Product computed_linear(Lowering& lowering, const View& x, const View& w, const SymShape& shape,
+                        const std::vector<const Node*>& sources) {
+  constexpr std::array<std::int64_t, 2> kColumnsFirst = {1, 0};
+  const View transposed{w.buffer, w.dtype, {w.shape[1], w.shape[0]}, permute(w.map, kColumnsFirst)};
+  const View right = dense_rows(lowering, transposed, sources);
+  const std::size_t rows = shape.size() - 1;
+  auto root = std::make_shared<Root>();
+  root->kind = Root::Kind::gemm;
+  root->shape = shape;
+  root->a = x;
+  root->b = right;
+  kernels::GemmKernel kernel;
+  for (std::size_t d = 0; d < rows; ++d) {
+    kernel.m.push_back(shape[d]);
+    root->dims.push_back(static_cast<int>(d));
+  }
+  kernel.a_strides = x.map.strides;
+  if (rows == 0) {
+    kernel.m.push_back(1);
+    kernel.a_strides.insert(kernel.a_strides.begin(), SymInt(0));
+    root->dims.push_back(-1);
+  }
+  root->dims.push_back(static_cast<int>(rows));
+  kernel.k.push_back(x.shape.back().constant());
+  kernel.n = shape.back();
+  kernel.a_offset = x.map.offset;
+  kernel.b_offset = right.map.offset;
+  kernel.b_strides = right.map.strides;
+  root->gemm = std::move(kernel);
+  return {std::move(root), make_accumulator()};
+}
+
 void lower_linear(Lowering& lowering, const Node& node) {
   const Value* w = node.args[1].value();
+  if (w->kind != ValueKind::weight) {
+    Product product = computed_linear(lowering, operand(lowering, node.args[0].value(), DType::f32),
+                                      lowering.in_memory(w), node.output()->type.shape, {&node});
+    if (const Value* bias = node.args[2].value_or_null())
+      product.element = make_binary(ExprOp::add, product.element,
+                                    lowering.expression(bias, node.output()->type.shape, nullptr), ExprType::f32);
+    lowering.define_expression(node.output(), product.element, product.root, {&node});
+    return;
+  }
   const Tensor weight = w->data.contiguous();
   constant_product(lowering, node, node.args[0].value(), weight, {1, weight.size(1)}, node.args[2].value_or_null());
 }
@@ -240,7 +283,6 @@ Support constant_depth(const Value* value) {
 
 Support check_linear(const Node& node) {
   if (auto s = floating_only(node); !s.supported) return s;
-  if (node.args[1].value()->kind != ValueKind::weight) return Support::no("its weight is not a constant");
   if (node.args[1].value()->type.shape.size() != 2) return Support::no("its weight has no rows");
   return constant_depth(node.args[0].value());
 }
