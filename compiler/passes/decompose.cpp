@@ -23,6 +23,7 @@ const DecomposeRules& decompose_rules() {
     add_norm_rules(all);
     add_tensor_product_rules(all);
     add_gather_rules(all);
+    add_fourier_rules(all);
     return all;
   }();
   return rules;

@@ -33,6 +33,7 @@ void add_window_rules(DecomposeRules& rules);              ///< decompose_window
 void add_norm_rules(DecomposeRules& rules);                ///< decompose_norms.cpp
 void add_tensor_product_rules(DecomposeRules& rules);      ///< decompose_tensor_products.cpp
 void add_gather_rules(DecomposeRules& rules);              ///< decompose_gather.cpp
+void add_fourier_rules(DecomposeRules& rules);             ///< decompose_fourier.cpp
 /// x[mask] = values with a value for each position that the mask keeps (decompose_data.cpp).
 Replacement put_by_mask(Inserter& insert, Node& node);
 

@@ -95,9 +95,9 @@ Value* on_diagonal(Inserter& insert, Value* x, std::int64_t offset) {
   // Each row takes its own element: rows before the first one of the diagonal, or after its last, have zeros.
   Value* padded = x;
   if (offset != 0)
-    padded = insert.call("aten.constant_pad_nd.default",
-                         {x, to_args(Positions{std::max<std::int64_t>(0, -offset), std::max<std::int64_t>(0, offset)}),
-                          0.0});
+    padded = insert.call(
+        "aten.constant_pad_nd.default",
+        {x, to_args(Positions{std::max<std::int64_t>(0, -offset), std::max<std::int64_t>(0, offset)}), 0.0});
   SymShape column = x->type.shape;
   column.back() = n;
   column.emplace_back(1);
@@ -248,8 +248,7 @@ void add_array_rules(DecomposeRules& rules) {
   rules["aten.meshgrid.indexing"] = mesh_grid;
   rules["aten.diff.default"] = differences;
   rules["aten.copy.default"] = copied_into;
-  for (const auto* name :
-       {"aten.tensor_split.indices", "aten.hsplit.array", "aten.vsplit.array", "aten.dsplit.array"})
+  for (const auto* name : {"aten.tensor_split.indices", "aten.hsplit.array", "aten.vsplit.array", "aten.dsplit.array"})
     rules[name] = split_at_positions;
   for (const auto* name : {"aten.hsplit.int", "aten.vsplit.int", "aten.dsplit.int"}) rules[name] = split_evenly;
 }

@@ -49,7 +49,8 @@ Replacement entropy(Inserter& insert, Node& node) {
   const DType dtype = x->type.dtype;
   Value* product = insert.call("aten.mul.Tensor", {x, insert.call("aten.log.default", {x})});
   Value* inside = insert.call("aten.neg.default", {product});
-  Value* below = chosen(insert, insert.call("aten.lt.Scalar", {x, SymInt(0)}), insert.scalar(dtype, -kInfinity), inside);
+  Value* below =
+      chosen(insert, insert.call("aten.lt.Scalar", {x, SymInt(0)}), insert.scalar(dtype, -kInfinity), inside);
   return {{chosen(insert, insert.call("aten.eq.Scalar", {x, SymInt(0)}), insert.scalar(dtype, 0), below)}};
 }
 
@@ -97,6 +98,21 @@ Replacement randomised_relu(Inserter& insert, Node& node) {
   return {{insert.call("aten.leaky_relu.default", {operand(node), (*lower + *upper) / 2})}};
 }
 
+/// Real numbers are their own conjugates and real parts.
+Replacement same_if_real(Inserter&, Node& node) {
+  return is_complex(operand(node)->type.dtype) ? Replacement() : Replacement({{operand(node)}});
+}
+
+/// 0 or pi by the sign; what is no number stays none.
+Replacement angle_of_real(Inserter& insert, Node& node) {
+  if (!is_floating(operand(node)->type.dtype)) return std::nullopt;
+  Value* x = in_result_type(insert, node, 0);
+  const DType dtype = x->type.dtype;
+  Value* by_sign = chosen(insert, insert.call("aten.lt.Scalar", {x, SymInt(0)}), insert.scalar(dtype, M_PI),
+                          insert.scalar(dtype, 0));
+  return {{chosen(insert, insert.call("aten.isnan.default", {x}), x, by_sign)}};
+}
+
 constexpr char kXlogy[] = "aten.xlogy.Tensor", kCopysign[] = "aten.copysign.Tensor";
 
 }  // namespace
@@ -126,6 +142,10 @@ void add_function_decompositions(DecomposeRules& rules) {
   for (const auto* name : {"aten.bitwise_right_shift.Tensor", "aten.bitwise_right_shift.Tensor_Scalar"})
     rules[name] = shifted<false>;
   rules["aten.rrelu.default"] = randomised_relu;
+  for (const auto* name : {"aten.real.default", "aten.conj.default", "aten._conj.default", "aten.conj_physical.default",
+                           "aten.resolve_conj.default", "aten.resolve_neg.default"})
+    rules[name] = same_if_real;
+  rules["aten.angle.default"] = angle_of_real;
 }
 
 }  // namespace aitune

@@ -34,7 +34,8 @@ Value* joint_positions(Inserter& insert, const ArgList& indices, const std::vect
     const std::int64_t size = shape[d].constant();
     Value* index = insert.cast(indices[d].value(), DType::i64);
     Value* negative = insert.call("aten.lt.Scalar", {index, SymInt(0)});
-    Value* own = insert.call("aten.where.self", {negative, insert.call("aten.add.Scalar", {index, SymInt(size)}), index});
+    Value* own =
+        insert.call("aten.where.self", {negative, insert.call("aten.add.Scalar", {index, SymInt(size)}), index});
     Value* fits = insert.call("aten.bitwise_and.Tensor", {insert.call("aten.ge.Scalar", {own, SymInt(0)}),
                                                           insert.call("aten.lt.Scalar", {own, SymInt(size)})});
     inside = inside == nullptr ? fits : insert.call("aten.bitwise_and.Tensor", {inside, fits});
@@ -112,7 +113,8 @@ Value* named_positions(Inserter& insert, Value* index, std::int64_t n, std::int6
   for (std::int64_t i = 0; i < n; ++i) all.as<std::int64_t>()[i] = i;
   Value* positions = insert.view(insert.cast(index, DType::i64), {SymInt(1), SymInt(k)});
   Value* negative = insert.call("aten.lt.Scalar", {positions, SymInt(0)});
-  positions = insert.call("aten.where.self", {negative, insert.call("aten.add.Scalar", {positions, SymInt(n)}), positions});
+  positions =
+      insert.call("aten.where.self", {negative, insert.call("aten.add.Scalar", {positions, SymInt(n)}), positions});
   return insert.call("aten.eq.Tensor", {insert.constant(all, "positions"), positions});
 }
 

@@ -48,7 +48,8 @@ Value* matrix_norm(Inserter& insert, Value* x, double order, const Axes& axes, b
   if (!infinite && std::abs(order) != 1) return nullptr;
   const std::int64_t summed = axes[infinite ? 1 : 0];
   std::int64_t compared = axes[infinite ? 0 : 1];
-  Value* sums = insert.call("aten.sum.dim_IntList", {insert.call("aten.abs.default", {x}), to_args(Axes{summed}), keep});
+  Value* sums =
+      insert.call("aten.sum.dim_IntList", {insert.call("aten.abs.default", {x}), to_args(Axes{summed}), keep});
   if (!keep && compared > summed) --compared;
   return insert.call(order > 0 ? "aten.amax.default" : "aten.amin.default", {sums, to_args(Axes{compared}), keep});
 }

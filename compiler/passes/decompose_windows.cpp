@@ -1,4 +1,5 @@
-// Windows of images and volumes: unfolding and folding, pooling of volumes, adaptive maxima, and the grids of affine maps.
+// Windows of images and volumes: unfolding and folding, pooling of volumes, adaptive maxima, and the grids of affine
+// maps.
 
 #include <algorithm>
 #include <numeric>

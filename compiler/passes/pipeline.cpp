@@ -19,6 +19,7 @@
 #include "compiler/passes/pass.h"
 #include "compiler/passes/simplify.h"
 #include "compiler/passes/simplify_regions.h"
+#include "compiler/passes/split_complex.h"
 #include "compiler/passes/widen_halves.h"
 
 namespace aitune {
@@ -37,6 +38,10 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"eliminate_dead_code", eliminate_dead_code},
     {"eliminate_common_subexpressions", eliminate_common_subexpressions},
     // What does not depend on inputs is computed now.
+    {"fold_constants", fold_constants},
+    {"split_complex", split_complex},
+    {"decompose", decompose},
+    {"eliminate_dead_code", eliminate_dead_code},
     {"fold_constants", fold_constants},
     {"simplify", simplify},
     {"fold_constants", fold_constants},

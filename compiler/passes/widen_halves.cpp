@@ -24,18 +24,53 @@ std::string_view base_name(std::string_view op) {
 }
 
 /// The result of a number may differ by more than the number does, or depends on its type.
-constexpr auto kExact = std::to_array<std::string_view>({"ceil", "fix", "floor", "floor_divide", "fmod", "frac", "nan_to_num",
-                                                         "heaviside", "nextafter", "remainder", "round", "sgn", "sign",
-                                                         "special_round", "trunc"});
+constexpr auto kExact =
+    std::to_array<std::string_view>({"ceil", "fix", "floor", "floor_divide", "fmod", "frac", "nan_to_num", "heaviside",
+                                     "nextafter", "remainder", "round", "sgn", "sign", "special_round", "trunc"});
 
 /// These give their operands' numbers as they are: they are widened only where what they move has been.
-constexpr auto kMovement = std::to_array<std::string_view>(
-    {"alias",         "as_strided",      "cat",        "chunk",      "clone",      "concat",      "constant_pad_nd",
-     "contiguous",    "detach",          "embedding",  "expand",     "expand_as",  "flatten",     "flip",
-     "gather",        "index",           "index_select", "lift_fresh_copy", "movedim", "narrow",  "permute",
-     "repeat",        "repeat_interleave", "reshape",  "roll",       "select",     "slice",       "split",
-     "split_with_sizes", "squeeze",      "stack",      "swapaxes",   "t",          "take_along_dim", "tile",
-     "transpose",     "unbind",          "unflatten",  "unfold",     "unsqueeze",  "view",        "view_as"});
+constexpr auto kMovement = std::to_array<std::string_view>({"alias",
+                                                            "as_strided",
+                                                            "cat",
+                                                            "chunk",
+                                                            "clone",
+                                                            "concat",
+                                                            "constant_pad_nd",
+                                                            "contiguous",
+                                                            "detach",
+                                                            "embedding",
+                                                            "expand",
+                                                            "expand_as",
+                                                            "flatten",
+                                                            "flip",
+                                                            "gather",
+                                                            "index",
+                                                            "index_select",
+                                                            "lift_fresh_copy",
+                                                            "movedim",
+                                                            "narrow",
+                                                            "permute",
+                                                            "repeat",
+                                                            "repeat_interleave",
+                                                            "reshape",
+                                                            "roll",
+                                                            "select",
+                                                            "slice",
+                                                            "split",
+                                                            "split_with_sizes",
+                                                            "squeeze",
+                                                            "stack",
+                                                            "swapaxes",
+                                                            "t",
+                                                            "take_along_dim",
+                                                            "tile",
+                                                            "transpose",
+                                                            "unbind",
+                                                            "unflatten",
+                                                            "unfold",
+                                                            "unsqueeze",
+                                                            "view",
+                                                            "view_as"});
 
 constexpr auto kCasts = std::to_array<std::string_view>({"_to_copy", "to", "type_as"});
 
@@ -99,7 +134,8 @@ class Widening {
   bool may_widen(const Node& node) const {
     const std::string_view name = base_name(node.op_name());
     const auto half = [](const Value* value) { return is_half(value); };
-    if (name.empty() || among(kExact, name) || node.op_name() == "aten.view.dtype" || !node.regions.empty()) return false;
+    if (name.empty() || among(kExact, name) || node.op_name() == "aten.view.dtype" || !node.regions.empty())
+      return false;
     if (node.outputs.empty() || !std::ranges::all_of(node.outputs, half)) return false;
     if (std::ranges::any_of(node.op->args, [](const SchemaArg& arg) { return arg.name == "rounding_mode"; }) &&
         !argument(node, "rounding_mode").is_none())

@@ -40,6 +40,82 @@ class Products(nn.Module):
 MODELS = {"joined": Joined(), "fourier": FourierLayer(False), "fourier, pairs": FourierLayer(True), "products": Products()}
 
 
+class Rotary(nn.Module):
+    """Llama's rotary embeddings as Meta wrote them."""
+
+    def __init__(self):
+        super().__init__()
+        angles = torch.outer(torch.arange(8.0), 1 / 10 ** (torch.arange(0, 8, 2) / 8))
+        self.register_buffer("turns", torch.polar(torch.ones_like(angles), angles))
+        self.q, self.k = nn.Linear(8, 16), nn.Linear(8, 16)
+
+    def turned(self, x):
+        z = torch.view_as_complex(x.float().reshape(x.shape[0], x.shape[1], 2, -1, 2))
+        return torch.view_as_real(z * self.turns[: x.shape[1]].unsqueeze(1)).flatten(3).type_as(x)
+
+    def forward(self, x):
+        return torch.einsum("bqhd,bkhd->bhqk", self.turned(self.q(x)), self.turned(self.k(x))).softmax(-1)
+
+
+class LogMel(nn.Module):
+    """What speech models take: the powers of a spectrogram, in bands."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(320))
+        self.register_buffer("bands", torch.rand(20, 201))
+
+    def forward(self, x):
+        spectrum = torch.stft(x.flatten(1), 400, 160, 320, self.window, return_complex=True)
+        power = spectrum[..., :-1].abs() ** 2
+        return torch.clamp(self.bands @ power, min=1e-10).log10()
+
+    shape = (2, 3, 800)
+
+
+class LongConvolution(nn.Module):
+    """By the Fourier transform, of twice the length."""
+
+    def __init__(self):
+        super().__init__()
+        self.filter = nn.Parameter(torch.randn(3, 300) / 10)
+
+    def forward(self, x):
+        n = 2 * x.shape[-1]
+        product = torch.fft.rfft(x, n=n) * torch.fft.rfft(self.filter, n=n)
+        return torch.fft.irfft(product, n=n)[..., : x.shape[-1]] + x
+
+    shape = (2, 3, 300)
+
+
+class Mixing(nn.Module):
+    """FNet's mixing of tokens, and a filter of images in the frequencies."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 8, 5, 2))
+
+    def forward(self, x):
+        mixed = torch.fft.fft(torch.fft.fft(x, dim=-1), dim=-2).real
+        image = x.unsqueeze(1).expand(-1, 3, -1, -1).repeat(1, 1, 3, 1)[:, :, :8]
+        spectrum = torch.fft.rfft2(image, norm="ortho")
+        filtered = torch.fft.irfft2(spectrum * torch.view_as_complex(self.weight), s=(8, 8), norm="ortho")
+        shifted = torch.fft.fftshift(torch.fft.fft2(image), dim=(-2, -1))
+        return mixed, filtered, (shifted + 1e-3).abs(), torch.fft.ifft(shifted / 2.0).angle().cos() * 0 + shifted.real
+
+
+COMPILED = {"rotary": Rotary, "log mel": LogMel, "long convolution": LongConvolution, "mixing": Mixing}
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts"])
+@pytest.mark.parametrize("name", COMPILED)
+def test_everything_is_compiled_as_pairs_of_real_numbers(name, ir, tmp_path, generator):
+    torch.manual_seed(generator.initial_seed())
+    model = COMPILED[name]().eval()
+    draw = lambda: [torch.randn(getattr(model, "shape", (2, 3, 8)), generator=generator)]  # noqa: E731
+    support.check_compiled(model, draw(), [draw(), draw()], tmp_path, ir=ir)
+
+
 @pytest.mark.parametrize("ir", ["dynamo", "ts"])
 @pytest.mark.parametrize("name", MODELS)
 def test_complex(name, ir, tmp_path, generator):
