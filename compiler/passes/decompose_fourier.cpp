@@ -79,7 +79,8 @@ Replacement complex_transform(Inserter& insert, Node& node) {
   if (t.dims.empty()) return std::nullopt;
   Value* x = brought_to(insert, insert.cast(operand(node), complex_with(operand(node)->type.dtype)), t, false);
   if (x == nullptr) return std::nullopt;
-  return {{insert.call("aten._fft_c2c.default", {x, to_args(t.dims), scale_argument(scale_of(node, Forward)), Forward})}};
+  return {
+      {insert.call("aten._fft_c2c.default", {x, to_args(t.dims), scale_argument(scale_of(node, Forward)), Forward})}};
 }
 
 /// rfft, rfft2, rfftn; and ihfft, which is the conjugate of its inverse.
@@ -164,14 +165,14 @@ Replacement short_time_transform(Inserter& insert, Node& node) {
     else
       return std::nullopt;
   }
-  Value* frames =
-      insert.call("aten.unfold.default", {x, SymInt(1), SymInt(size), SymInt(hop.is_none() ? size / 4 : hop.integer())});
+  Value* frames = insert.call("aten.unfold.default",
+                              {x, SymInt(1), SymInt(size), SymInt(hop.is_none() ? size / 4 : hop.integer())});
   if (Value* function = centred_window(insert, node, size, dtype))
     frames = insert.call("aten.mul.Tensor", {frames, function});
   const Scale scale = argument(node, "normalized").boolean() ? Scale::by_root_n : Scale::none;
   const Arg& half = argument(node, "onesided");
-  Value* spectra = insert.call("aten._fft_r2c.default", {frames, to_args(std::vector<std::int64_t>{2}), scale_argument(scale),
-                                                         half.is_none() || half.boolean()});
+  Value* spectra = insert.call("aten._fft_r2c.default", {frames, to_args(std::vector<std::int64_t>{2}),
+                                                         scale_argument(scale), half.is_none() || half.boolean()});
   spectra = insert.permute(spectra, {0, 2, 1});
   const SymShape& out = node.output()->type.shape;
   if (is_complex(node.output()->type.dtype)) return {{insert.view(spectra, out)}};

@@ -96,10 +96,10 @@ ComplexParts split_transform(Inserter& insert, ComplexParts x, std::int64_t a, b
   split.insert(split.end(), {SymInt(a), SymInt(b)});
   const std::size_t last = split.size() - 1;
   const auto turned = [&](Value* part) { return insert.permute(part, exchanged(split.size(), last - 1, last)); };
-  x = each_part(x, [&](Value* part) { return turned(insert.view(part, split)); });  // [..., j2, j1]
-  x = direct_transform(insert, x, forward, scale);                                  // [..., j2, k1]
+  x = each_part(x, [&](Value* part) { return turned(insert.view(part, split)); });    // [..., j2, j1]
+  x = direct_transform(insert, x, forward, scale);                                    // [..., j2, k1]
   x = product(insert, each_part(x, turned), twiddle_factors(insert, a, n, forward));  // [..., k1, j2]
-  x = direct_transform(insert, x, forward, 1);                                      // [..., k1, k2]
+  x = direct_transform(insert, x, forward, 1);                                        // [..., k1, k2]
   return each_part(x, [&](Value* part) { return insert.view(turned(part), whole); });
 }
 

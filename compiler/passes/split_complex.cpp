@@ -143,10 +143,9 @@ std::optional<Parts> quotient_parts(SplitCall& c) {
   const auto over = [&](Value* x, Value* y) { return c.call("aten.div.Tensor", {x, y}); };
   if (b.im == nullptr) return Parts{over(a.re, b.re), a.im == nullptr ? nullptr : over(a.im, b.re)};
   // The larger part of the divisor is taken out of it (Smith, 1962), as PyTorch does.
-  const auto choose = [&, large = c.call("aten.ge.Tensor", {c.call("aten.abs.default", {b.re}),
-                                                            c.call("aten.abs.default", {b.im})})](Value* x, Value* y) {
-    return c.call("aten.where.self", {large, x, y});
-  };
+  const auto choose =
+      [&, large = c.call("aten.ge.Tensor", {c.call("aten.abs.default", {b.re}), c.call("aten.abs.default", {b.im})})](
+          Value* x, Value* y) { return c.call("aten.where.self", {large, x, y}); };
   Value *larger = choose(b.re, b.im), *smaller = choose(b.im, b.re), *ratio = over(smaller, larger);
   Value* below = c.plus(larger, c.times(smaller, ratio));
   Value *re = a.re, *im = c.imaginary(a);
@@ -198,7 +197,8 @@ std::optional<Parts> parts_as_pairs(SplitCall& c) {
 std::optional<Parts> pairs_as_parts(SplitCall& c) {
   Value* pairs = c.node.args.at(0).value();
   const auto last = SymInt(static_cast<std::int64_t>(rank(pairs)) - 1);
-  return Parts{c.call("aten.select.int", {pairs, last, SymInt(0)}), c.call("aten.select.int", {pairs, last, SymInt(1)})};
+  return Parts{c.call("aten.select.int", {pairs, last, SymInt(0)}),
+               c.call("aten.select.int", {pairs, last, SymInt(1)})};
 }
 
 std::optional<Parts> given_parts(SplitCall& c) {
@@ -208,7 +208,8 @@ std::optional<Parts> given_parts(SplitCall& c) {
 
 std::optional<Parts> polar_parts(SplitCall& c) {
   Value *length = c.node.args.at(0).value(), *angle = c.node.args.at(1).value();
-  return Parts{c.times(length, c.call("aten.cos.default", {angle})), c.times(length, c.call("aten.sin.default", {angle}))};
+  return Parts{c.times(length, c.call("aten.cos.default", {angle})),
+               c.times(length, c.call("aten.sin.default", {angle}))};
 }
 
 std::optional<Parts> absolute(SplitCall& c) {
@@ -234,7 +235,8 @@ std::optional<Parts> exponential(SplitCall& c) {
   const Parts x = c.operand(0);
   Value* length = c.call("aten.exp.default", {x.re});
   if (x.im == nullptr) return Parts{length, nullptr};
-  return Parts{c.times(length, c.call("aten.cos.default", {x.im})), c.times(length, c.call("aten.sin.default", {x.im}))};
+  return Parts{c.times(length, c.call("aten.cos.default", {x.im})),
+               c.times(length, c.call("aten.sin.default", {x.im}))};
 }
 
 /// [A, B] times [[C, D], [-D, C]]: one product of twice the depth for each part.

@@ -246,9 +246,7 @@ Support check_convolution(const Node& node) {
   if (node.args[2].value_or_null() && node.args[2].value()->kind != ValueKind::weight)
     return Support::no("its bias is not a constant");
   const auto& shape = node.args[0].value()->type.shape;
-  for (std::size_t d = 1; d < shape.size(); ++d)
-    if (!shape[d].is_constant()) return Support::no("symbolic channels or spatial sizes");
-  return Support::yes();
+  return shape.at(1).is_constant() ? Support::yes() : Support::no("symbolic channels");
 }
 
 }  // namespace
@@ -283,10 +281,16 @@ Halo halo_of_node(const Node& node) {
     dilation =
         node.op_name() == "aten.max_pool2d.default" ? list(node.args[4], 1) : std::vector<std::int64_t>(spatial, 1);
   }
+  const std::size_t ceil = node.op_name() == "aten.max_pool2d.default" ? 5 : 4;
+  const bool hangs_over = pooling && node.args[ceil].boolean();
   for (std::size_t i = 0; i < spatial; ++i) {
     const auto size = shape[first + i].as_constant(), result = out[first + i].as_constant();
-    if (!size || !result) return {};
     halo.low.push_back(padding[i]);
+    if (!size || !result) {
+      // The last window ends within the padding; rounded up, it begins there at the latest.
+      halo.high.push_back(padding[i] + (hangs_over ? stride[i] - 1 : 0));
+      continue;
+    }
     const std::int64_t last = (*result - 1) * stride[i] + dilation[i] * (kernel[i] - 1) - padding[i];
     halo.high.push_back(std::max<std::int64_t>(0, last - (*size - 1)));
   }

@@ -19,6 +19,12 @@ Scalar index_along(std::size_t dim, std::size_t rank) {
   return make_index(std::move(map));
 }
 
+/// A size that is known now, or when the plan runs.
+Scalar extent(const SymInt& size, std::size_t rank) {
+  if (const auto known = size.as_constant()) return make_integer(*known);
+  return make_index({size, std::vector<SymInt>(rank, SymInt(0))});
+}
+
 /// An element of memory over the domain of a result: along some dims where the result stands, along others where an
 /// integer expression says.
 class Picker {
@@ -30,7 +36,7 @@ class Picker {
   /// `position` is inside [0, size).
   void pick(std::size_t dim, const Scalar& position) {
     const SymInt& stride = memory_.map.strides[dim];
-    const Scalar term = stride.is(1) ? position : position * size(stride);
+    const Scalar term = stride.is(1) ? position : position * extent(stride, map_.strides.size());
     at_ = at_ ? (Scalar(at_) + term).expr : term.expr;
     extent_ += (memory_.shape[dim] - 1) * stride;
   }
@@ -40,11 +46,6 @@ class Picker {
   }
 
  private:
-  Scalar size(const SymInt& value) const {
-    if (const auto known = value.as_constant()) return make_integer(*known);
-    return make_index({value, std::vector<SymInt>(map_.strides.size(), SymInt(0))});
-  }
-
   View memory_;
   Affine map_;
   LazyPtr at_;
@@ -71,7 +72,7 @@ void lower_gather(Lowering& lowering, const Node& node, std::size_t index_arg, s
   const Scalar own = cast(at, ExprType::i64);
   picker.pick(dim, node.op_name() == "aten.gather.default"
                        ? own
-                       : select(own < 0, own + Scalar(make_integer(x->type.shape[dim].constant())), own));
+                       : select(own < 0, own + extent(x->type.shape[dim], rank), own));
   define(lowering, node, picker.element());
 }
 
@@ -79,24 +80,19 @@ Support check_gather(const Node& node, std::size_t index_arg, std::size_t dim_ar
   const SymShape &x = node.args[0].value()->type.shape, &index = node.args[index_arg].value()->type.shape;
   if (x.empty() || x.size() != index.size()) return Support::no("0-dim tensors");
   if (node.args[dim_arg].is_none()) return Support::no("no dimension");
-  if (!x[wrap(node.args[dim_arg].integer(), x.size())].is_constant()) return Support::no("a symbolic dimension");
   return Support::yes();
 }
 
 // ---- padding that repeats elements
 
-using Repeat = Scalar (*)(const Scalar& position, std::int64_t size);
+using Repeat = Scalar (*)(const Scalar& position, const Scalar& size);
 
-Scalar reflected(const Scalar& p, std::int64_t size) {
-  const auto last = static_cast<double>(size - 1);
+Scalar reflected(const Scalar& p, const Scalar& size) {
+  const Scalar last = size - 1;
   return last - abs(last - abs(p));
 }
-Scalar replicated(const Scalar& p, std::int64_t size) {
-  return min(max(p, p.number(0)), p.number(static_cast<double>(size - 1)));
-}
-Scalar circular(const Scalar& p, std::int64_t size) {
-  return binary(ExprOp::remainder, p, p.number(static_cast<double>(size)));
-}
+Scalar replicated(const Scalar& p, const Scalar& size) { return min(max(p, p.number(0)), size - 1); }
+Scalar circular(const Scalar& p, const Scalar& size) { return binary(ExprOp::remainder, p, size); }
 
 Repeat repeat_of(const Node& node) {
   const std::string_view name = node.op_name();
@@ -118,20 +114,15 @@ void lower_repeating_pad(Lowering& lowering, const Node& node) {
       continue;
     }
     const Scalar position = index_along(d, rank) - static_cast<double>(pads[p]);
-    picker.pick(d, repeat_of(node)(position, x->type.shape[d].constant()));
+    picker.pick(d, repeat_of(node)(position, extent(x->type.shape[d], rank)));
   }
   define(lowering, node, picker.element());
 }
 
 Support check_repeating_pad(const Node& node) {
   if (!repeat_of(node)) return Support::no("this padding mode is not compiled");
-  const SymShape& shape = node.args[0].value()->type.shape;
-  const ArgList& pads = node.args[1].list();
-  for (std::size_t i = 0; i < pads.size(); ++i) {
-    if (!pads[i].sym().is_constant() || pads[i].integer() < 0) return Support::no("negative or symbolic padding");
-    if (pads[i].integer() > 0 && !shape[shape.size() - 1 - i / 2].is_constant())
-      return Support::no("padding of a symbolic dimension");
-  }
+  for (const Arg& pad : node.args[1].list())
+    if (!pad.sym().is_constant() || pad.integer() < 0) return Support::no("negative or symbolic padding");
   return Support::yes();
 }
 
@@ -144,9 +135,17 @@ struct Tap {
   Scalar position, weight;
 };
 
-/// Input elements for each output element, as PyTorch computes it.
-double scale_of(const Node& node, std::size_t i, std::int64_t in, std::int64_t out, bool align_corners) {
-  if (align_corners) return out > 1 ? static_cast<double>(in - 1) / static_cast<double>(out - 1) : 0;
+/// Input elements for each output element, as PyTorch computes it: in the compute type where sizes are known when the
+/// plan runs.
+Scalar scale_of(const Node& node, std::size_t i, const SymInt& in, const SymInt& out, bool align_corners,
+                ExprType type) {
+  const std::size_t rank = node.output()->type.shape.size();
+  const Scalar from = cast(extent(in, rank), type), to = cast(extent(out, rank), type);
+  const bool known = in.is_constant() && out.is_constant();
+  if (align_corners && known)
+    return from.number(
+        out.constant() > 1 ? static_cast<double>(in.constant() - 1) / static_cast<double>(out.constant() - 1) : 0);
+  if (align_corners) return select(to > 1, (from - 1) / max(to - 1, to.number(1)), to.number(0));
   const std::size_t n = node.output()->type.shape.size() - 2;
   const Arg* factors = nullptr;
   for (std::size_t a = 0; a < node.op->args.size(); ++a) {
@@ -157,13 +156,14 @@ double scale_of(const Node& node, std::size_t i, std::int64_t in, std::int64_t o
   }
   if (factors && !factors->is_none()) {
     const double factor = factors->is_list() ? factors->list().at(i).number() : factors->number();
-    if (factor > 0) return 1 / factor;
+    if (factor > 0) return from.number(1 / factor);
   }
-  return static_cast<double>(in) / static_cast<double>(out);
+  if (known) return from.number(static_cast<double>(in.constant()) / static_cast<double>(out.constant()));
+  return from / to;
 }
 
 /// Coordinates are computed in the compute type, as in PyTorch: where they round decides which element is nearest.
-std::vector<Tap> taps_of(const Scalar& index, double scale, std::int64_t size, Mode mode, bool align_corners,
+std::vector<Tap> taps_of(const Scalar& index, const Scalar& scale, const Scalar& size, Mode mode, bool align_corners,
                          ExprType type) {
   const Scalar i = cast(index, type);
   const auto inside = [&](const Scalar& p) { return replicated(p, size); };
@@ -228,9 +228,9 @@ void lower_upsample(Lowering& lowering, const Node& node, Mode mode) {
   const View memory = lowering.in_memory(x);
   std::vector<std::vector<Tap>> axes;
   for (std::size_t d = 2; d < rank; ++d) {
-    const std::int64_t from = in[d].constant(), to = out[d].constant();
     const bool corners = aligns_corners(node);
-    axes.push_back(taps_of(index_along(d, rank), scale_of(node, d - 2, from, to, corners), from, mode, corners, type));
+    const Scalar scale = scale_of(node, d - 2, in[d], out[d], corners, type);
+    axes.push_back(taps_of(index_along(d, rank), scale, extent(in[d], rank), mode, corners, type));
   }
   define(lowering, node, weighted_sum(memory, rank, axes, mode == Mode::linear || mode == Mode::cubic));
 }
@@ -239,19 +239,16 @@ Support check_upsample(const Node& node, Mode mode) {
   const TensorType& x = node.args[0].value()->type;
   if ((mode == Mode::linear || mode == Mode::cubic) && !is_floating(x.dtype))
     return Support::no("interpolation of integers is not compiled");
-  for (std::size_t d = 2; d < x.shape.size(); ++d)
-    if (!x.shape[d].is_constant() || !node.output()->type.shape[d].is_constant())
-      return Support::no("symbolic spatial sizes");
   return Support::yes();
 }
 
 // ---- sampling where a grid says
 
 /// Elements around a coordinate along a dim of `size`; what lies outside weighs nothing, or is the border's.
-std::vector<Tap> sampled(const Scalar& coordinate, std::int64_t size, bool nearest, bool border, bool corners) {
-  const auto n = static_cast<double>(size);
-  Scalar at = corners ? (coordinate + 1) * ((n - 1) / 2) : ((coordinate + 1) * n - 1) * 0.5;
-  if (border) at = min(max(at, at.number(0)), at.number(n - 1));
+std::vector<Tap> sampled(const Scalar& coordinate, const Scalar& size, bool nearest, bool border, bool corners) {
+  const Scalar n = cast(size, coordinate.type());
+  Scalar at = corners ? (coordinate + 1) * ((n - 1) * 0.5) : ((coordinate + 1) * n - 1) * 0.5;
+  if (border) at = min(max(at, at.number(0)), n - 1);
   std::vector<Tap> taps;
   const auto add = [&](const Scalar& place, const Scalar& weight) {
     const Scalar inside = both(place >= 0, place <= n - 1);
@@ -281,17 +278,14 @@ void lower_grid_sampler(Lowering& lowering, const Node& node) {
     at.map.offset += places.map.strides.back() * static_cast<std::int64_t>(rank - 1 - d);
     at.map.strides = {places.map.strides[0], 0};
     for (std::size_t i = 1; i + 1 < rank; ++i) at.map.strides.push_back(places.map.strides[i]);
-    axes.push_back(sampled(cast(make_load(at), type), in[d].constant(), nearest, border, node.args[4].boolean()));
+    axes.push_back(sampled(cast(make_load(at), type), extent(in[d], rank), nearest, border, node.args[4].boolean()));
   }
   define(lowering, node, weighted_sum(memory, rank, axes, true));
 }
 
 Support check_grid_sampler(const Node& node) {
-  const TensorType& x = node.args[0].value()->type;
   if (node.args[2].integer() > 1) return Support::no("bicubic sampling is not compiled");
   if (node.args[3].integer() > 1) return Support::no("sampling with reflection is not compiled");
-  for (std::size_t d = 2; d < x.shape.size(); ++d)
-    if (!x.shape[d].is_constant()) return Support::no("symbolic spatial sizes");
   return Support::yes();
 }
 
@@ -325,10 +319,29 @@ struct Piece {
   SymShape shape;
 };
 
+/// Element by element, where a size is known when the plan runs.
+void lower_roll_by_position(Lowering& lowering, const Node& node, const View& memory) {
+  const std::size_t rank = memory.shape.size();
+  const auto shifts = node.args[1].int_list(), dims = node.args[2].int_list();
+  Picker picker(memory, rank);
+  for (std::size_t d = 0; d < rank; ++d) {
+    const auto at = std::ranges::find_if(dims, [&](std::int64_t dim) { return wrap(dim, rank) == d; });
+    if (at == dims.end()) {
+      picker.follow(d, d);
+      continue;
+    }
+    const auto shift = static_cast<double>(shifts[static_cast<std::size_t>(at - dims.begin())]);
+    picker.pick(d, circular(index_along(d, rank) - shift, extent(memory.shape[d], rank)));
+  }
+  define(lowering, node, picker.element());
+}
+
 void lower_roll(Lowering& lowering, const Node& node) {
   const Value* x = node.args[0].value();
   const View memory = lowering.in_memory(x);
   const std::size_t rank = memory.shape.size();
+  const auto moves = [&](std::int64_t dim) { return !memory.shape[wrap(dim, rank)].is_constant(); };
+  if (std::ranges::any_of(node.args[2].int_list(), moves)) return lower_roll_by_position(lowering, node, memory);
   std::vector<int> order;
   for (std::size_t d = 0; d < rank; ++d) order.push_back(static_cast<int>(d));
   const View whole = lowering.fresh(memory.shape, lowering.storage_type(node.output()), order);
@@ -364,7 +377,6 @@ Support check_roll(const Node& node) {
   std::vector<std::size_t> seen;
   for (const auto d : dims) {
     const std::size_t dim = wrap(d, shape.size());
-    if (!shape[dim].is_constant()) return Support::no("a symbolic dimension");
     if (std::ranges::find(seen, dim) != seen.end()) return Support::no("a dimension twice");
     seen.push_back(dim);
   }

@@ -52,8 +52,11 @@ void lower_pool(Lowering& lowering, const Node& node, ReduceOp op) {
     const LazyPtr at =
         make_index({-pool.padding[i], i == 0 ? std::vector<SymInt>{0, pool.stride[0], 0, 0, pool.dilation[0], 0}
                                              : std::vector<SymInt>{0, 0, pool.stride[1], 0, 0, pool.dilation[1]}});
+    const SymInt& extent = x->type.shape[i + 2];
+    const LazyPtr size = extent.is_constant() ? make_integer(extent.constant())
+                                              : make_index({extent, std::vector<SymInt>(6, SymInt(0))});
     const LazyPtr ok = both(make_binary(ExprOp::ge, at, make_integer(0), ExprType::i64),
-                            make_binary(ExprOp::lt, at, make_integer(x->type.shape[i + 2].constant()), ExprType::i64));
+                            make_binary(ExprOp::lt, at, size, ExprType::i64));
     inside = inside ? both(inside, ok) : ok;
   };
   for (std::size_t i = 0; i < 2; ++i)
@@ -87,8 +90,6 @@ Support check_pool(const Node& node) {
   const Value* x = node.args[0].value();
   if (x->type.shape.size() != 4) return Support::no("pooling of a tensor without a batch dimension");
   if (x->type.dtype != DType::f32) return Support::no("pooling is compiled for float32");
-  for (std::size_t d = 2; d < 4; ++d)
-    if (!x->type.shape[d].is_constant()) return Support::no("symbolic spatial sizes");
   // With ceil_mode the last windows may hang over the padding, which PyTorch does not count: the reference handles
   // that.
   const std::size_t ceil = node.op_name() == "aten.max_pool2d.default" ? 5 : 4;

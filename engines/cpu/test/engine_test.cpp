@@ -146,6 +146,55 @@ const Case kCases[] = {
       %y = aten.add.Tensor(%m, %x)
       return %y
     })"},
+    // The zeros around an image move with its size.
+    {"moving_images", R"(graph(%x: f32[2,3,h,w]) where h in [9,64], w in [12,40] {
+      weight %w: f32[8,3,3,3] "w" = random(1)
+      weight %b: f32[8] "b" = random(2)
+      weight %d: f32[8,1,5,5] "d" = random(3)
+      weight %g: f32[8,4,3,3] "g" = random(4)
+      weight %v: f32[8,8,3,3] "v" = random(5)
+      %a = aten.convolution.default(%x, %w, %b, [2, 2], [1, 1], [1, 1], False, [0, 0], 1)
+      %r = aten.relu.default(%a)
+      %p = aten.max_pool2d.default(%r, [3, 3], [2, 2], [1, 1], [1, 1], False)
+      %e = aten.convolution.default(%p, %d, None, [1, 1], [2, 2], [1, 1], False, [0, 0], 8)
+      %f = aten.convolution.default(%e, %g, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 2)
+      %k = aten.convolution.default(%f, %v, None, [1, 1], [2, 2], [2, 2], False, [0, 0], 1)
+      %n = aten.add.Tensor(%k, %p)
+      %q = aten.avg_pool2d.default(%n, [2, 2], [1, 1], [1, 1], False, False)
+      %m = aten.mean.dim(%n, [2, 3], False)
+      return %q, %m
+    })"},
+    {"moving_pools", R"(graph(%x: f32[1,4,h,w], %z: f32[1,4,h,w]) where h in [9,64], w in [12,40] {
+      %a = aten.max_pool2d.default(%x, [3, 3], [2, 2], [1, 1], [1, 1], True)
+      %b = aten.max_pool2d.default(%z, [2, 2], [2, 2], [0, 0], [2, 2], False)
+      %c = aten.avg_pool2d.default(%x, [3, 3], [2, 2], [1, 1], False, True)
+      return %a, %b, %c
+    })",
+     false},
+    {"moving_volumes", R"(graph(%x: f32[1,3,d,h,6]) where d in [5,20], h in [7,40] {
+      weight %w: f32[4,3,3,3,3] "w" = random(1)
+      %a = aten.convolution.default(%x, %w, None, [1, 2, 1], [1, 1, 1], [1, 1, 1], False, [0, 0, 0], 1)
+      return %a
+    })"},
+    {"moving_signals", R"(graph(%x: f32[2,4,n]) where n in [9,500] {
+      weight %w: f32[6,4,5] "w" = random(1)
+      %a = aten.convolution.default(%x, %w, None, [2], [2], [1], False, [0], 1)
+      %b = aten.gelu.default(%a)
+      return %b
+    })"},
+    {"moving_resampling",
+     R"(graph(%x: f32[2,3,h,w], %z: f32[2,3,k,w], %g: f32[2,5,w,2]) where h in [9,64], w in [12,40], k in [4,30] {
+      %a = aten.upsample_bilinear2d.vec(%x, [k, w], False, None)
+      %b = aten.upsample_bilinear2d.vec(%z, [h, h], True, None)
+      %c = aten.upsample_nearest2d.vec(%z, [h, w], None)
+      %d = aten.upsample_bicubic2d.vec(%x, None, False, [2.0, 2.0])
+      %e = aten.reflection_pad2d.default(%x, [2, 3, 1, 0])
+      %f = aten.roll.default(%x, [3, -20], [2, 3])
+      %s = aten.grid_sampler_2d.default(%x, %g, 0, 0, False)
+      %t = aten.grid_sampler_2d.default(%x, %g, 0, 1, True)
+      return %a, %b, %c, %d, %e, %f, %s, %t
+    })",
+     false},
     {"dynamic_batch", R"(graph(%x: f32[s0,3,8,8]) where s0 in [1,16] {
       weight %w: f32[8,3,3,3] "w" = random(1)
       weight %f: f32[5,128] "f" = random(2)
@@ -198,13 +247,13 @@ TEST_P(CpuEngineTest, AgreesWithTheReference) {
   options.precision = half ? DType::bf16 : DType::f32;
   options.settings.min_block_size = 1;
   options.settings.require_full_compilation = true;
-  for (const auto& [name, range] : graph.symbols) options.opt_shape[name] = 2;
+  for (const auto& [name, range] : graph.symbols) options.opt_shape[name] = range.min + 1;
   const BuildResult built = build(graph, options);
   ASSERT_TRUE(built.warnings.empty()) << built.warnings.front();
   Instance instance(Program::from_built(built.plan));
   for (const std::int64_t batch : {2, 1, 5, 2}) {
     SymValues sizes;
-    for (const auto& [name, range] : graph.symbols) sizes[name] = batch;
+    for (const auto& [name, range] : graph.symbols) sizes[name] = range.min - 1 + batch;
     std::vector<Tensor> inputs;
     for (const Value* input : graph.inputs) inputs.push_back(random_tensor(input->type, sizes, random));
     const auto expected = evaluate(graph, inputs);
