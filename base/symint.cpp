@@ -265,4 +265,21 @@ SymShape contiguous_strides(const SymShape& shape) {
   return strides;
 }
 
+std::optional<LinearSize> linear_size(const SymInt& size) {
+  LinearSize linear;
+  for (const SymInt::Term& term : size.terms()) {
+    if (term.atoms.empty()) {
+      linear.offset = term.coefficient;
+    } else if (term.atoms.size() == 1 && term.atoms[0]->kind == SymInt::AtomKind::symbol && linear.symbol.empty() &&
+               term.coefficient > 0) {
+      linear.symbol = term.atoms[0]->name;
+      linear.factor = term.coefficient;
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (linear.symbol.empty()) return std::nullopt;
+  return linear;
+}
+
 }  // namespace aitune

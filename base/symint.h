@@ -79,6 +79,13 @@ SymInt min(const SymInt& a, const SymInt& b);
 SymInt max(const SymInt& a, const SymInt& b);
 /// a / b if b divides a as polynomials (exactly, for every value of the symbols).
 std::optional<SymInt> divide_exact(const SymInt& a, const SymInt& b);
+/// factor * symbol + offset, with a positive factor.
+struct LinearSize {
+  std::string symbol;
+  std::int64_t factor = 1, offset = 0;
+};
+/// The size as such; nothing for a constant, and for other formulas.
+std::optional<LinearSize> linear_size(const SymInt& size);
 /// The greatest integer that divides all coefficients (0 for zero), and the polynomial divided by it.
 std::pair<std::int64_t, SymInt> content(const SymInt& a);
 

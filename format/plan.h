@@ -34,7 +34,14 @@ struct PlanSymbol {
   bool data = false;                 ///< the size is that of result `result` of step `step`, a reference step
   std::uint32_t step = 0, result = 0;
   ExprId at_most = 0;  ///< data: what memory was planned for; depends on the shapes of inputs alone
+  /// Of an input's: its dimension is factor * symbol + offset, with a positive factor.
+  std::int64_t factor = 1, offset = 0;
 };
+
+/// What a size of its dimension makes of the symbol; of a size that does not fit, some number.
+inline std::int64_t symbol_value(const PlanSymbol& symbol, std::int64_t size) {
+  return (size - symbol.offset) / symbol.factor;
+}
 
 struct PlanTensor {  ///< an input or output of the program: contiguous, row-major
   std::string name;

@@ -36,7 +36,8 @@ std::vector<Result> read_all(const Vector* items, const Read& read) {
 
 // Bytes that stand for enumerations are copied as they are: verify_plan checks them before anything looks at them.
 PlanSymbol read_symbol(const fbs::Symbol& s) {
-  return {text(s.name()), {s.min(), s.max()}, s.input(), s.dim(), s.data(), s.step(), s.result(), s.at_most()};
+  return {text(s.name()), {s.min(), s.max()}, s.input(),   s.dim(),    s.data(),
+          s.step(),       s.result(),         s.at_most(), s.factor(), s.offset()};
 }
 PlanTensor read_tensor(const fbs::Tensor& t) {
   return {text(t.name()), static_cast<DType>(t.dtype()), ids(t.shape()), ids(t.largest())};

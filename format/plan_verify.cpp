@@ -18,6 +18,7 @@ namespace aitune {
 namespace {
 
 constexpr std::size_t kMaxRank = 64;
+constexpr std::int64_t kMostOffset = std::int64_t{1} << 48;
 constexpr std::size_t kMaxListDepth = 8;
 constexpr std::uint32_t kMaxThreads = 1024;
 
@@ -122,6 +123,9 @@ class Verifier {
       const auto& shape = plan_.inputs[s.input].shape;
       check_index(s.dim, shape.size(), "dimension");
       check_expr(shape[s.dim], "an input's size");
+      check(s.factor >= 1 && s.offset > -kMostOffset && s.offset < kMostOffset,
+            "symbol {} is the size less {}, divided by {}", s.name, s.offset, s.factor);
+      if (s.factor != 1 || s.offset != 0) continue;  // a size that gives no whole number does not fit the shape then
       const PlanExpr& size = plan_.exprs[shape[s.dim]];
       check(size.op == PlanExpr::Op::symbol && static_cast<std::uint64_t>(size.value) == i,
             "symbol {} is not the size that it is taken from", s.name);

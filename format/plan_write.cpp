@@ -32,7 +32,7 @@ auto write_all(Builder& b, const Items& items, const Make& make) {
 
 Offset<fbs::Symbol> write_symbol(Builder& b, const PlanSymbol& s) {
   return fbs::CreateSymbol(b, b.CreateSharedString(s.name), s.range.min, s.range.max, s.input, s.dim, s.data, s.step,
-                           s.result, s.at_most);
+                           s.result, s.at_most, s.factor, s.offset);
 }
 
 Offset<fbs::Tensor> write_tensor(Builder& b, const PlanTensor& t) {

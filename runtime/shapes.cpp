@@ -53,7 +53,8 @@ std::string range_text(const PlanSymbol& s) {
 
 std::string origin_text(const Plan& plan, const PlanSymbol& s, std::int64_t value) {
   if (s.data) return fmt::format("{} is decided by data in {}, {}", s.name, plan.steps[s.step].name, value);
-  return fmt::format("{} is dimension {} of input '{}', {}", s.name, s.dim, plan.inputs[s.input].name, value);
+  const std::string_view is = s.factor == 1 && s.offset == 0 ? "is" : "follows from";
+  return fmt::format("{} {} dimension {} of input '{}', {}", s.name, is, s.dim, plan.inputs[s.input].name, value);
 }
 
 /// Evaluates what the shapes of the inputs tell, and checks those guards.
@@ -131,7 +132,7 @@ PlanShapes bind_shapes(const Plan& plan, std::span<const TensorRef> inputs) {
       shapes.symbols.push_back(0);
       continue;
     }
-    const std::int64_t value = inputs[s.input].shape[s.dim];
+    const std::int64_t value = symbol_value(s, inputs[s.input].shape[s.dim]);
     if (value < s.range.min || value > s.range.max) {
       mismatch(plan, s.input, inputs[s.input], fmt::format("dimension {} is out of range", s.dim));
     }

@@ -12,29 +12,6 @@
 namespace aitune {
 namespace {
 
-/// factor * symbol + offset, with a positive factor.
-struct Linear {
-  std::string symbol;
-  std::int64_t factor = 1, offset = 0;
-};
-
-std::optional<Linear> as_linear(const SymInt& size) {
-  Linear linear;
-  for (const SymInt::Term& term : size.terms()) {
-    if (term.atoms.empty()) {
-      linear.offset = term.coefficient;
-    } else if (term.atoms.size() == 1 && term.atoms[0]->kind == SymInt::AtomKind::symbol && linear.symbol.empty() &&
-               term.coefficient > 0) {
-      linear.symbol = term.atoms[0]->name;
-      linear.factor = term.coefficient;
-    } else {
-      return std::nullopt;
-    }
-  }
-  if (linear.symbol.empty()) return std::nullopt;
-  return linear;
-}
-
 std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
 
 /// What is given for one dimension of an input.
@@ -57,7 +34,7 @@ class Narrower {
       refuse(given, fmt::format("it is given as {}, which is not within the program's own range {}",
                                 to_string(given.range), to_string(own)));
     if (size.is_constant()) return;
-    const auto linear = as_linear(size);
+    const auto linear = linear_size(size);
     if (!linear)
       refuse(given, fmt::format("it is {} in the program, and {} is given for it", size.str(), to_string(given.range)));
     // Not below the own range, so that what is subtracted and divided here is small.
@@ -150,7 +127,7 @@ SymValues preferred_sizes(const Graph& graph, std::span<const Input> inputs) {
   SymValues values;
   for_each_given(graph, inputs, [&](const Value& input, const Input& given) {
     for (std::size_t d = 0; d < given.opt_shape.size(); ++d) {
-      const auto linear = as_linear(input.type.shape[d]);
+      const auto linear = linear_size(input.type.shape[d]);
       if (!linear || given.opt_shape[d] == Input::kAsIs) continue;
       const std::int64_t value = floor_div(given.opt_shape[d] - linear->offset, linear->factor);
       const auto [it, fresh] = values.try_emplace(linear->symbol, value);

@@ -22,15 +22,22 @@ void append_aligned(std::vector<std::byte>& segment, std::span<const std::byte> 
   segment.insert(segment.end(), bytes.begin(), bytes.end());
 }
 
-/// The first input dimension that is exactly this symbol.
-std::optional<std::pair<std::uint32_t, std::uint32_t>> find_binding(const Graph& model, const std::string& symbol) {
-  const SymInt wanted = SymInt::symbol(symbol);
+/// The input dimension that gives the symbol: the first that is just it, or else the first that is a multiple of it and
+/// a constant.
+std::optional<PlanSymbol> find_binding(const Graph& model, const std::string& symbol) {
+  std::optional<PlanSymbol> found;
   for (std::uint32_t i = 0; i < model.inputs.size(); ++i) {
     const auto& shape = model.inputs[i]->type.shape;
-    for (std::uint32_t d = 0; d < shape.size(); ++d)
-      if (shape[d] == wanted) return std::pair{i, d};
+    for (std::uint32_t d = 0; d < shape.size(); ++d) {
+      const auto linear = linear_size(shape[d]);
+      if (!linear || linear->symbol != symbol) continue;
+      const bool plain = linear->factor == 1 && linear->offset == 0;
+      if (found && !plain) continue;
+      found = PlanSymbol{.name = symbol, .input = i, .dim = d, .factor = linear->factor, .offset = linear->offset};
+      if (plain) return found;
+    }
   }
-  return std::nullopt;
+  return found;
 }
 
 }  // namespace
@@ -63,8 +70,9 @@ void PlanBuilder::add_symbols() {
   const GraphSymbols known(model_);
   std::vector<std::string> by_data;
   for (const auto& [name, range] : model_.symbols) {
-    if (const auto binding = find_binding(model_, name)) {
-      plan.symbols.push_back({name, range, binding->first, binding->second});
+    if (auto binding = find_binding(model_, name)) {
+      binding->range = range;
+      plan.symbols.push_back(*std::move(binding));
     } else if (known.defined.contains(name)) {
       by_data.push_back(name);
     } else if (known.used.contains(name)) {

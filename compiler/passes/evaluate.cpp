@@ -99,24 +99,11 @@ std::optional<Tensor> transpose_matrix(const Node& node, const Tensor& operand) 
   return result;
 }
 
-/// A size of the form a*s + b with one unbound symbol gives that symbol.
-bool solve(const SymInt& size, std::int64_t actual, SymValues& values) {
-  const SymInt* linear = &size;
-  std::int64_t factor = 0, constant = 0;
-  std::string symbol;
-  for (const SymInt::Term& term : linear->terms()) {
-    if (term.atoms.empty()) {
-      constant = term.coefficient;
-    } else if (term.atoms.size() == 1 && term.atoms[0]->kind == SymInt::AtomKind::symbol && symbol.empty()) {
-      factor = term.coefficient;
-      symbol = term.atoms[0]->name;
-    } else {
-      return false;
-    }
-  }
-  if (symbol.empty() || values.contains(symbol) || factor == 0 || (actual - constant) % factor != 0) return false;
-  values[symbol] = (actual - constant) / factor;
-  return true;
+/// A size of the form a*s + b with an unbound symbol gives that symbol.
+void solve(const SymInt& size, std::int64_t actual, SymValues& values) {
+  const auto linear = linear_size(size);
+  if (!linear || (actual - linear->offset) % linear->factor != 0) return;
+  values.try_emplace(linear->symbol, (actual - linear->offset) / linear->factor);
 }
 
 [[noreturn]] void mismatch(std::size_t index, const Tensor& got, const Value& expected, std::string_view why) {

@@ -13,11 +13,14 @@ namespace {
 /// t = o + padding = q stride + r, the place r between inputs is an output channel of a convolution with `taps` taps:
 /// full[q, r] = sum over j of x[q - j] w[r + j stride].
 struct Axis {
-  std::int64_t size, window, stride, padding, extra;
+  SymInt size;
+  std::int64_t window, stride, padding, extra;
   std::int64_t taps = 1;  ///< of the plain convolution
 
-  std::int64_t out() const { return (size - 1) * stride - 2 * padding + window + extra; }
-  std::int64_t full() const { return (size + taps - 1) * stride; }
+  SymInt out() const { return (size - 1) * stride - 2 * padding + window + extra; }
+  SymInt full() const { return (size + taps - 1) * stride; }
+  /// Whether the output ends beyond what the taps give.
+  bool is_short() const { return window + extra - padding > taps * stride; }
 };
 
 std::optional<std::vector<Axis>> axes_of(const Node& node) {
@@ -33,13 +36,12 @@ std::optional<std::vector<Axis>> axes_of(const Node& node) {
   const auto strides = all(3), padding = all(4), dilation = all(5), extra = all(7);
   std::vector<Axis> axes;
   for (std::size_t i = 0; i < spatial; ++i) {
-    const auto size = shape[i + 2].as_constant();
-    if (!size || dilation[i] != 1) return std::nullopt;
-    Axis axis{*size, window[i + 2].constant(), strides[i], padding[i], extra[i]};
+    if (dilation[i] != 1) return std::nullopt;
+    Axis axis{shape[i + 2], window[i + 2].constant(), strides[i], padding[i], extra[i]};
     axis.taps = (axis.window + axis.stride - 1) / axis.stride;
     // What output_padding adds may lie beyond the last tap: one more, of zeros.
-    if (axis.padding + axis.out() > axis.full()) ++axis.taps;
-    if (axis.padding + axis.out() > axis.full() || axis.out() < 1) return std::nullopt;
+    if (axis.is_short()) ++axis.taps;
+    if (axis.is_short() || axis.out().as_constant().value_or(1) < 1) return std::nullopt;
     axes.push_back(axis);
   }
   return axes;
@@ -82,8 +84,8 @@ Value* into_place(Inserter& insert, Value* full, const std::vector<Axis>& axes) 
   for (const Axis& axis : axes) split.emplace_back(axis.stride);
   for (std::int64_t i = 0; i < spatial; ++i) {
     const Axis& axis = axes[static_cast<std::size_t>(i)];
-    split.emplace_back(axis.size + axis.taps - 1);
-    merged.emplace_back(axis.full());
+    split.push_back(axis.size + axis.taps - 1);
+    merged.push_back(axis.full());
     order.push_back(2 + spatial + i);
     order.push_back(2 + i);
   }

@@ -141,7 +141,8 @@ SymRanges served_by(const Plan& special, const Plan& general) {
   for (const PlanSymbol& symbol : general.symbols) {
     if (symbol.data) continue;
     const std::int64_t size = special.exprs[special.inputs[symbol.input].shape[symbol.dim]].value;
-    ranges[symbol.name] = {size, size};
+    const std::int64_t value = symbol_value(symbol, size);
+    ranges[symbol.name] = {value, value};
   }
   return ranges;
 }

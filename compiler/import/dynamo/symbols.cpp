@@ -53,10 +53,11 @@ bool is_number(const Node& definer) {
   return producer == nullptr || !is_if(*producer);
 }
 
-bool is_input_dimension(const Graph& graph, const SymInt& symbol) {
+/// Whether an input has a dimension of so many, or of a multiple of so many and a constant.
+bool is_input_dimension(const Graph& graph, std::string_view symbol) {
   for (const Value* input : graph.inputs)
     for (const SymInt& size : input->type.shape)
-      if (size == symbol) return true;
+      if (const auto linear = linear_size(size); linear && linear->symbol == symbol) return true;
   return false;
 }
 
@@ -124,7 +125,7 @@ void import_symbols(const JsonView& root, Graph& graph) {
   const auto constraints = root.find("range_constraints");
   for (const std::string& name : symbols_in_use(graph)) {
     const auto definer = by_data.find(name);
-    if (definer == by_data.end() && !is_input_dimension(graph, SymInt::symbol(name)))
+    if (definer == by_data.end() && !is_input_dimension(graph, name))
       root.unsupported(
           fmt::format("the size {} is not the size of an input dimension: it depends on a dimension that is "
                       "a formula of it",
