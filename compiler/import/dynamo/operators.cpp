@@ -147,18 +147,6 @@ void check_declared(const JsonView& name, const TensorType& inferred, const Scop
                              printable(name.string()), to_string(declared), to_string(inferred)));
 }
 
-// Shape rules let symbolic sizes pass that may or may not agree; a view that shows more than there is must not.
-void check_same_elements(const JsonView& node, const OpInfo& op, const ArgList& args, const TensorType& result) {
-  static constexpr OpId views[] = {OpId::aten_view_default, OpId::aten_reshape_default, OpId::aten__unsafe_view_default,
-                                   OpId::aten__reshape_alias_default, OpId::aten_view_copy_default};
-  if (std::ranges::find(views, op.id) == std::end(views)) return;
-  const SymInt before = product(args.at(0).value()->type.shape), after = product(result.shape);
-  if (before == after) return;
-  node.unsupported(
-      fmt::format("whether {} holds {} elements is not known for every size", to_string(result.shape), before.str()),
-      "write the view with sizes of its input");
-}
-
 void name_result_size(const std::vector<std::optional<JsonView>>& names, const Scope& scope, const OpInfo& op,
                       const ArgList& args, std::vector<TensorType>& types, Graph& graph) {
   const auto place = data_size_place(types);
@@ -229,7 +217,6 @@ void add_operator(const JsonView& node, std::string_view exported, Scope& scope,
   ArgList bound = bind_arguments(*op, {}, std::move(args));
   if (has_mask_beside_indices(*op, bound)) expand_masks(graph, *op, bound, declared_data_size(node, scope, graph));
   std::vector<TensorType> types = infer_types(*op, bound);
-  if (!types.empty()) check_same_elements(node, *op, bound, types[0]);
   const auto names = replaced ? first_output_name(node) : output_names(node);
   if (replaced) define_unused_results(node, scope);
   if (names.size() != types.size())

@@ -17,19 +17,6 @@ constexpr std::int64_t kMaxElements = std::int64_t{1} << 40;
 constexpr std::size_t kMaxWarnings = 50;
 constexpr std::int64_t kMaxConstant = std::int64_t{1} << 24;
 
-// Shape rules let symbolic sizes pass that may or may not agree; a view that shows more than there is must not.
-void check_same_elements(const BoundCall& call, const TensorType& result) {
-  static constexpr auto views =
-      std::to_array<OpId>({OpId::aten_view_default, OpId::aten_reshape_default, OpId::aten__unsafe_view_default,
-                           OpId::aten__reshape_alias_default, OpId::aten_view_copy_default});
-  if (std::ranges::find(views, call.op->id) == views.end()) return;
-  const SymInt before = product(call.args.at(0).value()->type.shape), after = product(result.shape);
-  if (before == after) return;
-  throw Unsupported(
-      fmt::format("whether {} holds {} elements is not known for every size", to_string(result.shape), before.str()),
-      call.op->name, "write the view with sizes of its input");
-}
-
 // "(Tensor values, Tensor indices)" makes a named tuple in Python.
 std::vector<std::string> result_names(const OpInfo& op) {
   std::vector<std::string> names;
@@ -56,7 +43,6 @@ PyValue Writer::append(BoundCall call) {
   expand_masks(graph_, *call.op, call.args);
   std::vector<TensorType> types = infer_types(*call.op, call.args);
   name_data_size(graph_, *call.op, call.args, types);
-  if (!types.empty()) check_same_elements(call, types.front());
   for (const TensorType& type : types) check_size(call, type);
   Node* const node = graph_.add_node(*call.op, std::move(call.args), std::move(types), hint_);
   node->source = source_;

@@ -235,18 +235,6 @@ const OpInfo& choose_overload(Evaluator& evaluator, std::string_view name, const
                                     describe_arguments(args, keywords), fmt::join(there, "; ")));
 }
 
-// Shape rules let symbolic sizes pass that may or may not agree; a view that shows more than there is must not.
-void check_same_elements(Evaluator& evaluator, const OpInfo& op, const ArgList& args, const TensorType& result) {
-  static constexpr OpId views[] = {OpId::aten_view_default, OpId::aten_reshape_default, OpId::aten__unsafe_view_default,
-                                   OpId::aten__reshape_alias_default, OpId::aten_view_copy_default};
-  if (std::ranges::find(views, op.id) == std::end(views)) return;
-  const SymInt before = product(args.at(0).value()->type.shape), after = product(result.shape);
-  if (before == after) return;
-  evaluator.unsupported(fmt::format("{}: whether {} holds {} elements is not known for every size", op.name,
-                                    to_string(result.shape), before.str()),
-                        "write the view with sizes of its input");
-}
-
 Val results_of(const OpInfo& op, const Node& node) {
   if (op.id == OpId::aten_item_default || op.id == OpId::aten__local_scalar_dense_default)
     return SymInt::symbol(data_symbol(node)->name);
@@ -268,7 +256,6 @@ Val add_node(Evaluator& evaluator, const OpInfo& op, const Vals& args, const Key
   evaluator.take_memory_inside(op, bound);
   std::vector<TensorType> types = infer_types(op, bound);
   evaluator.name_size(op, bound, types);
-  if (!types.empty()) check_same_elements(evaluator, op, bound, types[0]);
   Node* node = evaluator.graph().add_node(op, std::move(bound), std::move(types));
   node->source = evaluator.location();
   evaluator.made(*node);

@@ -243,18 +243,13 @@ void lower_pad(Lowering& lowering, const Node& node) {
   lowering.define_view(result, whole, {&node});
 }
 
-Support constant_slice(const Node& node) {
-  if (!node.args[2].is_none() && !node.args[2].sym().is_constant()) return Support::no("its start is symbolic");
-  return Support::yes();
-}
-
 }  // namespace
 
 void add_movement_rules(RuleTable& table) {
   table["aten.permute.default"] = {lower_permute, {}};
   table["aten.view.default"] = {lower_view, {}};
   table["aten.expand.default"] = {lower_expand, {}};
-  table["aten.slice.Tensor"] = {lower_slice, constant_slice};
+  table["aten.slice.Tensor"] = {lower_slice, {}};
   table["aten.select.int"] = {lower_select, {}};
   table["aten.diagonal.default"] = {lower_diagonal, {}};
   table["aten.unfold.default"] = {lower_unfold, [](const Node& node) {

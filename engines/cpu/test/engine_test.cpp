@@ -195,6 +195,15 @@ const Case kCases[] = {
       return %a, %b, %c, %d, %e, %f, %s, %t
     })",
      false},
+    {"moving_slices", R"(graph(%x: f32[n,4], %past: f32[p,4]) where n in [2,16], p in [3,20] {
+      weight %table: f32[64,4] "table" = random(1)
+      %a = aten.slice.Tensor(%table, 0, p, p + n)
+      %b = aten.add.Tensor(%x, %a)
+      %c = aten.cat.default([%past, %b])
+      %d = aten.slice.Tensor(%c, 0, n - 1, 9223372036854775807)
+      return %c, %d
+    })",
+     false},
     {"dynamic_batch", R"(graph(%x: f32[s0,3,8,8]) where s0 in [1,16] {
       weight %w: f32[8,3,3,3] "w" = random(1)
       weight %f: f32[5,128] "f" = random(2)
