@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "format/manifest.h"
 #include "format/safetensors.h"
@@ -9,6 +11,16 @@
 #include "tools/samples.h"
 
 namespace aitune::tools {
+
+namespace {
+
+/// Parts of an input are named as for tuning ("images.0") or as in the program ("images_0").
+std::string in_program(std::string name) {
+  std::ranges::replace(name, '.', '_');
+  return name;
+}
+
+}  // namespace
 
 Model::Model(const std::string& path, const LoadOptions& options)
     : path_(path), program_(Program::open(path, options)), instance_(program_) {}
@@ -20,6 +32,7 @@ std::vector<Tensor> Model::in_order(const NamedTensors& named, const std::string
   std::vector<std::optional<Tensor>> slots(inputs.size());
   for (const auto& [name, tensor] : named) {
     auto at = program_->find_input(name);
+    if (!at) at = program_->find_input(in_program(name));
     for (std::size_t i = 0; !at && i < slots.size(); ++i)
       if (std::to_string(i) == name) at = i;
     if (!at)

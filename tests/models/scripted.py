@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import test_real_scripts as real
 import torch
+import torchvision
 
 
 @dataclass
@@ -70,6 +71,18 @@ def _voice_encoder(folder: pathlib.Path) -> Scripted:
     )
 
 
+def _clips(folder: pathlib.Path) -> Scripted:
+    torch.manual_seed(3)
+    model = torchvision.models.video.mvit_v2_s(weights=None).eval()
+    torch.jit.save(torch.jit.script(model), folder / "model.pt")
+    return Scripted(
+        folder / "model.pt",
+        lambda generator: {"0": torch.rand(1, 3, 16, 224, 224, generator=generator)},
+        lambda inputs: [model(inputs["0"])],
+        [],
+    )
+
+
 SCRIPTED: dict[str, Callable[[pathlib.Path], Scripted]] = {
     "fasterrcnn_mobilenet_v3_large_320_fpn": lambda folder: _detector(
         "fasterrcnn_mobilenet_v3_large_320_fpn", folder, (240, 320)
@@ -83,4 +96,5 @@ SCRIPTED: dict[str, Callable[[pathlib.Path], Scripted]] = {
     ),
     "silero_vad": _silero,
     "resemblyzer_voice_encoder": _voice_encoder,
+    "mvit_v2_s": _clips,
 }

@@ -170,7 +170,7 @@ def test_faster_rcnn_on_images_of_any_size(tmp_path, generator):
     support.must("tune", tmp_path / "model.pt", *words, "-o", tmp_path / "model.ait", *support.FAST,
                  "--set", "max_relative_error=0.9", "--set", "max_data_dependent_size=2000")
     for i, image in enumerate(images):
-        support.write_inputs(tmp_path / "in.npz", {"images_0": image})
+        support.write_inputs(tmp_path / "in.npz", {"images.0": image})
         support.must("run", tmp_path / "model.ait", "-i", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
         with torch.no_grad():
             want = scripted([image])[1][0]
