@@ -102,10 +102,10 @@ class PlanSide final : public Side {
 class ModelSide final : public Side {
  public:
   ModelSide(const std::filesystem::path& path, const std::vector<NamedTensors>& samples, std::span<const Input> shapes,
-            Progress& progress) {
+            const CompilationSettings& settings, Progress& progress) {
     auto [model, calls] = import_model(path, detect_ir(path), samples, shapes, reference_evaluator());
     std::vector<std::string> warnings;
-    const LowerOptions options = lower_options(progress, warnings);
+    const LowerOptions options = lower_options(settings, progress, warnings);
     program_ = functional_program(model.graph, options);
     lowered_ = program_.clone();
     lower(lowered_, options);
@@ -144,9 +144,10 @@ class ModelSide final : public Side {
 };
 
 std::unique_ptr<Side> open_side(const std::filesystem::path& path, const std::vector<NamedTensors>& samples,
-                                std::span<const Input> shapes, const CompareOptions& options, Progress& progress) {
+                                std::span<const Input> shapes, const CompilationSettings& settings,
+                                const CompareOptions& options, Progress& progress) {
   if (is_artifact(path)) return std::make_unique<PlanSide>(path, samples, options.threads);
-  return std::make_unique<ModelSide>(path, samples, shapes, progress);
+  return std::make_unique<ModelSide>(path, samples, shapes, settings, progress);
 }
 
 double difference(const Tensor& a, const Tensor& b) {
@@ -187,16 +188,18 @@ CompareReport compare_models(const std::filesystem::path& a, const std::filesyst
   progress.stage("read");
   std::vector<NamedTensors> samples = options.inputs;
   std::vector<Input> shapes;
+  CompilationSettings settings;  // a model is lowered as the file was
   for (const auto& path : {a, b}) {
     if (!is_artifact(path)) continue;
     if (samples.empty()) samples = file_samples(path);
     if (shapes.empty()) shapes = recorded_shapes(path);
+    settings = recorded_settings(path);
   }
   if (samples.empty())
     throw InvalidArgument("there are no inputs to compare on: neither file has samples", "compare",
                           "Give inputs with --input FILE");
-  const auto subject = open_side(a, samples, shapes, options, progress);
-  const auto reference = open_side(b, samples, shapes, options, progress);
+  const auto subject = open_side(a, samples, shapes, settings, options, progress);
+  const auto reference = open_side(b, samples, shapes, settings, options, progress);
 
   CompareReport report;
   report.samples = samples.size();

@@ -79,7 +79,7 @@ std::optional<Programs> read_program(const std::filesystem::path& path, const Na
     const std::vector<NamedTensors> samples = {sample};
     auto [model, calls] = import_model(path, IRType::dynamo, samples, recorded_shapes(path), reference_evaluator());
     std::vector<std::string> ignored;  // tuning has told of them
-    const LowerOptions lowering = lower_options(progress, ignored);
+    const LowerOptions lowering = lower_options(recorded_settings(path), progress, ignored);
     Programs programs;
     programs.inputs = order_inputs(model.graph, calls.at(0), "report");
     programs.program = functional_program(model.graph, lowering);

@@ -1,7 +1,6 @@
 #include "engines/cpu/compile/tactics.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -20,21 +19,16 @@
 #include "compiler/tuning/timing_cache.h"
 #include "engines/cpu/compile/codegen.h"
 #include "engines/cpu/compile/gemm_candidates.h"
+#include "engines/cpu/compile/time_runs.h"
 #include "engines/cpu/run/code_segment.h"
 #include "engines/cpu/run/kernel_step.h"
 
 namespace aitune::cpu {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// oneDNN is tried from this optimization level on.
 constexpr int kOneDnnLevel = 3;
 constexpr const char* kGenerated = "generated";
-
-double microseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 std::string tile_name(const kernels::GemmTile& t) {
   return fmt::format("{}x{}x{}_ku{}_kb{}_mb{}_{}_wino{}_nb{}{}", t.mr, t.nr, t.lanes, t.k_unroll, t.k_block, t.m_block,
@@ -82,21 +76,6 @@ class TrialMemory {
   std::vector<void*> pointers_;
 };
 
-/// The fastest of several runs, in microseconds.
-template <typename Run>
-double time_runs(const Run& run) {
-  run();
-  double best = 1e30, spent = 0;
-  for (int i = 0; i < 40 && (i < 4 || spent < 4000); ++i) {
-    const auto start = Clock::now();
-    run();
-    const double t = microseconds_since(start);
-    best = std::min(best, t);
-    spent += t;
-  }
-  return best;
-}
-
 std::vector<std::int64_t> evaluate_all(const std::vector<SymInt>& params, const SymValues& sizes) {
   std::vector<std::int64_t> values;
   for (const auto& p : params) values.push_back(p.evaluate(sizes));
@@ -129,7 +108,7 @@ kernels::GemmTile time_candidates(const LoweredBlock& block, const KernelTask& t
     call.function = code.entry(entry->second);
     call.args = {memory.pointers(), params.data()};
     call.tasks = kernels::task_count(kernel, candidates[i]).evaluate(options.opt_shape);
-    const double t = time_runs([&] { run_kernel(call, pool); });
+    const double t = time_runs([&] { run_kernel(call, pool); }, options.averaged_runs);
     if (t < *best_time) {
       *best_time = t;
       best = candidates[i];
@@ -150,6 +129,7 @@ std::string timing_key(const KernelTask& task, const EngineOptions& options, con
                     "|level=" + std::to_string(options.optimization_level);
   for (const auto& [name, value] : options.opt_shape) key += "|" + name + "=" + std::to_string(value);
   if (options.accurate && could_be_winograd(*task.gemm)) key += "|accurate";
+  if (options.averaged_runs > 1) key += fmt::format("|average={}", options.averaged_runs);
   return key;
 }
 
@@ -192,6 +172,7 @@ std::string similar_key(const KernelTask& task, const EngineOptions& options, co
   any.optimization_level = options.optimization_level;
   any.opt_shape = options.opt_shape;
   any.accurate = options.accurate;
+  any.averaged_runs = options.averaged_runs;
   return timing_key(plain, any, pool);
 }
 
@@ -264,7 +245,7 @@ double time_onednn(const LoweredBlock& block, const KernelTask& task, const Engi
   std::vector<void*> buffers(memory.pointers(), memory.pointers() + task.buffers.size());
   for (std::size_t i = 1; i < packed.size(); ++i) buffers.push_back(packed[i].data());
   BoundOneDnn bound(*tactic.kernel, buffers.data(), pool.threads());
-  return time_runs([&] { bound.run(pool); });
+  return time_runs([&] { bound.run(pool); }, options.averaged_runs);
 }
 
 /// A call of oneDNN that was decided for.
