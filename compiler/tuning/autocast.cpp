@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "compiler/ops/op_names.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/rewrite.h"
@@ -89,12 +90,17 @@ using Largest = std::map<const Node*, double>;
 
 Largest largest_results(const Graph& lowered, std::span<const std::vector<Tensor>> samples) {
   Largest found;
-  for (const auto& inputs : samples)
-    evaluate(lowered, inputs, [&](const Node& node, std::span<const Tensor> outputs) {
-      if (!product_op(node) || outputs.empty()) return;
-      double& most = found[&node];
-      most = std::max(most, largest(outputs.front()));
-    });
+  const auto look = [&](const Node& node, std::span<const Tensor> outputs) {
+    if (!product_op(node) || outputs.empty()) return;
+    double& most = found[&node];
+    most = std::max(most, largest(outputs.front()));
+  };
+  for (std::size_t s = 0; s < samples.size(); ++s) try {
+      evaluate(lowered, samples[s], look);
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument(error.problem(), fmt::format("calibration sample {} of autocast, {}", s, error.where()),
+                            "Give calls like those that the model is tuned on");
+    }
   return found;
 }
 

@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "base/error.h"
 #include "base/target.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/tuning/engine_key.h"
@@ -133,6 +134,18 @@ TEST(Autocast, LooksAtItsOwnSamplesWhereItHasSome) {
   const std::vector<std::vector<Tensor>> samples = {{sample(1)}};
   EXPECT_NE(engine_key(parse_graph(kNet), samples, {}, s),
             engine_key(parse_graph(kNet), samples, {}, s, hooks.calibration));
+}
+
+TEST(Autocast, SamplesOfItsOwnMustFitTheModel) {
+  if (!host_cpu().avx512_bf16) GTEST_SKIP() << "no AVX512_BF16 here";
+  SearchHooks hooks;
+  hooks.calibration = {{Tensor(DType::f32, {64, 64})}};
+  try {
+    tuned_with(cast_settings(), hooks);
+    FAIL() << "it was taken";
+  } catch (const InvalidArgument& error) {
+    EXPECT_THAT(error.what(), HasSubstr("calibration sample 0 of autocast"));
+  }
 }
 
 TEST(Autocast, IsBuiltAgainFromItsDecisions) {
