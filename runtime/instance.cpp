@@ -272,15 +272,7 @@ std::vector<Tensor> Instance::run_until_block(std::span<const Tensor> inputs, st
 
 std::vector<Tensor> Instance::run_values(std::span<const Tensor> inputs, const ValueObserver& observer) {
   const Plan& plan = program_for(inputs).plan();
-  std::size_t range_end = 0;  // of the outermost step with ranges that was passed last
-  std::vector<bool> inside(plan.steps.size());
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    inside[i] = i < range_end;
-    if (is_control(plan.steps[i].kind))
-      range_end = std::max(range_end, i + 1 + plan.steps[i].ranges[0] + plan.steps[i].ranges[1]);
-  }
   const StepObserver after_step = [&](std::size_t step, std::chrono::nanoseconds) {
-    if (inside[step]) return;
     const auto& values = plan.steps[step].values;
     for (std::size_t i = 0; i < values.size(); ++i) observer(step, values[i], bindings_.front()->value_of(step, i));
   };

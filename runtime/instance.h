@@ -63,7 +63,7 @@ class Instance {
   std::vector<Tensor> run_until_block(std::span<const Tensor> inputs, std::size_t block);
 
   /// Called with each value of the lowered graph that a step has left in memory, right after the step, as it lies
-  /// there: strided, and overwritten later. Steps of branches and loops are left out.
+  /// there: strided, and overwritten later. Steps of branches and loops show theirs each time that they run.
   using ValueObserver = std::function<void(std::size_t step, const PlanValue& value, const Tensor& tensor)>;
   /// Runs everything as always, every kernel as fused as it is, and shows the values on the way.
   std::vector<Tensor> run_values(std::span<const Tensor> inputs, const ValueObserver& observer);

@@ -66,9 +66,11 @@ class PlanSide final : public Side {
   double tolerance() const override { return tolerance_; }
 
   bool locate(FirstDifference& found) const override {
+    const auto places = step_places(plan());
+    const std::string_view name = without_time(found.value);
     for (std::size_t s = 0; s < plan().steps.size(); ++s) {
       const PlanStep& step = plan().steps[s];
-      if (std::ranges::find(step.values, found.value, &PlanValue::name) == step.values.end()) continue;
+      if (std::ranges::none_of(step.values, [&](const PlanValue& v) { return places[s] + v.name == name; })) continue;
       found.step = s;
       found.block = step.block;
       found.engine = plan().blocks[step.block].engine;
@@ -121,20 +123,16 @@ class ModelSide final : public Side {
   }
   std::vector<Tensor> run(std::size_t sample) override { return evaluate(program_, samples_[sample]); }
   ShowValues values(std::size_t sample) override { return values_of(lowered_, samples_[sample]); }
-  Names value_names() const override {
-    Names names;
-    for (const auto& node : lowered_.nodes())
-      if (!node->outputs.empty()) names.insert(node->output()->name);
-    return names;
-  }
+  Names value_names() const override { return aitune::value_names(lowered_); }
   bool locate(FirstDifference& found) const override {
-    for (const auto& node : lowered_.nodes()) {
-      if (node->outputs.empty() || node->output()->name != found.value) continue;
-      for (const auto& origin : node->source.nodes)
+    bool located = false;
+    for_each_place(lowered_, [&](const Node& node, const std::string& place) {
+      if (located || place + node.output()->name != without_time(found.value)) return;
+      located = true;
+      for (const auto& origin : node.source.nodes)
         found.nodes.push_back({origin->name, origin->op, origin->module, origin->code});
-      return true;
-    }
-    return false;
+    });
+    return located;
   }
   double tolerance() const override { return 0; }
 
