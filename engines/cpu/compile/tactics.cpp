@@ -1,6 +1,7 @@
 #include "engines/cpu/compile/tactics.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -188,6 +189,7 @@ struct TileChoice {
   kernels::GemmTile tile;
   std::size_t candidates = 0;
   double microseconds = 0;  ///< 0: chosen by rule
+  bool timed = false;       ///< just now
 };
 
 TileChoice choose_tile(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
@@ -214,7 +216,7 @@ TileChoice choose_tile(const LoweredBlock& block, const KernelTask& task, const 
   const auto best = time_candidates(block, task, options, candidates, pool, &time);
   if (options.timings) options.timings->remember(key, {tile_name(best), time});
   if (options.similar) options.similar->remember(similar, {tile_name(best), time});
-  return {best, candidates.size(), time};
+  return {best, candidates.size(), time, true};
 }
 
 /// The library, where it may and can be used.
@@ -308,6 +310,7 @@ OneDnnChoice choose_onednn(const LoweredBlock& block, const KernelTask& task, co
 struct TaskChoice {
   kernels::GemmTile tile;
   std::optional<OneDnnTactic> onednn;
+  std::size_t timed = 0;  ///< candidates that were
 };
 
 /// Chooses, and notes what was chosen. What was decided already, in an earlier tuning or for an earlier block of this
@@ -318,7 +321,7 @@ TaskChoice choose(const LoweredBlock& block, const KernelTask& task, const Engin
   const auto decided = options.timings ? options.timings->decided(key) : std::nullopt;
   const TileChoice tile = choose_tile(block, task, options, decided, pool);
   TacticDecision decision{tile_name(tile.tile), {}, tile.candidates, tile.microseconds, name_nodes(task)};
-  TaskChoice choice{tile.tile, std::nullopt};
+  TaskChoice choice{tile.tile, std::nullopt, tile.timed ? tile.candidates : 0};
   if (decided) {
     choice.onednn = decided_onednn(block, task, options, decided->onednn, library, pool);
     decision.candidates = decided->candidates;
@@ -336,6 +339,37 @@ TaskChoice choose(const LoweredBlock& block, const KernelTask& task, const Engin
 
 }  // namespace
 
+namespace {
+
+/// Tells how long it will take to make the code of a block's kernels, once all are chosen: about as long for each as
+/// for a candidate that was made and timed.
+class CodeTime {
+ public:
+  CodeTime(const LoweredBlock& block, const EngineOptions& options, std::size_t products) : options_(options) {
+    std::set<std::string> loops;
+    for (const KernelTask& task : block.tasks)
+      if (!task.gemm)
+        loops.insert(kernels::fingerprint(*task.loop, kernels::default_schedule(*task.loop, options.target)));
+    kernels_ = products + loops.size();
+  }
+  void begin() { begin_ = Clock::now(); }
+  void end(std::size_t timed) {
+    if (timed == 0 || !options_.progress) return;
+    seconds_ += std::chrono::duration<double>(Clock::now() - begin_).count();
+    timed_ += timed;
+    options_.progress->behind(seconds_ / static_cast<double>(timed_) * static_cast<double>(kernels_));
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const EngineOptions& options_;
+  std::size_t kernels_ = 0, timed_ = 0;
+  double seconds_ = 0;
+  Clock::time_point begin_;
+};
+
+}  // namespace
+
 std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOptions& options) {
   ThreadPool pool(options.num_threads);
   const auto onednn = open_onednn(options);
@@ -343,6 +377,7 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
   for (const KernelTask& task : block.tasks)
     if (task.gemm) problems.insert(kernels::fingerprint(*task.gemm, kernels::GemmTile{}));
   std::map<std::string, TaskChoice> choices;
+  CodeTime code_time(block, options, problems.size());
   std::vector<Tactic> tactics;
   for (const KernelTask& task : block.tasks) {
     Tactic tactic;
@@ -351,7 +386,9 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
       auto known = choices.find(problem);
       if (known == choices.end()) {
         if (options.progress) options.progress->step(problem, choices.size(), problems.size());
+        code_time.begin();
         known = choices.emplace(problem, choose(block, task, options, onednn, pool)).first;
+        code_time.end(known->second.timed);
       }
       tactic.tile = known->second.tile;
       tactic.onednn = known->second.onednn;
@@ -363,6 +400,7 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
     }
     tactics.push_back(std::move(tactic));
   }
+  if (options.progress && !problems.empty()) options.progress->step("code", problems.size(), problems.size());
   return tactics;
 }
 
