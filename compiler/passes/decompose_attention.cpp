@@ -11,7 +11,7 @@ namespace aitune {
 namespace {
 
 /// The factor of the scores; nothing where it depends on a depth that moves.
-std::optional<double> scale_of(const Node& node) {
+std::optional<double> score_scale(const Node& node) {
   if (const auto given = constant_number(argument(node, "scale"))) return given;
   const auto depth = operand(node, 0)->type.shape.back().as_constant();
   return depth ? std::optional(1 / std::sqrt(static_cast<double>(*depth))) : std::nullopt;
@@ -63,7 +63,7 @@ Value* soften(Inserter& insert, Value* scores, bool rows_may_be_empty) {
 Replacement spell_out(Inserter& insert, Node& node) {
   if (!is_op(node, "aten.scaled_dot_product_attention.default")) return std::nullopt;
   Value *query = operand(node, 0), *key = operand(node, 1), *value = operand(node, 2);
-  const auto scale = scale_of(node);
+  const auto scale = score_scale(node);
   if (!scale || rank(query) < 2 || !same_leading(query, key) || !same_leading(query, value)) return std::nullopt;
   SymShape shape(query->type.shape.begin(), query->type.shape.end() - 2);
   const SymInt batch = product(shape);

@@ -273,7 +273,7 @@ constexpr SettingField kFields[] = {
     boolean<&S::truncate_double>("truncate_double", "compute float64 in float32; inputs and outputs stay float64")
         .shown(kEffectTest),
     boolean<&S::use_complex_decomposition>("use_complex_decomposition", "complex numbers as pairs of real ones")
-        .ignored("complex numbers need no decomposition"),
+        .ignored("complex numbers are always made pairs of real ones"),
     boolean<&S::use_fast_partitioner>("use_fast_partitioner", "cut the graph by adjacency, not globally")
         .ignored("there is one partitioner"),
     boolean<&S::enable_experimental_decompositions>("enable_experimental_decompositions", "decompose further")
