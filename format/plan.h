@@ -200,6 +200,7 @@ struct Plan {
   /// Bytes of the constants segment of the general plan that this special plan takes its constants from; its own
   /// segment is empty then. 0: its constants are its own.
   std::uint64_t shared_constants = 0;
+  bool release_memory = false;  ///< instances hold the arena only while they run
 
   ExprId constant(std::int64_t value);  ///< adds (or finds) an expression
   ExprId add(const SymInt& value);      ///< lowers a SymInt; its symbols must be in `symbols` (InternalError)

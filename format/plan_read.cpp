@@ -134,6 +134,7 @@ Plan read_description(const fbs::Plan& p) {
   });
   plan.kernels = read_all<PlanKernel>(p.kernels(), read_kernel);
   plan.shared_constants = p.shared_constants();
+  plan.release_memory = p.release_memory();
   plan.origins = read_all<PlanSource>(p.origins(), read_source);
   return plan;
 }

@@ -124,7 +124,8 @@ Offset<fbs::Plan> write_plan(Builder& b, const Plan& plan) {
   });
   const auto kernels = write_all(b, plan.kernels, [&](const auto& k) { return write_kernel(b, k); });
   return fbs::CreatePlan(b, target, precision, symbols, exprs, inputs, outputs, buffers, views, steps, blocks, sources,
-                         plan.arena_bytes, plan.num_threads, guards, kernels, plan.shared_constants, origins);
+                         plan.arena_bytes, plan.num_threads, guards, kernels, plan.shared_constants, origins,
+                         plan.release_memory);
 }
 
 /// Appends a section at the next aligned offset.

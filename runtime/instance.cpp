@@ -60,21 +60,39 @@ std::unique_ptr<BoundPlan> Instance::make_binding(std::span<const TensorRef> inp
 BoundPlan& Instance::add_binding(std::span<const TensorRef> inputs) {
   filled_ = nullptr;
   auto bound = make_binding(inputs);
-  if (bound->arena_bytes() > arena_.size()) {
-    if (const std::uint64_t limit = memory_limit(); bound->arena_bytes() > limit)
-      throw Unavailable(
-          fmt::format("intermediate results at these sizes take {} bytes of memory, and {} is all there can "
-                      "be here",
-                      bound->arena_bytes(), limit),
-          program_->where(), "Give smaller inputs, or run it on a machine with more memory");
-    Arena larger(bound->arena_bytes());
-    for (auto& other : bindings_) other->set_arena(larger.data());
-    arena_ = std::move(larger);
+  check_memory(*bound);
+  if (!program_->plan().release_memory) {
+    if (bound->arena_bytes() > arena_.size()) {
+      Arena larger(bound->arena_bytes());
+      for (auto& other : bindings_) other->set_arena(larger.data());
+      arena_ = std::move(larger);
+    }
+    bound->set_arena(arena_.data());
   }
-  bound->set_arena(arena_.data());
   if (bindings_.size() >= kMaxBindings) bindings_.pop_back();
   bindings_.insert(bindings_.begin(), std::move(bound));
   return *bindings_.front();
+}
+
+void Instance::check_memory(const BoundPlan& bound) const {
+  if (bound.arena_bytes() <= arena_.size()) return;
+  if (const std::uint64_t limit = memory_limit(); bound.arena_bytes() > limit)
+    throw Unavailable(fmt::format("intermediate results at these sizes take {} bytes of memory, and {} is all there "
+                                  "can be here",
+                                  bound.arena_bytes(), limit),
+                      program_->where(), "Give smaller inputs, or run it on a machine with more memory");
+}
+
+void Instance::release_memory() {
+  arena_ = Arena();
+  for (Arena& copy : staging_) copy = Arena();
+  filled_ = nullptr;
+}
+
+std::size_t Instance::held_bytes() const {
+  std::size_t bytes = arena_.size();
+  for (const Arena& copy : staging_) bytes += copy.size();
+  return bytes;
 }
 
 BoundPlan& Instance::bind(std::span<const TensorRef> inputs) {
@@ -136,6 +154,20 @@ std::byte* Instance::input_memory(const BoundPlan& bound, std::size_t index, con
   return staging.data();
 }
 
+/// Gives memory back at the end of a run, however it ends, where the plan says so.
+class Instance::MemoryRelease {
+ public:
+  explicit MemoryRelease(Instance& instance) : instance_(instance) {}
+  ~MemoryRelease() {
+    if (instance_.program_->plan().release_memory) instance_.release_memory();
+  }
+  MemoryRelease(const MemoryRelease&) = delete;
+  MemoryRelease& operator=(const MemoryRelease&) = delete;
+
+ private:
+  Instance& instance_;
+};
+
 BoundPlan& Instance::prepare(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs) {
   BoundPlan& bound = bind(inputs);
   if (outputs.size() != program_->plan().outputs.size()) {
@@ -144,6 +176,11 @@ BoundPlan& Instance::prepare(std::span<const TensorRef> inputs, std::span<const 
   }
   for (std::size_t i = 0; i < outputs.size(); ++i) check_output(bound, i, outputs[i]);
   check_overlap(bound, inputs, outputs);
+  if (program_->plan().release_memory) {
+    arena_ = Arena(bound.arena_bytes());
+    bound.set_arena(arena_.data());
+    filled_ = nullptr;
+  }
   for (std::size_t i = 0; i < inputs.size(); ++i) bound.set_input(i, input_memory(bound, i, inputs[i]));
   for (std::size_t i = 0; i < outputs.size(); ++i) bound.set_output(i, static_cast<std::byte*>(outputs[i].data));
   return bound;
@@ -151,6 +188,7 @@ BoundPlan& Instance::prepare(std::span<const TensorRef> inputs, std::span<const 
 
 void Instance::run(std::span<const TensorRef> inputs, std::span<const TensorRef> outputs,
                    const StepObserver* observer) {
+  const MemoryRelease release(*this);
   BoundPlan& bound = prepare(inputs, outputs);
   const bool filled = filled_ == &bound;
   filled_ = &bound;
@@ -191,6 +229,7 @@ std::vector<Tensor> Instance::run(std::span<const Tensor> inputs, StepProbe& pro
   const auto input_refs = refer_to(inputs);
   auto outputs = outputs_for(input_refs);
   filled_ = nullptr;
+  const MemoryRelease release(*this);
   prepare(input_refs, refer_to(outputs)).run(probe);
   cut_to_results(outputs);
   return outputs;
@@ -233,15 +272,7 @@ std::vector<Tensor> Instance::run_until_block(std::span<const Tensor> inputs, st
 
 std::vector<Tensor> Instance::run_values(std::span<const Tensor> inputs, const ValueObserver& observer) {
   const Plan& plan = program_for(inputs).plan();
-  std::size_t range_end = 0;  // of the outermost step with ranges that was passed last
-  std::vector<bool> inside(plan.steps.size());
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    inside[i] = i < range_end;
-    if (is_control(plan.steps[i].kind))
-      range_end = std::max(range_end, i + 1 + plan.steps[i].ranges[0] + plan.steps[i].ranges[1]);
-  }
   const StepObserver after_step = [&](std::size_t step, std::chrono::nanoseconds) {
-    if (inside[step]) return;
     const auto& values = plan.steps[step].values;
     for (std::size_t i = 0; i < values.size(); ++i) observer(step, values[i], bindings_.front()->value_of(step, i));
   };

@@ -20,7 +20,7 @@ struct StepTime {
 
 /// Memory and prepared calls for running a program, its special plans included: they share one arena. Used by one
 /// thread at a time; make one for each caller. Once shapes have been seen, running them again allocates nothing (the
-/// reference engine's operators may).
+/// reference engine's operators may), unless the plan has release_memory.
 class Instance {
  public:
   explicit Instance(std::shared_ptr<const Program> program);
@@ -50,6 +50,10 @@ class Instance {
   /// Bytes of buffer `id` of the plan that ran last, at the shapes of that run.
   std::size_t buffer_bytes(std::uint32_t id) const;
 
+  /// Bytes of the arena and of copies of strided inputs that it holds now. Of a plan with release_memory, none between
+  /// runs.
+  std::size_t held_bytes() const;
+
   /// Called after the last step of each block with copies of the block's outputs. Blocks inside of a branch or loop are
   /// left out: the block around them gives what they do.
   using BlockObserver = std::function<void(std::size_t block, std::vector<Tensor> outputs)>;
@@ -59,7 +63,7 @@ class Instance {
   std::vector<Tensor> run_until_block(std::span<const Tensor> inputs, std::size_t block);
 
   /// Called with each value of the lowered graph that a step has left in memory, right after the step, as it lies
-  /// there: strided, and overwritten later. Steps of branches and loops are left out.
+  /// there: strided, and overwritten later. Steps of branches and loops show theirs each time that they run.
   using ValueObserver = std::function<void(std::size_t step, const PlanValue& value, const Tensor& tensor)>;
   /// Runs everything as always, every kernel as fused as it is, and shows the values on the way.
   std::vector<Tensor> run_values(std::span<const Tensor> inputs, const ValueObserver& observer);
@@ -74,6 +78,9 @@ class Instance {
   std::unique_ptr<BoundPlan> make_binding(std::span<const TensorRef> inputs) const;
   void cut_to_results(std::vector<Tensor>& outputs) const;
   BoundPlan& add_binding(std::span<const TensorRef> inputs);
+  void check_memory(const BoundPlan& bound) const;
+  void release_memory();
+  class MemoryRelease;
   void check_output(const BoundPlan& bound, std::size_t index, const TensorRef& output) const;
   void check_overlap(const BoundPlan& bound, std::span<const TensorRef> inputs,
                      std::span<const TensorRef> outputs) const;

@@ -77,6 +77,35 @@ TEST(Instance, ShowsTheValuesThatStepsLeave) {
   expect_kernel_plan_result(inputs[0], outputs[0]);
 }
 
+/// dynamically_allocate_resources
+TEST(Instance, HoldsMemoryOnlyWhileItRunsWhereThePlanSaysSo) {
+  auto built = samples::kernel_plan();
+  const Tensor wide = random_input(6, 8, 2);
+  const Tensor strided(DType::f32, {6, 4}, {8, 1}, wide.owner(), wide.data());
+  Instance keeps(Program::from_built(built, threads(1)));
+  keeps.run({&strided, 1});
+  EXPECT_GT(keeps.held_bytes(), 6 * 4 * sizeof(float));  // beside the copy there is the arena
+  built.plan.release_memory = true;
+  Instance instance(Program::from_plan(serialize_plan(built), "a plan", threads(1)));
+  for (const std::int64_t rows : {3, 6, 3}) {
+    const Tensor inputs[] = {rows == 6 ? strided : random_input(rows, 4, 5)};
+    EXPECT_EQ(instance.held_bytes(), 0u);
+    std::size_t held = 0;
+    const StepObserver observer = [&](std::size_t, std::chrono::nanoseconds) {
+      held = std::max(held, instance.held_bytes());
+    };
+    expect_kernel_plan_result(inputs[0].contiguous(), instance.run(inputs, &observer)[0]);
+    EXPECT_GT(held, 0u);
+    EXPECT_EQ(instance.held_bytes(), 0u);
+  }
+  const Tensor wrong(DType::f64, {3, 4});
+  EXPECT_THAT(refusal(instance, {wrong}), HasSubstr("f64"));
+  const StepObserver failing = [](std::size_t, std::chrono::nanoseconds) { throw IoError("in the middle"); };
+  const Tensor inputs[] = {random_input(3, 4, 5)};
+  EXPECT_THROW(instance.run(inputs, &failing), IoError);
+  EXPECT_EQ(instance.held_bytes(), 0u);
+}
+
 TEST(Instance, AValueOutsideItsBufferIsRefusedWhenItIsShown) {
   const std::pair<std::int64_t, std::int64_t> offsets_and_strides[] = {
       {1, 4}, {0, 5}, {-1, 4}, {0, -4}, {0, std::int64_t{1} << 62}, {std::int64_t{1} << 62, 4}};

@@ -225,6 +225,11 @@ std::string fish_completion(const CLI::App& app) {
   for (const CommandText& command : commands_of(app)) {
     text += fmt::format("complete -c aitune -f -n __fish_use_subcommand -a {} -d {}\n", command.name,
                         quoted(command.about));
+    if (!command.parts.empty())
+      text += fmt::format(
+          "complete -c aitune -f -n '__fish_seen_subcommand_from {0}; and not __fish_seen_subcommand_from {1}' -a "
+          "'{1}'\n",
+          command.name, fmt::join(command.parts, " "));
     for (const OptionText& option : command.options) {
       text += fmt::format("complete -c aitune -n '__fish_seen_subcommand_from {}'", command.name);
       for (const std::string& name : option.names)

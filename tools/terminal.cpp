@@ -44,13 +44,14 @@ class TerminalProgress final : public Progress {
     time_left_.block(index, total);
     block_ = total > 1 ? fmt::format(" {} of {}", name, total) : "";
   }
+  void behind(double seconds) override { time_left_.behind(TimeLeft::Seconds(seconds)); }
   void step(std::string_view what, std::size_t done, std::size_t total) override {
     time_left_.step(done, total);
     if (quiet_ || !terminal_) return;
     const auto now = Clock::now();
-    if (now - last_ < std::chrono::milliseconds(50)) return;
+    if (now - last_ < std::chrono::milliseconds(50) && done < total) return;
     last_ = now;
-    show(total == 0 ? std::string(what) : fmt::format("{}/{} {}", done + 1, total, what));
+    show(total == 0 || done == total ? std::string(what) : fmt::format("{}/{} {}", done + 1, total, what));
   }
   void measured(std::string_view plan, double milliseconds) override {
     if (best_.empty() || milliseconds < best_milliseconds_) {

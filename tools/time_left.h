@@ -9,7 +9,8 @@
 namespace aitune::tools {
 
 /// Told of blocks and of the candidates in them; answers with what is left of the stage. What has been measured stands
-/// for what has not: the mean of the candidates for those of the block, the mean of the blocks for those behind it.
+/// for what has not: the mean of the candidates for those of the block and for the code that is made in the end, the
+/// mean of the blocks for those behind it.
 class TimeLeft {
  public:
   using Seconds = std::chrono::duration<double>;
@@ -24,7 +25,9 @@ class TimeLeft {
   void stage();
   /// Block `index` of `total` begins.
   void block(std::size_t index, std::size_t total);
-  /// Candidate `done` of `total` begins.
+  /// What follows the candidates of this block will take so long.
+  void behind(Seconds seconds);
+  /// Candidate `done` of `total` begins; `total` of `total`: what follows them.
   void step(std::size_t done, std::size_t total);
   /// Nothing while too little has been measured to say.
   std::optional<Seconds> left() const;
@@ -32,7 +35,7 @@ class TimeLeft {
  private:
   Now now_;
   std::optional<Seconds> end_;
-  Seconds stage_begin_{}, block_begin_{}, blocks_time_{};
+  Seconds stage_begin_{}, block_begin_{}, step_begin_{}, blocks_time_{}, behind_{};
   std::size_t block_ = 0, blocks_ = 1;
   std::size_t done_ = 0, total_ = 0;
 };

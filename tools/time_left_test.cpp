@@ -70,6 +70,28 @@ TEST(TimeLeft, CountsTheBlocksBehind) {
   });
 }
 
+TEST(TimeLeft, KnowsOfWhatFollowsTheCandidates) {
+  double now = 0;
+  TimeLeft time([&] { return Seconds(now); });
+  time.stage();
+  time.block(0, 2);
+  now = 4;
+  time.step(4, 8);
+  time.behind(Seconds(3));
+  ASSERT_TRUE(time.left());
+  EXPECT_DOUBLE_EQ(time.left()->count(), 4 + 3 + 11);  // and as much for the second block
+  now = 8;
+  time.step(8, 8);
+  EXPECT_DOUBLE_EQ(time.left()->count(), 3 + 11);
+  now = 10;
+  EXPECT_DOUBLE_EQ(time.left()->count(), 1 + 11);
+  now = 14;
+  EXPECT_DOUBLE_EQ(time.left()->count(), 11);
+  time.block(1, 2);
+  time.step(0, 8);
+  EXPECT_DOUBLE_EQ(time.left()->count(), 14);  // what followed the first one's is part of its time
+}
+
 TEST(TimeLeft, SaysNothingBeforeItKnowsSomething) {
   double now = 0;
   TimeLeft time([&] { return Seconds(now); });

@@ -18,6 +18,15 @@ struct IrRow {
 };
 constexpr IrRow kIrs[] = {{IRType::dynamo, "dynamo"}, {IRType::ts, "ts"}, {IRType::fx, "fx"}};
 
+/// Lines of source inside of the saved model are not called by where that lies: the same model gives the same file
+/// wherever it is.
+void forget_path(Graph& graph, const std::string& path) {
+  for (const auto& node : graph.nodes()) {
+    if (std::string& code = node->source.code; code.starts_with(path)) code.replace(0, path.size(), "model");
+    for (const auto& region : node->regions) forget_path(*region, path);
+  }
+}
+
 // A graph that torch.export has no form for goes without.
 void add_portable_program(ImportedModel& model, const NamedTensors& sample) {
   try {
@@ -69,11 +78,13 @@ ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::spa
                           std::int64_t largest_size) {
   if (ir == IRType::ts) {
     auto [model, calls] = import_torchscript(path, samples, shapes, constants, largest_size);
+    forget_path(model.graph, path.string());
     add_portable_program(model, calls.front());
     return {std::move(model), std::move(calls)};
   }
   if (ir == IRType::fx) {
     ImportedModel model = import_fx(path, samples, shapes);
+    forget_path(model.graph, path.string());
     add_portable_program(model, samples.front());
     return {std::move(model), {samples.begin(), samples.end()}};
   }

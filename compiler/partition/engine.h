@@ -30,6 +30,7 @@ struct EngineOptions {
   bool accurate = false;
   int num_threads = 0;         ///< threads at run time; 0: all
   int optimization_level = 3;  ///< 0: choose by rule, no timing; 5: widest search
+  int averaged_runs = 1;       ///< a candidate's time is the best average of so many runs
   bool onednn = true;          ///< calls of oneDNN are candidates where it is installed
   /// oneDNN must need less than this share of our kernel's time: a plan that calls it needs it installed.
   double onednn_share = 0.97;

@@ -12,24 +12,12 @@
 #include "base/error.h"
 #include "compiler/graph/regions.h"
 #include "compiler/ops/data_sizes.h"
+#include "compiler/ops/op_names.h"
 #include "compiler/ops/schema.h"
 #include "compiler/partition/cut.h"
 
 namespace aitune {
 namespace {
-
-/// "torch.ops.aten.gelu.default" and "aten::gelu" as the graph spells them: "aten.gelu.default", "aten.gelu".
-std::string normalise(std::string_view name) {
-  constexpr std::string_view kPrefix = "torch.ops.";
-  if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
-  std::string result(name);
-  if (const std::size_t colons = result.find("::"); colons != std::string::npos) result.replace(colons, 2, ".");
-  return result;
-}
-
-bool names_operator(const std::string& pattern, std::string_view op) {
-  return op == pattern || (op.starts_with(pattern) && op.size() > pattern.size() && op[pattern.size()] == '.');
-}
 
 /// In the graph, or in a region of it.
 bool occurs(const std::string& pattern, const Graph& graph) {
@@ -42,7 +30,7 @@ bool occurs(const std::string& pattern, const Graph& graph) {
 std::set<std::string> executed_ops(const PartitionOptions& options) {
   std::set<std::string> result;
   for (const std::string& name : options.torch_executed_ops) {
-    const std::string pattern = normalise(name);
+    const std::string pattern = graph_spelling(name);
     const auto ops = all_ops();
     if (std::none_of(ops.begin(), ops.end(), [&](const OpInfo& op) { return names_operator(pattern, op.name); })) {
       throw InvalidArgument(fmt::format("there is no operator \"{}\"", name), "torch_executed_ops",

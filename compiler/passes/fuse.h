@@ -17,7 +17,8 @@ void fuse_activations(Graph& graph, const PassContext& context);
 /// Layer norm that a model spells out: (x - mean) / sqrt(var + eps) * weight + bias. fuse_layer_norm.cpp
 void fuse_layer_norm(Graph& graph, const PassContext& context);
 
-/// softmax(q k^T * scale + mask) v becomes scaled_dot_product_attention. fuse_attention.cpp
+/// softmax(q k^T * scale + mask) v becomes scaled_dot_product_attention, unless LowerOptions::decompose_attention says
+/// otherwise. fuse_attention.cpp
 void fuse_attention(Graph& graph, const PassContext& context);
 
 /// Inference batch norm goes into the convolution or linear that feeds it alone; elsewhere it becomes a multiplication

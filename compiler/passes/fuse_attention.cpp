@@ -157,7 +157,8 @@ Arg mask_argument(Inserter& insert, const Attention& found) {
 
 }  // namespace
 
-void fuse_attention(Graph& graph, const PassContext&) {
+void fuse_attention(Graph& graph, const PassContext& context) {
+  if (context.options.decompose_attention) return;
   const UseCounts uses(graph);
   rewrite(graph, [&](Inserter& insert, Node& node) -> Replacement {
     const auto found = match(node, Walker(uses));

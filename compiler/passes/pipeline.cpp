@@ -13,6 +13,7 @@
 #include "compiler/passes/canonical_movement.h"
 #include "compiler/passes/cleanup.h"
 #include "compiler/passes/decompose.h"
+#include "compiler/passes/decompose_attention.h"
 #include "compiler/passes/fold_constants.h"
 #include "compiler/passes/functionalise.h"
 #include "compiler/passes/fuse.h"
@@ -20,6 +21,7 @@
 #include "compiler/passes/simplify.h"
 #include "compiler/passes/simplify_regions.h"
 #include "compiler/passes/split_complex.h"
+#include "compiler/passes/truncate_double.h"
 #include "compiler/passes/widen_halves.h"
 
 namespace aitune {
@@ -43,6 +45,7 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"decompose", decompose},
     {"eliminate_dead_code", eliminate_dead_code},
     {"fold_constants", fold_constants},
+    {"truncate_double", truncate_double},
     {"simplify", simplify},
     {"fold_constants", fold_constants},
     {"simplify_regions", simplify_regions},
@@ -57,6 +60,7 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"fuse_layer_norm", fuse_layer_norm},
     {"fuse_activations", fuse_activations},
     {"fuse_attention", fuse_attention},
+    {"decompose_attention", decompose_attention},
     {"split_batches", split_batches},
     {"simplify", simplify},
     {"canonicalise_movement", canonicalise_movement},

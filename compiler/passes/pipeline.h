@@ -23,6 +23,8 @@ struct LowerOptions {
   std::set<std::string, std::less<>> disabled;  ///< names of passes to leave out; unknown names: InvalidArgument
   NodeEvaluator evaluator;                      ///< empty: nodes on constants are not folded
   std::int64_t max_folded_bytes = 64 << 20;     ///< a folded result larger than this and than its operands stays a node
+  bool truncate_double = false;                 ///< compute in float32 what the program computes in float64
+  bool decompose_attention = false;             ///< attention stays single operators, or becomes them
   bool verify = true;                           ///< run the graph verifier after each pass
   std::function<void(std::string_view pass, const Graph&)> dump;  ///< called after each pass; may be empty
   std::function<void(std::string_view message)> warn;             ///< things the user should know; may be empty

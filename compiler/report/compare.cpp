@@ -66,9 +66,11 @@ class PlanSide final : public Side {
   double tolerance() const override { return tolerance_; }
 
   bool locate(FirstDifference& found) const override {
+    const auto places = step_places(plan());
+    const std::string_view name = without_time(found.value);
     for (std::size_t s = 0; s < plan().steps.size(); ++s) {
       const PlanStep& step = plan().steps[s];
-      if (std::ranges::find(step.values, found.value, &PlanValue::name) == step.values.end()) continue;
+      if (std::ranges::none_of(step.values, [&](const PlanValue& v) { return places[s] + v.name == name; })) continue;
       found.step = s;
       found.block = step.block;
       found.engine = plan().blocks[step.block].engine;
@@ -102,10 +104,10 @@ class PlanSide final : public Side {
 class ModelSide final : public Side {
  public:
   ModelSide(const std::filesystem::path& path, const std::vector<NamedTensors>& samples, std::span<const Input> shapes,
-            Progress& progress) {
+            const CompilationSettings& settings, Progress& progress) {
     auto [model, calls] = import_model(path, detect_ir(path), samples, shapes, reference_evaluator());
     std::vector<std::string> warnings;
-    const LowerOptions options = lower_options(progress, warnings);
+    const LowerOptions options = lower_options(settings, progress, warnings);
     program_ = functional_program(model.graph, options);
     lowered_ = program_.clone();
     lower(lowered_, options);
@@ -121,20 +123,16 @@ class ModelSide final : public Side {
   }
   std::vector<Tensor> run(std::size_t sample) override { return evaluate(program_, samples_[sample]); }
   ShowValues values(std::size_t sample) override { return values_of(lowered_, samples_[sample]); }
-  Names value_names() const override {
-    Names names;
-    for (const auto& node : lowered_.nodes())
-      if (!node->outputs.empty()) names.insert(node->output()->name);
-    return names;
-  }
+  Names value_names() const override { return aitune::value_names(lowered_); }
   bool locate(FirstDifference& found) const override {
-    for (const auto& node : lowered_.nodes()) {
-      if (node->outputs.empty() || node->output()->name != found.value) continue;
-      for (const auto& origin : node->source.nodes)
+    bool located = false;
+    for_each_place(lowered_, [&](const Node& node, const std::string& place) {
+      if (located || place + node.output()->name != without_time(found.value)) return;
+      located = true;
+      for (const auto& origin : node.source.nodes)
         found.nodes.push_back({origin->name, origin->op, origin->module, origin->code});
-      return true;
-    }
-    return false;
+    });
+    return located;
   }
   double tolerance() const override { return 0; }
 
@@ -144,9 +142,10 @@ class ModelSide final : public Side {
 };
 
 std::unique_ptr<Side> open_side(const std::filesystem::path& path, const std::vector<NamedTensors>& samples,
-                                std::span<const Input> shapes, const CompareOptions& options, Progress& progress) {
+                                std::span<const Input> shapes, const CompilationSettings& settings,
+                                const CompareOptions& options, Progress& progress) {
   if (is_artifact(path)) return std::make_unique<PlanSide>(path, samples, options.threads);
-  return std::make_unique<ModelSide>(path, samples, shapes, progress);
+  return std::make_unique<ModelSide>(path, samples, shapes, settings, progress);
 }
 
 double difference(const Tensor& a, const Tensor& b) {
@@ -187,16 +186,18 @@ CompareReport compare_models(const std::filesystem::path& a, const std::filesyst
   progress.stage("read");
   std::vector<NamedTensors> samples = options.inputs;
   std::vector<Input> shapes;
+  CompilationSettings settings;  // a model is lowered as the file was
   for (const auto& path : {a, b}) {
     if (!is_artifact(path)) continue;
     if (samples.empty()) samples = file_samples(path);
     if (shapes.empty()) shapes = recorded_shapes(path);
+    settings = recorded_settings(path);
   }
   if (samples.empty())
     throw InvalidArgument("there are no inputs to compare on: neither file has samples", "compare",
                           "Give inputs with --input FILE");
-  const auto subject = open_side(a, samples, shapes, options, progress);
-  const auto reference = open_side(b, samples, shapes, options, progress);
+  const auto subject = open_side(a, samples, shapes, settings, options, progress);
+  const auto reference = open_side(b, samples, shapes, settings, options, progress);
 
   CompareReport report;
   report.samples = samples.size();

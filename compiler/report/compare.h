@@ -33,7 +33,7 @@ struct ComparedNode {
 
 /// Where the two part: the first value, in the order of a run, that differs.
 struct FirstDifference {
-  std::string value;
+  std::string value;  ///< in a branch or loop as in value_errors.h: "while_loop_2/body/add@3" is that of the third trip
   double error = 0;
   std::size_t sample = 0;
   std::optional<std::size_t> block, step;  ///< of the plan that it was found in; none where both are models

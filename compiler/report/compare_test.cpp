@@ -9,10 +9,15 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "compiler/passes/pipeline.h"
 #include "compiler/report/testing.h"
+#include "compiler/report/value_errors.h"
+#include "compiler/tuning/lowering.h"
+#include "compiler/tuning/tune.h"
 #include "format/source.h"
 #include "format/zip_reader.h"
 #include "format/zip_writer.h"
+#include "runtime/program.h"
 
 namespace aitune {
 namespace {
@@ -83,6 +88,77 @@ TEST(Compare, FindsTheNodeThatDiffers) {
     EXPECT_EQ(json["same"], false);
     EXPECT_EQ(json["first"]["block"], *first.block);
   }
+}
+
+/// A loop with a branch inside, at the third trip of which the two part.
+constexpr const char* kNested = R"(graph(%x: f32[2,8]) {
+  weight %w: f32[8,8] "w" = random(1)
+  weight %zero: i64[] "zero" = splat(0)
+  %h: f32[2,8] = aten.linear.default(%x, %w)
+  %n: i64[], %y: f32[2,8] = higher_order.while_loop.default([%zero, %h], [], 5)
+  region(%i: i64[], %a: f32[2,8]) {
+    %c: bool[] = aten.lt.Scalar(%i, 4)
+    return %c
+  }
+  region(%i: i64[], %a: f32[2,8]) {
+    %late: bool[] = aten.ge.Scalar(%i, 2)
+    %b: f32[2,8] = higher_order.cond.default(%late, [%a])
+    region(%p: f32[2,8]) {
+      weight %v: f32[8,8] "v" = random(2)
+      %m: f32[2,8] = aten.linear.default(%p, %v)
+      %s: f32[2,8] = aten.sigmoid.default(%m)
+      return %s
+    }
+    region(%p: f32[2,8]) {
+      %t: f32[2,8] = aten.tanh.default(%p)
+      return %t
+    }
+    %k: i64[] = aten.add.Scalar(%i, 1)
+    return %k, %b
+  }
+  return %y
+})";
+
+TEST(Compare, GoesIntoBranchesAndLoops) {
+  Progress silent;
+  const Graph exact = parse_graph(kNested);
+  std::string text = kNested;
+  text.replace(text.find("random(2)"), 9, "random(3)");
+  const Graph other = parse_graph(text);
+  Tensor x(DType::f32, {2, 8});
+  for (int i = 0; i < 16; ++i) x.as<float>()[i] = static_cast<float>(i) / 16;
+  CompilationSettings settings;
+  settings.timing_cache_path = "none";
+  settings.optimization_level = 0;
+  settings.min_block_size = 1;
+  const std::vector<std::vector<Tensor>> samples = {{x}};
+  const TunedModel tuned = tune_graph(exact, samples, settings, silent);
+  Instance instance(Program::from_built(tuned.plan));
+  std::vector<std::string> warnings;
+  const auto lowered = [&](const Graph& graph) {
+    const LowerOptions options = lower_options(settings, silent, warnings);
+    Graph result = functional_program(graph, options);
+    lower(result, options);
+    return result;
+  };
+  const Graph same = lowered(exact), differs = lowered(other);
+  const auto names = value_names(tuned.plan.plan);
+  const auto errors_with = [&](const Graph& graph) {
+    return compare_values(values_of(graph, {x}), values_of(instance, {x}), names, std::size_t{1} << 20);
+  };
+  std::vector<std::string> compared;
+  for (const ValueError& row : errors_with(same)) {
+    compared.push_back(row.name);
+    EXPECT_LT(row.error, 1e-5) << row.name;
+  }
+  EXPECT_THAT(compared, testing::Contains("n/body/b/then/s@2"));
+  EXPECT_THAT(compared, testing::Contains("n/body/b/else/t"));
+  EXPECT_THAT(compared, testing::Contains("n/body/k@4"));
+  std::string first;
+  for (const ValueError& row : errors_with(differs))
+    if (first.empty() && row.error > 1e-3) first = row.name;
+  EXPECT_EQ(first, "n/body/b/then/s");
+  for (const auto& name : value_names(tuned.plan.plan)) EXPECT_TRUE(value_names(same).contains(name)) << name;
 }
 
 TEST(Compare, ALargerToleranceForgives) {

@@ -79,7 +79,7 @@ std::optional<Programs> read_program(const std::filesystem::path& path, const Na
     const std::vector<NamedTensors> samples = {sample};
     auto [model, calls] = import_model(path, IRType::dynamo, samples, recorded_shapes(path), reference_evaluator());
     std::vector<std::string> ignored;  // tuning has told of them
-    const LowerOptions lowering = lower_options(progress, ignored);
+    const LowerOptions lowering = lower_options(recorded_settings(path), progress, ignored);
     Programs programs;
     programs.inputs = order_inputs(model.graph, calls.at(0), "report");
     programs.program = functional_program(model.graph, lowering);
@@ -111,10 +111,13 @@ void add_errors(Instance& instance, const std::vector<Tensor>& inputs, const Pro
   std::map<std::string, double> errors;
   for (const ValueError& row : compare_values(values_of(programs.lowered, programs.inputs), values_of(instance, inputs),
                                               value_names(plan), kGathered))
-    errors[row.name] = row.error;
-  for (StepReport& step : steps)
-    for (ValueReport& value : step.values)
-      if (const auto found = errors.find(value.name); found != errors.end()) value.error = found->second;
+    if (double& worst = errors.try_emplace(std::string(without_time(row.name)), row.error).first->second;
+        !(row.error <= worst))
+      worst = row.error;
+  const auto places = step_places(plan);
+  for (std::size_t s = 0; s < steps.size(); ++s)
+    for (ValueReport& value : steps[s].values)
+      if (const auto found = errors.find(places[s] + value.name); found != errors.end()) value.error = found->second;
 }
 
 NamedTensors sample_of(const std::filesystem::path& path, const ReportOptions& options) {

@@ -221,6 +221,7 @@ EngineOptions engine_options_of(const Graph& lowered, const BuildOptions& option
   engine_options.accurate = options.accurate;
   engine_options.num_threads = options.settings.num_threads;
   engine_options.optimization_level = options.settings.optimization_level;
+  engine_options.averaged_runs = options.settings.num_avg_timing_iters;
   engine_options.onednn = options.settings.onednn;
   engine_options.opt_shape = opt_shape_of(lowered, options.opt_shape);
   engine_options.timings = options.timings;
@@ -256,6 +257,7 @@ BuildResult build(const Graph& lowered, const BuildOptions& options, std::span<c
   result.plan = plan.finish();
   result.products = plan.take_products();
   result.plan.plan.num_threads = static_cast<std::uint32_t>(options.settings.num_threads);
+  result.plan.plan.release_memory = options.settings.dynamically_allocate_resources;
   return result;
 }
 

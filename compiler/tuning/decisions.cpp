@@ -96,7 +96,8 @@ Decisions read(std::string_view text) {
   d.samples = json.at("samples").get<std::vector<std::string>>();
   d.chosen = json.at("chosen").get<std::string>();
   d.precision = json.at("precision").get<std::string>();
-  if (d.chosen != "fp32" && d.chosen != "bf16" && d.chosen != "mixed") throw Corrupt("a plan that is none");
+  if (d.chosen != "fp32" && d.chosen != "bf16" && d.chosen != "mixed" && d.chosen != "autocast")
+    throw Corrupt("a plan that is none");
   if (d.precision != "fp32" && d.precision != "bf16") throw Corrupt("a precision that is none");
   d.target = json.at("target").get<std::string>();
   for (const Json& name : json.at("f32_products")) d.f32_products.insert(name.get<std::string>());

@@ -57,7 +57,7 @@ struct Decisions {
   std::string program;               ///< SHA-256 of the program without its weights
   std::vector<WeightFacts> weights;  ///< in the program's order
   std::vector<std::string> samples;  ///< SHA-256 of each sample's inputs, those that were made for a shape among them
-  std::string chosen;                ///< name of the chosen plan: "fp32", "bf16", "mixed"
+  std::string chosen;                ///< name of the chosen plan: "fp32", "bf16", "mixed", "autocast"
   std::string precision = "fp32";
   std::string target;  ///< level of the CPU that it was built for: "avx2", "avx512", "avx512_bf16", ...
   std::set<std::string, std::less<>> f32_products;

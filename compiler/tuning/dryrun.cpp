@@ -145,7 +145,7 @@ DryrunReport dry_run(const Graph& imported, std::span<const std::vector<Tensor>>
   report.settings = settings.to_json();
   warn_of_ignored_settings(settings, progress, report.warnings);
   progress.stage("lower");
-  const LowerOptions lowering = lower_options(progress, report.warnings);
+  const LowerOptions lowering = lower_options(settings, progress, report.warnings);
   Graph lowered = functional_program(imported, lowering);
   lower(lowered, lowering);
 

@@ -17,7 +17,7 @@ constexpr const char* kBeside[] = {"portable", "strip_engine_weights"};
 }  // namespace
 
 std::string engine_key(const Graph& imported, std::span<const std::vector<Tensor>> samples, const SymValues& preferred,
-                       const CompilationSettings& settings) {
+                       const CompilationSettings& settings, std::span<const std::vector<Tensor>> calibration) {
   Json key;
   key["aitune"] = kVersion;
   key["program"] = program_digest(imported);
@@ -33,6 +33,7 @@ std::string engine_key(const Graph& imported, std::span<const std::vector<Tensor
     for (const Tensor& t : sample) shapes.push_back(describe(t.dtype(), t.shape()));
     key["samples"].push_back(std::move(shapes));
   }
+  for (const auto& inputs : calibration) key["calibration"].push_back(sample_digest(inputs));
   key["preferred"] = preferred;
   Json chosen = Json::parse(settings.recorded_json());
   for (const char* name : kBeside) chosen.erase(name);

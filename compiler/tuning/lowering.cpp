@@ -7,8 +7,11 @@
 
 namespace aitune {
 
-LowerOptions lower_options(Progress& progress, std::vector<std::string>& warnings) {
+LowerOptions lower_options(const CompilationSettings& settings, Progress& progress,
+                           std::vector<std::string>& warnings) {
   LowerOptions options;
+  options.truncate_double = settings.truncate_double;
+  options.decompose_attention = settings.decompose_attention;
   options.evaluator = reference_evaluator();
   options.warn = [&progress, &warnings](std::string_view message) {
     progress.warn(message);

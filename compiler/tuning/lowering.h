@@ -11,8 +11,9 @@
 
 namespace aitune {
 
-/// Constants fold by the reference engine; warnings are shown and added to `warnings`. Refers to both arguments.
-LowerOptions lower_options(Progress& progress, std::vector<std::string>& warnings);
+/// As the settings say. Constants fold by the reference engine; warnings are shown and added to `warnings`. Refers to
+/// the last two arguments.
+LowerOptions lower_options(const CompilationSettings& settings, Progress& progress, std::vector<std::string>& warnings);
 
 /// The program as the interpreter runs it and lowering starts from it: writes are values, loops have ends. Throws what
 /// functionalise and bound_loops refuse.

@@ -23,13 +23,16 @@ constexpr double kNoise = 0.01;
 using ByNode = std::map<std::string, double>;
 
 std::string why_kept(const ProductFacts* product, double bound) {
-  if (!product) return "bf16 takes its factors in pairs, and their number is odd";
+  if (!product) return {};
   if (!std::isfinite(product->error)) return "in bf16 it makes outputs that are not finite";
   if (!(product->gain > 0)) return "bf16 saves no time";
   return fmt::format("bf16 here alone gives a relative error of {:.1e} of {:.0e} accepted", product->error, bound);
 }
 
-std::vector<KeptProduct> kept_products(const BuildResult& built, std::span<const ProductFacts> facts, double bound) {
+}  // namespace
+
+std::vector<KeptProduct> kept_products(const BuildResult& built,
+                                       const std::function<std::string(const std::string& node)>& why) {
   std::map<std::string, double> operations;
   double all = 0;
   for (const ProductStep& p : built.products) {
@@ -38,16 +41,15 @@ std::vector<KeptProduct> kept_products(const BuildResult& built, std::span<const
   }
   std::vector<KeptProduct> kept;
   for (const auto& [node, own] : operations) {
-    const auto fact = std::ranges::find(facts, node, &ProductFacts::node);
     const auto source = std::ranges::find(built.plan.plan.sources, node, &PlanSource::node);
-    kept.push_back({node, source == built.plan.plan.sources.end() ? std::string() : source->module, own / all,
-                    why_kept(fact == facts.end() ? nullptr : &*fact, bound)});
+    std::string reason = why(node);
+    if (reason.empty()) reason = "bf16 takes its factors in pairs, and their number is odd";
+    kept.push_back(
+        {node, source == built.plan.plan.sources.end() ? std::string() : source->module, own / all, std::move(reason)});
   }
   std::ranges::stable_sort(kept, std::greater(), &KeptProduct::share);
   return kept;
 }
-
-}  // namespace
 
 double mixed_limit(double bound) { return MixedSearch::kMost * bound; }
 
@@ -97,7 +99,11 @@ std::optional<Candidate> tune_mixture(const Graph& lowered, const BuildOptions& 
     mixed.f32_products = std::move(*kept);
     Candidate candidate = try_candidate(lowered, mixed, "mixed", samples, bound);
     CandidateReport& report = candidate.report;
-    report.kept_in_fp32 = kept_products(candidate.built, search.products(), bound);
+    report.kept_in_fp32 = kept_products(candidate.built, [&](const std::string& node) {
+      const auto facts = search.products();
+      const auto fact = std::ranges::find(facts, node, &ProductFacts::node);
+      return why_kept(fact == facts.end() ? nullptr : &*fact, bound);
+    });
     search.report(report.worst_error);
     candidate.row = tried.size();
     tried.push_back(report);

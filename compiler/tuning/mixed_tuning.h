@@ -1,8 +1,10 @@
 #pragma once
 // Plans that compute some products in bf16 and keep others in f32.
 
+#include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "compiler/tuning/candidate.h"
@@ -17,6 +19,11 @@ double mixed_limit(double bound);
 std::vector<ProductFacts> measure_gains(Candidate& f32, Candidate& bf16, std::span<const Tensor> inputs);
 /// Fills in the errors. Takes a few seconds at most.
 void add_errors(std::vector<ProductFacts>& products, Candidate& f32, std::span<const RecordedSample> samples);
+
+/// The products of a plan with bf16 in it that are computed in f32, the largest first. `why` gives the reason by node;
+/// empty: bf16 cannot compute it.
+std::vector<KeptProduct> kept_products(const BuildResult& built,
+                                       const std::function<std::string(const std::string& node)>& why);
 
 /// Whether a mixture is worth building: products in bf16 throughout miss the limit, or so many of them are slower that
 /// it shows.

@@ -167,6 +167,18 @@ std::vector<Input> recorded_shapes(const std::filesystem::path& path) {
   return inputs == config.end() ? std::vector<Input>() : parse_inputs_json(inputs->dump(), path.string());
 }
 
+CompilationSettings recorded_settings(const std::filesystem::path& path) {
+  CompilationSettings settings;
+  if (!is_zip(path)) return settings;
+  const ZipReader zip = ZipReader::open(path);
+  if (!zip.find_in_top(kManifestEntry)) return settings;
+  const std::string where = path.string() + ": configuration";
+  const auto config = nlohmann::ordered_json::parse(read_manifest(zip).config);
+  const auto fields = config.find("compile_config");
+  if (fields != config.end()) settings.read_json(fields->dump(), where);
+  return settings;
+}
+
 Decisions read_decisions(const std::filesystem::path& path) {
   if (!is_zip(path)) return Decisions::from_json(read_file(path, kMaxDecisions), path.string());
   const ZipReader zip = ZipReader::open(path);
@@ -263,16 +275,19 @@ CompilationSettings with_rest_of_budget(const CompilationSettings& settings,
 /// A model as one backend reads it, with its samples in call order.
 struct ReadModel {
   ImportedModel imported;
-  std::vector<std::vector<Tensor>> calls;
+  std::vector<std::vector<Tensor>> calls, calibration;
   SymValues preferred;
 };
 
 ReadModel read_model(const std::filesystem::path& source, IRType ir, const TorchTensorRTAotBackendConfig& config,
-                     std::span<const NamedTensors> samples, const std::vector<Input>& shapes, Progress& progress) {
+                     std::span<const NamedTensors> samples, std::span<const NamedTensors> calibration,
+                     const std::vector<Input>& shapes, Progress& progress) {
   for (const std::string& library : config.compile_config.custom_ops) load_custom_ops(library);
   progress.stage("import");
+  std::vector<NamedTensors> all(samples.begin(), samples.end());
+  all.insert(all.end(), calibration.begin(), calibration.end());
   auto [imported, calls] =
-      import_model(source, ir, samples, shapes, reference_evaluator(), config.compile_config.max_data_dependent_size);
+      import_model(source, ir, all, shapes, reference_evaluator(), config.compile_config.max_data_dependent_size);
   check_program(imported, source);
   for (const std::string& warning : imported.warnings) progress.warn(warning);
   if (config.compile_config.portable && imported.portable.empty())
@@ -280,9 +295,13 @@ ReadModel read_model(const std::filesystem::path& source, IRType ir, const Torch
         "portable=false: torch.export has no form for this program of ir={}, so that the file runs where its "
         "plan fits, and cannot be compiled again for other machines",
         ir_name(ir)));
-  ReadModel ready{std::move(imported), {}, {}};
-  for (std::size_t i = 0; i < calls.size(); ++i)
-    ready.calls.push_back(order_inputs(ready.imported.graph, calls[i], fmt::format("sample {}", i)));
+  ReadModel ready{std::move(imported), {}, {}, {}};
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const bool sample = i < samples.size();
+    const std::string where =
+        sample ? fmt::format("sample {}", i) : fmt::format("calibration sample {}", i - samples.size());
+    (sample ? ready.calls : ready.calibration).push_back(order_inputs(ready.imported.graph, calls[i], where));
+  }
   ready.preferred = preferred_sizes(ready.imported.graph, shapes);
   return ready;
 }
@@ -309,7 +328,8 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, const Tun
     return *recorded;
   };
   const auto read_for = [&](const TorchTensorRTAotBackendConfig& config) {
-    return read_model(impl.source, impl.ir.value_or(config.ir), config, samples, shapes_for(config), out);
+    return read_model(impl.source, impl.ir.value_or(config.ir), config, samples, how.calibration, shapes_for(config),
+                      out);
   };
   const auto kept_shapes = [&](const TorchTensorRTAotBackendConfig& config, const Graph& graph) {
     const auto shapes = shapes_for(config);
@@ -327,7 +347,7 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, const Tun
     Built built;
     built.config = config;
     std::vector<Input> shapes = kept_shapes(config, ready.imported.graph);
-    SearchHooks hooks{how.stop, {}};
+    SearchHooks hooks{how.stop, {}, ready.calibration};
     if (how.improved)
       hooks.improved = [&](TunedModel& tuned) {
         if (tuned.report.milliseconds >= best) return;

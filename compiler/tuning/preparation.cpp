@@ -58,7 +58,7 @@ Prepared prepare(const Graph& imported, std::span<const std::vector<Tensor>> sam
   TuneReport& report = tuned.report;
   report.samples = samples.size();
   progress.stage("lower");
-  LowerOptions lowering = lower_options(progress, report.warnings);
+  LowerOptions lowering = lower_options(settings, progress, report.warnings);
   Graph program = functional_program(imported, lowering);
   Graph lowered = program.clone();
   lower(lowered, lowering);

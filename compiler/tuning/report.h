@@ -20,7 +20,7 @@ struct KeptProduct {
 
 /// One plan that was built and tried.
 struct CandidateReport {
-  std::string precision;  ///< "fp32", "bf16", "mixed"
+  std::string precision;  ///< "fp32", "bf16", "mixed", "autocast"
   bool correct = false;
   std::string problem;      ///< why it was refused; empty if correct
   double worst_error = 0;   ///< largest relative error over samples and outputs
@@ -87,7 +87,7 @@ struct DryrunReport {
 };
 
 struct TuneReport {
-  std::string chosen;                ///< "fp32", "bf16" or "mixed": the plan that was kept
+  std::string chosen;                ///< "fp32", "bf16", "mixed" or "autocast": the plan that was kept
   double baseline_milliseconds = 0;  ///< the reference engine on the first sample
   double milliseconds = 0;           ///< the chosen plan on it
   double worst_error = 0;

@@ -44,8 +44,8 @@ std::string CompilationSettings::recorded_json() const {
 std::vector<SettingHelp> setting_help() {
   std::vector<SettingHelp> help;
   for (const SettingField& f : setting_fields())
-    help.push_back(
-        {f.name, f.type, f.meaning, f.ignored_by_cpu, f.ignored_by_reference, f.shown_by, f.get(defaults()).dump()});
+    help.push_back({f.name, f.type, f.meaning, f.ignored_by_cpu, f.ignored_by_reference, f.always, f.shown_by,
+                    f.get(defaults()).dump()});
   return help;
 }
 

@@ -116,6 +116,7 @@ struct CompilationSettings {
 struct SettingHelp {
   std::string_view field, type, meaning;
   std::string_view ignored_by_cpu, ignored_by_reference;  ///< why that engine ignores it; empty: it does what it says
+  std::string_view always;                                ///< what is done whatever its value; empty: its value decides
   std::string_view shown_by;                              ///< the test that shows it, by its path
   std::string default_value;                              ///< JSON
 };

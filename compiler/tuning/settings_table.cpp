@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <regex>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -56,6 +57,23 @@ std::set<DType> parse_precisions(std::string_view text) {
   }
   if (precisions.empty()) throw InvalidArgument("at least one precision is needed: fp32, bf16, fp16");
   return precisions;
+}
+
+/// A list of regular expressions. std::regex goes deeper with every character.
+void set_patterns(S& s, std::string_view text) {
+  constexpr std::size_t kMost = 512;
+  S::Names patterns;
+  for (auto& pattern : split(text)) {
+    if (pattern.size() > kMost)
+      throw InvalidArgument(fmt::format("a pattern of {} characters is longer than {}", pattern.size(), kMost));
+    try {
+      const std::regex compiled(pattern);
+    } catch (const std::regex_error&) {
+      throw InvalidArgument(fmt::format("'{}' is no regular expression", pattern));
+    }
+    patterns.insert(std::move(pattern));
+  }
+  s.autocast_excluded_nodes = std::move(patterns);
 }
 
 void set_low_precision(S& s, std::string_view text) {
@@ -149,11 +167,12 @@ constexpr SettingField names(std::string_view name, std::string_view type, std::
 constexpr std::string_view kEngines = "cpu, reference or empty", kTuneTest = "compiler/tuning/tune_test.cpp",
                            kBuildTest = "compiler/tuning/build_test.cpp",
                            kSpecialTest = "compiler/tuning/special_plans_test.cpp",
-                           kCacheTest = "compiler/tuning/engine_cache_test.cpp";
+                           kCacheTest = "compiler/tuning/engine_cache_test.cpp",
+                           kCastTest = "compiler/tuning/autocast_test.cpp",
+                           kEffectTest = "compiler/tuning/settings_effect_test.cpp";
 // Why it is ignored.
 constexpr std::string_view kForGpus = "it is for GPUs", kNothingToChoose = "it has one kernel for each operator",
-                           kAutocast = "enabled_precisions=fp32,bf16 mixes precisions by measured error",
-                           kByError = "products stay in fp32 by measured error",
+                           kOwnTypes = "it computes in the program's own types",
                            kUncut = "blocks are not cut by memory";
 
 constexpr SettingField kFields[] = {
@@ -165,7 +184,7 @@ constexpr SettingField kFields[] = {
                    for (const DType t : s.enabled_precisions) list.push_back(precision_name(t));
                    return list;
                  }}
-        .ignored_by_reference_for("it computes in the program's own types")
+        .ignored_by_reference_for(kOwnTypes)
         .shown(kTuneTest),
     integer<&S::min_block_size, 1, 1 << 20>("min_block_size", "integer 1 to 1048576",
                                             "smallest number of nodes in a compiled block")
@@ -251,9 +270,10 @@ constexpr SettingField kFields[] = {
         .ignored(kForGpus),
     boolean<&S::version_compatible>("version_compatible", "newer versions run the file: they all do, without it, too")
         .shown(kOnDefault),
-    boolean<&S::truncate_double>("truncate_double", "compute float64 in float32").ignored("float64 stays float64"),
+    boolean<&S::truncate_double>("truncate_double", "compute float64 in float32; inputs and outputs stay float64")
+        .shown(kEffectTest),
     boolean<&S::use_complex_decomposition>("use_complex_decomposition", "complex numbers as pairs of real ones")
-        .ignored("complex numbers need no decomposition"),
+        .ignored("complex numbers are always made pairs of real ones"),
     boolean<&S::use_fast_partitioner>("use_fast_partitioner", "cut the graph by adjacency, not globally")
         .ignored("there is one partitioner"),
     boolean<&S::enable_experimental_decompositions>("enable_experimental_decompositions", "decompose further")
@@ -263,9 +283,12 @@ constexpr SettingField kFields[] = {
                  [](const S& s) { return s.device.empty() ? Json(nullptr) : Json(s.device); }}
         .or_none<&S::device>()
         .ignored("models are compiled for the CPU of this machine"),
-    boolean<&S::disable_tf32>("disable_tf32", "no TF32 in products").ignored(kForGpus),
+    boolean<&S::disable_tf32>("disable_tf32", "no TF32 in products")
+        .done_always("products of fp32 have all its bits")
+        .shown(kEffectTest),
     boolean<&S::assume_dynamic_shape_support>("assume_dynamic_shape_support", "take every converter for dynamic")
-        .ignored("every operator takes sizes that move"),
+        .done_always("every operator takes sizes that move")
+        .shown(kEffectTest),
     boolean<&S::sparse_weights>("sparse_weights", "use sparse kernels for sparse weights")
         .ignored("there are no kernels for sparse weights"),
     SettingField{
@@ -275,7 +298,8 @@ constexpr SettingField kFields[] = {
         .ignored(kForGpus),
     integer<&S::num_avg_timing_iters, 1, 1 << 20>("num_avg_timing_iters", "integer 1 to 1048576",
                                                   "runs over which the time of a candidate is averaged")
-        .ignored("candidates are timed until their times are stable"),
+        .ignored_by_reference_for(kNothingToChoose)
+        .shown("engines/cpu/compile/tactics_test.cpp"),
     integer<&S::dla_sram_size, 0, kAnyBytes>("dla_sram_size", "bytes", "memory of a DLA").ignored(kForGpus),
     integer<&S::dla_local_dram_size, 0, kAnyBytes>("dla_local_dram_size", "bytes", "memory of a DLA").ignored(kForGpus),
     integer<&S::dla_global_dram_size, 0, kAnyBytes>("dla_global_dram_size", "bytes", "memory of a DLA")
@@ -284,7 +308,8 @@ constexpr SettingField kFields[] = {
         "hardware_compatible", "the file has plans for AVX2, AVX-512 and AVX512_BF16, as far as this CPU has them")
         .shown("tests/e2e/compatible_test.cpp"),
     boolean<&S::lazy_engine_init>("lazy_engine_init", "set engines up when all are compiled")
-        .ignored("a plan is mapped, which takes no time worth saving"),
+        .done_always("nothing is loaded before the whole file is made, and loading maps it")
+        .shown(kEffectTest),
     boolean<&S::cache_built_engines>("cache_built_engines", "keep what tuning decided in the engine cache")
         .ignored_by_reference_for(kNothingToChoose)
         .not_recorded()
@@ -293,7 +318,9 @@ constexpr SettingField kFields[] = {
         .ignored_by_reference_for(kNothingToChoose)
         .not_recorded()
         .shown(kCacheTest),
-    boolean<&S::use_fp32_acc>("use_fp32_acc", "sum products of fp16 in fp32").ignored("sums are in fp32 always"),
+    boolean<&S::use_fp32_acc>("use_fp32_acc", "sum products of fp16 in fp32")
+        .done_always("sums of fp16 and bf16 are in fp32")
+        .shown(kEffectTest),
     boolean<&S::refit_identical_engine_weights>("refit_identical_engine_weights",
                                                 "models that differ in weights alone share entries of the engine cache")
         .ignored_by_reference_for(kNothingToChoose)
@@ -301,7 +328,8 @@ constexpr SettingField kFields[] = {
     boolean<&S::strip_engine_weights>("strip_engine_weights", "leave the weights out of the file: refit puts some in")
         .shown("tests/e2e/refit_test.cpp"),
     boolean<&S::immutable_weights>("immutable_weights", "weights will never be replaced")
-        .ignored("every file can be refitted"),
+        .done_always("every file can be refitted")
+        .shown("tests/e2e/refit_test.cpp"),
     boolean<&S::enable_weight_streaming>("enable_weight_streaming",
                                          "weights stay in the file, and only what steps need is in memory")
         .shown("runtime/weight_stream_test.cpp"),
@@ -319,45 +347,60 @@ constexpr SettingField kFields[] = {
     boolean<&S::use_distributed_mode_trace>("use_distributed_mode_trace", "export models of several devices")
         .ignored("models run on one machine"),
     boolean<&S::offload_module_to_cpu>("offload_module_to_cpu", "move the model off the GPU while it is compiled")
-        .ignored("the model is on the CPU"),
-    boolean<&S::enable_autocast>("enable_autocast", "choose the precision of each operator by rule").ignored(kAutocast),
-    SettingField{"autocast_low_precision_type", SettingKind::text, "fp16, bf16 or none", "autocast's low precision",
-                 set_low_precision,
+        .done_always("the model is in the CPU's memory alone")
+        .shown(kEffectTest),
+    boolean<&S::enable_autocast>("enable_autocast", "choose the precision of each product by rule: [rules](#autocast)")
+        .ignored_by_reference_for(kOwnTypes)
+        .shown(kCastTest),
+    SettingField{"autocast_low_precision_type", SettingKind::text, "fp16, bf16 or none",
+                 "autocast's low precision; with fp16 or none everything stays in fp32", set_low_precision,
                  [](const S& s) {
                    return s.autocast_low_precision_type.empty() ? Json(nullptr) : Json(s.autocast_low_precision_type);
                  }}
         .or_none<&S::autocast_low_precision_type>()
-        .ignored(kAutocast),
-    names<&S::autocast_excluded_nodes>("autocast_excluded_nodes", "list of patterns", "nodes that stay in fp32")
-        .ignored(kByError),
+        .ignored_by_reference_for(kOwnTypes)
+        .shown(kCastTest),
+    SettingField{"autocast_excluded_nodes", SettingKind::list, "list of regular expressions",
+                 "nodes that stay in fp32, by name or module", set_patterns,
+                 [](const S& s) {
+                   return Json(
+                       std::vector<std::string>(s.autocast_excluded_nodes.begin(), s.autocast_excluded_nodes.end()));
+                 }}
+        .ignored_by_reference_for(kOwnTypes)
+        .shown(kCastTest),
     names<&S::autocast_excluded_ops>("autocast_excluded_ops", "list of operators", "operators that stay in fp32")
-        .ignored(kByError),
+        .ignored_by_reference_for(kOwnTypes)
+        .shown(kCastTest),
     number<&S::autocast_max_output_threshold, 0.0, std::numeric_limits<double>::max()>(
-        "autocast_max_output_threshold", "number >= 0", "nodes with larger outputs stay in fp32")
-        .ignored(kByError),
+        "autocast_max_output_threshold", "number >= 0", "products with larger numbers in their results stay in fp32")
+        .ignored_by_reference_for(kOwnTypes)
+        .shown(kCastTest),
     optional_integer<&S::autocast_max_depth_of_reduction>("autocast_max_depth_of_reduction", "integer >= 0 or none",
-                                                          "nodes that sum more numbers stay in fp32")
-        .ignored(kByError),
+                                                          "products that sum more numbers stay in fp32")
+        .ignored_by_reference_for(kOwnTypes)
+        .shown(kCastTest),
     SettingField{"autocast_calibration_dataloader", SettingKind::text, "an object of Python's, or none",
-                 "samples for autocast", [](S& s, std::string_view v) { s.autocast_calibration_dataloader = v; },
+                 "samples whose numbers autocast looks at; none: those of tuning",
+                 [](S& s, std::string_view v) { s.autocast_calibration_dataloader = v; },
                  [](const S& s) {
                    const auto& loader = s.autocast_calibration_dataloader;
                    return loader.empty() ? Json(nullptr) : Json(loader);
                  }}
         .or_none<&S::autocast_calibration_dataloader>()
         .not_recorded()
-        .ignored("the samples of tuning are used"),
+        .ignored_by_reference_for(kOwnTypes)
+        .shown("python/tests/test_settings.py"),
     boolean<&S::enable_resource_partitioning>("enable_resource_partitioning", "cut blocks that need much memory")
         .ignored(kUncut),
     optional_integer<&S::cpu_memory_budget>("cpu_memory_budget", "bytes or none", "memory that compiling may use")
         .ignored(kUncut),
     boolean<&S::dynamically_allocate_resources>("dynamically_allocate_resources", "hold memory only while running")
-        .ignored("memory is planned ahead, and instances keep it"),
-    boolean<&S::decompose_attention>("decompose_attention", "attention as single operators")
-        .ignored("attention is one kernel where that is possible"),
+        .shown("runtime/instance_test.cpp"),
+    boolean<&S::decompose_attention>("decompose_attention", "attention as single operators").shown(kEffectTest),
     names<&S::disabled_constant_fold_exclusions>("disabled_constant_fold_exclusions", "list of operators",
                                                  "operators on constants that are folded all the same")
-        .ignored("all constants are folded"),
+        .done_always("all constants are folded")
+        .shown(kEffectTest),
     boolean<&S::attn_bias_is_causal>("attn_bias_is_causal", "take masks of attention for causal")
         .ignored("masks are used as they come"),
     boolean<&S::use_explicit_typing>("use_explicit_typing", "dtypes as in the model, of older versions")

@@ -22,7 +22,7 @@ struct SettingField {
   void (*set)(CompilationSettings&, std::string_view);  ///< throws InvalidArgument without a place
   nlohmann::ordered_json (*get)(const CompilationSettings&);
   void (*reset)(CompilationSettings&) = nullptr;  ///< "none" and null stand for the default, and this sets it
-  std::string_view ignored_by_cpu = {}, ignored_by_reference = {}, shown_by = {};
+  std::string_view ignored_by_cpu = {}, ignored_by_reference = {}, always = {}, shown_by = {};
   bool of_the_run = false;  ///< it says how tuning goes about it, not what the file is: no file records it
 
   template <auto member>
@@ -34,6 +34,12 @@ struct SettingField {
   constexpr SettingField ignored(std::string_view why) const {
     SettingField f = *this;
     f.ignored_by_cpu = f.ignored_by_reference = why;
+    return f;
+  }
+  /// What the setting asks for is what both engines do anyway.
+  constexpr SettingField done_always(std::string_view what) const {
+    SettingField f = *this;
+    f.always = what;
     return f;
   }
   constexpr SettingField ignored_by_reference_for(std::string_view why) const {

@@ -62,7 +62,9 @@ TEST(Settings, AreSetFromTextAndNameWhatIsWrong) {
                                      {"portable", "maybe"},
                                      {"workspace_size", "-1"},
                                      {"tiling_optimization_level", "much"},
-                                     {"autocast_low_precision_type", "fp32"}})
+                                     {"autocast_low_precision_type", "fp32"},
+                                     {"autocast_excluded_nodes", "conv,(relu"},
+                                     {"autocast_excluded_nodes", "a{600000}"}})
     EXPECT_THAT(refusal([&, f = field, v = value] { s.set(f, v); }),
                 testing::AllOf(HasSubstr(fmt::format("setting {}", field)), HasSubstr("It takes: ")));
   EXPECT_THAT(refusal([&] { s.set("nonsense", "1"); }), HasSubstr("There are: enabled_precisions, "));
@@ -150,14 +152,15 @@ TEST(Settings, IgnoredOnesAreNamedWithTheReason) {
   EXPECT_THAT(ignored_settings({}, "cpu"), ElementsAre());
   EXPECT_THAT(ignored_settings({}, "reference"), ElementsAre());
   CompilationSettings s;
-  s.truncate_double = true;
+  s.enable_resource_partitioning = true;
+  s.use_fp32_acc = true;
   s.version_compatible = true;
   s.onednn = false;
   EXPECT_THAT(ignored_settings(s, "cpu"),
-              ElementsAre("truncate_double is ignored by engine cpu: float64 stays float64"));
+              ElementsAre("enable_resource_partitioning is ignored by engine cpu: blocks are not cut by memory"));
   EXPECT_THAT(ignored_settings(s, "reference"),
               ElementsAre("onednn is ignored by engine reference: it calls no library",
-                          "truncate_double is ignored by engine reference: float64 stays float64"));
+                          "enable_resource_partitioning is ignored by engine reference: blocks are not cut by memory"));
 }
 
 TEST(Settings, WhatIsHonouredIsShownByATest) {
@@ -180,7 +183,8 @@ std::string table() {
       "| setting | takes | default | meaning | engine `cpu` | engine `reference` |\n|---|---|---|---|---|---|\n";
   const auto effect = [](const SettingHelp& row, std::string_view ignored) {
     if (!ignored.empty()) return fmt::format("ignored: {}", cell(ignored));
-    return fmt::format("[does it]({}{})", "../", row.shown_by);
+    if (!row.always.empty()) return fmt::format("[does it](../{}) always: {}", row.shown_by, cell(row.always));
+    return fmt::format("[does it](../{})", row.shown_by);
   };
   for (const SettingHelp& row : setting_help())
     text += fmt::format("| `{}` | {} | `{}` | {} | {} | {} |\n", row.field, cell(row.type), row.default_value,

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/widen_halves.h"
+#include "compiler/tuning/autocast.h"
 #include "compiler/tuning/build.h"
 #include "compiler/tuning/candidate.h"
 #include "compiler/tuning/conditioning.h"
@@ -37,6 +38,14 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+/// Empty: autocast does what it says.
+std::string why_no_autocast(const CompilationSettings& settings, const CpuTarget& target) {
+  const std::string& type = settings.autocast_low_precision_type;
+  if (type.empty()) return "autocast_low_precision_type is none";
+  if (type == "fp16") return "the CPU engine has no products in fp16 (it has them in bf16)";
+  return target.avx512_bf16 ? "" : "this CPU has no AVX512_BF16 instructions";
+}
+
 /// f32; and bf16 where it is enabled, or where the model is in bf16 itself.
 std::vector<DType> precisions_to_try(const CompilationSettings& settings, const Graph& model, const CpuTarget& target,
                                      Progress& progress, std::vector<std::string>& warnings) {
@@ -45,6 +54,13 @@ std::vector<DType> precisions_to_try(const CompilationSettings& settings, const 
     progress.warn(text);
     warnings.push_back(std::move(text));
   };
+  if (settings.enable_autocast && settings.engine != "reference") {
+    if (const std::string why = why_no_autocast(settings, target); !why.empty())
+      note("enable_autocast: " + why + ", and everything stays in fp32");
+    else
+      list.push_back(DType::bf16);
+    return list;
+  }
   if (settings.enabled_precisions.contains(DType::f16) && settings.engine != "reference")
     note("enabled_precisions: the CPU engine has no fp16 kernels and ignores fp16");
   if (settings.enabled_precisions.contains(DType::bf16)) {
@@ -116,15 +132,19 @@ class Tuning {
  public:
   /// `program` is what `lowered` was made of, and what the samples' outputs were computed with.
   Tuning(const Graph& program, const Graph& lowered, BuildOptions options, std::span<const RecordedSample> samples,
-         TuneReport& report, SearchEnd& end, std::function<void(Candidate&, double)> improved)
+         std::span<const std::vector<Tensor>> calibration, TuneReport& report, SearchEnd& end,
+         std::function<void(Candidate&, double)> improved)
       : program_(program),
         lowered_(lowered),
+        calibration_(calibration.begin(), calibration.end()),
         end_(end),
         improved_(std::move(improved)),
         options_(std::move(options)),
         f32_bound_(rounded_bound(program, options_.settings)),
         samples_(samples.begin(), samples.end()),
         report_(report) {
+    if (calibration_.empty())
+      for (const RecordedSample& sample : samples) calibration_.push_back(sample.inputs);
     options_.similar = &similar_;
     options_.is_over = [this] { return end_.over(); };
   }
@@ -147,6 +167,7 @@ class Tuning {
       return warn("bf16 was not tried: there was no time left");
     }
     if (f32.report.correct) std::ranges::move(like_samples(*f32.instance, samples_), std::back_inserter(samples_));
+    if (options_.settings.enable_autocast) return try_autocast(f32, right);
     Candidate bf16 = try_one(DType::bf16);
     const double bound = error_bound(options_.settings, DType::bf16);
     const bool fits = bf16.report.correct && bf16.report.worst_error <= mixed_limit(bound);
@@ -210,12 +231,42 @@ class Tuning {
     report_.candidates.push_back(candidate.report);
   }
 
-  Candidate try_one(DType precision) {
+  /// What the rules leave in bf16 is computed in it, if that is right; how fast it is does not matter.
+  void try_autocast(const Candidate& f32, std::span<Candidate* const> right) {
+    options_.progress->stage("rules of autocast");
+    AutocastRules rules = autocast_rules(lowered_, options_.settings, calibration_);
+    for (std::string& text : rules.warnings) warn(std::move(text));
+    for (const auto& [node, why] : rules.kept) options_.f32_products.insert(node);
+    options_.exact_values = true;
+    Candidate cast = try_one(DType::bf16, "autocast");
+    cast.report.kept_in_fp32 = kept_products(cast.built, [&](const std::string& node) {
+      const auto why = rules.kept.find(node);
+      return why == rules.kept.end() ? std::string() : why->second;
+    });
+    report_.candidates[cast.row] = cast.report;
+    const double bound = error_bound(options_.settings, DType::bf16);
+    if (!cast.report.correct || cast.report.worst_error > mixed_limit(bound)) {
+      choose(right);
+      return warn(fmt::format("autocast was given up: {}",
+                              cast.report.correct
+                                  ? fmt::format("its relative error of {:.1e} is so near to {:.0e} that "
+                                                "other inputs may exceed it",
+                                                cast.report.worst_error, bound)
+                                  : cast.report.problem));
+    }
+    if (f32.report.correct && f32.report.milliseconds < cast.report.milliseconds)
+      warn(fmt::format("autocast's plan takes {:.3g} ms, and one in fp32 {:.3g} ms", cast.report.milliseconds,
+                       f32.report.milliseconds));
+    take(cast);
+  }
+
+  Candidate try_one(DType precision, std::string_view name = {}) {
     options_.precision = precision;
     options_.target.avx512_bf16 = precision == DType::bf16;
     options_.target.amx_bf16 = precision == DType::bf16 && host_cpu().amx_bf16;
     Candidate candidate =
-        try_candidate(lowered_, options_, std::string(precision_name(precision)), samples_, bound_of(precision));
+        try_candidate(lowered_, options_, std::string(name.empty() ? precision_name(precision) : name), samples_,
+                      bound_of(precision));
     add_row(candidate);
     return candidate;
   }
@@ -298,6 +349,7 @@ class Tuning {
 
   const Graph& program_;
   const Graph& lowered_;
+  std::vector<std::vector<Tensor>> calibration_;  // for autocast's rules
   SearchEnd& end_;
   std::function<void(Candidate&, double)> improved_;  // with the bound; may be empty
   std::optional<double> told_;                        // milliseconds of the last plan that it was told of
@@ -439,7 +491,7 @@ TunedModel search(const Graph& imported, std::span<const std::vector<Tensor>> sa
       show_interim(candidate, bound, prepared.lowered, tuned, facts, settings, start, hooks);
     };
 
-  Tuning tuning(prepared.program, prepared.lowered, options, tuned.samples, report, end, improved);
+  Tuning tuning(prepared.program, prepared.lowered, options, tuned.samples, hooks.calibration, report, end, improved);
   try {
     tuning.try_precisions(precisions_to_try(settings, imported, host_cpu(), progress, report.warnings));
   } catch (...) {  // Ctrl-C in Python, an error: what was timed stays
@@ -512,7 +564,7 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
   const EngineCache cache(
       settings.engine_cache_dir.empty() ? default_engine_cache_path() : fs::path(settings.engine_cache_dir),
       static_cast<std::uint64_t>(settings.engine_cache_size));
-  const std::string key = engine_key(imported, samples, preferred, settings);
+  const std::string key = engine_key(imported, samples, preferred, settings, hooks.calibration);
   if (settings.reuse_cached_engines)
     if (auto tuned = from_cache(cache, key, imported, samples, settings, progress, preferred)) return std::move(*tuned);
   TunedModel tuned = search(imported, samples, settings, progress, preferred, hooks);

@@ -50,6 +50,8 @@ struct SearchHooks {
   /// Told of each plan that is right and faster than the one before, the first of them chosen by rule. The model is
   /// whole but for special plans and those for lesser CPUs, and only there during the call.
   std::function<void(TunedModel&)> improved;
+  /// Inputs, in call order, on which autocast looks at the sizes of numbers; none: those of the samples.
+  std::vector<std::vector<Tensor>> calibration = {};
 };
 
 /// Puts named tensors into the order of the graph's inputs. Names are the program's or positions. Throws

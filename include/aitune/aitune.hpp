@@ -45,6 +45,8 @@ struct TuneOptions {
   /// Called when there is a plan that is right and faster than the one before, first with one chosen by rule, after
   /// seconds. Within the call the module may be saved (and nothing else); what is thrown ends tuning.
   std::function<void(const Module&)> improved;
+  /// Inputs on which autocast looks at the sizes of numbers (autocast_max_output_threshold); none: the samples.
+  std::vector<NamedTensors> calibration = {};
 };
 
 /// What tuning decided: of an .ait, or of a JSON file that `aitune inspect --decisions` wrote. Throws Corrupt for
@@ -119,6 +121,9 @@ std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path);
 /// The ranges that were given for the inputs of an .ait; none for other files. Tuning it again keeps them if the
 /// configuration has none.
 std::vector<Input> recorded_shapes(const std::filesystem::path& path);
+
+/// The settings that an .ait was tuned with, but for what says nothing of the file; the defaults for other files.
+CompilationSettings recorded_settings(const std::filesystem::path& path);
 
 /// Loads an .ait into the module. With `rebuild`, a file whose plans do not fit this machine is compiled again from the
 /// program inside; otherwise that is Incompatible.

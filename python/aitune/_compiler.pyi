@@ -14,6 +14,10 @@ class Tuned:
         pickle_protocol: int,
         samples: Sequence[Sequence[tuple[str, Any]]],
         progress: Callable[[str, str, int, int], None],
+        calibration: Sequence[Sequence[tuple[str, Any]]] = ...,
+        improved: Callable[[], None] | None = None,
+        improved_path: str = "",
+        improved_extra: Sequence[tuple[str, str]] = ...,
     ) -> None: ...
     @staticmethod
     def again(file: str, name: str, progress: Callable[[str, str, int, int], None]) -> Tuned: ...

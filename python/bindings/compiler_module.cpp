@@ -89,21 +89,46 @@ class PythonProgress : public Progress {
   std::unique_ptr<nb::python_error> failed_;
 };
 
+/// Runs `work` without Python's lock, and throws what has ended it in Python, if anything has.
+template <typename Work>
+void with_progress(nb::callable progress, const Work& work) {
+  PythonProgress report(std::move(progress));
+  try {
+    const nb::gil_scoped_release released;
+    work(report);
+  } catch (const Error&) {
+    report.check();
+    throw;
+  }
+  report.check();
+}
+
+using Texts = std::vector<std::pair<std::string, std::string>>;
+
+/// Who is told of better plans: `tell` is called when one has been written to `path`.
+struct Improved {
+  nb::object tell;  // None: nobody
+  std::string path;
+  Texts extra;
+};
+
 /// A tuned module, which can be saved.
 class Tuned {
  public:
   Tuned(const std::string& model, const std::string& name, const std::string& ir, const Settings& settings,
-        const std::string& shapes_json, int pickle_protocol, const nb::sequence& samples, nb::callable progress) {
+        const std::string& shapes_json, int pickle_protocol, const nb::sequence& samples, nb::callable progress,
+        const nb::sequence& calibration, const Improved& improved) {
     TorchTensorRTAotBackendConfig config;
     config.ir = parse_ir(ir);
     for (const auto& [field, value] : settings) config.compile_config.set(field, value);
     if (!shapes_json.empty()) config.inputs = parse_inputs_json(shapes_json, "dynamic_shapes");
     config.pickle_protocol = pickle_protocol;
-    tune_on(model, name, std::move(config), borrow_samples(samples), std::move(progress));
+    tune_on(model, name, std::move(config), borrow_samples(samples), std::move(progress), borrow_samples(calibration),
+            &improved);
   }
   /// The program inside of an .ait, tuned for this machine on the inputs that it was tuned on before.
   Tuned(const std::string& file, const std::string& name, nb::callable progress) {
-    tune_on(file, name, {}, recorded_inputs(file), std::move(progress));
+    tune_on(file, name, {}, recorded_inputs(file), std::move(progress), {}, nullptr);
   }
 
   std::string report_json() const { return report_.to_json(); }
@@ -121,17 +146,21 @@ class Tuned {
 
  private:
   void tune_on(const std::string& model, const std::string& name, TorchTensorRTAotBackendConfig config,
-               const std::vector<NamedTensors>& calls, nb::callable progress) {
-    PythonProgress report(std::move(progress));
-    try {
-      const nb::gil_scoped_release released;
+               const std::vector<NamedTensors>& calls, nb::callable progress, std::vector<NamedTensors> calibration,
+               const Improved* improved) {
+    with_progress(std::move(progress), [&](Progress& report) {
+      TuneOptions how;
+      how.progress = &report;
+      how.calibration = std::move(calibration);
+      if (improved != nullptr && !improved->tell.is_none())
+        how.improved = [improved](const Module& better) {
+          save(better, improved->path, ExtraFiles(improved->extra.begin(), improved->extra.end()));
+          const nb::gil_scoped_acquire gil;
+          improved->tell();
+        };
       module_ = std::make_unique<Module>(model, name, OneBackendStrategy{TorchTensorRTAotBackend{std::move(config)}});
-      report_ = tune(*module_, calls, &report);
-    } catch (const Error&) {
-      report.check();
-      throw;
-    }
-    report.check();
+      report_ = tune(*module_, calls, how);
+    });
   }
 
   std::unique_ptr<Module> module_;
@@ -154,10 +183,19 @@ NB_MODULE(_compiler, m) {
   m.doc() = "libaitune for Python: what aitune.torch tunes with.";
   nb::register_exception_translator(aitune::python::translate);
   nb::class_<Tuned>(m, "Tuned", "A tuned module.")
-      .def(nb::init<const std::string&, const std::string&, const std::string&, const aitune::python::Settings&,
-                    const std::string&, int, const nb::sequence&, nb::callable>(),
-           nb::arg("model"), nb::arg("name"), nb::arg("ir"), nb::arg("settings"), nb::arg("shapes_json"),
-           nb::arg("pickle_protocol"), nb::arg("samples"), nb::arg("progress"))
+      .def(
+          "__init__",
+          [](Tuned* self, const std::string& model, const std::string& name, const std::string& ir,
+             const aitune::python::Settings& settings, const std::string& shapes_json, int pickle_protocol,
+             const nb::sequence& samples, nb::callable progress, const nb::sequence& calibration, nb::object improved,
+             const std::string& improved_path, const aitune::python::Texts& improved_extra) {
+            new (self) Tuned(model, name, ir, settings, shapes_json, pickle_protocol, samples, std::move(progress),
+                             calibration, {std::move(improved), improved_path, improved_extra});
+          },
+          nb::arg("model"), nb::arg("name"), nb::arg("ir"), nb::arg("settings"), nb::arg("shapes_json"),
+          nb::arg("pickle_protocol"), nb::arg("samples"), nb::arg("progress"), nb::arg("calibration") = nb::list(),
+          nb::arg("improved") = nb::none(), nb::arg("improved_path") = "",
+          nb::arg("improved_extra") = aitune::python::Texts())
       .def_static(
           "again",
           [](const std::string& file, const std::string& name, nb::callable progress) {
@@ -179,15 +217,8 @@ NB_MODULE(_compiler, m) {
   m.def(
       "refit",
       [](const std::string& file, const std::string& model, const std::string& output, nb::callable progress) {
-        aitune::python::PythonProgress report(std::move(progress));
-        try {
-          const nb::gil_scoped_release released;
-          aitune::refit(file, model, output, &report);
-        } catch (const aitune::Error&) {
-          report.check();
-          throw;
-        }
-        report.check();
+        aitune::python::with_progress(std::move(progress),
+                                      [&](aitune::Progress& report) { aitune::refit(file, model, output, &report); });
       },
       nb::arg("file"), nb::arg("model"), nb::arg("output"), nb::arg("progress"));
   m.def(
@@ -195,15 +226,9 @@ NB_MODULE(_compiler, m) {
       [](const std::string& decisions, const std::string& model, const std::string& output,
          const std::optional<nb::sequence>& samples, nb::callable progress) {
         const auto calls = samples ? aitune::python::borrow_samples(*samples) : aitune::recorded_inputs(decisions);
-        aitune::python::PythonProgress report(std::move(progress));
-        try {
-          const nb::gil_scoped_release released;
+        aitune::python::with_progress(std::move(progress), [&](aitune::Progress& report) {
           aitune::repeat(decisions, model, calls, output, &report);
-        } catch (const aitune::Error&) {
-          report.check();
-          throw;
-        }
-        report.check();
+        });
       },
       nb::arg("decisions"), nb::arg("model"), nb::arg("output"), nb::arg("samples").none(), nb::arg("progress"));
   m.def("check_setting",

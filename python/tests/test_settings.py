@@ -130,24 +130,24 @@ class TrtSettings:
     optimization_level: int | None = None
     use_complex_decomposition: bool = False
     device: object = dataclasses.field(default_factory=lambda: "cuda:0")
-    truncate_double: bool = False
+    sparse_weights: bool = False
     of_the_future: int = 1
 
 
 def test_an_object_of_another_class():
-    settings = TrtSettings(enabled_precisions={TrtDtype.f16, TrtDtype.bf16}, truncate_double=True, of_the_future=2)
+    settings = TrtSettings(enabled_precisions={TrtDtype.f16, TrtDtype.bf16}, sparse_weights=True, of_the_future=2)
     texts = dict(compiler_settings(settings))
     assert set(texts["enabled_precisions"].split(",")) == {"f16", "bf16"} and texts["min_block_size"] == "5"
     lines = ignored_settings(settings)
     assert len(lines) == 2
-    assert lines[0].startswith("truncate_double is ignored by engine cpu: ")
+    assert lines[0].startswith("sparse_weights is ignored by engine cpu: ")
     assert lines[1] == "of_the_future is ignored: this version of aitune does not know it"
     assert ignored_settings(TrtSettings()) == []
 
 
 def test_ignored_settings_are_said_once_when_tuning(caplog):
     settings = ait.CompilationSettings(
-        decompose_attention=True, truncate_double=True, optimization_level=0, enabled_precisions={torch.float16}
+        enable_resource_partitioning=True, sparse_weights=True, optimization_level=0, enabled_precisions={torch.float16}
     )
     config = ait.TorchTensorRTAotBackendConfig(compile_config=settings)
     model = ait.Module(
@@ -156,8 +156,41 @@ def test_ignored_settings_are_said_once_when_tuning(caplog):
     with caplog.at_level(logging.WARNING, "aitune"):
         ait.tune(model, torch.ones(1, 2))
     said = [record.getMessage() for record in caplog.records]
-    for field in ("decompose_attention is ignored by engine cpu", "truncate_double is ignored by engine cpu", "fp16"):
+    for field in ("enable_resource_partitioning is ignored by engine cpu", "sparse_weights is ignored by engine cpu", "fp16"):
         assert sum(field in line for line in said) == 1, said
+
+
+def test_autocast_looks_at_its_own_samples():
+    """autocast_calibration_dataloader: numbers that are too large there stay in fp32, and its calls of other kinds do not
+    matter."""
+
+    def report(**settings):
+        config = ait.TorchTensorRTAotBackendConfig(
+            compile_config=ait.CompilationSettings(
+                enable_autocast=True,
+                autocast_low_precision_type=torch.bfloat16,
+                autocast_max_output_threshold=1e4,
+                optimization_level=0,
+                num_threads=2,
+                min_block_size=1,
+                **settings,
+            )
+        )
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 64)).eval()
+        model = ait.Module(net, "net", strategy=ait.OneBackendStrategy(ait.TorchTensorRTAotBackend(config)))
+        ait.tune(model, torch.randn(16, 64))
+        return model.reports[0]
+
+    if any("AVX512_BF16" in line for line in report()["warnings"]):
+        pytest.skip("no AVX512_BF16 here")
+    assert report()["bf16_share"] == 1
+    assert report(autocast_excluded_nodes={"^2$"})["bf16_share"] == pytest.approx(0.5)
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(1e6 * torch.randn(32, 64)), batch_size=16)
+    assert report(autocast_calibration_dataloader=loader)["bf16_share"] == 0
+    assert report(autocast_calibration_dataloader=[torch.randint(5, (16, 64))])["bf16_share"] == 1
+    with pytest.raises(aitune.InvalidArgument, match="calibration sample 0 of autocast"):
+        report(autocast_calibration_dataloader=[torch.randn(2, 64)])
 
 
 def test_settings_do_something():

@@ -40,7 +40,4 @@ for command in tune run bench inspect verify refit cache report diff compare doc
 done
 # Bash itself knows it as aitune's, and offers files where it offers nothing.
 [[ $(complete -p aitune) == *"-o default"*"-F _aitune aitune" ]] || { echo "$(complete -p aitune)"; failed=1; }
-
-if command -v zsh >/dev/null; then zsh -n "$folder/_aitune" || failed=1; fi
-if command -v fish >/dev/null; then fish --no-execute "$folder/aitune.fish" || failed=1; fi
 exit $failed

@@ -53,8 +53,10 @@ Tensor images(std::int64_t count, unsigned seed = 5) {
   return t;
 }
 
+/// Whatever immutable_weights says.
 TEST(Refit, GivesWhatTheNewWeightsGive) {
   CompilationSettings settings;
+  settings.immutable_weights = true;
   settings.timing_cache_path = "none";
   settings.min_block_size = 1;
   settings.special_plan_gain = -1;

@@ -105,6 +105,48 @@ TEST(Repeat, FilesKeepWhatTheyCarry) {
   EXPECT_EQ(read_file(folder / "a.ait"), read_file(folder / "b.ait"));
 }
 
+/// Wherever the model lies, and whatever its file is called.
+TEST(Repeat, PathsAreInNoFile) {
+  const std::string import = std::string(AITUNE_SOURCE_DIR) + "/compiler/import/";
+  Tensor images(DType::f32, {2, 3, 6, 6}), block(DType::f32, {2, 3, 8, 8});
+  for (Tensor* t : {&images, &block})
+    for (std::int64_t i = 0; i < t->numel(); ++i) t->as<float>()[i] = static_cast<float>(i % 7) / 7;
+  struct Source {
+    IRType ir;
+    std::string file;
+    NamedTensors sample;
+  };
+  const std::vector<Source> sources = {{IRType::dynamo, kDigits, samples().front()},
+                                       {IRType::fx, import + "fx/testdata/small.pt", {{"x", images}}},
+                                       {IRType::ts, import + "torchscript/testdata/block_scripted.pt", {{"0", block}}}};
+  for (const Source& source : sources) {
+    SCOPED_TRACE(source.file);
+    TestFolder folder;
+    TorchTensorRTAotBackendConfig config;
+    config.ir = source.ir;
+    config.compile_config.timing_cache_path = "none";
+    config.compile_config.min_block_size = 1;
+    config.compile_config.optimization_level = 0;
+    const auto moved = folder / "moved" / ("other" + std::filesystem::path(source.file).extension().string());
+    std::filesystem::create_directory(folder / "moved");
+    std::filesystem::copy_file(source.file, moved);
+    const auto tuned_from = [&](const std::filesystem::path& file, const Decisions* decisions) {
+      Module module(file, "net", OneBackendStrategy(TorchTensorRTAotBackend(config)));
+      TuneOptions how;
+      how.decisions = decisions;
+      tune(module, std::vector<NamedTensors>{source.sample}, how);
+      return module;
+    };
+    const auto first = folder / "first.ait", second = folder / "second.ait";
+    save(tuned_from(source.file, nullptr), first);
+    const Decisions decisions = read_decisions(first);
+    save(tuned_from(moved, &decisions), second);
+    EXPECT_EQ(read_file(first), read_file(second));
+    EXPECT_EQ(read_file(second).find(moved.stem().string() + source.file.substr(source.file.rfind('.'))),
+              std::string::npos);
+  }
+}
+
 TEST(Repeat, ReportsWhatWasMeasuredThen) {
   const TuneReport report = [] {
     Module module(kDigits, "digits", OneBackendStrategy(TorchTensorRTAotBackend(whole_config())));

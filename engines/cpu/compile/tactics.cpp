@@ -20,21 +20,16 @@
 #include "compiler/tuning/timing_cache.h"
 #include "engines/cpu/compile/codegen.h"
 #include "engines/cpu/compile/gemm_candidates.h"
+#include "engines/cpu/compile/time_runs.h"
 #include "engines/cpu/run/code_segment.h"
 #include "engines/cpu/run/kernel_step.h"
 
 namespace aitune::cpu {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// oneDNN is tried from this optimization level on.
 constexpr int kOneDnnLevel = 3;
 constexpr const char* kGenerated = "generated";
-
-double microseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
 
 std::string tile_name(const kernels::GemmTile& t) {
   return fmt::format("{}x{}x{}_ku{}_kb{}_mb{}_{}_wino{}_nb{}{}", t.mr, t.nr, t.lanes, t.k_unroll, t.k_block, t.m_block,
@@ -82,21 +77,6 @@ class TrialMemory {
   std::vector<void*> pointers_;
 };
 
-/// The fastest of several runs, in microseconds.
-template <typename Run>
-double time_runs(const Run& run) {
-  run();
-  double best = 1e30, spent = 0;
-  for (int i = 0; i < 40 && (i < 4 || spent < 4000); ++i) {
-    const auto start = Clock::now();
-    run();
-    const double t = microseconds_since(start);
-    best = std::min(best, t);
-    spent += t;
-  }
-  return best;
-}
-
 std::vector<std::int64_t> evaluate_all(const std::vector<SymInt>& params, const SymValues& sizes) {
   std::vector<std::int64_t> values;
   for (const auto& p : params) values.push_back(p.evaluate(sizes));
@@ -129,7 +109,7 @@ kernels::GemmTile time_candidates(const LoweredBlock& block, const KernelTask& t
     call.function = code.entry(entry->second);
     call.args = {memory.pointers(), params.data()};
     call.tasks = kernels::task_count(kernel, candidates[i]).evaluate(options.opt_shape);
-    const double t = time_runs([&] { run_kernel(call, pool); });
+    const double t = time_runs([&] { run_kernel(call, pool); }, options.averaged_runs);
     if (t < *best_time) {
       *best_time = t;
       best = candidates[i];
@@ -150,6 +130,7 @@ std::string timing_key(const KernelTask& task, const EngineOptions& options, con
                     "|level=" + std::to_string(options.optimization_level);
   for (const auto& [name, value] : options.opt_shape) key += "|" + name + "=" + std::to_string(value);
   if (options.accurate && could_be_winograd(*task.gemm)) key += "|accurate";
+  if (options.averaged_runs > 1) key += fmt::format("|average={}", options.averaged_runs);
   return key;
 }
 
@@ -192,6 +173,7 @@ std::string similar_key(const KernelTask& task, const EngineOptions& options, co
   any.optimization_level = options.optimization_level;
   any.opt_shape = options.opt_shape;
   any.accurate = options.accurate;
+  any.averaged_runs = options.averaged_runs;
   return timing_key(plain, any, pool);
 }
 
@@ -207,6 +189,7 @@ struct TileChoice {
   kernels::GemmTile tile;
   std::size_t candidates = 0;
   double microseconds = 0;  ///< 0: chosen by rule
+  bool timed = false;       ///< just now
 };
 
 TileChoice choose_tile(const LoweredBlock& block, const KernelTask& task, const EngineOptions& options,
@@ -233,7 +216,7 @@ TileChoice choose_tile(const LoweredBlock& block, const KernelTask& task, const 
   const auto best = time_candidates(block, task, options, candidates, pool, &time);
   if (options.timings) options.timings->remember(key, {tile_name(best), time});
   if (options.similar) options.similar->remember(similar, {tile_name(best), time});
-  return {best, candidates.size(), time};
+  return {best, candidates.size(), time, true};
 }
 
 /// The library, where it may and can be used.
@@ -264,7 +247,7 @@ double time_onednn(const LoweredBlock& block, const KernelTask& task, const Engi
   std::vector<void*> buffers(memory.pointers(), memory.pointers() + task.buffers.size());
   for (std::size_t i = 1; i < packed.size(); ++i) buffers.push_back(packed[i].data());
   BoundOneDnn bound(*tactic.kernel, buffers.data(), pool.threads());
-  return time_runs([&] { bound.run(pool); });
+  return time_runs([&] { bound.run(pool); }, options.averaged_runs);
 }
 
 /// A call of oneDNN that was decided for.
@@ -327,6 +310,7 @@ OneDnnChoice choose_onednn(const LoweredBlock& block, const KernelTask& task, co
 struct TaskChoice {
   kernels::GemmTile tile;
   std::optional<OneDnnTactic> onednn;
+  std::size_t timed = 0;  ///< candidates that were
 };
 
 /// Chooses, and notes what was chosen. What was decided already, in an earlier tuning or for an earlier block of this
@@ -337,7 +321,7 @@ TaskChoice choose(const LoweredBlock& block, const KernelTask& task, const Engin
   const auto decided = options.timings ? options.timings->decided(key) : std::nullopt;
   const TileChoice tile = choose_tile(block, task, options, decided, pool);
   TacticDecision decision{tile_name(tile.tile), {}, tile.candidates, tile.microseconds, name_nodes(task)};
-  TaskChoice choice{tile.tile, std::nullopt};
+  TaskChoice choice{tile.tile, std::nullopt, tile.timed ? tile.candidates : 0};
   if (decided) {
     choice.onednn = decided_onednn(block, task, options, decided->onednn, library, pool);
     decision.candidates = decided->candidates;
@@ -355,6 +339,37 @@ TaskChoice choose(const LoweredBlock& block, const KernelTask& task, const Engin
 
 }  // namespace
 
+namespace {
+
+/// Tells how long it will take to make the code of a block's kernels, once all are chosen: about as long for each as
+/// for a candidate that was made and timed.
+class CodeTime {
+ public:
+  CodeTime(const LoweredBlock& block, const EngineOptions& options, std::size_t products) : options_(options) {
+    std::set<std::string> loops;
+    for (const KernelTask& task : block.tasks)
+      if (!task.gemm)
+        loops.insert(kernels::fingerprint(*task.loop, kernels::default_schedule(*task.loop, options.target)));
+    kernels_ = products + loops.size();
+  }
+  void begin() { begin_ = Clock::now(); }
+  void end(std::size_t timed) {
+    if (timed == 0 || !options_.progress) return;
+    seconds_ += std::chrono::duration<double>(Clock::now() - begin_).count();
+    timed_ += timed;
+    options_.progress->behind(seconds_ / static_cast<double>(timed_) * static_cast<double>(kernels_));
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const EngineOptions& options_;
+  std::size_t kernels_ = 0, timed_ = 0;
+  double seconds_ = 0;
+  Clock::time_point begin_;
+};
+
+}  // namespace
+
 std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOptions& options) {
   ThreadPool pool(options.num_threads);
   const auto onednn = open_onednn(options);
@@ -362,6 +377,7 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
   for (const KernelTask& task : block.tasks)
     if (task.gemm) problems.insert(kernels::fingerprint(*task.gemm, kernels::GemmTile{}));
   std::map<std::string, TaskChoice> choices;
+  CodeTime code_time(block, options, problems.size());
   std::vector<Tactic> tactics;
   for (const KernelTask& task : block.tasks) {
     Tactic tactic;
@@ -370,7 +386,9 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
       auto known = choices.find(problem);
       if (known == choices.end()) {
         if (options.progress) options.progress->step(problem, choices.size(), problems.size());
+        code_time.begin();
         known = choices.emplace(problem, choose(block, task, options, onednn, pool)).first;
+        code_time.end(known->second.timed);
       }
       tactic.tile = known->second.tile;
       tactic.onednn = known->second.onednn;
@@ -382,6 +400,7 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
     }
     tactics.push_back(std::move(tactic));
   }
+  if (options.progress && !problems.empty()) options.progress->step("code", problems.size(), problems.size());
   return tactics;
 }
 

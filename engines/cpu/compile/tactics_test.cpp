@@ -7,6 +7,7 @@
 #include "compiler/graph/graph.h"
 #include "compiler/tuning/timing_cache.h"
 #include "engines/cpu/compile/lowering.h"
+#include "engines/cpu/compile/time_runs.h"
 #include "format/source.h"
 #include "format/test_folder.h"
 
@@ -84,6 +85,24 @@ void time_tactics(const std::string& text, const EngineOptions& options) {
   options.timings->take_decisions();  // each is a plan of its own
 }
 
+/// num_avg_timing_iters
+TEST(Tactics, ATimeIsTheAverageOfSoManyRuns) {
+  for (const int averaged : {1, 3, 7}) {
+    // Every run is slower than the one before: the fastest time is the average of the first ones.
+    int runs = 0;
+    const double best = time_runs(
+        [&] {
+          const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1 + runs++);
+          while (std::chrono::steady_clock::now() < until) {
+          }
+        },
+        averaged);
+    EXPECT_EQ((runs - 1) % averaged, 0);
+    EXPECT_EQ((runs - 1) / averaged, 4);  // times: what takes so long is timed as seldom as may be
+    EXPECT_GE(best, 1000.0 * (2 + (averaged - 1) / 2.0));
+  }
+}
+
 TEST(TimingKeys, AreOtherOnesWhereATimeMayBeAnother) {
   TimingCache timings;
   const EngineOptions base = timing_options(timings);
@@ -106,6 +125,9 @@ TEST(TimingKeys, AreOtherOnesWhereATimeMayBeAnother) {
   other = base;
   other.num_threads = 2;
   is_new("threads", convolution(), other);
+  other = base;
+  other.averaged_runs = 3;
+  is_new("averages", convolution(), other);
   other = base;
   other.opt_shape["s0"] = 4;
   is_new("sizes", convolution(), other);

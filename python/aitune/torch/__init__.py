@@ -14,6 +14,7 @@ from aitune.torch.dataset import DataLoaderFactory
 from aitune.torch.dynamic_shapes import BatchDim, DynamicDim
 from aitune.torch.inspecting import InspectedModulesInfo, ModuleInfo, inspect, wrap
 from aitune.torch.module import Module, ModuleState
+from aitune.torch.rebuilding import refit, repeat
 from aitune.torch.settings import CompilationSettings
 from aitune.torch.tune_strategy import (
     FirstWinsStrategy,
@@ -23,7 +24,7 @@ from aitune.torch.tune_strategy import (
     OneBackendStrategy,
     TuneStrategy,
 )
-from aitune.torch.tuning import LoadedModule, load, refit, repeat, save, tune
+from aitune.torch.tuning import LoadedModule, load, save, tune
 
 __all__ = [
     "BatchDim",

@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +19,14 @@ from aitune.torch.recording import GraphKey
 from aitune.torch.signature import Signature
 from aitune.torch.structure import Structure
 
-__all__ = ["EXTRA_NAME", "Entry", "GraphMeta", "read_entries", "write_bundle"]
+__all__ = ["EXTRA_NAME", "Entry", "GraphMeta", "Recorded", "read_entries", "read_recorded", "write_bundle"]
 
 EXTRA_NAME = "aitune/python.json"
 BUNDLE_NAME = "extra/aitune/bundle.json"
 _MANIFEST = "extra/aitune/manifest.json"
 _MAX_BYTES = 64 << 20
 _VERSION = 1
+_TOP = "model"  # the folder that all entries are in, whatever the file is called
 
 
 @dataclass
@@ -133,17 +135,75 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(name)
 
 
+# --- what a graph was tuned on -------------------------------------------------------------------------------------
+
+_SAFETENSORS = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
+    "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool, "C64": torch.complex64,
+}
+
+
+@dataclass
+class Recorded:
+    """What an .ait of one graph tells of its tuning."""
+
+    ir: str
+    shapes: list[list[str]]  # of the inputs: numbers, and formulas of symbols
+    symbols: dict[str, tuple[int, int]]  # their ranges, where those have an end
+    samples: list[list[torch.Tensor]]  # the inputs of each call, in order
+
+
+def read_recorded(path: str | os.PathLike[str]) -> Recorded:
+    """Reads it. Raises Corrupt."""
+    where = os.fspath(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.partition("/")[2]: name for name in archive.namelist()}
+            manifest = _parse(_read(archive, names[_MANIFEST]), where)
+            inputs = manifest["modules"][0]["inputs"]
+            order = [row["name"] for row in inputs]
+            samples = []
+            for row in manifest["samples"]:
+                tensors = _tensors(archive.read(names[row["inputs"]]))
+                samples.append([tensors[name] for name in order])
+            ranges = manifest["modules"][0]["symbols"]
+            symbols = {name: (int(r["min"]), int(r["max"])) for name, r in ranges.items() if r["max"] is not None}
+            return Recorded(manifest["config"]["ir"], [list(row["shape"]) for row in inputs], symbols, samples)
+    except AituneError:
+        raise
+    except Exception as error:  # whatever is missing or of another type
+        raise Corrupt(str(error) or type(error).__name__, where, "Make the file again") from error
+
+
+def _tensors(data: bytes) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file."""
+    (length,) = struct.unpack_from("<Q", data)
+    found = {}
+    for name, row in json.loads(data[8 : 8 + length]).items():
+        if name == "__metadata__":
+            continue
+        begin, end = row["data_offsets"]
+        flat = torch.empty(row["shape"], dtype=_SAFETENSORS[row["dtype"]])
+        part = data[8 + length + begin : 8 + length + end]
+        if len(part) != flat.numel() * flat.element_size():
+            raise ValueError(f"{name} has {len(part)} bytes")
+        if part:
+            flat.view(-1).view(torch.uint8).copy_(torch.frombuffer(bytearray(part), dtype=torch.uint8))
+        found[name] = flat
+    return found
+
+
 # --- several graphs in one file ---------------------------------------------------------------------------------------
 
 
-def write_bundle(file: Any, stem: str, graphs: list[tuple[GraphMeta, str]]) -> None:
+def write_bundle(file: Any, graphs: Sequence[tuple[GraphMeta, str]]) -> None:
     """Writes a zip with an .ait for each graph, stored and aligned, so that they are used where they are mapped."""
     rows = []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for index, (meta, path) in enumerate(graphs):
             entry = f"data/aitune/modules/{index}.ait"
             rows.append({"entry": entry, "meta": meta.to_json()})
-            info = zipfile.ZipInfo(f"{stem}/{entry}", (1980, 1, 1, 0, 0, 0))
+            info = zipfile.ZipInfo(f"{_TOP}/{entry}", (1980, 1, 1, 0, 0, 0))
             # Name and extra field end where the data begins: the latter fills up to a multiple of 64. A field has an
             # id and a length of two bytes each; the local header in front has 30 bytes, and 20 more for zip64.
             begin = file.tell() + 30 + len(info.filename.encode()) + 20
@@ -151,7 +211,7 @@ def write_bundle(file: Any, stem: str, graphs: list[tuple[GraphMeta, str]]) -> N
             with archive.open(info, "w", force_zip64=True) as to, open(path, "rb") as source:
                 shutil.copyfileobj(source, to, 1 << 20)
         text = json.dumps({"version": _VERSION, "modules": rows}, separators=(",", ":"))
-        archive.writestr(zipfile.ZipInfo(f"{stem}/{BUNDLE_NAME}", (1980, 1, 1, 0, 0, 0)), text)
+        archive.writestr(zipfile.ZipInfo(f"{_TOP}/{BUNDLE_NAME}", (1980, 1, 1, 0, 0, 0)), text)
 
 
 def _padding(begin: int) -> bytes:

@@ -19,11 +19,18 @@ from aitune.errors import InvalidArgument
 from aitune.loaded import custom_ops, load_custom_ops
 from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta
 from aitune.torch.custom import compiler, every_operator
+from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine, work_folder
 from aitune.torch.export import Exported, IRType, export
-from aitune.torch.progress import tell
-from aitune.torch.recording import GraphRecord
-from aitune.torch.settings import CompilationSettings, TorchTensorRTConfig, compiler_settings, unknown_settings
+from aitune.torch.progress import improved_plan, tell
+from aitune.torch.recording import GraphRecord, take_call
+from aitune.torch.settings import (
+    CompilationSettings,
+    TorchTensorRTConfig,
+    calibration_loader,
+    compiler_settings,
+    unknown_settings,
+)
 from aitune.torch.signature import Signature
 from aitune.torch.structure import rebuild
 
@@ -155,13 +162,14 @@ class TorchTensorRTAotBackend(Backend):
         _logger.info("%s: exporting with ir=%s", name, self.config.ir)
         with _kept_on_success() as folder:
             exported = export(module, forward, record, self.config.ir, folder, name)
+            meta = GraphMeta(record.owner or name, record.path, Signature(forward, name), record.key, record.output)
+            calibration = self._calibration(meta, name)
             with every_operator():
-                tuned = self._tune(exported, record, settings, name)
+                tuned = self._tune(exported, record, settings, meta, calibration, name)
             text = tuned.dryrun_text()
             if text is not None:
                 shutil.rmtree(folder)
                 return text
-            meta = GraphMeta(record.owner or name, record.path, Signature(forward, name), record.key, record.output)
             file = folder / f"{exported.path.stem}.ait"
             tuned.save(str(file), _extra_files(meta))
             report = json.loads(tuned.report_json())
@@ -170,12 +178,40 @@ class TorchTensorRTAotBackend(Backend):
             engine = Engine(file, Entry(meta), owns_folder=True)
         return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0))
 
-    def _tune(self, exported: Exported, record: GraphRecord, settings: dict[str, str], name: str) -> _compiler.Tuned:
+    def _calibration(self, meta: GraphMeta, name: str) -> list[list[torch.Tensor]]:
+        """The calls of autocast's own samples that this graph answers."""
+        loader = calibration_loader(self.config.compile_config)
+        if loader is None:
+            return []
+        found = []
+        for where, args, kwargs in calls_of(loader, None, None):
+            where = f"{where} of autocast_calibration_dataloader"
+            key, tensors = take_call(meta.signature.normalise(args, kwargs), where)
+            if key == meta.key:
+                found.append([tensor.detach() for tensor in tensors])
+        if not found:
+            _logger.warning("%s: autocast_calibration_dataloader has no call of this kind: the samples are used", name)
+        return found
+
+    def _tune(
+        self,
+        exported: Exported,
+        record: GraphRecord,
+        settings: dict[str, str],
+        meta: GraphMeta,
+        calibration: list[list[torch.Tensor]],
+        name: str,
+    ) -> _compiler.Tuned:
         ranges = record.shapes.ranges()
         if exported.ir == "dynamo":
             # torch.export knows the ranges; what remains to say is which sizes are preferred.
             ranges = {index: row for index, row in ranges.items() if "opt_shape" in row}
         ranges = {exported.names[int(index)]: row for index, row in ranges.items()}
+        interim = exported.path.parent / "interim.ait"
+
+        def call(tensors: list[torch.Tensor]) -> list[tuple[str, torch.Tensor]]:
+            return [*zip(exported.names, tensors, strict=True), *exported.constants]
+
         return compiler().Tuned(
             model=str(exported.path),
             name=name,
@@ -183,8 +219,12 @@ class TorchTensorRTAotBackend(Backend):
             settings=list(settings.items()),
             shapes_json=json.dumps(ranges) if ranges else "",
             pickle_protocol=self.config.pickle_protocol,
-            samples=[[*zip(exported.names, s.tensors, strict=True), *exported.constants] for s in record.samples],
+            samples=[call(sample.tensors) for sample in record.samples],
+            calibration=[call(tensors) for tensors in calibration],
             progress=tell(name),
+            improved=improved_plan(name, interim),
+            improved_path=str(interim),
+            improved_extra=_extra_files(meta),
         )
 
 

@@ -364,3 +364,12 @@ def wrappers_of(original: torch.nn.Module) -> list[Module]:
 def all_modules() -> list[Module]:
     """Every wrapped module that is alive."""
     return list(_all_modules)
+
+
+def part_of(owner: Any, key: str) -> Any:
+    """What an attribute, key or position of an object is; None if there is none."""
+    if isinstance(owner, Mapping):
+        return owner.get(key)
+    if isinstance(owner, (list, tuple)):
+        return owner[int(key)] if key.isdecimal() and int(key) < len(owner) else None
+    return getattr(owner, key, None)

@@ -8,9 +8,10 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-__all__ = ["showing", "tell"]
+__all__ = ["improved_plan", "improving", "showing", "tell"]
 
 _logger = logging.getLogger("aitune")
 _MOST_OFTEN = 0.1  # seconds between two lines
@@ -92,6 +93,25 @@ def showing() -> Iterator[None]:
         _line.reset(token)
         if line is not None:
             line.clear()
+
+
+_improved: contextvars.ContextVar[Callable[[str, Path], None] | None] = contextvars.ContextVar("aitune_improved", default=None)
+
+
+@contextlib.contextmanager
+def improving(improved: Callable[[str, Path], None] | None) -> Iterator[None]:
+    """Lets better plans be told of meanwhile."""
+    token = _improved.set(improved)
+    try:
+        yield
+    finally:
+        _improved.reset(token)
+
+
+def improved_plan(name: str, path: Path) -> Callable[[], None] | None:
+    """What the compiler calls when it has written a better plan for `name` to `path`; None if nobody asks."""
+    improved = _improved.get()
+    return None if improved is None else lambda: improved(name, path)
 
 
 def tell(name: str) -> Callable[[str, str, int, int], None]:

@@ -14,7 +14,14 @@ import torch
 
 from aitune.errors import InvalidArgument
 
-__all__ = ["CompilationSettings", "TorchTensorRTConfig", "compiler_settings", "ignored_settings", "unknown_settings"]
+__all__ = [
+    "CompilationSettings",
+    "TorchTensorRTConfig",
+    "calibration_loader",
+    "compiler_settings",
+    "ignored_settings",
+    "unknown_settings",
+]
 
 # Torch-TensorRT's places for its caches. Left as they are, aitune keeps its own in the user's cache folder.
 _TENSORRT_CACHE = os.path.join(tempfile.gettempdir(), "torch_tensorrt_engine_cache")
@@ -264,6 +271,12 @@ _FIELDS: dict[str, Callable[[str, Any], str]] = {
     "engine_cache_size": _INT,
     "tune_budget_seconds": _NUMBER,
 }
+
+
+def calibration_loader(settings: Any) -> Any:
+    """autocast_calibration_dataloader, where autocast asks for it; None otherwise."""
+    values = _values(settings)
+    return values.get("autocast_calibration_dataloader") if values.get("enable_autocast") else None
 
 
 def _values(settings: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from aitune.errors import Corrupt, Unsupported
+from aitune.torch.caches import is_cache, make_cache, parts_of_cache
 
 __all__ = ["Structure", "describe_difference", "flatten", "plain", "rebuild", "tensors_at", "tensors_only"]
 
@@ -127,7 +128,7 @@ def _fields_of(value: Any) -> list[tuple[Any, Any]] | None:
         return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
     if _is_namedtuple(value):
         return list(zip(type(value)._fields, value, strict=True))
-    return None
+    return parts_of_cache(value)
 
 
 def flatten(value: Any, where: str = "", depth: int = 0) -> tuple[Structure, list[torch.Tensor]]:
@@ -171,7 +172,7 @@ def flatten(value: Any, where: str = "", depth: int = 0) -> tuple[Structure, lis
         f"a {cls.__module__}.{cls.__qualname__} cannot be taken apart into tensors",
         where,
         "Pass and return tensors, numbers, None, lists, tuples, dicts and dataclasses"
-        + (", and let the model run without a cache: use_cache=False" if cls.__name__.endswith("Cache") else ""),
+        + (", and let the model run with a plain DynamicCache, or use_cache=False" if cls.__name__.endswith("Cache") else ""),
     )
 
 
@@ -183,7 +184,8 @@ def tensors_at(structure: Structure, value: Any) -> list[torch.Tensor]:
     if structure.kind == "constant":
         return []
     if structure.kind == "object":
-        items = [value[key] if _is_model_output(value) else getattr(value, key) for key in structure.keys]
+        fields = dict(_fields_of(value) or ())
+        items = [fields[key] for key in structure.keys]
     elif structure.kind == "dict":
         items = [value[key] for key in structure.keys]
     else:
@@ -212,7 +214,7 @@ def _find_class(structure: Structure) -> type | None:
         found = getattr(found, part, None)
     if not isinstance(found, type):
         return None
-    is_container = dataclasses.is_dataclass(found) or issubclass(found, (dict, list, tuple))
+    is_container = dataclasses.is_dataclass(found) or is_cache(found) or issubclass(found, (dict, list, tuple))
     return found if is_container else None
 
 
@@ -269,6 +271,8 @@ def _rebuild(
 
 
 def _make_object(cls: type, named: dict[str, Any]) -> Any:
+    if is_cache(cls):
+        return make_cache(cls, named)
     if not dataclasses.is_dataclass(cls):
         return cls(**named)
     fields = {field.name: field for field in dataclasses.fields(cls)}

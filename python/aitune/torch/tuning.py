@@ -6,32 +6,32 @@ import contextlib
 import logging
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 
-from aitune.errors import AituneError, Incompatible, InvalidArgument, IoError, Unavailable
+from aitune.errors import AituneError, Incompatible, InvalidArgument, Unavailable
 from aitune.torch import backend
 from aitune.torch.archive import GraphMeta, read_entries, write_bundle
 from aitune.torch.backend import BuildResult
-from aitune.torch.custom import compiler
 from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine
 from aitune.torch.export import evaluating
+from aitune.torch.files import replacing
 from aitune.torch.module import (
     Module,
     ModuleState,
     all_modules,
     find_modules,
     original_forwards,
+    part_of,
     place,
     unknown_call,
     wrappers_of,
 )
-from aitune.torch.progress import showing, tell
+from aitune.torch.progress import improving, showing
 from aitune.torch.recording import check_device, take_call
 
 __all__ = ["LoadedModule", "load", "save", "tune"]
@@ -50,6 +50,7 @@ def tune(
     clear_cache: bool = False,
     ignore_failing_modules: bool = False,
     release_weights: bool = False,
+    improved: Callable[[str, Path], None] | None = None,
 ) -> str | None:
     """Tunes the Modules that `func` calls when it is run on the samples of `dataset`.
 
@@ -66,6 +67,9 @@ def tune(
         clear_cache: the timings of earlier tunings in the user's cache are removed before.
         ignore_failing_modules: a module that cannot be tuned stays as it is, with a warning, instead of an error.
         release_weights: the weights of the original modules leave memory once they are tuned.
+        improved: called with the name of a graph and the path of an ``.ait`` whenever a better plan has been found for
+            it, the first time after seconds. The file may be loaded or copied; it is there until `improved` returns.
+            What it raises ends tuning.
 
     Raises:
         InvalidArgument: no sample, a sample that fails, a tensor on another device, no Module that is called.
@@ -75,7 +79,7 @@ def tune(
     _check_device(device)
     if clear_cache:
         (_cache_folder() / "timings.json").unlink(missing_ok=True)
-    with _others_silent() if disable_external_logging else contextlib.nullcontext(), showing():
+    with _others_silent() if disable_external_logging else contextlib.nullcontext(), showing(), improving(improved):
         candidates = _candidates(func, dataset)
         met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
         if dry_run:
@@ -223,42 +227,15 @@ def save(module: Any, path: str | os.PathLike[str]) -> None:
     whole = {engine.path for engine in files}
     if len(whole) == 1 and (len(files) == 1 or files[0].entry.size is not None):
         source = whole.pop()
-        with _replacing(target) as file, open(source, "rb") as original:
+        with replacing(target) as file, open(source, "rb") as original:
             shutil.copyfileobj(original, file, 1 << 20)
         return
     if len(graphs) != len(files) or any(engine.entry.size is not None for engine in files):
         raise InvalidArgument(
             "these modules were loaded from files of several kinds", "save", "Save the modules one by one"
         )
-    with _replacing(target) as file:
-        write_bundle(file, target.stem, graphs)
-
-
-@contextlib.contextmanager
-def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `target` once it is complete."""
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    except OSError as error:
-        raise IoError(str(error), str(target)) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except OSError as error:
-        raise IoError(str(error), str(target)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with replacing(target) as file:
+        write_bundle(file, graphs)
 
 
 class LoadedModule(torch.nn.Module):
@@ -292,64 +269,6 @@ class LoadedModule(torch.nn.Module):
 
     def extra_repr(self) -> str:
         return f"name={self.name!r}, file={str(self._engines[0].path)!r}"
-
-
-@contextlib.contextmanager
-def _saved(model: Any) -> Iterator[str]:
-    """The path of a model that is saved, or will be for a while."""
-    if not isinstance(model, torch.export.ExportedProgram):
-        yield os.fspath(model)
-        return
-    with tempfile.TemporaryDirectory(prefix="aitune-model-") as folder:
-        source = os.path.join(folder, "model.pt2")
-        torch.export.save(model, source)
-        yield source
-
-
-def refit(file: str | os.PathLike[str], model: Any, path: str | os.PathLike[str]) -> None:
-    """Puts other weights of the same shapes into an ``.ait``, with or without weights (``strip_engine_weights``), and
-    writes the result to `path`. Nothing is timed: plans are built again as the file says that tuning chose them, and
-    compared with the reference on the file's samples.
-
-    Args:
-        file: the ``.ait``.
-        model: the model with the new weights, in the form that was tuned: a program of torch.export, or the path of a
-            saved model.
-        path: the file to write; may be `file`.
-
-    Raises:
-        InvalidArgument: weights differ in shape or dtype, or the program is another; all are named.
-        ValidationError: the plan is too far off with the new weights.
-    """
-    with _saved(model) as source:
-        compiler().refit(os.fspath(file), source, os.fspath(path), tell("refit"))
-
-
-def repeat(
-    decisions: str | os.PathLike[str], model: Any, path: str | os.PathLike[str], samples: Iterable[Any] | None = None
-) -> None:
-    """Builds what an earlier tuning decided once more, and writes it to `path`: the same file, byte for byte. Nothing is
-    timed.
-
-    Args:
-        decisions: an ``.ait``, or a decision log that ``aitune inspect --decisions`` wrote.
-        model: the model that was tuned: a program of torch.export, or the path of a saved model.
-        path: the file to write.
-        samples: those that it was tuned on, each a tuple of inputs in call order or a dict by name; the ones in the
-            ``.ait`` if left out.
-
-    Raises:
-        InvalidArgument: program, weights, samples or versions are others; all are named.
-        Incompatible: this CPU lacks what a plan was made for.
-    """
-    calls = None
-    if samples is not None:
-        calls = [
-            list(sample.items()) if isinstance(sample, dict) else [(str(i), x) for i, x in enumerate(sample)]
-            for sample in samples
-        ]
-    with _saved(model) as source:
-        compiler().repeat(os.fspath(decisions), source, os.fspath(path), calls, tell("repeat"))
 
 
 def load(module: Any, path: str | os.PathLike[str] | None = None, *, rebuild: bool = False) -> Any:
@@ -422,19 +341,11 @@ def _wrap_at(owner: Any, name: str, where: str) -> Module:
     *parents, last = name.split(".")
     found = owner
     for part in parents:
-        found = _part(found, part)
-    original = _part(found, last)
+        found = part_of(found, part)
+    original = part_of(found, last)
     if not isinstance(original, torch.nn.Module):
         raise InvalidArgument(f"there is no module '{name}' in a {type(owner).__name__}", where)
     wrapped = original if isinstance(original, Module) else Module(original, name)
     wrapped.__dict__["_path"] = name
     place(found, last, wrapped)
     return wrapped
-
-
-def _part(owner: Any, key: str) -> Any:
-    if isinstance(owner, Mapping):
-        return owner.get(key)
-    if isinstance(owner, (list, tuple)):
-        return owner[int(key)] if key.isdecimal() and int(key) < len(owner) else None
-    return getattr(owner, key, None)

@@ -1,0 +1,91 @@
+"""transformers' caches as arguments and results of Modules."""
+
+import copy
+
+import pytest
+import torch
+
+import aitune
+import aitune.torch as ait
+from aitune.torch.structure import Structure, flatten, rebuild
+from support import TOLERANCE, wrap
+
+transformers = pytest.importorskip("transformers")
+SMALL = {"vocab_size": 50, "bos_token_id": 1, "eos_token_id": 2}
+
+
+def gpt2():
+    return transformers.GPT2LMHeadModel(transformers.GPT2Config(n_layer=2, n_head=2, n_embd=32, **SMALL))
+
+
+def llama():
+    return transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(
+            num_hidden_layers=2, hidden_size=32, intermediate_size=64, num_attention_heads=4, num_key_value_heads=2, **SMALL
+        )
+    )
+
+
+def decode(model, prompt, steps):
+    """Logits of the prompt and of so many tokens after it, and the cache."""
+    torch.manual_seed(prompt)
+    ids = torch.randint(3, 50, (1, prompt))
+    logits = []
+    with torch.no_grad():
+        out = model(ids, past_key_values=transformers.DynamicCache(), use_cache=True)
+        for _ in range(steps):
+            logits.append(out.logits[:, -1:])
+            out = model(logits[-1].argmax(-1), past_key_values=out.past_key_values, use_cache=True)
+    return torch.cat([*logits, out.logits[:, -1:]]), out.past_key_values
+
+
+@pytest.mark.parametrize("make", [gpt2, llama])
+def test_decoding_step_by_step(tmp_path, make):
+    torch.manual_seed(0)
+    net = make().eval()
+    plain = copy.deepcopy(net)
+    model = wrap(net, min_block_size=1)
+    ait.tune(lambda prompt: decode(model, prompt, 4), [3, 12])
+    ait.save(model, tmp_path / "lm.ait")
+    want, want_cache = decode(plain, 5, 9)
+    for tuned in (model, ait.load(tmp_path / "lm.ait")):
+        got, cache = decode(tuned, 5, 9)
+        torch.testing.assert_close(got, want, **TOLERANCE)
+        assert type(cache) is transformers.DynamicCache and cache.get_seq_length() == 14
+        for ours, theirs in zip(cache.layers, want_cache.layers, strict=True):
+            torch.testing.assert_close(ours.keys, theirs.keys, **TOLERANCE)
+            torch.testing.assert_close(ours.values, theirs.values, **TOLERANCE)
+
+
+def test_generate():
+    torch.manual_seed(0)
+    net = llama().eval()
+    plain = copy.deepcopy(net)
+    model = wrap(net, min_block_size=1)
+    options = {"max_new_tokens": 6, "do_sample": False, "pad_token_id": 2}
+    ait.tune(lambda ids: net.generate(ids, **options), [torch.randint(3, 50, (1, n)) for n in (4, 9)])
+    assert model.state is ait.ModuleState.TUNED
+    ids = torch.randint(3, 50, (1, 7))
+    assert net.generate(ids, **options).tolist() == plain.generate(ids, **options).tolist()
+
+
+def test_what_a_cache_is_made_of():
+    cache = transformers.DynamicCache()
+    cache.update(torch.rand(1, 2, 3, 4), torch.rand(1, 2, 3, 4), 0)
+    both = transformers.EncoderDecoderCache(cache, transformers.DynamicCache())
+    both.is_updated[0] = True
+    structure, tensors = flatten({"cache": both})
+    assert list(structure.paths()) == [
+        f"cache.self_attention_cache.layers[0][{i}]" for i in range(2)
+    ]
+    again = rebuild(Structure.from_json(structure.to_json(), "here"), iter(tensors))["cache"]
+    assert type(again) is transformers.EncoderDecoderCache and again.is_updated == {0: True}
+    assert torch.equal(again.self_attention_cache.layers[0].keys, cache.layers[0].keys)
+    assert again.get_seq_length() == 3
+
+
+def test_layers_of_other_kinds_are_refused_by_name():
+    config = transformers.MistralConfig(num_hidden_layers=1, sliding_window=4, hidden_size=32, **SMALL)
+    cache = transformers.DynamicCache(config=config)
+    with pytest.raises(aitune.Unsupported, match="DynamicCache cannot be taken apart"):
+        flatten(cache, "past_key_values")

@@ -1,0 +1,117 @@
+"""refit and repeat of Modules and pipelines, and plans that are told of on the way."""
+
+import copy
+import shutil
+
+import pytest
+import torch
+
+import aitune
+import aitune.torch as ait
+from support import check_same, reference, strategy, wrap
+
+
+class Pipeline:
+    """Two modules, the second of which is called in two ways."""
+
+    def __init__(self, seed):
+        torch.manual_seed(seed)
+        self.encoder = torch.nn.Sequential(torch.nn.Linear(6, 16), torch.nn.GELU(), torch.nn.Linear(16, 8)).eval()
+        self.heads = [Head().eval()]
+
+    def __call__(self, x):
+        h = self.encoder(x)
+        return self.heads[0](h), self.heads[0](h, scale=2.0)
+
+
+class Head(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = torch.nn.Linear(8, 3)
+
+    def forward(self, x, scale=1.0):
+        return {"scores": torch.softmax(self.fc(x) * scale, -1)}
+
+
+def tuned_pipeline(path, seed=1, **settings):
+    pipeline = Pipeline(seed)
+    plain = copy.deepcopy(pipeline)
+    pipeline.encoder = ait.Module(pipeline.encoder, "encoder", strategy=strategy(min_block_size=1, **settings))
+    pipeline.heads[0] = ait.Module(pipeline.heads[0], "head", strategy=strategy(min_block_size=1, **settings))
+    ait.tune(pipeline, [torch.rand(n, 6) for n in (2, 5, 3)])
+    ait.save(pipeline, path)
+    return pipeline, plain
+
+
+def test_a_pipeline_is_the_same_file_again(tmp_path):
+    file, again = tmp_path / "pipeline.ait", tmp_path / "other name.ait"
+    pipeline, plain = tuned_pipeline(file, optimization_level=1)
+    ait.repeat(file, pipeline, again)
+    assert again.read_bytes() == file.read_bytes()
+    x = torch.rand(4, 6)
+    check_same(pipeline(x), plain(x))  # and it is what it was
+
+
+def test_other_weights_for_a_pipeline(tmp_path):
+    file, other = tmp_path / "pipeline.ait", tmp_path / "other.ait"
+    tuned_pipeline(file)
+    pipeline, plain = tuned_pipeline(tmp_path / "unused.ait", seed=2)
+    ait.refit(file, pipeline, other)
+    loaded = Pipeline(3)
+    loaded.encoder = ait.Module(loaded.encoder, "encoder")
+    loaded.heads[0] = ait.Module(loaded.heads[0], "head")
+    ait.load(loaded, other)
+    x = torch.rand(4, 6)
+    check_same(loaded(x), plain(x))
+    with pytest.raises(aitune.InvalidArgument, match="there is no module 'encoder' in a list"):
+        ait.refit(file, [1], other)
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+def test_one_module(tmp_path, ir):
+    def net(seed):
+        torch.manual_seed(seed)
+        return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.GELU(), torch.nn.Linear(8, 3)).eval()
+
+    file, again, other = tmp_path / "net.ait", tmp_path / "again.ait", tmp_path / "other.ait"
+    model = wrap(net(1), ir, min_block_size=1, optimization_level=1, strip_engine_weights=False)
+    ait.tune(model, [torch.rand(n, 4) for n in (2, 5)])
+    ait.save(model, file)
+    for source in (model, net(1)):
+        ait.repeat(file, source, again)
+        assert again.read_bytes() == file.read_bytes()
+    new = net(2)
+    ait.refit(file, new, other)
+    x = torch.rand(3, 4)
+    check_same(ait.load(other)(x), reference(new, x))
+    with pytest.raises(aitune.InvalidArgument, match="refit is for that"):
+        ait.repeat(file, new, again)
+
+
+def test_better_plans_are_told_of(tmp_path):
+    model = wrap(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.GELU(), torch.nn.Linear(8, 3)), optimization_level=3,
+                 timing_cache_path="none", min_block_size=1)
+    x = torch.rand(2, 4)
+    want = reference(model, x)
+    told = []
+
+    def improved(name, path):
+        told.append(name)
+        check_same(ait.load(path)(x), want)
+        shutil.copy(path, tmp_path / "interim.ait")
+
+    ait.tune(model, x, improved=improved)
+    assert told and set(told) == {"net"}
+    check_same(torch.from_numpy(aitune.load(tmp_path / "interim.ait")(x.numpy())), want)
+    assert model.state is ait.ModuleState.TUNED
+
+
+def test_what_is_raised_on_the_way_ends_tuning():
+    model = wrap(torch.nn.Linear(4, 8), optimization_level=3, timing_cache_path="none", min_block_size=1)
+
+    def improved(name, path):
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        ait.tune(model, torch.rand(2, 4), improved=improved)
+    assert model.state is ait.ModuleState.PASSTHROUGH
