@@ -24,12 +24,20 @@ using ByNode = std::map<std::string, double>;
 
 std::string why_kept(const ProductFacts* product, double bound) {
   if (!product) return "bf16 takes its factors in pairs, and their number is odd";
-  if (!std::isfinite(product->error)) return "in bf16 it makes outputs that are not finite";
-  if (!(product->gain > 0)) return "bf16 saves no time";
-  return fmt::format("bf16 here alone gives a relative error of {:.1e} of {:.0e} accepted", product->error, bound);
+  return why_kept(*product, "bf16", bound);
 }
 
-std::vector<KeptProduct> kept_products(const BuildResult& built, std::span<const ProductFacts> facts, double bound) {
+}  // namespace
+
+std::string why_kept(const ProductFacts& product, std::string_view precision, double bound) {
+  if (!std::isfinite(product.error)) return fmt::format("in {} it makes outputs that are not finite", precision);
+  if (!(product.gain > 0)) return fmt::format("{} saves no time", precision);
+  return fmt::format("{} here alone gives a relative error of {:.1e} of {:.0e} accepted", precision, product.error,
+                     bound);
+}
+
+std::vector<KeptProduct> kept_products(const BuildResult& built, std::span<const ProductFacts> facts,
+                                       const WhyKept& why) {
   std::map<std::string, double> operations;
   double all = 0;
   for (const ProductStep& p : built.products) {
@@ -41,28 +49,26 @@ std::vector<KeptProduct> kept_products(const BuildResult& built, std::span<const
     const auto fact = std::ranges::find(facts, node, &ProductFacts::node);
     const auto source = std::ranges::find(built.plan.plan.sources, node, &PlanSource::node);
     kept.push_back({node, source == built.plan.plan.sources.end() ? std::string() : source->module, own / all,
-                    why_kept(fact == facts.end() ? nullptr : &*fact, bound)});
+                    why(fact == facts.end() ? nullptr : &*fact)});
   }
   std::ranges::stable_sort(kept, std::greater(), &KeptProduct::share);
   return kept;
 }
 
-}  // namespace
-
 double mixed_limit(double bound) { return MixedSearch::kMost * bound; }
 
-std::vector<ProductFacts> measure_gains(Candidate& f32, Candidate& bf16, std::span<const Tensor> inputs) {
-  const std::vector<TimedPlan> plans = {{*f32.instance, f32.built.products}, {*bf16.instance, bf16.built.products}};
+std::vector<ProductFacts> measure_gains(Candidate& f32, Candidate& other, std::span<const Tensor> inputs) {
+  const std::vector<TimedPlan> plans = {{*f32.instance, f32.built.products}, {*other.instance, other.built.products}};
   const std::vector<ByNode> times = measure_times(plans, inputs);
-  const ByNode &exact = times[0], &half = times[1];
+  const ByNode &exact = times[0], &rounded = times[1];
   std::map<std::string, ProductFacts> facts;
-  for (const ProductStep& p : bf16.built.products) {
+  for (const ProductStep& p : other.built.products) {
     const auto before = exact.find(p.node);
-    if (p.type != DType::bf16 || before == exact.end()) continue;
+    if (p.type == DType::f32 || before == exact.end()) continue;
     ProductFacts& product = facts[p.node];
     product.node = p.node;
     product.operations += p.operations;
-    product.gain = before->second - half.at(p.node);
+    product.gain = before->second - rounded.at(p.node);
   }
   std::vector<ProductFacts> list;
   for (auto& [node, product] : facts) list.push_back(std::move(product));
@@ -97,7 +103,8 @@ std::optional<Candidate> tune_mixture(const Graph& lowered, const BuildOptions& 
     mixed.f32_products = std::move(*kept);
     Candidate candidate = try_candidate(lowered, mixed, "mixed", samples, bound);
     CandidateReport& report = candidate.report;
-    report.kept_in_fp32 = kept_products(candidate.built, search.products(), bound);
+    report.kept_in_fp32 = kept_products(candidate.built, search.products(),
+                                        [&](const ProductFacts* product) { return why_kept(product, bound); });
     search.report(report.worst_error);
     candidate.row = tried.size();
     tried.push_back(report);
