@@ -23,6 +23,7 @@ struct ProductStep {
   double operations = 0;       ///< multiplications and additions, at the opt shape
   DType type = DType::f32;     ///< of what it multiplies: f32, bf16 or u8
   std::size_t input_slot = 0;  ///< which of the step's buffers it multiplies
+  std::int64_t depth = 0;      ///< factors of a sum, where they lie in rows in that buffer; 0: they do not
   /// Rounds the weights of one output in place.
   using RoundWeights = std::function<void(std::span<float>)>;
   /// With type f32: the step's packed weights, by slot, as they are with the weights of every output rounded.

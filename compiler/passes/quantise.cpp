@@ -7,6 +7,9 @@
 #include <tuple>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "base/error.h"
 #include "compiler/passes/cleanup.h"
 #include "compiler/passes/rewrite.h"
 
@@ -38,6 +41,11 @@ struct Rows {
   }
 };
 
+/// The weights of a row as they meet shifted channels.
+void shift_weights(std::span<float> row, const TensorScale& input, int sign) {
+  for (std::size_t i = 0; i < input.shifts.size(); ++i) row[i] = std::ldexp(row[i], sign * input.shifts[i]);
+}
+
 /// The constants of a product of integers.
 struct Constants {
   Tensor weight, scale, offset;
@@ -48,10 +56,13 @@ Constants constants_of(const Tensor& original, const Tensor& bias, const TensorS
   Constants made{Tensor(DType::i8, original.shape()), Tensor(DType::f32, {rows.count}),
                  Tensor(DType::f32, {rows.count})};
   auto* to = made.weight.as<std::int8_t>();
+  std::vector<float> row;
   for (std::int64_t i = 0; i < rows.count; ++i) {
-    const float own = weight_scale(rows.row(i)), inverse = 1 / own;
+    row.assign(rows.row(i).begin(), rows.row(i).end());
+    shift_weights(row, input, 1);
+    const float own = weight_scale(row), inverse = 1 / own;
     std::int64_t sum = 0;
-    for (const float w : rows.row(i)) {
+    for (const float w : row) {
       *to = static_cast<std::int8_t>(quantised_weight(w, inverse));
       sum += *to++;
     }
@@ -62,6 +73,23 @@ Constants constants_of(const Tensor& original, const Tensor& bias, const TensorS
         static_cast<float>(added - static_cast<double>(input.zero_point) * static_cast<double>(sum) * scale);
   }
   return made;
+}
+
+/// What a tensor is multiplied by for its shifts.
+Tensor factors_of(const TensorScale& scale) {
+  Tensor factors(DType::f32, {static_cast<std::int64_t>(scale.shifts.size())});
+  for (std::size_t i = 0; i < scale.shifts.size(); ++i) factors.as<float>()[i] = std::ldexp(1.0F, -scale.shifts[i]);
+  return factors;
+}
+
+void check_shifts(const Node& node, const TensorScale& scale) {
+  if (scale.shifts.empty()) return;
+  const bool fit = is_op(node, "aten.linear.default") &&
+                   operand(node, 0)->type.shape.back() == SymInt(static_cast<std::int64_t>(scale.shifts.size())) &&
+                   std::ranges::all_of(scale.shifts, [](int s) { return std::abs(s) <= TensorScale::kMostShift; });
+  if (!fit)
+    throw InvalidArgument(fmt::format("{} shifts of channels do not fit the product", scale.shifts.size()),
+                          "%" + node.output()->name);
 }
 
 bool is_movement(const Node& node) { return is_op(node, "aten.view.default") || is_op(node, "aten.permute.default"); }
@@ -98,6 +126,7 @@ class Quantiser {
     const std::string& name = node.output()->name;
     const auto scale = scales_.find(name);
     if (scale == scales_.end() || kept_.contains(name)) return std::nullopt;
+    check_shifts(node, scale->second);
     Value* input = quantised(insert, operand(node, 0), scale->second);
     const Value* bias = node.args[2].value_or_null();
     Constants made = constants_of(operand(node, 1)->data, bias ? bias->data.contiguous() : Tensor(), scale->second);
@@ -113,18 +142,30 @@ class Quantiser {
   }
 
  private:
+  /// Whether the value can be quantised before this node moves it: with shifts, the last dimension must stay what it
+  /// is.
+  bool moves_alone(const Value* x, const TensorScale& scale) const {
+    if (x->kind != ValueKind::node || !is_movement(*x->producer) || !uses_.single(x)) return false;
+    const SymShape& before = operand(*x->producer)->type.shape;
+    return scale.shifts.empty() ||
+           (is_op(*x->producer, "aten.view.default") && !before.empty() && before.back() == x->type.shape.back());
+  }
+
   /// The input as u8: made where the value is made, before what only moves it, so that it never is in memory as f32.
   Value* quantised(Inserter& insert, Value* x, const TensorScale& scale) {
-    const auto key = std::tuple(static_cast<const Value*>(x), scale.scale, scale.zero_point);
+    const auto key = std::tuple(static_cast<const Value*>(x), scale.scale, scale.zero_point, scale.shifts);
     if (const auto known = made_.find(key); known != made_.end()) return known->second;
     Value* q = nullptr;
-    if (x->kind == ValueKind::node && is_movement(*x->producer) && uses_.single(x)) {
+    if (moves_alone(x, scale)) {
       ArgList args = x->producer->args;
       args[0] = quantised(insert, operand(*x->producer), scale);
       q = insert.call(x->producer->op_name(), std::move(args));
     } else {
+      Value* even = x;
+      if (!scale.shifts.empty())
+        even = insert.call("aten.mul.Tensor", {x, insert.constant(factors_of(scale), "shift")});
       q = insert.call("aitune.quantise.default",
-                      {x, static_cast<double>(scale.inverse()), SymInt(std::int64_t{scale.zero_point})});
+                      {even, static_cast<double>(scale.inverse()), SymInt(std::int64_t{scale.zero_point})});
     }
     return made_[key] = q;
   }
@@ -145,7 +186,7 @@ class Quantiser {
   const ProductScales& scales_;
   const ProductNames& kept_;
   UseCounts uses_;
-  std::map<std::tuple<const Value*, float, std::int32_t>, Value*> made_;
+  std::map<std::tuple<const Value*, float, std::int32_t, std::vector<std::int8_t>>, Value*> made_;
 };
 
 }  // namespace
@@ -194,9 +235,24 @@ float weight_scale(std::span<const float> weights) {
   return best > 0 ? best : most / kMostWeight;
 }
 
-void round_weights(std::span<float> weights) {
+void TensorScale::round(std::span<float> values) const {
+  if (shifts.empty()) {
+    for (float& v : values) v = rounded(v);
+    return;
+  }
+  const Tensor factors = factors_of(*this);
+  const auto* const by = factors.as<float>();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float factor = by[i % shifts.size()];
+    values[i] = rounded(values[i] * factor) / factor;
+  }
+}
+
+void round_weights(std::span<float> weights, const TensorScale& input) {
+  shift_weights(weights, input, 1);
   const float scale = weight_scale(weights), inverse = 1 / scale;
   for (float& w : weights) w = quantised_weight(w, inverse) * scale;
+  shift_weights(weights, input, -1);
 }
 
 Graph quantise(const Graph& graph, const ProductScales& scales, const ProductNames& kept) {

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+
+#include "format/digest.h"
 
 namespace aitune {
 namespace {
@@ -124,8 +127,12 @@ std::string lesser_precision(const Decisions& d) { return d.chosen == "fp32" ? "
 void compare_scales(const Decisions& a, const Decisions& b, Comparison& out) {
   const auto scale_of = [](const Decisions& d, const std::string& product) {
     const auto at = d.scales.find(product);
-    return at == d.scales.end() ? std::string()
-                                : fmt::format("scale {}, zero point {}", at->second.scale, at->second.zero_point);
+    if (at == d.scales.end()) return std::string();
+    const TensorScale& scale = at->second;
+    std::string text = fmt::format("scale {}, zero point {}", scale.scale, scale.zero_point);
+    if (!scale.shifts.empty())
+      text += ", shifts " + to_hex(sha256(std::as_bytes(std::span(scale.shifts)))).substr(0, 8);
+    return text;
   };
   std::set<std::string> products;
   for (const Decisions* d : {&a, &b})

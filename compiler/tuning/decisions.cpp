@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <initializer_list>
 #include <limits>
 
@@ -84,18 +85,27 @@ Json object_of(const std::string& text, std::string_view what) {
 ProductScales read_scales(const Json& json) {
   ProductScales scales;
   for (const auto& [product, row] : json.items()) {
-    const TensorScale scale{row.at("scale").get<float>(), row.at("zero_point").get<std::int32_t>()};
+    TensorScale scale{row.at("scale").get<float>(), row.at("zero_point").get<std::int32_t>()};
+    if (const auto shifts = row.find("shifts"); shifts != row.end())
+      for (const Json& shift : *shifts) {
+        const auto s = shift.get<int>();
+        if (std::abs(s) > TensorScale::kMostShift) throw Corrupt("a shift that is too large");
+        scale.shifts.push_back(static_cast<std::int8_t>(s));
+      }
     if (!(scale.scale > 0) || !std::isfinite(scale.scale) || !std::isfinite(scale.inverse()) || scale.zero_point < 0 ||
         scale.zero_point > std::numeric_limits<std::uint8_t>::max())
       throw Corrupt("a scale that quantises nothing");
-    scales.emplace(product, scale);
+    scales.emplace(product, std::move(scale));
   }
   return scales;
 }
 
 Json write_scales(const ProductScales& scales) {
   Json json = Json::object();
-  for (const auto& [product, s] : scales) json[product] = {{"scale", s.scale}, {"zero_point", s.zero_point}};
+  for (const auto& [product, s] : scales) {
+    json[product] = {{"scale", s.scale}, {"zero_point", s.zero_point}};
+    if (!s.shifts.empty()) json[product]["shifts"] = std::vector<int>(s.shifts.begin(), s.shifts.end());
+  }
   return json;
 }
 

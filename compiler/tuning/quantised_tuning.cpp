@@ -4,7 +4,6 @@
 #include <cmath>
 #include <map>
 #include <string>
-#include <utility>
 
 #include "compiler/tuning/calibration.h"
 #include "compiler/tuning/mixed_tuning.h"
@@ -15,7 +14,7 @@ namespace {
 
 /// Errors of single products are measured on this many samples, each way to quantise in about this time.
 constexpr std::size_t kMeasuredSamples = 2;
-constexpr double kMeasuringSeconds = 3;
+constexpr double kMeasuringSeconds = 2;
 /// Share of a plan's time that products may lose in integers before some are put back for speed alone.
 constexpr double kWorthwhile = 0.03;
 /// Share of the f32 plan's time below which a saving is taken for noise.
@@ -24,11 +23,8 @@ constexpr double kNoise = 0.01;
 using ByNode = std::map<std::string, double>;
 
 OperandRounding int8_rounding(const ProductScales& scales) {
-  return {[&scales](const std::string& node, std::span<float> values) {
-            const TensorScale scale = scales.at(node);
-            for (float& v : values) v = scale.rounded(v);
-          },
-          round_weights};
+  return {[&scales](const std::string& node, std::span<float> values) { scales.at(node).round(values); },
+          [&scales](const std::string& node, std::span<float> weights) { round_weights(weights, scales.at(node)); }};
 }
 
 BuildOptions quantised_options(const BuildOptions& options, const Calibration& calibration) {
@@ -43,36 +39,41 @@ BuildOptions quantised_options(const BuildOptions& options, const Calibration& c
 Calibration calibrate_plan(const Graph& lowered, Candidate& f32, std::span<const RecordedSample> samples,
                            Progress* progress, const std::function<bool()>& is_over) {
   if (progress) progress->stage("calibrate int8");
-  ProductNames names;
-  for (const ProductStep& p : f32.built.products) names.insert(p.node);
-  const auto choices = calibrate(lowered, names, samples, progress, is_over);
+  ProductNames names, shiftable;
+  for (const ProductStep& p : f32.built.products) {
+    names.insert(p.node);
+    if (p.depth > 0) shiftable.insert(p.node);
+  }
+  const auto choices = calibrate(lowered, names, shiftable, samples, progress, is_over);
 
   if (progress) progress->stage("errors of products");
-  std::vector<ProductStep> steps;
-  for (const ProductStep& p : f32.built.products)
-    if (choices.contains(p.node)) steps.push_back(p);
   std::vector<std::vector<Tensor>> inputs;
   for (std::size_t s = 0; s < std::min(samples.size(), kMeasuredSamples); ++s) inputs.push_back(samples[s].inputs);
-  const auto errors_with = [&](TensorScale ScaleChoice::* way) {
+  std::vector<ByNode> errors;  // by way
+  for (std::size_t way = 0;; ++way) {
     ProductScales scales;
-    for (const auto& [product, choice] : choices) scales[product] = choice.*way;
-    return measure_errors(*f32.instance, steps, inputs, kMeasuringSeconds, int8_rounding(scales));
-  };
-  ByNode whole = errors_with(&ScaleChoice::whole), clipped = errors_with(&ScaleChoice::clipped);
+    for (const auto& [product, choice] : choices)
+      if (way < choice.ways.size()) scales[product] = choice.ways[way];
+    if (scales.empty()) break;
+    std::vector<ProductStep> steps;
+    for (const ProductStep& p : f32.built.products)
+      if (scales.contains(p.node)) steps.push_back(p);
+    errors.push_back(measure_errors(*f32.instance, steps, inputs, kMeasuringSeconds, int8_rounding(scales)));
+  }
 
   // What several products read is quantised once: they decide together.
-  std::map<std::string, std::pair<double, double>> squares;  // by input: whole, clipped
+  std::map<std::string, std::vector<double>> squares;  // by input and way
   for (const auto& [product, choice] : choices) {
-    squares[choice.input].first += whole[product] * whole[product];
-    squares[choice.input].second += clipped[product] * clipped[product];
+    auto& sums = squares[choice.input];
+    sums.resize(choice.ways.size(), 0);
+    for (std::size_t way = 0; way < choice.ways.size(); ++way) sums[way] += std::pow(errors[way].at(product), 2);
   }
   Calibration made;
-  for (const ProductStep& p : steps) {
-    const auto choice = choices.find(p.node);
-    const auto [all, less] = squares.at(choice->second.input);
-    const bool clip = less < all;
-    if (!made.scales.emplace(p.node, clip ? choice->second.clipped : choice->second.whole).second) continue;
-    made.products.push_back({p.node, 0, clip ? clipped.at(p.node) : whole.at(p.node), 0});
+  for (const auto& [product, choice] : choices) {
+    const auto& sums = squares.at(choice.input);
+    const auto way = static_cast<std::size_t>(std::ranges::min_element(sums) - sums.begin());
+    made.scales[product] = choice.ways[way];
+    made.products.push_back({product, 0, errors[way].at(product), 0});
   }
   return made;
 }

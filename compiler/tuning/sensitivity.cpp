@@ -36,7 +36,7 @@ class Rounding final : public StepProbe {
       nodes_[p->step] = p->node;
       auto& operands = operands_[p->step];
       operands.emplace_back(p->input_slot, Arena());
-      for (const auto& [slot, bytes] : p->rounded_weights(rounding.weights)) {
+      for (const auto& [slot, bytes] : p->rounded_weights([&](std::span<float> w) { rounding.weights(p->node, w); })) {
         Arena copy(bytes.size());
         std::memcpy(copy.data(), bytes.data(), bytes.size());
         operands.emplace_back(slot, std::move(copy));
@@ -99,7 +99,8 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 }  // namespace
 
 OperandRounding bf16_rounding() {
-  return {[](const std::string& /*node*/, std::span<float> values) { round_to_bf16(values); }, round_to_bf16};
+  const auto round = [](const std::string& /*node*/, std::span<float> values) { round_to_bf16(values); };
+  return {round, round};
 }
 
 std::map<std::string, double> measure_errors(Instance& f32, std::span<const ProductStep> products,

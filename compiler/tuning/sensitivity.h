@@ -15,8 +15,8 @@ namespace aitune {
 
 /// How the operands of a product lose bits.
 struct OperandRounding {
-  std::function<void(const std::string& node, std::span<float>)> input;  ///< what the product of this node reads
-  ProductStep::RoundWeights weights;
+  std::function<void(const std::string& node, std::span<float>)> input;    ///< what the product of this node reads
+  std::function<void(const std::string& node, std::span<float>)> weights;  ///< what one output of it multiplies with
 };
 /// Everything to the nearest bf16, halves to even.
 OperandRounding bf16_rounding();

@@ -130,6 +130,16 @@ KernelTask with_rounded_weights(const KernelTask& task, const ProductStep::Round
   return rounded;
 }
 
+/// The depth of a product whose operand lies in rows of just so many elements; 0 for others.
+std::int64_t row_length(const kernels::GemmKernel& kernel) {
+  if (kernel.k.size() != 1 || !kernel.a_strides.back().is(1)) return 0;
+  const auto whole = [&](const SymInt& size) {  // sizes that move are those of rows
+    return size.as_constant().value_or(0) % kernel.k[0] == 0;
+  };
+  const bool rows = whole(kernel.a_offset) && std::all_of(kernel.a_strides.begin(), kernel.a_strides.end() - 1, whole);
+  return rows ? kernel.k[0] : 0;
+}
+
 /// What tuning is told of a product with constant weights.
 ProductStep describe_product(const KernelTask& task, const Tactic& tactic, const SymValues& sizes) {
   ProductStep product;
@@ -141,6 +151,7 @@ ProductStep describe_product(const KernelTask& task, const Tactic& tactic, const
   product.operations *= static_cast<double>(task.gemm->n.constant());
   product.type = task.gemm->a_type;
   product.input_slot = static_cast<std::size_t>(task.gemm->a_buffer);
+  product.depth = row_length(*task.gemm);
   if (product.type != DType::f32) return product;
   product.rounded_weights = [task, tactic](const ProductStep::RoundWeights& round) {
     const KernelTask rounded = with_rounded_weights(task, round);

@@ -242,6 +242,9 @@ void quantised_convolution(const Call& call) {
   const Geometry g = geometry(call);
   call.require(input.dtype() == DType::u8 && weight.dtype() == DType::i8, "it multiplies u8 by i8");
   const Contiguous<float> scale(call.tensor("scale")), offset(call.tensor("offset"));
+  call.require(call.out().numel() == g.batch * g.out_channels * Geometry::volume(g.out) &&
+                   input.numel() == g.batch * g.in_channels * Geometry::volume(g.in),
+               "the sizes of its operands do not fit");
   call.require(call.tensor("scale").numel() == g.out_channels && call.tensor("offset").numel() == g.out_channels,
                "scale or offset does not have an element for each channel");
   const Contiguous<double> x(input), w(weight);
