@@ -308,7 +308,7 @@ BuildOptions int8_options(const Graph& graph) {
   options.precision = DType::i8;
   options.settings.min_block_size = 1;
   options.settings.require_full_compilation = true;
-  for (const auto& [name, range] : graph.symbols) options.opt_shape[name] = 2;
+  for (const auto& [name, range] : graph.symbols) options.opt_shape[name] = range.min + 1;
   return options;
 }
 
@@ -321,7 +321,7 @@ TEST_P(QuantisedCpuEngineTest, AgreesWithTheReference) {
   std::mt19937 random(seed);
   const Graph graph = parse_graph(GetParam().text);
   SymValues sizes;
-  for (const auto& [name, range] : graph.symbols) sizes[name] = 3;
+  for (const auto& [name, range] : graph.symbols) sizes[name] = range.min + 2;
   std::vector<Tensor> inputs;
   for (const Value* input : graph.inputs) inputs.push_back(random_tensor(input->type, sizes, random));
   BuildOptions options = int8_options(graph);
