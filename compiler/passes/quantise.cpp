@@ -92,7 +92,7 @@ void check_shifts(const Node& node, const TensorScale& scale) {
                           "%" + node.output()->name);
 }
 
-bool is_movement(const Node& node) { return is_op(node, "aten.view.default") || is_op(node, "aten.permute.default"); }
+bool only_moves(const Node& node) { return is_op(node, "aten.view.default") || is_op(node, "aten.permute.default"); }
 
 bool is_constant_vector(const Arg& bias, const SymInt& size) {
   if (bias.is_none()) return true;
@@ -145,7 +145,7 @@ class Quantiser {
   /// Whether the value can be quantised before this node moves it: with shifts, the last dimension must stay what it
   /// is.
   bool moves_alone(const Value* x, const TensorScale& scale) const {
-    if (x->kind != ValueKind::node || !is_movement(*x->producer) || !uses_.single(x)) return false;
+    if (x->kind != ValueKind::node || !only_moves(*x->producer) || !uses_.single(x)) return false;
     const SymShape& before = operand(*x->producer)->type.shape;
     return scale.shifts.empty() ||
            (is_op(*x->producer, "aten.view.default") && !before.empty() && before.back() == x->type.shape.back());
