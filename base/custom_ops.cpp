@@ -88,7 +88,7 @@ bool stands_in_list(std::string_view name) {
 
 /// "mylib.myop.default" of a name that may be an operator of the user's; empty for all others.
 std::string name_to_ask_for(std::string_view name) {
-  static constexpr std::array<std::string_view, 8> kOwn = {"aten",      "prim", "prims", "higher_order",
+  static constexpr std::array<std::string_view, 9> kOwn = {"aitune",    "aten", "prim",  "prims",   "higher_order",
                                                            "_operator", "math", "torch", "builtins"};
   const std::size_t dot = name.find('.');
   if (dot == std::string_view::npos || name.size() >= kMaxText ||

@@ -91,17 +91,17 @@ std::string CpuTarget::str() const {
 }
 
 CpuTarget limit_target(CpuTarget target, std::string_view level) {
-  constexpr std::string_view kLevels[] = {"x86_64", "avx2", "avx512", "avx512_bf16", "amx_bf16"};
+  constexpr std::string_view kLevels[] = {"x86_64", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_bf16"};
   const auto* const found = std::ranges::find(kLevels, level);
   if (found == std::end(kLevels))
     throw InvalidArgument("there is no CPU level '" + std::string(level) + "'", "AITUNE_CPU",
-                          "It is x86_64, avx2, avx512, avx512_bf16 or amx_bf16");
+                          "It is x86_64, avx2, avx512, avx512_vnni, avx512_bf16 or amx_bf16");
   const auto at = found - std::begin(kLevels);
   target.avx2_fma = target.avx2_fma && at >= 1;
   target.avx512 = target.avx512 && at >= 2;
-  target.avx512_vnni = target.avx512_vnni && at >= 2;
-  target.avx512_bf16 = target.avx512_bf16 && at >= 3;
-  target.amx_bf16 = target.amx_bf16 && at >= 4;
+  target.avx512_vnni = target.avx512_vnni && at >= 3;
+  target.avx512_bf16 = target.avx512_bf16 && at >= 4;
+  target.amx_bf16 = target.amx_bf16 && at >= 5;
   return target;
 }
 

@@ -41,6 +41,8 @@ TEST(Target, IsLimitedToALevel) {
   all.avx2_fma = all.avx512 = all.avx512_vnni = all.avx512_bf16 = all.amx_bf16 = true;
   EXPECT_EQ(limit_target(all, "amx_bf16"), all);
   EXPECT_EQ(limit_target(all, "avx512_bf16").str(), "x86_64 avx2 avx512 avx512_vnni avx512_bf16");
+  EXPECT_EQ(limit_target(all, "avx512_vnni").str(), "x86_64 avx2 avx512 avx512_vnni");
+  EXPECT_EQ(limit_target(all, "avx512").str(), "x86_64 avx2 avx512");
   EXPECT_EQ(limit_target(all, "avx2").str(), "x86_64 avx2");
   EXPECT_EQ(limit_target(all, "x86_64"), CpuTarget());
   EXPECT_EQ(limit_target(CpuTarget(), "avx512"), CpuTarget());

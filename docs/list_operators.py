@@ -17,7 +17,7 @@ def families():
     for line in (ROOT / "base/ops.def").read_text().splitlines():
         if line.startswith("// ") and not re.match(r"// (The one|Included|tests/ops)", line):
             found.append((line[3:], []))
-        elif match := re.match(r'AITUNE_OP\(\w+, "([^"]+)"', line):
+        elif (match := re.match(r'AITUNE_OP\(\w+, "([^"]+)"', line)) and not match.group(1).startswith("aitune."):
             found[-1][1].append(match.group(1))
     return [family for family in found if family[1]]
 

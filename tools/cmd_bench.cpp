@@ -220,7 +220,7 @@ void add_bench_command(CLI::App& app, Common& common) {
   command->add_option("--seconds", options->seconds, "how long to measure")->check(CLI::Range(0.01, 3600.0));
   command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
   add_weight_budget_option(*command, options->weight_budget);
-  command->add_option("--precision", options->precision, "the plan to measure: fp32 or bf16");
+  command->add_option("--precision", options->precision, "the plan to measure: fp32, bf16 or int8");
   command->add_option("--cold", options->cold, "also start this many fresh processes, from exec to first answer")
       ->expected(0, 1)
       ->default_str("5")

@@ -97,11 +97,19 @@ void print_plan(const ZipReader& zip, const ManifestPlan& row, std::size_t speci
     fmt::print("  {:4} {} <- {}\n", s, plan.steps[s].name, nodes_text(plan, plan.steps[s]));
 }
 
-/// Which products of the plan that was chosen are in bf16, and why the others are not.
+/// Which products of the plan that was chosen are in bf16 or int8, and why the others are not.
 void print_mixture(const nlohmann::ordered_json& measured) {
-  const double share = measured.value("bf16_share", 0.0);
+  const auto number = [&](const char* field) {
+    const auto at = measured.find(field);
+    return at != measured.end() && at->is_number() ? at->get<double>() : 0.0;
+  };
+  const bool int8 = number("int8_share") > 0;
+  const double share = int8 ? number("int8_share") : number("bf16_share");
   if (share <= 0) return;
-  fmt::print("products: {:.0f} % of their operations in bf16\n", 100 * share);
+  fmt::print("products: {:.0f} % of their operations in {}\n", 100 * share, int8 ? "int8" : "bf16");
+  if (int8)
+    fmt::print("  relative error {:.1e} on the samples, of {:.1e} accepted (max_quantisation_error)\n",
+               number("relative_error"), number("accepted_error"));
   for (const auto& k : measured.value("kept_in_fp32", nlohmann::ordered_json::array())) {
     const auto module = k.value("module", "");
     fmt::print("  fp32  {:4.1f} %  {}: {}\n", 100 * k.value("share", 0.0),

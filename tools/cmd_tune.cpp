@@ -144,10 +144,16 @@ TuneStrategy make_strategy(const CommandLine& options, const TorchTensorRTAotBac
   return strategies().at(options.strategy)(options, std::move(backends));
 }
 
-/// What a plan with bf16 in it computes in which precision.
+/// What a plan with bf16 or int8 in it computes in which precision.
 void print_mixture(const TuneReport& mixed) {
   constexpr std::size_t kShown = 8;
-  fmt::print("  {:.0f} % of the products' operations are in bf16; kept in fp32:\n", 100 * mixed.bf16_share);
+  const bool int8 = mixed.int8_share > 0;
+  if (int8)
+    fmt::print("  int8: relative error {:.1e} on {} samples, of {:.1e} accepted (max_quantisation_error)\n",
+               mixed.worst_error, mixed.samples, mixed.accepted_error);
+  if (!int8 && mixed.kept_in_fp32.empty()) return;
+  fmt::print("  {:.0f} % of the products' operations are in {}{}\n", 100 * (int8 ? mixed.int8_share : mixed.bf16_share),
+             int8 ? "int8" : "bf16", mixed.kept_in_fp32.empty() ? "" : "; kept in fp32:");
   for (std::size_t i = 0; i < std::min(kShown, mixed.kept_in_fp32.size()); ++i) {
     const KeptProduct& k = mixed.kept_in_fp32[i];
     fmt::print("    {:4.1f} % {}: {}\n", 100 * k.share, k.module.empty() ? k.node : k.module, k.why);
@@ -181,7 +187,7 @@ void print_report(const TuneReport& report, const std::string& path) {
   for (const auto& f : report.fallbacks) fmt::print("on the reference engine: {}\n", f);
   fmt::print("{} written: {}, {} a run (reference engine {}), tuned in {:.1f} s\n", path, report.chosen,
              human_time(report.milliseconds), human_time(report.baseline_milliseconds), report.seconds);
-  if (!report.kept_in_fp32.empty()) print_mixture(report);
+  print_mixture(report);
 }
 
 /// What can be known about the output before the long work begins.
@@ -292,7 +298,8 @@ void add_tune_command(CLI::App& app, Common& common) {
                     "build nothing, and print how the model would be cut; --dryrun=FILE also writes it there");
   command->add_option("--name", options->name, "the module's name; the file's if left out");
   command->add_option("--ir", options->ir, "form of the model: dynamo, ts or fx; found from the file if left out");
-  command->add_option("--precision", options->precision, "enabled_precisions: fp32, bf16, or both with a comma");
+  command->add_option("--precision", options->precision,
+                      "enabled_precisions: fp32, bf16, int8, or some of them with commas");
   command->add_option("--settings", options->settings_files,
                       "a JSON or YAML file with settings by name; --set and --precision come after it");
   command->add_option("--set", options->settings, settings);

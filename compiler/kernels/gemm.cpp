@@ -31,7 +31,10 @@ void check(const GemmKernel& kernel) {
   }
   const bool f32 = kernel.a_type == DType::f32 && kernel.b_type == DType::f32;
   const bool bf16 = kernel.a_type == DType::bf16 && kernel.b_type == DType::bf16;
-  if (!f32 && !bf16) fail("operands must both be f32 or both bf16");
+  const bool integers = kernel.a_type == DType::u8 && kernel.b_type == DType::i8;
+  if (!f32 && !bf16 && !integers) fail("operands must both be f32 or both bf16, or u8 and i8");
+  if (integers && (kernel.k.back() % 4 != 0 || !kernel.a_strides.back().is(1)))
+    fail("u8 is read in quads, four neighbours of the innermost reduction dim");
 }
 
 bool uses_index(const GemmKernel& kernel) {
@@ -123,7 +126,9 @@ WinogradForm winograd_of(const GemmKernel& kernel, const GemmTile& tile) {
   return *form;
 }
 
-std::int64_t pair_of(const GemmKernel& kernel) { return kernel.b_type == DType::bf16 ? 2 : 1; }
+std::int64_t pair_of(const GemmKernel& kernel) {
+  return kernel.b_type == DType::bf16 ? 2 : kernel.b_type == DType::i8 ? 4 : 1;
+}
 
 // Where each row of B (one step of the flattened reduction) begins.
 std::vector<std::int64_t> row_offsets(const GemmKernel& kernel, const Tensor& b) {
@@ -328,7 +333,7 @@ std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, co
   for (std::size_t d = 0; fits && d < kernel.k.size(); ++d) fits = b.size(d) == kernel.k[d];
   if (!fits)
     throw InvalidArgument("an operand of " + describe(b.dtype(), b.shape()) + " cannot be packed", kernel.name);
-  if (b.dtype() != DType::f32 && b.dtype() != form.b_type) {
+  if ((b.dtype() != DType::f32 || form.b_type == DType::i8) && b.dtype() != form.b_type) {
     throw InvalidArgument("cannot pack " + describe(b.dtype(), b.shape()), kernel.name);
   }
   std::vector<std::byte> bytes(static_cast<std::size_t>(packed.elements()) * dtype_size(form.b_type));
@@ -345,6 +350,9 @@ std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, co
       const std::int64_t from = rows[k] + first * step;
       if (form.b_type == DType::f32) {
         copy_row(b.as<float>() + from, step, columns, reinterpret_cast<float*>(bytes.data()) + to, 1);
+      } else if (form.b_type == DType::i8) {
+        copy_row(b.as<std::int8_t>() + from, step, columns,
+                 reinterpret_cast<std::int8_t*>(bytes.data()) + to + flat % inner % 4, 4);
       } else if (auto* out = reinterpret_cast<std::uint16_t*>(bytes.data()) + to + flat % inner % 2;
                  b.dtype() == DType::bf16) {
         copy_row(b.as<std::uint16_t>() + from, step, columns, out, 2);

@@ -20,9 +20,9 @@ GemmKernel canonical(const GemmKernel& kernel);
 /// collect_params().
 GemmKernel with_images_merged(const GemmKernel& kernel);
 
-/// Packs a constant B for packed_b(kernel, tile). `b` has the kernel's k dims and n as shape, any strides, and dtype
-/// f32 or the kernel's b_type; elements are converted to b_type (round to nearest even) and the rest is zero. Throws
-/// InvalidArgument where the shape does not fit.
+/// Packs a constant B for packed_b(kernel, tile). `b` has the kernel's k dims and n as shape, any strides, and the
+/// kernel's b_type or, where that is none of integers, f32; elements are converted to b_type (round to nearest even)
+/// and the rest is zero. Throws InvalidArgument where the shape does not fit.
 std::vector<std::byte> pack_b(const GemmKernel& kernel, const GemmTile& tile, const Tensor& b);
 
 /// How the innermost reduction dim is cut into tiles of A.

@@ -149,7 +149,8 @@ struct GemmKernel {
   std::vector<SymInt> m;        ///< one or more row dimensions (images, rows, columns); the last is register-tiled
   std::vector<std::int64_t> k;  ///< one or more reduction extents (kh, kw, channels), constant; the last is innermost
   SymInt n = 0;
-  DType a_type = DType::f32, b_type = DType::f32;  ///< f32 x f32, or bf16 x bf16; accumulation is f32
+  /// f32 x f32 or bf16 x bf16, accumulated in f32; or u8 x i8, accumulated in i32, which the epilogue sees as f32.
+  DType a_type = DType::f32, b_type = DType::f32;
   std::int32_t a_buffer = 0, b_buffer = 1;
   SymInt a_offset = 0, b_offset = 0;
   std::vector<SymInt> a_strides;  ///< over batch, m, k (elements)
@@ -189,8 +190,8 @@ struct GemmTile {
 };
 
 /// The packed form of a constant B for a tile: [ceil(n / (nr*lanes))][ceil(k / pair)][nr*lanes][pair], zero-filled,
-/// with pair = 1 for f32 and 2 for bf16; tiles with `amx` have each innermost run zero-filled to whole AmxSteps. k runs
-/// over the flattened reduction dims; for bf16 the last of them must be even.
+/// with pair = 1 for f32, 2 for bf16 and 4 for i8; tiles with `amx` have each innermost run zero-filled to whole
+/// AmxSteps. k runs over the flattened reduction dims; for bf16 the last of them must be even, for i8 a multiple of 4.
 struct PackedB {
   std::int64_t panels = 0, depth = 0, width = 0, pair = 1;
   std::int64_t elements() const { return panels * depth * width * pair; }

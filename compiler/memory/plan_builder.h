@@ -21,10 +21,13 @@ struct ProductStep {
   std::size_t step = 0;        ///< index into Plan::steps of the finished plan
   std::string node;            ///< its value in the lowered graph; a node may have several steps, one for each group
   double operations = 0;       ///< multiplications and additions, at the opt shape
-  DType type = DType::f32;     ///< of both operands: f32 or bf16
+  DType type = DType::f32;     ///< of what it multiplies: f32, bf16 or u8
   std::size_t input_slot = 0;  ///< which of the step's buffers it multiplies
-  /// With type f32: the step's packed weights, by slot, as they are with every weight rounded to bf16.
-  std::function<std::vector<std::pair<std::size_t, std::vector<std::byte>>>()> rounded_weights;
+  std::int64_t depth = 0;      ///< factors of a sum, where they lie in rows in that buffer; 0: they do not
+  /// Rounds the weights of one output in place.
+  using RoundWeights = std::function<void(std::span<float>)>;
+  /// With type f32: the step's packed weights, by slot, as they are with the weights of every output rounded.
+  std::function<std::vector<std::pair<std::size_t, std::vector<std::byte>>>(const RoundWeights&)> rounded_weights;
 };
 
 /// A plan under construction. Engines append buffers, constants, code and steps; finish() fixes arena offsets from the

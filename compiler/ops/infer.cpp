@@ -86,6 +86,7 @@ const RuleTable& rules() {
     add_data_rules(t);
     add_order_rules(t);
     add_spectral_rules(t);
+    add_quantised_rules(t);
     return t;
   }();
   return table;

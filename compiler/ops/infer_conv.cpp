@@ -44,7 +44,8 @@ SymInt output_size(const Geometry& g, std::size_t i, const SymInt& size, const S
   return (size - 1) * g.stride[i] - g.padding_total[i] + g.dilation[i] * (kernel - 1) + g.output_padding[i] + 1;
 }
 
-Types convolution(const Call& call) {
+/// The result's shape, whatever the dtypes.
+SymShape convolution_shape(const Call& call) {
   const TensorType& input = call.tensor("input");
   const SymShape& weight = call.shape("weight");
   call.require(weight.size() >= 3 && weight.size() <= 5, "the weight needs one to three spatial dimensions");
@@ -53,9 +54,6 @@ Types convolution(const Call& call) {
   if (!batched && input.shape.size() != n + 1)
     call.fail(
         fmt::format("the input {} does not fit the weight {}", to_string(input), to_string(call.tensor("weight"))));
-  if (input.dtype != call.tensor("weight").dtype)
-    call.fail(fmt::format("input {} and weight {} have different dtypes", to_string(input),
-                          to_string(call.tensor("weight"))));
 
   const Geometry g = geometry(call, n);
   const SymInt groups = call.sym("groups");
@@ -63,14 +61,31 @@ Types convolution(const Call& call) {
   const SymInt in_channels = input.shape[batched ? 1 : 0];
   const SymInt out_channels = g.transposed ? weight[1] * groups : weight[0];
   unify(call, in_channels, g.transposed ? weight[0] : weight[1] * groups);
-  if (call.given("bias")) unify(call, out_channels, call.shape("bias").at(0));
+  for (const char* name : {"bias", "scale", "offset"}) {
+    if (!call.given(name)) continue;
+    call.require(!call.shape(name).empty(), "what is added or multiplied by channel has no elements");
+    unify(call, out_channels, call.shape(name)[0]);
+  }
 
   SymShape shape;
   if (batched) shape.push_back(input.shape[0]);
   shape.push_back(out_channels);
   for (std::size_t i = 0; i < n; ++i)
     shape.push_back(output_size(g, i, input.shape[i + (batched ? 2 : 1)], weight[i + 2]));
-  return {{input.dtype, shape}};
+  return shape;
+}
+
+Types convolution(const Call& call) {
+  const TensorType &input = call.tensor("input"), &weight = call.tensor("weight");
+  SymShape shape = convolution_shape(call);
+  if (input.dtype != weight.dtype)
+    call.fail(fmt::format("input {} and weight {} have different dtypes", to_string(input), to_string(weight)));
+  return {{input.dtype, std::move(shape)}};
+}
+
+Types quantised_convolution(const Call& call) {
+  require_quantised(call);
+  return {{DType::f32, convolution_shape(call)}};
 }
 
 }  // namespace
@@ -81,6 +96,7 @@ void add_conv_rules(RuleTable& table) {
              aten_conv3d_padding, aten_convolution_default, aten_conv_transpose1d_default, aten_conv_transpose2d_input,
              aten_conv_transpose3d_input},
             convolution);
+  table.add({aitune_quantised_convolution_default}, quantised_convolution);
 }
 
 }  // namespace aitune::infer

@@ -215,7 +215,7 @@ SymValues opt_shape_of(const Graph& lowered, const SymValues& given) {
 EngineOptions engine_options_of(const Graph& lowered, const BuildOptions& options) {
   EngineOptions engine_options;
   engine_options.target = options.target;
-  engine_options.precision = options.precision;
+  engine_options.precision = options.precision == DType::bf16 ? DType::bf16 : DType::f32;
   engine_options.f32_products = options.f32_products;
   engine_options.exact_values = options.exact_values;
   engine_options.accurate = options.accurate;
@@ -245,7 +245,10 @@ void look_at_partition(const Graph& lowered, const BuildOptions& options,
   look(partition(lowered, engines.list, engine_options_of(lowered, options), partition_options_of(options.settings)));
 }
 
-BuildResult build(const Graph& lowered, const BuildOptions& options, std::span<const CompileEngine* const> engines) {
+namespace {
+
+BuildResult build_graph(const Graph& lowered, const BuildOptions& options,
+                        std::span<const CompileEngine* const> engines) {
   const EngineOptions engine_options = engine_options_of(lowered, options);
   BuildResult result;
   if (options.settings.require_full_compilation && options.settings.min_block_size > 1 &&
@@ -259,6 +262,13 @@ BuildResult build(const Graph& lowered, const BuildOptions& options, std::span<c
   result.plan.plan.num_threads = static_cast<std::uint32_t>(options.settings.num_threads);
   result.plan.plan.release_memory = options.settings.dynamically_allocate_resources;
   return result;
+}
+
+}  // namespace
+
+BuildResult build(const Graph& lowered, const BuildOptions& options, std::span<const CompileEngine* const> engines) {
+  if (options.precision != DType::i8) return build_graph(lowered, options, engines);
+  return build_graph(quantise(lowered, options.scales, options.f32_products), options, engines);
 }
 
 }  // namespace aitune

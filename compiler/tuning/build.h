@@ -11,6 +11,7 @@
 #include "compiler/graph/graph.h"
 #include "compiler/memory/plan_builder.h"
 #include "compiler/partition/partition.h"
+#include "compiler/passes/quantise.h"
 #include "compiler/tuning/progress.h"
 #include "compiler/tuning/settings.h"
 #include "compiler/tuning/timing_cache.h"
@@ -22,8 +23,9 @@ namespace aitune {
 struct BuildOptions {
   CompilationSettings settings;
   CpuTarget target;
-  DType precision = DType::f32;                     ///< f32 or bf16
-  std::set<std::string, std::less<>> f32_products;  ///< as in EngineOptions
+  DType precision = DType::f32;                     ///< f32, bf16, or i8: products of integers, the rest in f32
+  std::set<std::string, std::less<>> f32_products;  ///< as in EngineOptions; with i8 too
+  ProductScales scales;                             ///< with i8: of the products that may be products of integers
   bool exact_values = false;                        ///< as in EngineOptions
   bool accurate = false;                            ///< as in EngineOptions
   SymValues opt_shape;                              ///< symbol values at which candidates are timed

@@ -72,13 +72,14 @@ void check_memory(const Plan& plan, std::span<const RecordedSample> samples, con
       fmt::format("its intermediate results take {} bytes, and workspace_size is {}", most, settings.workspace_size);
 }
 
-double bf16_share(std::span<const ProductStep> products) {
-  double all = 0, half = 0;
+/// Share of the products' operations that are done in this type.
+double share_of(DType type, std::span<const ProductStep> products) {
+  double all = 0, own = 0;
   for (const ProductStep& p : products) {
     all += p.operations;
-    if (p.type == DType::bf16) half += p.operations;
+    if (p.type == type) own += p.operations;
   }
-  return all > 0 ? half / all : 0;
+  return all > 0 ? own / all : 0;
 }
 
 }  // namespace
@@ -99,7 +100,8 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
   report.steps = built.plan.steps.size();
   report.code_bytes = built.code.size();
   report.constant_bytes = built.constants.size();
-  report.bf16_share = bf16_share(candidate.built.products);
+  report.bf16_share = share_of(DType::bf16, candidate.built.products);
+  report.int8_share = share_of(DType::u8, candidate.built.products);
   const auto first = refer_to(samples.front().inputs);
   report.arena_bytes = bind_shapes(built.plan, first).values[built.plan.arena_bytes];
 

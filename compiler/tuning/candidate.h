@@ -25,9 +25,9 @@ struct Candidate {
   std::size_t row = 0;  ///< of TuneReport::candidates
 };
 
-/// Builds `lowered` with the options, runs it on every sample and times it on the first. `name` is "fp32", "bf16",
-/// "mixed" or "autocast"; `bound` is the relative error accepted. A plan that is off is no exception: the report says
-/// so.
+/// Builds `lowered` with the options, runs it on every sample and times it on the first. `name` is as in
+/// CandidateReport::precision; `bound` is the relative error accepted. A plan that is off is no exception: the report
+/// says so.
 Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::string name,
                         std::span<const RecordedSample> samples, double bound);
 

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+
+#include "format/digest.h"
 
 namespace aitune {
 namespace {
@@ -118,14 +121,35 @@ void compare_samples(const Decisions& a, const Decisions& b, Comparison& out) {
     out.add("samples", fmt::format("sample {}", s), a.samples[s], b.samples[s]);
 }
 
+/// In what a product is computed that a plan does not keep in f32.
+std::string lesser_precision(const Decisions& d) { return d.chosen == "fp32" ? "fp32" : d.precision; }
+
+void compare_scales(const Decisions& a, const Decisions& b, Comparison& out) {
+  const auto scale_of = [](const Decisions& d, const std::string& product) {
+    const auto at = d.scales.find(product);
+    if (at == d.scales.end()) return std::string();
+    const TensorScale& scale = at->second;
+    std::string text = fmt::format("scale {}, zero point {}", scale.scale, scale.zero_point);
+    if (!scale.shifts.empty())
+      text += ", shifts " + to_hex(sha256(std::as_bytes(std::span(scale.shifts)))).substr(0, 8);
+    return text;
+  };
+  std::set<std::string> products;
+  for (const Decisions* d : {&a, &b})
+    for (const auto& [product, scale] : d->scales) products.insert(product);
+  for (const std::string& product : products)
+    out.add("plans", "what " + product + " reads", scale_of(a, product), scale_of(b, product));
+}
+
 void compare_plans(const Decisions& a, const Decisions& b, Comparison& out) {
   out.add("plans", "chosen plan", a.chosen, b.chosen);
   out.add("plans", "precision", a.precision, b.precision);
   out.add("plans", "built for", a.target, b.target);
   for (const auto& name : a.f32_products)
-    if (!b.f32_products.contains(name)) out.add("plans", name, "fp32", b.chosen == "fp32" ? "fp32" : "bf16");
+    if (!b.f32_products.contains(name)) out.add("plans", name, "fp32", lesser_precision(b));
   for (const auto& name : b.f32_products)
-    if (!a.f32_products.contains(name)) out.add("plans", name, a.chosen == "fp32" ? "fp32" : "bf16", "fp32");
+    if (!a.f32_products.contains(name)) out.add("plans", name, lesser_precision(a), "fp32");
+  compare_scales(a, b, out);
   out.add("plans", "without Winograd's algorithm", yes_or_no(a.accurate), yes_or_no(b.accurate));
   out.add("plans", "values rounded for bf16 products alone", yes_or_no(a.exact_values), yes_or_no(b.exact_values));
   out.add("plans", "accepted relative error", fmt::format("{}", a.bound), fmt::format("{}", b.bound));

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <initializer_list>
+#include <limits>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -79,6 +82,33 @@ Json object_of(const std::string& text, std::string_view what) {
   return json;
 }
 
+ProductScales read_scales(const Json& json) {
+  ProductScales scales;
+  for (const auto& [product, row] : json.items()) {
+    TensorScale scale{row.at("scale").get<float>(), row.at("zero_point").get<std::int32_t>()};
+    if (const auto shifts = row.find("shifts"); shifts != row.end())
+      for (const Json& shift : *shifts) {
+        const auto s = shift.get<int>();
+        if (std::abs(s) > TensorScale::kMostShift) throw Corrupt("a shift that is too large");
+        scale.shifts.push_back(static_cast<std::int8_t>(s));
+      }
+    if (!(scale.scale > 0) || !std::isfinite(scale.scale) || !std::isfinite(scale.inverse()) || scale.zero_point < 0 ||
+        scale.zero_point > std::numeric_limits<std::uint8_t>::max())
+      throw Corrupt("a scale that quantises nothing");
+    scales.emplace(product, std::move(scale));
+  }
+  return scales;
+}
+
+Json write_scales(const ProductScales& scales) {
+  Json json = Json::object();
+  for (const auto& [product, s] : scales) {
+    json[product] = {{"scale", s.scale}, {"zero_point", s.zero_point}};
+    if (!s.shifts.empty()) json[product]["shifts"] = std::vector<int>(s.shifts.begin(), s.shifts.end());
+  }
+  return json;
+}
+
 Decisions read(std::string_view text) {
   const auto limit_depth = [](int depth, Json::parse_event_t /*event*/, Json& /*value*/) {
     if (depth > kMaxDepth) throw Corrupt("it nests too deep");
@@ -96,11 +126,15 @@ Decisions read(std::string_view text) {
   d.samples = json.at("samples").get<std::vector<std::string>>();
   d.chosen = json.at("chosen").get<std::string>();
   d.precision = json.at("precision").get<std::string>();
-  if (d.chosen != "fp32" && d.chosen != "bf16" && d.chosen != "mixed" && d.chosen != "autocast")
+  const auto is_one_of = [](const std::string& name, std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, name) != names.end();
+  };
+  if (!is_one_of(d.chosen, {"fp32", "bf16", "mixed", "autocast", "int8", "int8-mixed"}))
     throw Corrupt("a plan that is none");
-  if (d.precision != "fp32" && d.precision != "bf16") throw Corrupt("a precision that is none");
+  if (!is_one_of(d.precision, {"fp32", "bf16", "int8"})) throw Corrupt("a precision that is none");
   d.target = json.at("target").get<std::string>();
   for (const Json& name : json.at("f32_products")) d.f32_products.insert(name.get<std::string>());
+  if (const auto scales = json.find("scales"); scales != json.end()) d.scales = read_scales(*scales);
   d.exact_values = json.at("exact_values").get<bool>();
   d.accurate = json.at("accurate").get<bool>();
   d.bound = bound_of(json.at("bound"));
@@ -135,6 +169,7 @@ std::string Decisions::to_json() const {
   json["accurate"] = accurate;
   json["exact_values"] = exact_values;
   json["f32_products"] = f32_products;
+  if (!scales.empty()) json["scales"] = write_scales(scales);
   json["opt_shape"] = opt_shape;
   json["tactics"] = write_tactics(tactics);
   json["special_plans"] = Json::array();

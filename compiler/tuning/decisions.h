@@ -10,6 +10,7 @@
 
 #include "base/symint.h"
 #include "base/tensor.h"
+#include "compiler/passes/quantise.h"
 #include "compiler/tuning/timing_cache.h"
 
 namespace aitune {
@@ -57,10 +58,11 @@ struct Decisions {
   std::string program;               ///< SHA-256 of the program without its weights
   std::vector<WeightFacts> weights;  ///< in the program's order
   std::vector<std::string> samples;  ///< SHA-256 of each sample's inputs, those that were made for a shape among them
-  std::string chosen;                ///< name of the chosen plan: "fp32", "bf16", "mixed", "autocast"
+  std::string chosen;                ///< name of the chosen plan, as in TuneReport::chosen
   std::string precision = "fp32";
   std::string target;  ///< level of the CPU that it was built for: "avx2", "avx512", "avx512_bf16", ...
   std::set<std::string, std::less<>> f32_products;
+  ProductScales scales;  ///< with precision "int8": what the products' inputs are quantised with
   bool exact_values = false, accurate = false;
   double bound = 0, f32_bound = 0;  ///< accepted relative errors, of the chosen plan and in fp32
   SymValues opt_shape;

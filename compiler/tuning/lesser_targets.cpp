@@ -11,7 +11,10 @@ namespace aitune {
 std::vector<LesserTarget> lesser_targets(const CpuTarget& chosen) {
   std::vector<LesserTarget> targets;
   CpuTarget lesser = chosen;
-  lesser.avx512_vnni = false;
+  if (lesser.avx512_vnni) {
+    lesser.avx512_vnni = false;
+    if (!lesser.avx512_bf16) targets.push_back({lesser, DType::f32});
+  }
   if (lesser.amx_bf16) {
     lesser.amx_bf16 = false;
     targets.push_back({lesser, DType::bf16});
@@ -40,6 +43,7 @@ std::vector<OtherPlan> build_for_lesser_targets(const Graph& lowered, const Cand
     if (lesser.precision == DType::f32) {
       options.precision = DType::f32;
       options.f32_products.clear();
+      options.scales.clear();
       options.exact_values = false;
     }
     const double bound = lesser.precision == DType::f32 ? f32_bound : report.accepted_error;

@@ -18,8 +18,8 @@ struct LesserTarget {
   bool operator==(const LesserTarget&) const = default;
 };
 
-/// The levels below `chosen` that plans are made for, the best first: AVX512_BF16 below AMX, AVX-512 below AVX512_BF16,
-/// AVX2 below AVX-512. None below a plan without machine code, which runs everywhere.
+/// The levels below `chosen` that plans are made for, the best first: AVX512_BF16 below AMX, AVX-512 below AVX512_BF16
+/// and AVX512_VNNI, AVX2 below AVX-512. None below a plan without machine code, which runs everywhere.
 std::vector<LesserTarget> lesser_targets(const CpuTarget& chosen);
 
 /// A plan for each of them, compared with the samples and timed like any other; one that is off is left out with a

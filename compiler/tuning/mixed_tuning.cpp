@@ -22,17 +22,24 @@ constexpr double kNoise = 0.01;
 
 using ByNode = std::map<std::string, double>;
 
-std::string why_kept(const ProductFacts* product, double bound) {
-  if (!product) return {};
-  if (!std::isfinite(product->error)) return "in bf16 it makes outputs that are not finite";
-  if (!(product->gain > 0)) return "bf16 saves no time";
-  return fmt::format("bf16 here alone gives a relative error of {:.1e} of {:.0e} accepted", product->error, bound);
-}
-
 }  // namespace
 
-std::vector<KeptProduct> kept_products(const BuildResult& built,
-                                       const std::function<std::string(const std::string& node)>& why) {
+std::string why_kept(const ProductFacts& product, std::string_view precision, double bound) {
+  if (!std::isfinite(product.error)) return fmt::format("in {} it makes outputs that are not finite", precision);
+  if (!(product.gain > 0)) return fmt::format("{} saves no time", precision);
+  return fmt::format("{} here alone gives a relative error of {:.1e} of {:.0e} accepted", precision, product.error,
+                     bound);
+}
+
+WhyKept why_by_facts(std::span<const ProductFacts> facts, std::string_view precision, double bound,
+                     std::string_view unknown) {
+  return [=](const std::string& node) {
+    const auto fact = std::ranges::find(facts, node, &ProductFacts::node);
+    return fact == facts.end() ? std::string(unknown) : why_kept(*fact, precision, bound);
+  };
+}
+
+std::vector<KeptProduct> kept_products(const BuildResult& built, const WhyKept& why) {
   std::map<std::string, double> operations;
   double all = 0;
   for (const ProductStep& p : built.products) {
@@ -42,10 +49,8 @@ std::vector<KeptProduct> kept_products(const BuildResult& built,
   std::vector<KeptProduct> kept;
   for (const auto& [node, own] : operations) {
     const auto source = std::ranges::find(built.plan.plan.sources, node, &PlanSource::node);
-    std::string reason = why(node);
-    if (reason.empty()) reason = "bf16 takes its factors in pairs, and their number is odd";
     kept.push_back(
-        {node, source == built.plan.plan.sources.end() ? std::string() : source->module, own / all, std::move(reason)});
+        {node, source == built.plan.plan.sources.end() ? std::string() : source->module, own / all, why(node)});
   }
   std::ranges::stable_sort(kept, std::greater(), &KeptProduct::share);
   return kept;
@@ -53,18 +58,18 @@ std::vector<KeptProduct> kept_products(const BuildResult& built,
 
 double mixed_limit(double bound) { return MixedSearch::kMost * bound; }
 
-std::vector<ProductFacts> measure_gains(Candidate& f32, Candidate& bf16, std::span<const Tensor> inputs) {
-  const std::vector<TimedPlan> plans = {{*f32.instance, f32.built.products}, {*bf16.instance, bf16.built.products}};
+std::vector<ProductFacts> measure_gains(Candidate& f32, Candidate& other, std::span<const Tensor> inputs) {
+  const std::vector<TimedPlan> plans = {{*f32.instance, f32.built.products}, {*other.instance, other.built.products}};
   const std::vector<ByNode> times = measure_times(plans, inputs);
-  const ByNode &exact = times[0], &half = times[1];
+  const ByNode &exact = times[0], &rounded = times[1];
   std::map<std::string, ProductFacts> facts;
-  for (const ProductStep& p : bf16.built.products) {
+  for (const ProductStep& p : other.built.products) {
     const auto before = exact.find(p.node);
-    if (p.type != DType::bf16 || before == exact.end()) continue;
+    if (p.type == DType::f32 || before == exact.end()) continue;
     ProductFacts& product = facts[p.node];
     product.node = p.node;
     product.operations += p.operations;
-    product.gain = before->second - half.at(p.node);
+    product.gain = before->second - rounded.at(p.node);
   }
   std::vector<ProductFacts> list;
   for (auto& [node, product] : facts) list.push_back(std::move(product));
@@ -99,11 +104,8 @@ std::optional<Candidate> tune_mixture(const Graph& lowered, const BuildOptions& 
     mixed.f32_products = std::move(*kept);
     Candidate candidate = try_candidate(lowered, mixed, "mixed", samples, bound);
     CandidateReport& report = candidate.report;
-    report.kept_in_fp32 = kept_products(candidate.built, [&](const std::string& node) {
-      const auto facts = search.products();
-      const auto fact = std::ranges::find(facts, node, &ProductFacts::node);
-      return why_kept(fact == facts.end() ? nullptr : &*fact, bound);
-    });
+    report.kept_in_fp32 =
+        kept_products(candidate.built, why_by_facts(search.products(), "bf16", bound, kOddFactors));
     search.report(report.worst_error);
     candidate.row = tried.size();
     tried.push_back(report);

@@ -28,6 +28,7 @@ std::string level_of(const CpuTarget& target) {
 CpuTarget target_of(const std::string& level) {
   CpuTarget all;
   all.avx2_fma = all.avx512 = all.avx512_bf16 = all.amx_bf16 = true;
+  all.avx512_vnni = level == "avx512_vnni";  // plans use it or bf16
   try {
     return limit_target(all, level);
   } catch (const InvalidArgument&) {
@@ -40,7 +41,10 @@ BuildOptions build_options(const Decisions& decisions, const CompilationSettings
   BuildOptions options;
   options.settings = settings;
   options.target = target_of(decisions.target);
-  options.precision = decisions.precision == "bf16" ? DType::bf16 : DType::f32;
+  options.precision = decisions.precision == "bf16"   ? DType::bf16
+                      : decisions.precision == "int8" ? DType::i8
+                                                      : DType::f32;
+  options.scales = decisions.scales;
   options.f32_products = decisions.f32_products;
   options.exact_values = decisions.exact_values;
   options.accurate = decisions.accurate;
@@ -62,6 +66,7 @@ void report_chosen(const Decisions& decisions, const Candidate& chosen, TuneRepo
   report.worst_error = chosen.report.worst_error;
   report.accepted_error = decisions.bound;
   report.bf16_share = chosen.report.bf16_share;
+  report.int8_share = chosen.report.int8_share;
 }
 
 bool has_sizes(const Graph& program, const RecordedSample& sample, const SymValues& sizes) {
@@ -207,6 +212,7 @@ Decisions decisions_of(const Decisions& facts, const Candidate& chosen, double f
   d.precision = precision_name(chosen.options.precision);
   d.target = level_of(chosen.options.target);
   d.f32_products = chosen.options.f32_products;
+  if (chosen.options.precision == DType::i8) d.scales = chosen.options.scales;
   d.exact_values = chosen.options.exact_values;
   d.accurate = chosen.options.accurate;
   d.bound = tuned.report.accepted_error;

@@ -34,6 +34,7 @@ CandidateReport candidate_of(const Json& json) {
   c.constant_bytes = json.at("constant_bytes").get<std::size_t>();
   c.arena_bytes = json.at("arena_bytes").get<std::int64_t>();
   c.bf16_share = number_of(json, "bf16_share");
+  c.int8_share = json.value("int8_share", 0.0);
   return c;
 }
 
@@ -73,6 +74,7 @@ TuneReport report_of(const Json& json) {
   report.nodes = json.at("nodes").get<std::size_t>();
   report.compiled_share = number_of(json, "compiled_share");
   report.bf16_share = number_of(json, "bf16_share");
+  report.int8_share = json.value("int8_share", 0.0);
   for (const Json& c : json.at("candidates")) report.candidates.push_back(candidate_of(c));
   for (const Json& k : json.at("kept_in_fp32"))
     report.kept_in_fp32.push_back({k.at("node").get<std::string>(), k.at("module").get<std::string>(),
@@ -111,8 +113,9 @@ std::string TuneReport::to_json() const {
   json["nodes"] = nodes;
   json["compiled_share"] = number(compiled_share);
   json["bf16_share"] = number(bf16_share);
+  if (int8_share > 0) json["int8_share"] = int8_share;
   json["candidates"] = Json::array();
-  for (const auto& c : candidates)
+  for (const auto& c : candidates) {
     json["candidates"].push_back({{"precision", c.precision},
                                   {"correct", c.correct},
                                   {"problem", c.problem},
@@ -124,6 +127,8 @@ std::string TuneReport::to_json() const {
                                   {"constant_bytes", c.constant_bytes},
                                   {"arena_bytes", c.arena_bytes},
                                   {"bf16_share", number(c.bf16_share)}});
+    if (c.int8_share > 0) json["candidates"].back()["int8_share"] = c.int8_share;
+  }
   json["kept_in_fp32"] = Json::array();
   for (const auto& k : kept_in_fp32)
     json["kept_in_fp32"].push_back(

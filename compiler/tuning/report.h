@@ -11,7 +11,7 @@
 
 namespace aitune {
 
-/// A product with constant weights that is computed in f32 in a plan that otherwise uses bf16.
+/// A product with constant weights that is computed in f32 in a plan that otherwise uses bf16 or int8.
 struct KeptProduct {
   std::string node, module;  ///< its value in the lowered graph; the module it came from, if known
   double share = 0;          ///< of the operations of all products
@@ -20,7 +20,7 @@ struct KeptProduct {
 
 /// One plan that was built and tried.
 struct CandidateReport {
-  std::string precision;  ///< "fp32", "bf16", "mixed", "autocast"
+  std::string precision;  ///< "fp32", "bf16", "mixed", "autocast", "int8", "int8-mixed"
   bool correct = false;
   std::string problem;      ///< why it was refused; empty if correct
   double worst_error = 0;   ///< largest relative error over samples and outputs
@@ -29,6 +29,7 @@ struct CandidateReport {
   std::size_t steps = 0, code_bytes = 0, constant_bytes = 0;
   std::int64_t arena_bytes = 0;           ///< at the first sample's shapes
   double bf16_share = 0;                  ///< of the operations of all products with constant weights
+  double int8_share = 0;                  ///< likewise
   std::vector<KeptProduct> kept_in_fp32;  ///< mixed: the largest first
 };
 
@@ -87,7 +88,7 @@ struct DryrunReport {
 };
 
 struct TuneReport {
-  std::string chosen;                ///< "fp32", "bf16", "mixed" or "autocast": the plan that was kept
+  std::string chosen;  ///< the plan that was kept: "fp32", "bf16", "mixed", "autocast", "int8" or "int8-mixed"
   double baseline_milliseconds = 0;  ///< the reference engine on the first sample
   double milliseconds = 0;           ///< the chosen plan on it
   double worst_error = 0;
@@ -103,6 +104,7 @@ struct TuneReport {
   std::size_t nodes = 0;                  ///< of the lowered graph
   double compiled_share = 0;              ///< share of the graph's nodes in compiled blocks
   double bf16_share = 0;                  ///< share of the products' operations that the chosen plan does in bf16
+  double int8_share = 0;                  ///< likewise in integers
   std::vector<KeptProduct> kept_in_fp32;  ///< the chosen plan's, if it is mixed
   std::vector<SpecialPlanReport> special_plans;
   std::string strategy = "OneBackendStrategy";

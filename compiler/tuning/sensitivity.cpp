@@ -30,11 +30,13 @@ void round_to_bf16(std::span<float> values) {
 /// Has some steps read rounded copies of their operands.
 class Rounding final : public StepProbe {
  public:
-  Rounding(const Instance& instance, const Steps& products) : instance_(instance) {
+  Rounding(const Instance& instance, const Steps& products, const OperandRounding& rounding)
+      : instance_(instance), rounding_(rounding) {
     for (const ProductStep* p : products) {
+      nodes_[p->step] = p->node;
       auto& operands = operands_[p->step];
       operands.emplace_back(p->input_slot, Arena());
-      for (const auto& [slot, bytes] : p->rounded_weights()) {
+      for (const auto& [slot, bytes] : p->rounded_weights([&](std::span<float> w) { rounding.weights(p->node, w); })) {
         Arena copy(bytes.size());
         std::memcpy(copy.data(), bytes.data(), bytes.size());
         operands.emplace_back(slot, std::move(copy));
@@ -49,7 +51,7 @@ class Rounding final : public StepProbe {
     const std::size_t bytes = instance_.buffer_bytes(instance_.program().plan().steps[step].buffers[slot]);
     if (copy.size() != bytes) copy = Arena(bytes);
     std::memcpy(copy.data(), buffers[slot], bytes);
-    round_to_bf16({reinterpret_cast<float*>(copy.data()), bytes / sizeof(float)});
+    rounding_.input(nodes_.at(step), {reinterpret_cast<float*>(copy.data()), bytes / sizeof(float)});
     for (const auto& [at, memory] : it->second) {
       old_.push_back(buffers[at]);
       buffers[at] = memory.data();
@@ -65,6 +67,8 @@ class Rounding final : public StepProbe {
 
  private:
   const Instance& instance_;
+  const OperandRounding& rounding_;
+  std::map<std::size_t, std::string> nodes_;                                    // by step
   std::map<std::size_t, std::vector<std::pair<std::size_t, Arena>>> operands_;  // by step: slot, what it reads there
   std::vector<void*> old_;
 };
@@ -94,8 +98,14 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 }  // namespace
 
+OperandRounding bf16_rounding() {
+  const auto round = [](const std::string& /*node*/, std::span<float> values) { round_to_bf16(values); };
+  return {round, round};
+}
+
 std::map<std::string, double> measure_errors(Instance& f32, std::span<const ProductStep> products,
-                                             std::span<const std::vector<Tensor>> samples, double seconds) {
+                                             std::span<const std::vector<Tensor>> samples, double seconds,
+                                             const OperandRounding& rounding_of) {
   const auto nodes = by_node(products);
   std::map<std::string, double> errors;
   const double budget = seconds / static_cast<double>(samples.size());
@@ -114,7 +124,7 @@ std::map<std::string, double> measure_errors(Instance& f32, std::span<const Prod
       Steps together;
       for (std::size_t i = first; i < last; ++i)
         together.insert(together.end(), nodes[i].second.begin(), nodes[i].second.end());
-      Rounding rounding(f32, together);
+      Rounding rounding(f32, together, rounding_of);
       const double error =
           worst_error(f32.run(inputs, rounding), expected) / std::sqrt(static_cast<double>(last - first));
       for (std::size_t i = first; i < last; ++i) {

@@ -1,6 +1,7 @@
 #pragma once
 // What each product of a model costs in precision and in time.
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -12,14 +13,23 @@
 
 namespace aitune {
 
+/// How the operands of a product lose bits.
+struct OperandRounding {
+  std::function<void(const std::string& node, std::span<float>)> input;    ///< what the product of this node reads
+  std::function<void(const std::string& node, std::span<float>)> weights;  ///< what one output of it multiplies with
+};
+/// Everything to the nearest bf16, halves to even.
+OperandRounding bf16_rounding();
+
 /// Relative errors of a plan's outputs (the worst over outputs and samples) when one product at a time reads rounded
-/// operands and multiplies by rounded weights, as it would in bf16. By node.
+/// operands and multiplies by rounded weights. By node.
 ///
 /// Nothing is built for it: in the plan in f32, the product's step is shown rounded copies of what it reads. That is a
 /// little too much where its epilogue reads the same value, or where weights in bf16 are packed exactly. Where one
 /// product at a time would take longer than `seconds`, neighbours are rounded together and share what comes out.
 std::map<std::string, double> measure_errors(Instance& f32, std::span<const ProductStep> products,
-                                             std::span<const std::vector<Tensor>> samples, double seconds);
+                                             std::span<const std::vector<Tensor>> samples, double seconds,
+                                             const OperandRounding& rounding = bf16_rounding());
 
 /// A plan whose products are to be timed.
 struct TimedPlan {

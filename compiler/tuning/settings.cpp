@@ -67,6 +67,8 @@ std::string_view precision_name(DType dtype) {
       return "bf16";
     case DType::f16:
       return "fp16";
+    case DType::i8:
+      return "int8";
     default:
       return dtype_name(dtype);
   }

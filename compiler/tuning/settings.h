@@ -33,7 +33,8 @@ struct CompilationSettings {
   std::string engine;                        ///< "cpu" or "reference"; empty: the best of all
   bool onednn = true;             ///< oneDNN may be called where it is installed and faster; the plan then needs it
   double max_relative_error = 0;  ///< accepted error against the reference; 0: 1e-4 in fp32, 2e-2 in bf16
-  bool portable = true;           ///< the file also holds the program itself
+  double max_quantisation_error = 0.05;  ///< the same for plans with int8 in them, which max_relative_error is not for
+  bool portable = true;                  ///< the file also holds the program itself
   int max_special_plans = 4;  ///< plans for common shapes alone, beside the general one of a model with moving sizes
   double special_plan_gain = 0.05;  ///< share of the general plan's time that a special one must save to be kept
 

@@ -51,11 +51,11 @@ std::set<DType> parse_precisions(std::string_view text) {
   std::set<DType> precisions;
   for (const auto& name : split(text)) {
     const auto type = parse_dtype(name);
-    if (!type || (*type != DType::f32 && *type != DType::bf16 && *type != DType::f16))
-      throw InvalidArgument(fmt::format("'{}' is not a precision: fp32, bf16, fp16", name));
+    if (!type || (*type != DType::f32 && *type != DType::bf16 && *type != DType::f16 && *type != DType::i8))
+      throw InvalidArgument(fmt::format("'{}' is not a precision: fp32, bf16, fp16, int8", name));
     precisions.insert(*type);
   }
-  if (precisions.empty()) throw InvalidArgument("at least one precision is needed: fp32, bf16, fp16");
+  if (precisions.empty()) throw InvalidArgument("at least one precision is needed: fp32, bf16, fp16, int8");
   return precisions;
 }
 
@@ -176,7 +176,7 @@ constexpr std::string_view kForGpus = "it is for GPUs", kNothingToChoose = "it h
                            kUncut = "blocks are not cut by memory";
 
 constexpr SettingField kFields[] = {
-    SettingField{"enabled_precisions", SettingKind::list, "list of fp32, bf16, fp16",
+    SettingField{"enabled_precisions", SettingKind::list, "list of fp32, bf16, fp16, int8",
                  "precisions that kernels may use; fp32 always may be, fp16 never is",
                  [](S& s, std::string_view v) { s.enabled_precisions = parse_precisions(v); },
                  [](const S& s) {
@@ -222,6 +222,10 @@ constexpr SettingField kFields[] = {
     number<&S::max_relative_error, 0.0, 1.0>("max_relative_error", "number 0 to 1",
                                              "accepted error against the reference, 0 for 1e-4 (fp32) or 2e-2 (bf16)")
         .shown(kTuneTest),
+    number<&S::max_quantisation_error, 0.0, 1.0>("max_quantisation_error", "number 0 to 1",
+                                                 "accepted error of a plan with int8 against the reference")
+        .ignored_by_reference_for("it computes in the program's own types")
+        .shown("compiler/tuning/quantisation_test.cpp"),
     boolean<&S::portable>("portable", "keep the program itself in the file, so that PyTorch opens it")
         .shown("tests/torch/test_portable.py"),
     integer<&S::max_special_plans, 0, 64>("max_special_plans", "integer 0 to 64",

@@ -135,7 +135,7 @@ std::vector<SpecialPlan> tune_special_plans(const Graph& program, const LowerOpt
       row.worst_error = special.report.worst_error;
       general.report.milliseconds = general_milliseconds;
       row.problem = problem_of(row, special.report, options.settings,
-                               options.precision == DType::f32 ? bound : mixed_limit(bound));
+                               options.precision == DType::bf16 ? mixed_limit(bound) : bound);
       if (row.problem.empty()) kept.push_back({shape.sizes, std::move(special.built.plan), std::move(special.tactics)});
     } catch (const Error& error) {
       if (error.code() == ErrorCode::internal) throw;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <iterator>
+#include <limits>
 #include <optional>
 
 #include <fmt/format.h>
@@ -21,6 +22,7 @@
 #include "compiler/tuning/lowering.h"
 #include "compiler/tuning/mixed_tuning.h"
 #include "compiler/tuning/preparation.h"
+#include "compiler/tuning/quantised_tuning.h"
 #include "compiler/tuning/recording.h"
 #include "compiler/tuning/refit.h"
 #include "compiler/tuning/search_end.h"
@@ -70,6 +72,12 @@ std::vector<DType> precisions_to_try(const CompilationSettings& settings, const 
       note("enabled_precisions: this CPU has no AVX512_BF16 instructions, bf16 is left out");
   } else if (holds_bf16(model) && target.avx512_bf16 && settings.engine != "reference") {
     list.push_back(DType::bf16);
+  }
+  if (settings.enabled_precisions.contains(DType::i8)) {
+    if (target.avx512_vnni && settings.engine != "reference")
+      list.push_back(DType::i8);
+    else if (settings.engine != "reference")
+      note("enabled_precisions: this CPU has no AVX512_VNNI instructions, int8 is left out");
   }
   return list;
 }
@@ -124,6 +132,7 @@ void report_candidate(const Candidate& candidate, double bound, TuneReport& repo
   report.worst_error = from.worst_error;
   report.accepted_error = bound;
   report.bf16_share = from.bf16_share;
+  report.int8_share = from.int8_share;
   report.kept_in_fp32 = from.kept_in_fp32;
 }
 
@@ -142,6 +151,7 @@ class Tuning {
         options_(std::move(options)),
         f32_bound_(rounded_bound(program, options_.settings)),
         samples_(samples.begin(), samples.end()),
+        given_(samples_.size()),
         report_(report) {
     if (calibration_.empty())
       for (const RecordedSample& sample : samples) calibration_.push_back(sample.inputs);
@@ -161,30 +171,29 @@ class Tuning {
       right.push_back(&f32);
     else
       warn("fp32 was given up: " + f32.report.problem);
-    if (std::ranges::find(precisions, DType::bf16) == precisions.end()) return choose(right);
-    if (!right.empty() && end_.over()) {
-      choose(right);
-      return warn("bf16 was not tried: there was no time left");
+    const auto wanted = [&](DType p) { return std::ranges::find(precisions, p) != precisions.end(); };
+    if (options_.settings.enable_autocast && wanted(DType::bf16) && !end_.over()) {
+      if (f32.report.correct) std::ranges::move(like_samples(*f32.instance, samples_), std::back_inserter(samples_));
+      return try_autocast(f32, right);
     }
-    if (f32.report.correct) std::ranges::move(like_samples(*f32.instance, samples_), std::back_inserter(samples_));
-    if (options_.settings.enable_autocast) return try_autocast(f32, right);
-    Candidate bf16 = try_one(DType::bf16);
-    const double bound = error_bound(options_.settings, DType::bf16);
-    const bool fits = bf16.report.correct && bf16.report.worst_error <= mixed_limit(bound);
-    if (fits) right.push_back(&bf16);
-    if (fits) tell_of(bf16);
-    std::optional<Candidate> mixed;
-    if (f32.report.correct && !end_.over()) mixed = try_mixture(f32, bf16, bound);
-    if (mixed) right.push_back(&*mixed);
+    std::vector<std::function<void()>> complaints;  // for when it is known what stays
+    std::optional<Candidate> bf16, mixed, int8, int8_mixed;
+    for (const DType precision : {DType::i8, DType::bf16}) {
+      if (!wanted(precision)) continue;
+      if (!right.empty() && end_.over()) {
+        complaints.emplace_back(
+            [=, this] { warn(fmt::format("{} was not tried: there was no time left", precision_name(precision))); });
+        continue;
+      }
+      const auto complain = precision == DType::i8 ? try_int8(f32, int8, int8_mixed) : try_bf16(f32, bf16, mixed);
+      for (std::optional<Candidate>* candidate : {&int8, &int8_mixed, &bf16, &mixed}) {
+        Candidate* found = *candidate ? &**candidate : nullptr;
+        if (found && fits(*found) && std::ranges::find(right, found) == right.end()) right.push_back(found);
+      }
+      if (complain) complaints.push_back(complain);
+    }
     choose(right);
-    if (fits || report_.chosen == "mixed") return;
-    std::string problem = bf16.report.problem;
-    if (problem.empty())
-      problem = fmt::format("its relative error of {:.1e} is so near to {:.0e} that other inputs may exceed it",
-                            bf16.report.worst_error, bound);
-    warn(fmt::format("bf16 was given up: {}; and {}", problem,
-                     mixed ? "with as much of it as is accurate enough, the model is no faster than in fp32"
-                           : "no mixture of bf16 and fp32 is both accurate enough and faster than fp32"));
+    for (const auto& complain : complaints) complain();
   }
 
   std::optional<Candidate> take_best() { return std::move(best_); }
@@ -213,7 +222,8 @@ class Tuning {
   BuildOptions f32_options() const {
     BuildOptions options = options_;
     options.precision = DType::f32;
-    options.target.avx512_bf16 = options.target.amx_bf16 = false;
+    options.target.avx512_bf16 = options.target.amx_bf16 = options.target.avx512_vnni = false;
+    options.accurate = false;
     return options;
   }
 
@@ -241,7 +251,7 @@ class Tuning {
     Candidate cast = try_one(DType::bf16, "autocast");
     cast.report.kept_in_fp32 = kept_products(cast.built, [&](const std::string& node) {
       const auto why = rules.kept.find(node);
-      return why == rules.kept.end() ? std::string() : why->second;
+      return why == rules.kept.end() ? std::string(kOddFactors) : why->second;
     });
     report_.candidates[cast.row] = cast.report;
     const double bound = error_bound(options_.settings, DType::bf16);
@@ -308,6 +318,72 @@ class Tuning {
     return precision == DType::f32 ? f32_bound_ : error_bound(options_.settings, precision);
   }
 
+  /// Whether a plan may stay. In bf16 there must be room left for inputs not seen; int8 has the user's own limit.
+  bool fits(const Candidate& candidate) const {
+    const double bound = bound_of(candidate.options.precision);
+    return candidate.report.correct &&
+           (candidate.options.precision != DType::bf16 || candidate.report.worst_error <= mixed_limit(bound));
+  }
+
+  /// What is said of a precision that does not stay: called when the choice is made. Empty: nothing.
+  using Complaint = std::function<void()>;
+
+  Complaint try_bf16(Candidate& f32, std::optional<Candidate>& bf16, std::optional<Candidate>& mixed) {
+    if (f32.report.correct) std::ranges::move(like_samples(*f32.instance, samples_), std::back_inserter(samples_));
+    bf16 = try_one(DType::bf16);
+    const double bound = error_bound(options_.settings, DType::bf16);
+    const bool whole = fits(*bf16);
+    if (whole) tell_of(*bf16);
+    if (f32.report.correct && !end_.over()) mixed = try_mixture(f32, *bf16, bound);
+    if (whole) return {};
+    std::string problem = bf16->report.problem;
+    if (problem.empty())
+      problem = fmt::format("its relative error of {:.1e} is so near to {:.0e} that other inputs may exceed it",
+                            bf16->report.worst_error, bound);
+    return [this, problem, found = mixed.has_value()] {
+      if (report_.chosen == "mixed") return;
+      warn(fmt::format("bf16 was given up: {}; and {}", problem,
+                       found ? "with as much of it as is accurate enough, the model is no faster than in fp32"
+                             : "no mixture of bf16 and fp32 is both accurate enough and faster than fp32"));
+    };
+  }
+
+  Complaint try_int8(Candidate& f32, std::optional<Candidate>& int8, std::optional<Candidate>& mixed) {
+    const auto say = [this](std::string text) { return [this, text = std::move(text)] { warn(text); }; };
+    if (!f32.report.correct) return say("int8 was not tried: its errors are measured on a plan in fp32, which is off");
+    const std::span<const RecordedSample> samples = std::span(samples_).first(given_);
+    const Calibration calibration =
+        calibrate_plan(lowered_, f32, samples, options_.progress, [this] { return end_.over(); });
+    if (calibration.scales.empty())
+      return say("int8 was not tried: the model has no linear layer or convolution that can be computed in integers");
+    BuildOptions options = f32_options();
+    options.target.avx512_vnni = true;
+    const double bound = bound_of(DType::i8);
+    int8 = try_quantised(lowered_, options, calibration, samples, bound);
+    add_row(*int8);
+    const bool whole = fits(*int8);
+    if (whole) tell_of(*int8);
+    if (!end_.over()) {
+      auto products = measure_gains(f32, *int8, samples.front().inputs);
+      for (ProductFacts& p : products) p.error = error_of(calibration, p.node);
+      if (wants_kept_products(products, int8->report, bound))
+        mixed = tune_quantised_mixture(lowered_, options, calibration, std::move(products), f32.report.milliseconds,
+                                       samples, bound, report_.candidates);
+    }
+    if (whole) return {};
+    return [this, problem = int8->report.problem, found = mixed.has_value()] {
+      if (report_.chosen == "int8-mixed") return;
+      warn(fmt::format("int8 was given up: {} (max_quantisation_error); and {}", problem,
+                       found ? "with as much of it as is accurate enough, the model is no faster than without"
+                             : "no mixture of int8 and fp32 is both accurate enough and faster than fp32"));
+    };
+  }
+
+  static double error_of(const Calibration& calibration, const std::string& node) {
+    const auto found = std::ranges::find(calibration.products, node, &ProductFacts::node);
+    return found == calibration.products.end() ? std::numeric_limits<double>::infinity() : found->error;
+  }
+
   std::optional<Candidate> try_mixture(Candidate& f32, Candidate& bf16, double bound) {
     auto products = measure_gains(f32, bf16, samples_.front().inputs);
     if (!wants_mixture(products, bf16.report, bound)) return std::nullopt;
@@ -358,6 +434,7 @@ class Tuning {
   double f32_bound_;
   TimingCache similar_;
   std::vector<RecordedSample> samples_;  // and, once there is a plan in f32, inputs like them
+  std::size_t given_;                    // samples of the user's
   TuneReport& report_;
   std::optional<Candidate> best_;
 };
@@ -406,6 +483,7 @@ std::vector<Tensor> order_inputs(const Graph& graph, const std::vector<std::pair
 }
 
 double error_bound(const CompilationSettings& settings, DType precision) {
+  if (precision == DType::i8) return settings.max_quantisation_error;
   if (settings.max_relative_error > 0) return settings.max_relative_error;
   return precision == DType::f32 ? 1e-4 : 2e-2;
 }
@@ -466,7 +544,7 @@ TunedModel search(const Graph& imported, std::span<const std::vector<Tensor>> sa
   BuildOptions options;
   options.settings = settings;
   options.target = host_cpu();
-  options.target.avx512_vnni = false;  // no kernel of ours uses it: the plan must not ask for it
+  options.target.avx512_vnni = false;  // only kernels of int8 use it: other plans must not ask for it
   options.opt_shape = prepared.opt_shape;
   options.timings = &timings;
   options.progress = &progress;

@@ -96,7 +96,7 @@ def test_what_reaches_the_compiler():
         ("optimization_level", 6, "setting optimization_level: '6' is not a number from 0 to 5"),
         ("optimization_level", "high", "It takes: an integer or None"),
         ("enabled_precisions", torch.float16, "It takes: a set of dtypes"),
-        ("enabled_precisions", {torch.int8}, "'int8' is not a precision: fp32, bf16, fp16"),
+        ("enabled_precisions", {torch.int16}, "'int16' is not a precision: fp32, bf16, fp16, int8"),
         ("enabled_precisions", set(), "at least one precision is needed"),
         ("torch_executed_ops", "aten.relu.default", "It takes: a set or list"),
         ("dryrun", 3, "It takes: a path"),

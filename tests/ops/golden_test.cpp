@@ -27,7 +27,9 @@ TEST(Goldens, CoverEveryOperator) {
   for (const GoldenCall& call : golden_calls()) covered.insert(call.op->id);
   for (const OpInfo& op : all_ops()) {
     if (op.has_regions()) continue;
-    EXPECT_TRUE(covered.contains(op.id)) << op.name << " has no case in make_goldens.py";
+    // Ours are no operators of PyTorch's: tests/quantised has them.
+    EXPECT_TRUE(covered.contains(op.id) || op.name.starts_with("aitune."))
+        << op.name << " has no case in make_goldens.py";
     EXPECT_TRUE(reference::has_kernel(op.id)) << op.name << " has no reference kernel";
   }
 }

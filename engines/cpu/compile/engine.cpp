@@ -107,16 +107,37 @@ std::vector<std::byte> pack_weight(const KernelTask& task, const kernels::GemmTi
   return kernels::pack_b(*task.gemm, tile, weight);
 }
 
-/// The task with every weight rounded to bf16 and kept as f32.
-KernelTask with_rounded_weights(const KernelTask& task) {
+/// The task with the weights of every output rounded.
+KernelTask with_rounded_weights(const KernelTask& task, const ProductStep::RoundWeights& round) {
   KernelTask rounded = task;
-  std::int64_t last = (task.gemm->n.constant() - 1) * task.weight_strides.back();
-  for (std::size_t d = 0; d < task.gemm->k.size(); ++d) last += (task.gemm->k[d] - 1) * task.weight_strides[d];
-  rounded.weight = Tensor(DType::f32, {last + 1});
+  std::vector<std::int64_t> places{0};  // of one output's weights, from its first
+  for (std::size_t d = 0; d < task.gemm->k.size(); ++d) {
+    std::vector<std::int64_t> finer;
+    for (const std::int64_t place : places)
+      for (std::int64_t i = 0; i < task.gemm->k[d]; ++i) finer.push_back(place + i * task.weight_strides[d]);
+    places = std::move(finer);
+  }
+  const std::int64_t columns = task.gemm->n.constant(), step = task.weight_strides.back();
+  rounded.weight = Tensor(DType::f32, {std::ranges::max(places) + (columns - 1) * step + 1});
   const auto* from = task.weight.as<float>();
   auto* to = rounded.weight.as<float>();
-  for (std::int64_t i = 0; i <= last; ++i) to[i] = bf16_to_float(float_to_bf16(from[i]));
+  std::vector<float> column(places.size());
+  for (std::int64_t j = 0; j < columns; ++j) {
+    for (std::size_t i = 0; i < places.size(); ++i) column[i] = from[places[i] + j * step];
+    round(column);
+    for (std::size_t i = 0; i < places.size(); ++i) to[places[i] + j * step] = column[i];
+  }
   return rounded;
+}
+
+/// The depth of a product whose operand lies in rows of just so many elements; 0 for others.
+std::int64_t row_length(const kernels::GemmKernel& kernel) {
+  if (kernel.k.size() != 1 || !kernel.a_strides.back().is(1)) return 0;
+  const auto whole = [&](const SymInt& size) {  // sizes that move are those of rows
+    return size.as_constant().value_or(0) % kernel.k[0] == 0;
+  };
+  const bool rows = whole(kernel.a_offset) && std::all_of(kernel.a_strides.begin(), kernel.a_strides.end() - 1, whole);
+  return rows ? kernel.k[0] : 0;
 }
 
 /// What tuning is told of a product with constant weights.
@@ -130,9 +151,10 @@ ProductStep describe_product(const KernelTask& task, const Tactic& tactic, const
   product.operations *= static_cast<double>(task.gemm->n.constant());
   product.type = task.gemm->a_type;
   product.input_slot = static_cast<std::size_t>(task.gemm->a_buffer);
+  product.depth = row_length(*task.gemm);
   if (product.type != DType::f32) return product;
-  product.rounded_weights = [task, tactic] {
-    const KernelTask rounded = with_rounded_weights(task);
+  product.rounded_weights = [task, tactic](const ProductStep::RoundWeights& round) {
+    const KernelTask rounded = with_rounded_weights(task, round);
     std::vector<std::pair<std::size_t, std::vector<std::byte>>> packed;
     const auto slot = static_cast<std::size_t>(std::ranges::find(task.buffers, -1) - task.buffers.begin());
     if (!tactic.onednn) {

@@ -50,6 +50,7 @@ struct Problem {
   double batch = 1, outer_m = 1;  // batch points; m points but for the last dim
   std::int64_t m = 1, n = 1, k = 1;
   double element = 4;
+  std::int64_t quad = 1;  // elements of k that one instruction multiplies
   bool known_m = true;
   std::optional<kernels::AmxSteps> steps;  // where tile registers can be used
   std::int64_t inner_k = 1;
@@ -69,7 +70,8 @@ Problem problem_of(const GemmKernel& form) {
   for (const std::int64_t k : form.k) p.k *= k;
   p.steps = kernels::amx_steps(form);
   p.inner_k = form.k.back();
-  p.element = form.a_type == DType::bf16 ? 2 : 4;
+  p.element = static_cast<double>(dtype_size(form.a_type));
+  if (form.a_type == DType::u8) p.quad = 4;
   return p;
 }
 
@@ -97,7 +99,7 @@ double amx_cycles(std::int64_t rows, std::int64_t vectors, const kernels::AmxSte
 double call_cycles(const Problem& p, const GemmTile& tile, std::int64_t rows, std::int64_t vectors) {
   if (tile.amx)
     return amx_cycles(rows, vectors, *p.steps, static_cast<double>(p.k / p.inner_k)) + (rows < tile.mr ? 150 : 0);
-  return micro_cycles(rows, vectors, static_cast<double>(p.k), tile.lanes);
+  return micro_cycles(rows, vectors, static_cast<double>(p.k) / static_cast<double>(p.quad), tile.lanes);
 }
 
 double row_cycles(const Problem& p, const GemmTile& tile, std::int64_t vectors) {
@@ -206,7 +208,7 @@ void block(const Problem& p, GemmTile& tile) {
 
 // The widest unrolling that divides the innermost reduction; crowded tiles are not unrolled, LLVM would spill.
 std::int32_t unrolling(const GemmKernel& form, const GemmTile& tile) {
-  const std::int64_t steps = form.k.back() / (form.b_type == DType::bf16 ? 2 : 1);
+  const std::int64_t steps = form.k.back() / (form.b_type == DType::bf16 ? 2 : form.b_type == DType::i8 ? 4 : 1);
   if (tile.mr * tile.nr >= (tile.lanes == 16 ? 27 : 12)) return 1;
   for (const std::int32_t unroll : {4, 3, 2}) {
     if (steps % unroll == 0) return unroll;

@@ -38,11 +38,12 @@ class GemmDriver {
         symbol_(symbol),
         builder_(module.getContext()),
         width_(std::int64_t{tile.nr} * tile.lanes),
-        element_(form_.b_type == DType::bf16 ? 2 : 4),
+        element_(static_cast<std::int64_t>(dtype_size(form_.b_type))),
         in_place_(!form_.b_strides.empty()) {
     if (tile.mr < 1 || tile.mr > 63 || tile.nr < 1 || (tile.lanes != 8 && tile.lanes != 16) ||
         (tile.lanes == 16 && !target.avx512) || (tile.amx && !(target.amx_bf16 && amx_tile_fits(tile))) ||
-        (tile.flat && !tile.amx)) {
+        (tile.flat && !tile.amx) ||
+        (form_.b_type == DType::i8 && (in_place_ || !target.avx512_vnni || tile.widen || tile.amx))) {
       throw InternalError("this tile cannot be emitted for " + target.str(), form_.name);
     }
     if (const auto n = form_.n.as_constant(); n && *n < width_) tail_only_ = true;

@@ -43,14 +43,15 @@ class MicroEmitter {
         exprs_(exprs),
         ahead_(ahead),
         bf16_(form.b_type == DType::bf16),
+        integers_(form.b_type == DType::i8),
         widen_(bf16_ && tile.widen),
         in_place_(!form.b_strides.empty()),
         dims_(static_cast<int>(form.batch.size() + form.m.size())) {
     float_vector_ = llvm::FixedVectorType::get(b_.getFloatTy(), static_cast<unsigned>(tile.lanes));
     int_vector_ = llvm::FixedVectorType::get(b_.getInt32Ty(), static_cast<unsigned>(tile.lanes));
-    pair_ = bf16_ ? 2 : 1;
+    pair_ = bf16_ ? 2 : integers_ ? 4 : 1;
     make_masks(n_left);
-    element_ = bf16_ ? 2 : 4;
+    element_ = static_cast<std::int64_t>(dtype_size(form.b_type));
     row_stride_ = a_bytes(dims_ - 1);
     k_extents_ = form.k;
     for (std::size_t d = 0; d < form.k.size(); ++d) k_strides_.push_back(a_bytes(dims_ + static_cast<int>(d)));
@@ -61,8 +62,10 @@ class MicroEmitter {
   void emit(Value* a, Value* b, const Cursor& at) {
     if (widen_) a = widen_rows(a);
     std::vector<Value*> state(static_cast<std::size_t>(micro_.rows * micro_.vectors),
-                              llvm::Constant::getNullValue(float_vector_));
+                              llvm::Constant::getNullValue(integers_ ? int_vector_ : float_vector_));
     state = reduce(0, a, b, std::move(state)).accumulators;
+    if (integers_)
+      for (Value*& sum : state) sum = b_.CreateSIToFP(sum, float_vector_);
     finish(state, at);
   }
 
@@ -109,12 +112,13 @@ class MicroEmitter {
     return load;
   }
 
-  // Vector j of B at one depth; bf16 as pairs in 32-bit lanes. `odd` is the step that has no second half.
+  // Vector j of B at one depth; bf16 as pairs, i8 as quads in 32-bit lanes. `odd` is the step that has no second half.
   Value* load_b(Value* pointer, int j, bool odd) {
     if (!in_place_) {
       Value* at =
           b_.CreateInBoundsGEP(b_.getInt8Ty(), pointer, b_.getInt64(static_cast<std::uint64_t>(j) * tile_.lanes * 4));
-      llvm::Instruction* load = b_.CreateAlignedLoad(bf16_ ? int_vector_ : float_vector_, at, llvm::Align(4));
+      llvm::Instruction* load =
+          b_.CreateAlignedLoad(bf16_ || integers_ ? int_vector_ : float_vector_, at, llvm::Align(4));
       exprs_.mark(load, form_.b_buffer);
       return load;
     }
@@ -127,7 +131,7 @@ class MicroEmitter {
     return b_.CreateBitCast(b_.CreateShuffleVector(low, high, order), int_vector_);
   }
 
-  // A's element (bf16: pair) for one row, in all lanes.
+  // A's element (bf16: pair, u8: quad) for one row, in all lanes.
   Value* load_a(Value* pointer, std::int64_t step, int row, bool odd) {
     Value* at =
         forward(forward(pointer, times(row_stride_, row)), times(k_strides_.back(), widen_ ? step : step * pair_));
@@ -137,6 +141,7 @@ class MicroEmitter {
       return loaded;
     };
     const auto lanes = static_cast<unsigned>(tile_.lanes);
+    if (integers_) return b_.CreateVectorSplat(lanes, load(b_.getInt32Ty(), 1, at));
     if (!bf16_ || widen_) return b_.CreateVectorSplat(lanes, load(b_.getFloatTy(), 4, at));
     auto* constant = llvm::dyn_cast<llvm::ConstantInt>(k_strides_.back());
     if (!odd && constant && constant->getSExtValue() == 2)
@@ -154,6 +159,11 @@ class MicroEmitter {
   }
 
   Value* multiply_add(Value* a, Value* b, Value* sum) {
+    if (integers_) {
+      const auto id =
+          tile_.lanes == 16 ? llvm::Intrinsic::x86_avx512_vpdpbusd_512 : llvm::Intrinsic::x86_avx512_vpdpbusd_256;
+      return b_.CreateIntrinsic(id, {}, {sum, a, b});
+    }
     if (!bf16_) return fma(a, b, sum);
     if (target_.avx512_bf16) {
       const auto id = tile_.lanes == 16 ? llvm::Intrinsic::x86_avx512bf16_dpbf16ps_512
@@ -416,7 +426,7 @@ class MicroEmitter {
   const MicroTile& micro_;
   ExprEmitter& exprs_;
   Value* ahead_;
-  bool bf16_, widen_, in_place_;
+  bool bf16_, integers_, widen_, in_place_;
   int dims_;  // loop dims before n
   std::int64_t pair_ = 1, element_ = 4;
   Type *float_vector_ = nullptr, *int_vector_ = nullptr;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <random>
 
+#include "base/error.h"
 #include "base/tensor.h"
 #include "compiler/kernels/gemm.h"
 #include "engines/cpu/compile/code_blob.h"
@@ -32,6 +33,11 @@ struct Rng {
 };
 
 Tensor random_tensor(Rng& rng, DType dtype, Shape shape) {
+  if (dtype == DType::u8 || dtype == DType::i8) {
+    Tensor t(dtype, std::move(shape));
+    for (std::int64_t i = 0; i < t.numel(); ++i) t.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(rng.pick(0, 255));
+    return t;
+  }
   Tensor t(DType::f32, std::move(shape));
   std::uniform_real_distribution<float> uniform(-1, 1);
   for (std::int64_t i = 0; i < t.numel(); ++i) t.as<float>()[i] = uniform(rng.engine);
@@ -129,18 +135,21 @@ void add_epilogue(Rng& rng, Problem& p, const std::vector<SymInt>& c_strides, DT
   k.stores = {{0, value}};
 }
 
-// Implicit rows over an image with a halo, or plain batches; B packed or in place.
-Problem random_problem(Rng& rng) {
+// Implicit rows over an image with a halo, or plain batches; B packed or in place. With `quads`, u8 by s8, always
+// packed.
+Problem random_problem(Rng& rng, bool quads = false) {
   Problem p;
   GemmKernel& k = p.kernel;
   k.name = "random";
   k.a_type = k.b_type = rng.pick(0, 2) == 0 ? DType::bf16 : DType::f32;
+  if (quads) k.a_type = DType::u8, k.b_type = DType::i8;
   const DType out = rng.pick(0, 2) == 0 ? DType::bf16 : DType::f32;
   const bool convolution = rng.coin();
   std::vector<std::int64_t> c_extents;
   if (convolution) {
     const std::int64_t window = rng.pick(1, 3), stride = rng.pick(1, 2), images = rng.pick(1, 2);
-    const std::int64_t rows = rng.pick(1, 5), columns = rng.pick(1, 40), channels = rng.pick(1, 20);
+    const std::int64_t rows = rng.pick(1, 5), columns = rng.pick(1, 40);
+    const std::int64_t channels = rng.pick(1, 20) * (quads ? 4 : 1);
     const std::int64_t height = (rows - 1) * stride + window, width = (columns - 1) * stride + window;
     k.m = {maybe_symbol(rng, p, images, "images"), rows, maybe_symbol(rng, p, columns, "columns")};
     k.k = {window, window, channels};
@@ -149,11 +158,12 @@ Problem random_problem(Rng& rng) {
     p.a_size = images * height * width * channels;
     c_extents = {images, rows, columns};
   } else {
-    const std::int64_t m = rng.pick(1, 50), depth = rng.pick(1, 70), batch = rng.pick(1, 3);
+    const std::int64_t m = rng.pick(1, 50), depth = rng.pick(1, 70) * (quads ? 4 : 1);
+    const std::int64_t batch = rng.pick(1, 3);
     k.batch = {maybe_symbol(rng, p, batch, "batch")};
     k.m = {maybe_symbol(rng, p, m, "rows")};
     k.k = {depth};
-    const std::int64_t step = rng.pick(0, 3) == 0 ? 3 : 1;
+    const std::int64_t step = rng.pick(0, 3) == 0 && !quads ? 3 : 1;
     std::int64_t size = 0;
     k.a_strides = strides_of(rng, {batch, m, depth}, step, size);
     k.a_offset = rng.pick(0, 3) * 2;
@@ -163,7 +173,7 @@ Problem random_problem(Rng& rng) {
   const std::int64_t n = rng.pick(1, 120);
   std::int64_t depth = 1;
   for (const std::int64_t e : k.k) depth *= e;
-  if (!convolution && rng.coin()) {
+  if (!convolution && !quads && rng.coin()) {
     k.n = maybe_symbol(rng, p, n, "columns");
     k.b_strides = {c_extents[0] == 1 || rng.coin() ? SymInt(n * depth) : SymInt(0), n, 1};
   } else {
@@ -187,6 +197,8 @@ void for_each_index(const std::vector<std::int64_t>& extents, F&& f) {
 }
 
 float element(const Tensor& t, std::int64_t i) {
+  if (t.dtype() == DType::u8) return t.as<std::uint8_t>()[i];
+  if (t.dtype() == DType::i8) return t.as<std::int8_t>()[i];
   return t.dtype() == DType::bf16 ? bf16_to_float(t.as<std::uint16_t>()[i]) : t.as<float>()[i];
 }
 
@@ -290,6 +302,33 @@ TEST(Gemm, RandomProductsMatchPlainLoops) {
                     "seed " + std::to_string(seed) + " on " + target.str() + " " + fingerprint(p.kernel, tile));
     }
   }
+}
+
+TEST(Gemm, ProductsOfIntegersMatchPlainLoops) {
+  CpuTarget target = host_cpu();
+  if (!target.avx512_vnni) GTEST_SKIP() << "no AVX512_VNNI here";
+  target.avx512_bf16 = target.amx_bf16 = false;
+  const unsigned first = std::random_device{}();
+  for (unsigned seed = first; seed != first + 40; ++seed) {
+    Rng rng(seed);
+    const Problem p = random_problem(rng, true);
+    const std::vector<GemmTile> tiles = gemm_candidates(p.kernel, target, 5);
+    GemmTile tile = tiles[static_cast<std::size_t>(rng.pick(0, static_cast<std::int64_t>(tiles.size()) - 1))];
+    if (rng.coin()) tile.m_block = static_cast<std::int32_t>(rng.pick(1, 3));
+    run_and_check(rng, p, target, tile, "seed " + std::to_string(seed) + " " + fingerprint(p.kernel, tile));
+  }
+}
+
+TEST(Gemm, ProductsOfIntegersNeedQuadsAndTheirInstructions) {
+  Rng rng(1);
+  Problem p = random_problem(rng, true);
+  CpuTarget without = host_cpu();
+  without.avx512_vnni = false;
+  const GemmTile tile = gemm_candidates(p.kernel, host_cpu(), 0).front();
+  CodeGenerator generator(without);
+  EXPECT_THROW(generator.add(p.kernel, tile, "product"), InternalError);
+  p.kernel.k.back() += 2;
+  EXPECT_THROW(kernels::canonical(p.kernel), InternalError);
 }
 
 TEST(Gemm, TileRegistersMatchPlainLoops) {

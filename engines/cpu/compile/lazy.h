@@ -71,7 +71,7 @@ struct Root {
   std::vector<int> dims;
   View a;                                    ///< operand A's memory (strides are in gemm->a_strides)
   View b;                                    ///< operand B if it is read in place
-  Tensor weight;                             ///< operand B if it is packed: f32 elements
+  Tensor weight;                             ///< operand B if it is packed: f32 or i8 elements
   std::vector<std::int64_t> weight_strides;  ///< of `weight` over (k dims..., n)
   const Node* product = nullptr;             ///< with `weight`: whose product it is, or a part of it
 

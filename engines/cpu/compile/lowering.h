@@ -31,7 +31,7 @@ struct KernelTask {
   std::optional<kernels::LoopKernel> loop;
   std::optional<kernels::GemmKernel> gemm;
   std::vector<int> buffers;
-  Tensor weight;                             ///< gemm with packed B: the source of the packing, f32
+  Tensor weight;                             ///< gemm with packed B: the source of the packing, f32 or i8
   std::vector<std::int64_t> weight_strides;  ///< over (k dims..., n)
   std::vector<const Node*> sources;
   const Node* product = nullptr;                      ///< gemm with packed B: whose product it is, or a part of it

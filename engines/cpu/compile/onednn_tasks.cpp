@@ -239,6 +239,7 @@ bool stays_inside(const LoweredBlock& block, const KernelTask& task, const OneDn
 std::vector<OneDnnCandidate> onednn_candidates(const LoweredBlock& block, const KernelTask& task, int threads) {
   std::vector<OneDnnCandidate> list;
   if (!task.gemm || !task.weight.defined() || !is_constant(*task.gemm)) return list;
+  if (task.gemm->a_type == DType::u8) return list;  // our payloads know floats alone
   MatmulForm(task, kernels::canonical(*task.gemm)).add_candidates(threads, list);
   if (list.empty()) ConvolutionForm(task, *task.gemm).add_candidates(threads, list);
   std::erase_if(list, [&](const OneDnnCandidate& c) { return !stays_inside(block, task, c.payload); });

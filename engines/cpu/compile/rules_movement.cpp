@@ -215,11 +215,15 @@ void lower_pad(Lowering& lowering, const Node& node) {
   const Value* result = node.output();
   const auto pads = node.args[1].int_list();
   const std::size_t rank = result->type.shape.size();
-  lowering.in_memory(from);
+  const View source = lowering.in_memory(from);
   const LazyPtr inside = lowering.expression(from);
   const LazyPtr filler = make_constant(node.args[2].number(), arithmetic_type(result->type.dtype));
   std::vector<int> order;
   for (std::size_t i = 0; i < rank; ++i) order.push_back(static_cast<int>(i));
+  if (rank > 2 && source.map.strides[1].is(1) && !source.shape[1].is(1)) {  // channels last, as what reads it wants
+    order.erase(order.begin() + 1);
+    order.push_back(1);
+  }
   const View whole = lowering.fresh(result->type.shape, lowering.storage_type(result), order);
   SymShape shape = result->type.shape;
   Affine map = whole.map;

@@ -250,6 +250,14 @@ void add_binary_rules(RuleTable& table) {
              [](Operands& o, ExprType t) { return select(o.get(1, ExprType::i64), o.get(2, t), o.get(0, t)); });
 }
 
+/// q = clamp(round(x / scale) + zero point, 0, 255), NaN becoming 0. The value stays a float until it is stored.
+Scalar quantise_form(Operands& o, ExprType /*u8's*/) {
+  const Scalar x = o.get(0, ExprType::f32);
+  const Scalar q = unary(ExprOp::round, x * static_cast<double>(static_cast<float>(o.number(1)))) + o.number(2);
+  const Scalar positive = select(q > 0, q, q.number(0));
+  return select(positive < 255, positive, q.number(255));
+}
+
 /// Tensors without memory: arange, full and their kin.
 void add_creation_rules(RuleTable& table) {
   const auto fill = [](std::size_t value_arg) {
@@ -307,6 +315,7 @@ void add_pointwise_rules(RuleTable& table) {
   add_binary_rules(table);
   add_creation_rules(table);
   add_function_rules(table);
+  add_rule(table, "aitune.quantise.default", quantise_form, true);
 }
 
 }  // namespace aitune::cpu

@@ -20,22 +20,21 @@ View operand(Lowering& lowering, const Value* value, DType dtype) {
   return lowering.copy(make_load(view), view.shape, dtype, order, lowering.state(value).sources);
 }
 
-/// x [..., k] times a constant matrix, `strides` of the weight over (k, n).
-void constant_product(Lowering& lowering, const Node& node, const Value* x, const Tensor& weight,
-                      std::vector<std::int64_t> strides, const Value* bias) {
+/// x [..., k], in memory, times a constant matrix, `strides` of the weight over (k, n).
+RootPtr constant_root(const Node& node, View x, Tensor weight, DType weight_type, std::vector<std::int64_t> strides) {
   const SymShape& shape = node.output()->type.shape;
   const std::size_t rows = shape.size() - 1;
-  const SymInt depth = x->type.shape.back();
-  const DType type = lowering.product_type(node);
+  const SymInt depth = x.shape.back();
   auto root = std::make_shared<Root>();
   root->kind = Root::Kind::gemm;
   root->shape = shape;
-  root->a = type == DType::bf16 ? lowering.in_narrow_memory(x) : operand(lowering, x, type);
-  root->weight = weight.dtype() == DType::f32 ? weight : weight.to(DType::f32);
+  root->a = std::move(x);
+  root->weight = std::move(weight);
   root->weight_strides = std::move(strides);
   root->product = &node;
   kernels::GemmKernel kernel;
-  kernel.a_type = kernel.b_type = type;
+  kernel.a_type = root->a.dtype;
+  kernel.b_type = weight_type;
   kernel.a_offset = root->a.map.offset;
   for (std::size_t d = 0; d < rows; ++d) {
     kernel.m.push_back(shape[d]);
@@ -52,14 +51,56 @@ void constant_product(Lowering& lowering, const Node& node, const Value* x, cons
   kernel.n = shape.back();
   root->dims.push_back(static_cast<int>(rows));
   root->gemm = std::move(kernel);
+  return root;
+}
+
+/// A constant, broadcast to the shape.
+LazyPtr spread(Lowering& lowering, const Value* constant, const SymShape& shape) {
+  const View memory = lowering.in_memory(constant);
+  return make_load({memory.buffer, memory.dtype, shape, expand(memory.map, memory.shape, shape)});
+}
+
+void constant_product(Lowering& lowering, const Node& node, const Value* x, const Tensor& weight,
+                      std::vector<std::int64_t> strides, const Value* bias) {
+  const DType type = lowering.product_type(node);
+  const RootPtr root =
+      constant_root(node, type == DType::bf16 ? lowering.in_narrow_memory(x) : operand(lowering, x, type),
+                    weight.dtype() == DType::f32 ? weight : weight.to(DType::f32), type, std::move(strides));
   LazyPtr expr = make_accumulator();
-  if (bias) {
-    const View memory = lowering.in_memory(bias);
-    expr = make_binary(ExprOp::add, expr,
-                       make_load({memory.buffer, memory.dtype, shape, expand(memory.map, memory.shape, shape)}),
-                       ExprType::f32);
-  }
+  if (bias) expr = make_binary(ExprOp::add, expr, spread(lowering, bias, node.output()->type.shape), ExprType::f32);
   lowering.define_expression(node.output(), expr, root, {&node});
+}
+
+void lower_quantised_linear(Lowering& lowering, const Node& node) {
+  const Value* x = node.args[0].value();
+  View memory = lowering.in_memory(x);
+  if (!memory.map.strides.back().is(1)) {
+    std::vector<int> order;
+    for (std::size_t i = 0; i < memory.shape.size(); ++i) order.push_back(static_cast<int>(i));
+    memory = lowering.copy(make_load(memory), memory.shape, DType::u8, order, lowering.state(x).sources);
+  }
+  const Tensor weight = node.args[1].value()->data.contiguous();
+  const RootPtr root = constant_root(node, std::move(memory), weight, DType::i8, {1, weight.size(1)});
+  const SymShape& shape = node.output()->type.shape;
+  const LazyPtr scaled =
+      make_binary(ExprOp::mul, make_accumulator(), spread(lowering, node.args[2].value(), shape), ExprType::f32);
+  lowering.define_expression(
+      node.output(), make_binary(ExprOp::add, scaled, spread(lowering, node.args[3].value(), shape), ExprType::f32),
+      root, {&node});
+}
+
+/// Constants where kernels want them.
+Support check_quantised_constants(const Node& node) {
+  for (const std::size_t i : {1U, 2U, 3U})
+    if (node.args[i].value()->kind != ValueKind::weight) return Support::no("its weights are no constants");
+  return Support::yes();
+}
+
+Support check_quantised_linear(const Node& node) {
+  if (auto s = check_quantised_constants(node); !s.supported) return s;
+  const auto depth = node.args[0].value()->type.shape.back().as_constant();
+  if (!depth || *depth < 4 || *depth % 4 != 0) return Support::no("a depth that is no multiple of 4");
+  return Support::yes();
 }
 
 /// A product, and its element in what is made of it.
@@ -319,6 +360,7 @@ Support check_attention(const Node& node) {
 
 void add_product_rules(RuleTable& table) {
   table["aten.linear.default"] = {lower_linear, check_linear};
+  table["aitune.quantised_linear.default"] = {lower_quantised_linear, check_quantised_linear};
   table["aten.mm.default"] = {lower_matrix_product, check_matrix_product};
   table["aten.bmm.default"] = {lower_matrix_product, check_matrix_product};
   table["aten.matmul.default"] = {lower_matrix_product, check_batches};

@@ -58,6 +58,9 @@ class TrialMemory {
       else if (buffer.dtype == DType::bf16)
         for (std::int64_t i = 0; i < memory.numel(); ++i)
           memory.as<std::uint16_t>()[i] = float_to_bf16(uniform(random));
+      else if (buffer.dtype == DType::u8)
+        std::ranges::generate(memory.as<std::uint8_t>(), memory.as<std::uint8_t>() + memory.numel(),
+                              [&] { return static_cast<std::uint8_t>(random()); });
       tensors_.push_back(std::move(memory));
     }
     for (const auto& tensor : tensors_) pointers_.push_back(tensor.data());

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <map>
 #include <random>
 
 #include "compiler/ops/schema.h"
@@ -271,6 +273,125 @@ TEST_P(CpuEngineTest, AgreesWithTheReference) {
     for (std::size_t i = 0; i < outputs.size(); ++i)
       EXPECT_LT(relative_error(outputs[i], expected[i]), half ? 2e-2 : 2e-6) << "output " << i << " batch " << batch;
     if (graph.symbols.empty()) break;
+  }
+}
+
+/// What every product reads, as the input shows it.
+ProductScales scales_of(const Graph& graph, const std::vector<Tensor>& inputs) {
+  std::map<const Value*, std::pair<double, double>> ranges;
+  const auto look = [&](const Value* value, const Tensor& t) {
+    if (t.dtype() != DType::f32) return;
+    auto& [low, high] = ranges[value];
+    const Tensor dense = t.contiguous();
+    for (std::int64_t i = 0; i < dense.numel(); ++i) {
+      low = std::min(low, static_cast<double>(dense.as<float>()[i]));
+      high = std::max(high, static_cast<double>(dense.as<float>()[i]));
+    }
+  };
+  for (std::size_t i = 0; i < inputs.size(); ++i) look(graph.inputs[i], inputs[i]);
+  evaluate(graph, inputs, [&](const Node& node, std::span<const Tensor> outputs) {
+    for (std::size_t i = 0; i < outputs.size(); ++i) look(node.output(i), outputs[i]);
+  });
+  ProductScales scales;
+  for (const auto& node : graph.nodes()) {
+    if (!can_quantise(*node)) continue;
+    const auto& [low, high] = ranges.at(node->args[0].value());
+    scales[node->output()->name] = TensorScale::of_range(low, high);
+  }
+  return scales;
+}
+
+BuildOptions int8_options(const Graph& graph) {
+  BuildOptions options;
+  options.target = host_cpu();
+  options.target.avx512_bf16 = options.target.amx_bf16 = false;
+  options.precision = DType::i8;
+  options.settings.min_block_size = 1;
+  options.settings.require_full_compilation = true;
+  for (const auto& [name, range] : graph.symbols) options.opt_shape[name] = range.min + 1;
+  return options;
+}
+
+class QuantisedCpuEngineTest : public testing::TestWithParam<Case> {};
+
+TEST_P(QuantisedCpuEngineTest, AgreesWithTheReference) {
+  if (!host_cpu().avx512_vnni) GTEST_SKIP() << "no AVX512_VNNI here";
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  const Graph graph = parse_graph(GetParam().text);
+  SymValues sizes;
+  for (const auto& [name, range] : graph.symbols) sizes[name] = range.min + 2;
+  std::vector<Tensor> inputs;
+  for (const Value* input : graph.inputs) inputs.push_back(random_tensor(input->type, sizes, random));
+  BuildOptions options = int8_options(graph);
+  options.scales = scales_of(graph, inputs);
+  if (options.scales.empty()) GTEST_SKIP() << "it has no products for integers";
+  const BuildResult built = build(graph, options);
+  ASSERT_TRUE(built.warnings.empty()) << built.warnings.front();
+  EXPECT_EQ(built.plan.plan.precision, "int8");
+  EXPECT_TRUE(built.plan.plan.target.avx512_vnni);
+  std::size_t products = 0;
+  for (const ProductStep& p : built.products) products += p.type == DType::u8 ? 1 : 0;
+  EXPECT_GE(products, options.scales.size());
+  const auto outputs = Instance(Program::from_built(built.plan)).run(inputs);
+  const auto expected = evaluate(quantise(graph, options.scales), inputs), exact = evaluate(graph, inputs);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    // Where the last bit of a float differs, a value in the middle between two integers becomes the other one.
+    EXPECT_LT(relative_error(outputs[i], expected[i]), 3e-3) << "output " << i;
+    EXPECT_LT(relative_error(outputs[i], exact[i]), 0.1) << "output " << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, QuantisedCpuEngineTest, testing::ValuesIn(kCases),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST(QuantisedCpuEngine, SumsAreExact) {
+  if (!host_cpu().avx512_vnni) GTEST_SKIP() << "no AVX512_VNNI here";
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  for (const char* text : {
+           R"(graph(%x: f32[5,36]) {
+             weight %w: i8[19,36] "w" = random(1)
+             weight %s: f32[19] "s" = splat(1.0)
+             weight %o: f32[19] "o" = splat(0.0)
+             %q = aitune.quantise.default(%x, 40.0, 120)
+             %y = aitune.quantised_linear.default(%q, %w, %s, %o)
+             return %y, %q
+           })",
+           R"(graph(%x: f32[2,3,10,9]) {
+             weight %w: i8[20,3,3,3] "w" = random(1)
+             weight %s: f32[20] "s" = splat(1.0)
+             weight %o: f32[20] "o" = splat(0.0)
+             %q = aitune.quantise.default(%x, 40.0, 120)
+             %p = aten.constant_pad_nd.default(%q, [1, 1, 2, 2], 120)
+             %y = aitune.quantised_convolution.default(%p, %w, %s, %o, [2, 1], [0, 0], [1, 1], 1)
+             return %y
+           })",
+           R"(graph(%x: f32[1,16,7,7]) {
+             weight %w: i8[24,8,3,3] "w" = random(1)
+             weight %v: i8[8,24,1,1] "v" = random(2)
+             weight %s: f32[24] "s" = splat(1.0)
+             weight %o: f32[24] "o" = splat(0.0)
+             weight %t: f32[8] "t" = splat(1.0)
+             weight %u: f32[8] "u" = splat(-3.0)
+             %q = aitune.quantise.default(%x, 60.0, 0)
+             %y = aitune.quantised_convolution.default(%q, %w, %s, %o, [1, 1], [1, 1], [1, 1], 2)
+             %r = aten.relu.default(%y)
+             %d = aitune.quantise.default(%r, 0.0078125, 0)
+             %z = aitune.quantised_convolution.default(%d, %v, %t, %u, [2, 2], [0, 0], [1, 1], 1)
+             return %z, %d, %y
+           })"}) {
+    const Graph graph = parse_graph(text);
+    const std::vector<Tensor> inputs = {random_tensor(graph.inputs[0]->type, {}, random)};
+    const BuildResult built = build(graph, int8_options(graph));
+    const auto outputs = Instance(Program::from_built(built.plan)).run(inputs), expected = evaluate(graph, inputs);
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      ASSERT_EQ(outputs[i].byte_size(), expected[i].byte_size());
+      EXPECT_EQ(std::memcmp(outputs[i].data(), expected[i].contiguous().data(), outputs[i].byte_size()), 0)
+          << "output " << i << " of " << text;
+    }
   }
 }
 

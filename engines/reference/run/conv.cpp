@@ -236,6 +236,31 @@ void convolution(const Call& call) {
   });
 }
 
+/// Sums of integers, exact in double; then f32(sum) * scale + offset.
+void quantised_convolution(const Call& call) {
+  const Tensor &input = call.tensor("input"), &weight = call.tensor("weight");
+  const Geometry g = geometry(call);
+  call.require(input.dtype() == DType::u8 && weight.dtype() == DType::i8, "it multiplies u8 by i8");
+  const Contiguous<float> scale(call.tensor("scale")), offset(call.tensor("offset"));
+  call.require(call.out().numel() == g.batch * g.out_channels * Geometry::volume(g.out) &&
+                   input.numel() == g.batch * g.in_channels * Geometry::volume(g.in),
+               "the sizes of its operands do not fit");
+  call.require(call.tensor("scale").numel() == g.out_channels && call.tensor("offset").numel() == g.out_channels,
+               "scale or offset does not have an element for each channel");
+  const Contiguous<double> x(input), w(weight);
+  std::vector<double> sums(static_cast<std::size_t>(call.out().numel()));
+  Gemm<double> gemm;
+  forward<double>(g, x.data(), w.data(), sums.data(), gemm);
+  Result<float> out(call.out());
+  const std::int64_t space = Geometry::volume(g.out);
+  for (std::int64_t i = 0; i < g.batch * g.out_channels; ++i)
+    for (std::int64_t p = 0; p < space; ++p) {
+      const auto sum = static_cast<float>(sums[static_cast<std::size_t>(i * space + p)]);
+      out.data()[i * space + p] = sum * scale[i % g.out_channels] + offset[i % g.out_channels];
+    }
+  out.commit();
+}
+
 }  // namespace
 
 void add_conv_kernels(KernelTable& table) {
@@ -244,6 +269,7 @@ void add_conv_kernels(KernelTable& table) {
              aten_conv3d_padding, aten_convolution_default, aten_conv_transpose1d_default, aten_conv_transpose2d_input,
              aten_conv_transpose3d_input},
             convolution);
+  table.add({aitune_quantised_convolution_default}, quantised_convolution);
 }
 
 }  // namespace aitune::reference

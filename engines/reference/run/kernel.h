@@ -123,5 +123,6 @@ void add_special_kernels(KernelTable& table);
 void add_product_kernels(KernelTable& table);
 void add_movement_kernels(KernelTable& table);
 void add_embedding_kernels(KernelTable& table);
+void add_quantised_kernels(KernelTable& table);
 
 }  // namespace aitune::reference

@@ -83,6 +83,7 @@ const KernelTable& kernels() {
     add_product_kernels(t);
     add_movement_kernels(t);
     add_embedding_kernels(t);
+    add_quantised_kernels(t);
     return t;
   }();
   return table;

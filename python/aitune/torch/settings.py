@@ -105,6 +105,7 @@ class CompilationSettings:
     engine_cache_dir: str = ""
     engine_cache_size: int = 5 << 30
     tune_budget_seconds: float = 0
+    max_quantisation_error: float = 0.05
 
     def __post_init__(self) -> None:
         compiler_settings(self)
@@ -270,6 +271,7 @@ _FIELDS: dict[str, Callable[[str, Any], str]] = {
     "engine_cache_dir": _path,
     "engine_cache_size": _INT,
     "tune_budget_seconds": _NUMBER,
+    "max_quantisation_error": _NUMBER,
 }
 
 

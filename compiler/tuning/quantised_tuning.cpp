@@ -1,0 +1,117 @@
+#include "compiler/tuning/quantised_tuning.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+
+#include "compiler/tuning/calibration.h"
+#include "compiler/tuning/mixed_tuning.h"
+#include "compiler/tuning/sensitivity.h"
+
+namespace aitune {
+namespace {
+
+/// Errors of single products are measured on this many samples, each way to quantise in about this time.
+constexpr std::size_t kMeasuredSamples = 2;
+constexpr double kMeasuringSeconds = 2;
+/// Share of a plan's time that products may lose in integers before some are put back for speed alone.
+constexpr double kWorthwhile = 0.03;
+/// Share of the f32 plan's time below which a saving is taken for noise.
+constexpr double kNoise = 0.01;
+
+using ByNode = std::map<std::string, double>;
+
+OperandRounding int8_rounding(const ProductScales& scales) {
+  return {[&scales](const std::string& node, std::span<float> values) { scales.at(node).round(values); },
+          [&scales](const std::string& node, std::span<float> weights) { round_weights(weights, scales.at(node)); }};
+}
+
+BuildOptions quantised_options(const BuildOptions& options, const Calibration& calibration) {
+  BuildOptions quantised = options;
+  quantised.precision = DType::i8;
+  quantised.scales = calibration.scales;
+  return quantised;
+}
+
+}  // namespace
+
+Calibration calibrate_plan(const Graph& lowered, Candidate& f32, std::span<const RecordedSample> samples,
+                           Progress* progress, const std::function<bool()>& is_over) {
+  if (progress) progress->stage("calibrate int8");
+  ProductNames names, shiftable;
+  for (const ProductStep& p : f32.built.products) {
+    names.insert(p.node);
+    if (p.depth > 0) shiftable.insert(p.node);
+  }
+  const auto choices = calibrate(lowered, names, shiftable, samples, progress, is_over);
+
+  if (progress) progress->stage("errors of products");
+  std::vector<std::vector<Tensor>> inputs;
+  for (std::size_t s = 0; s < std::min(samples.size(), kMeasuredSamples); ++s) inputs.push_back(samples[s].inputs);
+  std::vector<ByNode> errors;  // by way
+  for (std::size_t way = 0;; ++way) {
+    ProductScales scales;
+    for (const auto& [product, choice] : choices)
+      if (way < choice.ways.size()) scales[product] = choice.ways[way];
+    if (scales.empty()) break;
+    std::vector<ProductStep> steps;
+    for (const ProductStep& p : f32.built.products)
+      if (scales.contains(p.node)) steps.push_back(p);
+    errors.push_back(measure_errors(*f32.instance, steps, inputs, kMeasuringSeconds, int8_rounding(scales)));
+  }
+
+  // What several products read is quantised once: they decide together.
+  std::map<std::string, std::vector<double>> squares;  // by input and way
+  for (const auto& [product, choice] : choices) {
+    auto& sums = squares[choice.input];
+    sums.resize(choice.ways.size(), 0);
+    for (std::size_t way = 0; way < choice.ways.size(); ++way) sums[way] += std::pow(errors[way].at(product), 2);
+  }
+  Calibration made;
+  for (const auto& [product, choice] : choices) {
+    const auto& sums = squares.at(choice.input);
+    const auto way = static_cast<std::size_t>(std::ranges::min_element(sums) - sums.begin());
+    made.scales[product] = choice.ways[way];
+    made.products.push_back({product, 0, errors[way].at(product), 0});
+  }
+  return made;
+}
+
+Candidate try_quantised(const Graph& lowered, const BuildOptions& options, const Calibration& calibration,
+                        std::span<const RecordedSample> samples, double bound) {
+  return try_candidate(lowered, quantised_options(options, calibration), "int8", samples, bound);
+}
+
+bool wants_kept_products(std::span<const ProductFacts> products, const CandidateReport& quantised, double bound) {
+  if (!quantised.correct || quantised.worst_error > bound) return true;
+  double lost = 0;
+  for (const ProductFacts& p : products) lost += std::max(0.0, -p.gain);
+  return lost > kWorthwhile * quantised.milliseconds * 1e3;
+}
+
+std::optional<Candidate> tune_quantised_mixture(const Graph& lowered, const BuildOptions& options,
+                                                const Calibration& calibration, std::vector<ProductFacts> products,
+                                                double f32_milliseconds, std::span<const RecordedSample> samples,
+                                                double bound, std::vector<CandidateReport>& tried) {
+  BuildOptions mixed = quantised_options(options, calibration);
+  mixed.reuse_tactics = true;
+  // The search leaves room below its bound for inputs not seen; the user's limit holds for the samples.
+  MixedSearch search(std::move(products), bound / MixedSearch::kMost, kNoise * f32_milliseconds * 1e3);
+  std::optional<Candidate> best;
+  while (auto kept = search.next()) {
+    if (best && options.is_over && options.is_over()) break;
+    mixed.f32_products = std::move(*kept);
+    Candidate candidate = try_candidate(lowered, mixed, "int8-mixed", samples, bound);
+    CandidateReport& report = candidate.report;
+    report.kept_in_fp32 = kept_products(
+        candidate.built, why_by_facts(search.products(), "int8", bound, "its sizes or values do not suit int8"));
+    search.report(report.worst_error);
+    candidate.row = tried.size();
+    tried.push_back(report);
+    if (report.correct && (!best || report.milliseconds < best->report.milliseconds)) best = std::move(candidate);
+  }
+  return best;
+}
+
+}  // namespace aitune
