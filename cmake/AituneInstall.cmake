@@ -25,7 +25,7 @@ if(AITUNE_COMPILER)
   install(TARGETS aitune_compiler_shared EXPORT aituneCompiler COMPONENT compiler
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_COMPONENT compiler)
   install(FILES include/aitune/aitune.hpp include/aitune/strategy.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/aitune COMPONENT compiler)
-  foreach(header base/dtype.h base/error.h base/symint.h base/tensor.h compiler/import/input.h compiler/import/ir.h compiler/tuning/decisions.h compiler/tuning/progress.h compiler/tuning/report.h
+  foreach(header base/dtype.h base/error.h base/symint.h base/tensor.h compiler/import/input.h compiler/import/ir.h compiler/passes/tensor_scale.h compiler/tuning/decisions.h compiler/tuning/progress.h compiler/tuning/report.h
                  compiler/tuning/settings.h compiler/tuning/timing_cache.h format/tensor_files.h)
     cmake_path(GET header PARENT_PATH folder)
     install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/aitune/detail/${folder} COMPONENT compiler)

@@ -26,7 +26,8 @@ class LogProgress final : public Progress {
   }
   void step(std::string_view what, std::size_t done, std::size_t total) override {
     if (least_ > LogLevel::trace) return;
-    log(LogLevel::trace, total == 0 ? std::string(what) : fmt::format("{} ({} of {})", what, std::min(done + 1, total), total));
+    log(LogLevel::trace,
+        total == 0 ? std::string(what) : fmt::format("{} ({} of {})", what, std::min(done + 1, total), total));
   }
   void measured(std::string_view plan, double milliseconds) override {
     log(LogLevel::info, fmt::format("{} takes {:.4g} ms", plan, milliseconds));

@@ -10,7 +10,7 @@
 
 #include "base/symint.h"
 #include "base/tensor.h"
-#include "compiler/passes/quantise.h"
+#include "compiler/passes/tensor_scale.h"
 #include "compiler/tuning/timing_cache.h"
 
 namespace aitune {

@@ -104,8 +104,7 @@ std::optional<Candidate> tune_mixture(const Graph& lowered, const BuildOptions& 
     mixed.f32_products = std::move(*kept);
     Candidate candidate = try_candidate(lowered, mixed, "mixed", samples, bound);
     CandidateReport& report = candidate.report;
-    report.kept_in_fp32 =
-        kept_products(candidate.built, why_by_facts(search.products(), "bf16", bound, kOddFactors));
+    report.kept_in_fp32 = kept_products(candidate.built, why_by_facts(search.products(), "bf16", bound, kOddFactors));
     search.report(report.worst_error);
     candidate.row = tried.size();
     tried.push_back(report);
