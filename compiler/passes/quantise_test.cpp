@@ -42,11 +42,14 @@ TEST(Quantise, ZeroIsExactAndRangesAreCovered) {
     const double low = i % 3 == 0 ? a : -a, high = i % 3 == 1 ? -b : b;
     const TensorScale scale = TensorScale::of_range(std::min(low, high), std::max(low, high));
     EXPECT_EQ(scale.rounded(0), 0);
-    if (low >= 0 && high >= 0) EXPECT_EQ(scale.zero_point, 0);
-    for (const double v : {low, high, 0.5 * (low + high)})
-      if (v >= std::min(low, 0.0) && v <= std::max(high, 0.0))
-        EXPECT_NEAR(scale.rounded(static_cast<float>(v)), v, 1.01 * static_cast<double>(scale.scale))
-            << low << " " << high;
+    if (low >= 0 && high >= 0) {
+      EXPECT_EQ(scale.zero_point, 0);
+    }
+    for (const double v : {low, high, 0.5 * (low + high)}) {
+      if (v < std::min(low, 0.0) || v > std::max(high, 0.0)) continue;
+      EXPECT_NEAR(scale.rounded(static_cast<float>(v)), v, 1.01 * static_cast<double>(scale.scale))
+          << low << " " << high;
+    }
   }
   EXPECT_EQ(TensorScale::of_range(0, 0), TensorScale());
 }

@@ -38,8 +38,8 @@ std::pair<Tensor, Tensor> parts_of(const Tensor& tensor) {
 /// What rules see of a node: its operands in parts.
 class SplitCall {
  public:
-  SplitCall(Inserter& insert, const Node& node, std::function<Parts(Value*)> parts)
-      : insert(insert), node(node), parts_(std::move(parts)) {}
+  SplitCall(Inserter& inserter, const Node& call, std::function<Parts(Value*)> parts)
+      : insert(inserter), node(call), parts_(std::move(parts)) {}
 
   Inserter& insert;
   const Node& node;
