@@ -123,7 +123,16 @@ struct Written {
   SymShape along;                             // a shape with the size at the dimension and 1 elsewhere
 };
 
-/// What index_fill and index_copy write: nothing where sizes move, or there are too many.
+/// Whether the dimension has all of these positions, for certain, counted from its start or (index_fill) its end: a
+/// write beyond it is an error of the caller's.
+bool fit_in(const Value* index, std::int64_t size, bool from_end) {
+  if (!is_weight(index)) return false;
+  return std::ranges::all_of(to_doubles(index->data), [=](double at) {
+    return at >= (from_end ? -static_cast<double>(size) : 0.0) && at < static_cast<double>(size);
+  });
+}
+
+/// What index_fill and index_copy write: nothing where sizes move, or positions are not known, or there are too many.
 std::optional<Written> written_positions(const Node& node) {
   const SymShape& shape = node.output()->type.shape;
   const auto count = list_length(argument(node, "index").value());
@@ -132,6 +141,8 @@ std::optional<Written> written_positions(const Node& node) {
   result.dim = wrap_dim(argument(node, "dim").integer(), shape.size());
   const auto size = shape[static_cast<std::size_t>(result.dim)].as_constant();
   if (!size || *size <= 0 || *size > kMostComparisons / *count) return std::nullopt;
+  const bool from_end = !is_op(node, "aten.index_copy.default");
+  if (!fit_in(argument(node, "index").value(), *size, from_end)) return std::nullopt;
   result.size = *size;
   result.count = *count;
   result.along.assign(shape.size(), SymInt(1));

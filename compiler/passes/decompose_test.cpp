@@ -335,6 +335,34 @@ TEST(Decompose, PositionsInSeveralDimensionsAreOne) {
   check("f32[s0,6,2]", "[None, %i, %j, %n]");
 }
 
+TEST(Decompose, WritesToKnownPositionsAreChoices) {
+  const auto left = [](std::string_view positions) {
+    return ops_of(check_pass(fmt::format(R"(graph(%x: f32[s0,5], %z: f32[s0,3]) where s0 in [1,4] {{
+      weight %i: i64[2] "i" = [-5, 3]
+      weight %k: i64[3] "k" = {}
+      %f: f32[s0,5] = aten.index_fill.int_Scalar(%x, 1, %i, 2.5)
+      %y: f32[s0,5] = aten.index_copy.default(%f, 1, %k, %z)
+      return %y
+    }})",
+                                         positions),
+                             {decompose, eliminate_dead_code}, {{"s0", 3}}));
+  };
+  EXPECT_THAT(left("[4, 0, 1]"), Not(Contains("aten.index_copy.default")));
+  EXPECT_THAT(left("[4, 4, 1]"), Not(Contains("aten.index_fill.int_Scalar")));
+}
+
+TEST(Decompose, WritesToPositionsThatMayNotBeThereStay) {
+  Graph graph = parse_graph(R"(graph(%x: f32[4,5], %i: i64[3]) {
+    weight %k: i64[1] "k" = [5]
+    %f: f32[4,5] = aten.index_fill.int_Scalar(%x, 1, %i, 2.5)
+    %y: f32[4,5] = aten.index_fill.int_Scalar(%f, 1, %k, 2.5)
+    return %y
+  })");
+  const LowerOptions options = default_options();
+  decompose(graph, PassContext{options});
+  EXPECT_THAT(ops_of(graph), ElementsAre("aten.index_fill.int_Scalar", "aten.index_fill.int_Scalar"));
+}
+
 TEST(Decompose, RecurrentCellsBecomeProductsAndGates) {
   const Graph graph = check_pass(R"(graph(%x: f32[s0,3], %h: f32[s0,4], %c: f32[s0,4]) where s0 in [1,4] {
     weight %i: f32[16,3] "i" = random(1)
