@@ -37,6 +37,17 @@ void add_fourier_rules(DecomposeRules& rules);             ///< decompose_fourie
 /// x[mask] = values with a value for each position that the mask keeps (decompose_data.cpp).
 Replacement put_by_mask(Inserter& insert, Node& node);
 
+// What rules of several files are made with.
+/// Whether neither a node nor an output of the graph reads the value (decompose_network.cpp).
+bool has_no_use(const Graph& graph, const Value* value);
+/// The first output alone, with what `make` gives for it, if the others have no use; nothing otherwise.
+Replacement first_output(const Graph& graph, const Node& node, const std::function<Value*()>& make);
+/// Whether `alpha` or `beta` is a float and the result whole: as operators of their own they would make it one of
+/// floats (decompose_matmul.cpp).
+bool scales_integers(const Node& node);
+/// beta * input + alpha * product, with the factors left out where they are 1.
+Value* scaled_sum(Inserter& insert, const Node& node, Value* product, const SymShape& result);
+
 // Rules for what the rules of decompose_network.cpp leave of an operator.
 /// Adaptive average pooling with windows of different sizes: a product with the matrix of means along each dim.
 Replacement decompose_uneven_average(Inserter& insert, Node& node);

@@ -8,6 +8,22 @@
 #include "compiler/passes/decompose.h"
 
 namespace aitune {
+
+bool scales_integers(const Node& node) {
+  const auto is_float = [&](std::string_view name) { return std::holds_alternative<double>(argument(node, name)); };
+  return !is_floating(node.output()->type.dtype) && (is_float("alpha") || is_float("beta"));
+}
+
+Value* scaled_sum(Inserter& insert, const Node& node, Value* product, const SymShape& result) {
+  const auto scaled = [&](Value* x, const Arg& factor) {
+    return constant_number(factor) == 1 ? x : insert.call("aten.mul.Scalar", {x, factor});
+  };
+  product = scaled(product, argument(node, "alpha"));
+  if (constant_number(argument(node, "beta")) == 0) return product;
+  Value* sum = insert.call("aten.add.Tensor", {product, scaled(operand(node, 0), argument(node, "beta"))});
+  return sum->type.shape == result ? sum : insert.view(sum, result);
+}
+
 namespace {
 
 /// Batched product of [batch..., m, k] and [batch..., k, n], whose batch dimensions broadcast to those of `result`.
@@ -49,23 +65,6 @@ Replacement matmul(Inserter& insert, Node& node) {
   if (rank(a) == 1) a = insert.view(a, {SymInt(1), a->type.shape[0]});
   if (rank(b) == 1) b = insert.view(b, {b->type.shape[0], SymInt(1)});
   return {{insert.view(matrix_product(insert, a, b, matrix), result)}};
-}
-
-/// Whether a factor is a float and the result whole: as operators of their own they would make it one of floats.
-bool scales_integers(const Node& node) {
-  const auto is_float = [&](std::string_view name) { return std::holds_alternative<double>(argument(node, name)); };
-  return !is_floating(node.output()->type.dtype) && (is_float("alpha") || is_float("beta"));
-}
-
-/// beta * input + alpha * product, with the factors left out where they are 1.
-Value* scaled_sum(Inserter& insert, const Node& node, Value* product, const SymShape& result) {
-  const auto scaled = [&](Value* x, const Arg& factor) {
-    return constant_number(factor) == 1 ? x : insert.call("aten.mul.Scalar", {x, factor});
-  };
-  product = scaled(product, argument(node, "alpha"));
-  if (constant_number(argument(node, "beta")) == 0) return product;
-  Value* sum = insert.call("aten.add.Tensor", {product, scaled(operand(node, 0), argument(node, "beta"))});
-  return sum->type.shape == result ? sum : insert.view(sum, result);
 }
 
 Replacement addmm(Inserter& insert, Node& node) {

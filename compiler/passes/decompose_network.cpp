@@ -9,9 +9,7 @@
 #include "compiler/passes/decompose.h"
 
 namespace aitune {
-namespace {
-
-bool unused(const Graph& graph, const Value* value) {
+bool has_no_use(const Graph& graph, const Value* value) {
   if (graph.is_output(value)) return false;
   for (const auto& node : graph.nodes()) {
     const auto operands = node->operands();
@@ -20,15 +18,16 @@ bool unused(const Graph& graph, const Value* value) {
   return true;
 }
 
-/// The first output alone, with `value` for it, if the others have no use.
 Replacement first_output(const Graph& graph, const Node& node, const std::function<Value*()>& make) {
   for (std::size_t i = 1; i < node.outputs.size(); ++i) {
-    if (!unused(graph, node.outputs[i])) return std::nullopt;
+    if (!has_no_use(graph, node.outputs[i])) return std::nullopt;
   }
   std::vector<Value*> values(node.outputs.size(), nullptr);
   values[0] = make();
   return values;
 }
+
+namespace {
 
 // ---- normalisation
 
@@ -47,7 +46,7 @@ std::vector<Value*> statistics(Inserter& insert, const Node& node, Value* x, std
 }
 
 Replacement native_layer_norm(Inserter& insert, Node& node) {
-  if (!unused(insert.graph(), node.outputs[1]) || !unused(insert.graph(), node.outputs[2])) {
+  if (!has_no_use(insert.graph(), node.outputs[1]) || !has_no_use(insert.graph(), node.outputs[2])) {
     Value* normal = insert.call("aten.layer_norm.default",
                                 {node.args[0], node.args[1], node.args[2], node.args[3], node.args[4], false});
     const auto rest = statistics(insert, node, operand(node), node.args.at(1).list().size(), node.args.at(4).number());
@@ -76,7 +75,7 @@ Replacement native_batch_norm(Inserter& insert, Node& node) {
 }
 
 Replacement native_group_norm(Inserter& insert, Node& node) {
-  if (!unused(insert.graph(), node.outputs[1]) || !unused(insert.graph(), node.outputs[2])) {
+  if (!has_no_use(insert.graph(), node.outputs[1]) || !has_no_use(insert.graph(), node.outputs[2])) {
     Value* x = operand(node);
     Value* normal = insert.call("aten.group_norm.default", {x, argument(node, "group"), argument(node, "weight"),
                                                             argument(node, "bias"), argument(node, "eps"), false});

@@ -86,38 +86,23 @@ Replacement bilinear(Inserter& insert, Node& node) {
   return {{insert.call("aten.linear.default", {insert.view(products, pairs), matrix, node.args[3]})}};
 }
 
-bool makes_floats_of_integers(const Node& node) {
-  const auto is_float = [&](std::string_view name) { return std::holds_alternative<double>(argument(node, name)); };
-  return !is_floating(node.output()->type.dtype) && (is_float("alpha") || is_float("beta"));
-}
-
-/// beta * self + alpha * product
-Replacement added(Inserter& insert, const Node& node, Value* product) {
-  const auto scaled = [&](Value* x, std::string_view factor) {
-    const Arg& by = argument(node, factor);
-    return constant_number(by) == 1 ? x : insert.call("aten.mul.Scalar", {x, by});
-  };
-  product = scaled(product, "alpha");
-  if (constant_number(argument(node, "beta")) == 0) return {{insert.expand(product, node.output()->type.shape)}};
-  return {{insert.call("aten.add.Tensor", {scaled(operand(node), "beta"), product})}};
-}
-
 /// The sum of a batch's products is one product, along the batch and the depth.
 Replacement sum_of_batch(Inserter& insert, Node& node) {
-  if (makes_floats_of_integers(node) || node.output()->type.dtype == DType::b8) return std::nullopt;
+  if (scales_integers(node) || node.output()->type.dtype == DType::b8) return std::nullopt;
   Value *a = operand(node, 1), *b = operand(node, 2);
   const SymInt depth = a->type.shape.at(0) * a->type.shape.at(2);
   Value* left = insert.view(insert.permute(a, {1, 0, 2}), {a->type.shape[1], depth});
   Value* right = insert.view(b, {depth, b->type.shape.at(2)});
-  return added(insert, node, insert.call("aten.mm.default", {left, right}));
+  return {{scaled_sum(insert, node, insert.call("aten.mm.default", {left, right}), node.output()->type.shape)}};
 }
 
 Replacement added_outer_product(Inserter& insert, Node& node) {
   const DType dtype = node.output()->type.dtype;
-  if (makes_floats_of_integers(node) || dtype == DType::b8 || operand(node, 1)->type.dtype != dtype ||
+  if (scales_integers(node) || dtype == DType::b8 || operand(node, 1)->type.dtype != dtype ||
       operand(node, 2)->type.dtype != dtype)
     return std::nullopt;
-  return added(insert, node, insert.call("aten.outer.default", {operand(node, 1), operand(node, 2)}));
+  Value* product = insert.call("aten.outer.default", {operand(node, 1), operand(node, 2)});
+  return {{scaled_sum(insert, node, product, node.output()->type.shape)}};
 }
 
 }  // namespace

@@ -153,15 +153,6 @@ Replacement average_pool_volume(Inserter& insert, Node& node) {
   return {{pooled_volume(insert, node, false)}};
 }
 
-bool has_no_use(const Graph& graph, const Value* value) {
-  if (std::ranges::find(graph.outputs, value) != graph.outputs.end()) return false;
-  return std::ranges::none_of(graph.nodes(), [&](const auto& other) {
-    bool reads = false;
-    for_each_value(std::as_const(other->args), [&](const Value* read) { reads = reads || read == value; });
-    return reads;
-  });
-}
-
 /// The largest of each of `count` windows along a dimension, as adaptive pooling cuts it.
 Value* adaptive_maxima(Inserter& insert, Value* x, std::size_t dim, std::int64_t count) {
   const std::int64_t size = x->type.shape[dim].constant(), at = static_cast<std::int64_t>(dim);
@@ -201,8 +192,7 @@ Replacement adaptive_max_pool(Inserter& insert, Node& node) {
 }
 
 Replacement max_pool_volume_alone(Inserter& insert, Node& node) {
-  if (!has_no_use(insert.graph(), node.outputs[1])) return std::nullopt;
-  return std::vector<Value*>{pooled_volume(insert, node, true), nullptr};
+  return first_output(insert.graph(), node, [&] { return pooled_volume(insert, node, true); });
 }
 
 /// Centres of pixels from -1 to 1, or, with corners that are not aligned, of pixels that fill it.

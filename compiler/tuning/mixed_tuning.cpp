@@ -15,7 +15,7 @@ namespace {
 /// Errors of single products are measured on this many samples, in about this time.
 constexpr std::size_t kMeasuredSamples = 2;
 constexpr double kMeasuringSeconds = 4;
-/// Share of a plan's time that products may lose in bf16 before a mixture is built for speed alone.
+/// Share of a plan's time that products may lose in another precision before a mixture is built for speed alone.
 constexpr double kWorthwhile = 0.03;
 /// Share of the f32 plan's time below which a saving is taken for noise.
 constexpr double kNoise = 0.01;
@@ -83,11 +83,11 @@ void add_errors(std::vector<ProductFacts>& products, Candidate& f32, std::span<c
   for (ProductFacts& p : products) p.error = errors.at(p.node);
 }
 
-bool wants_mixture(std::span<const ProductFacts> products, const CandidateReport& bf16, double bound) {
-  if (!bf16.correct || bf16.worst_error > mixed_limit(bound)) return true;
+bool wants_mixture(std::span<const ProductFacts> products, const CandidateReport& throughout, double limit) {
+  if (!throughout.correct || throughout.worst_error > limit) return true;
   double lost = 0;
   for (const ProductFacts& p : products) lost += std::max(0.0, -p.gain);
-  return lost > kWorthwhile * bf16.milliseconds * 1e3;
+  return lost > kWorthwhile * throughout.milliseconds * 1e3;
 }
 
 std::optional<Candidate> tune_mixture(const Graph& lowered, const BuildOptions& options,

@@ -22,9 +22,9 @@ std::vector<ProductFacts> measure_gains(Candidate& f32, Candidate& other, std::s
 /// Fills in the errors. Takes a few seconds at most.
 void add_errors(std::vector<ProductFacts>& products, Candidate& f32, std::span<const RecordedSample> samples);
 
-/// Whether a mixture is worth building: products in bf16 throughout miss the limit, or so many of them are slower that
-/// it shows.
-bool wants_mixture(std::span<const ProductFacts> products, const CandidateReport& bf16, double bound);
+/// Whether a mixture is worth building: products that are in another precision throughout miss the limit of the error,
+/// or so many of them are slower that it shows.
+bool wants_mixture(std::span<const ProductFacts> products, const CandidateReport& throughout, double limit);
 
 /// Why a product stays in f32 of a plan in another precision ("bf16", "int8") that accepts errors up to `bound`.
 std::string why_kept(const ProductFacts& product, std::string_view precision, double bound);

@@ -15,8 +15,6 @@ namespace {
 /// Errors of single products are measured on this many samples, each way to quantise in about this time.
 constexpr std::size_t kMeasuredSamples = 2;
 constexpr double kMeasuringSeconds = 2;
-/// Share of a plan's time that products may lose in integers before some are put back for speed alone.
-constexpr double kWorthwhile = 0.03;
 /// Share of the f32 plan's time below which a saving is taken for noise.
 constexpr double kNoise = 0.01;
 
@@ -81,13 +79,6 @@ Calibration calibrate_plan(const Graph& lowered, Candidate& f32, std::span<const
 Candidate try_quantised(const Graph& lowered, const BuildOptions& options, const Calibration& calibration,
                         std::span<const RecordedSample> samples, double bound) {
   return try_candidate(lowered, quantised_options(options, calibration), "int8", samples, bound);
-}
-
-bool wants_kept_products(std::span<const ProductFacts> products, const CandidateReport& quantised, double bound) {
-  if (!quantised.correct || quantised.worst_error > bound) return true;
-  double lost = 0;
-  for (const ProductFacts& p : products) lost += std::max(0.0, -p.gain);
-  return lost > kWorthwhile * quantised.milliseconds * 1e3;
 }
 
 std::optional<Candidate> tune_quantised_mixture(const Graph& lowered, const BuildOptions& options,

@@ -28,10 +28,6 @@ Calibration calibrate_plan(const Graph& lowered, Candidate& f32, std::span<const
 Candidate try_quantised(const Graph& lowered, const BuildOptions& options, const Calibration& calibration,
                         std::span<const RecordedSample> samples, double bound);
 
-/// Whether leaving products in f32 is worth a try: the whole misses the bound, or so many products are slower in
-/// integers that it shows. `products` have their gains.
-bool wants_kept_products(std::span<const ProductFacts> products, const CandidateReport& quantised, double bound);
-
 /// Searches for the fastest set of products in integers whose error is at most `bound`. What was tried goes into
 /// `tried`; the best plan that is right comes back.
 std::optional<Candidate> tune_quantised_mixture(const Graph& lowered, const BuildOptions& options,

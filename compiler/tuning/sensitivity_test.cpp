@@ -128,7 +128,7 @@ TEST_F(Products, AMixtureMeetsABoundThatBf16Misses) {
   std::vector<CandidateReport> tried;
   CandidateReport missing = bf16.report;
   missing.correct = false;
-  EXPECT_TRUE(wants_mixture(products, missing, bound));
+  EXPECT_TRUE(wants_mixture(products, missing, mixed_limit(bound)));
   const auto mixed = tune_mixture(graph_, options_, products, 0, samples_, bound, tried);
   ASSERT_TRUE(mixed);
   EXPECT_LE(mixed->report.worst_error, mixed_limit(bound));

@@ -366,7 +366,7 @@ class Tuning {
     if (!end_.over()) {
       auto products = measure_gains(f32, *int8, samples.front().inputs);
       for (ProductFacts& p : products) p.error = error_of(calibration, p.node);
-      if (wants_kept_products(products, int8->report, bound))
+      if (wants_mixture(products, int8->report, bound))
         mixed = tune_quantised_mixture(lowered_, options, calibration, std::move(products), f32.report.milliseconds,
                                        samples, bound, report_.candidates);
     }
@@ -386,7 +386,7 @@ class Tuning {
 
   std::optional<Candidate> try_mixture(Candidate& f32, Candidate& bf16, double bound) {
     auto products = measure_gains(f32, bf16, samples_.front().inputs);
-    if (!wants_mixture(products, bf16.report, bound)) return std::nullopt;
+    if (!wants_mixture(products, bf16.report, mixed_limit(bound))) return std::nullopt;
     options_.progress->stage("errors of products");
     add_errors(products, f32, samples_);
     return tune_mixture(lowered_, options_, std::move(products), f32.report.milliseconds, samples_, bound,
