@@ -9,7 +9,9 @@ target_compile_options(aitune_settings INTERFACE -Wall -Wextra -Wpedantic -Wshad
 if(AITUNE_SANITIZE)
   target_compile_options(aitune_settings INTERFACE -fsanitize=${AITUNE_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
-  target_link_options(aitune_settings INTERFACE -fsanitize=${AITUNE_SANITIZE})
+  # Sanitized data is full of addresses: fixed ones take a quarter less space than relocations do.
+  target_link_options(aitune_settings INTERFACE -fsanitize=${AITUNE_SANITIZE}
+    $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-no-pie>)
 endif()
 if(AITUNE_FUZZ)  # the libraries, too, tell the fuzzer which branches they took
   target_compile_options(aitune_settings INTERFACE -fsanitize=fuzzer-no-link)

@@ -41,12 +41,23 @@ Json to_json(const CpuTarget& t) { return {{"arch", t.arch}, {"features", t.feat
 
 Json to_json(const ManifestTensor& t) { return {{"name", t.name}, {"dtype", dtype_name(t.dtype)}, {"shape", t.shape}}; }
 
+Json to_json(const Argument& a) {
+  Json row = {{"name", a.name}, {"place", a.place}};
+  if (a.constant)
+    row["constant"] = *a.constant;
+  else
+    row["input"] = a.input;
+  return row;
+}
+
 Json to_json(const ManifestModule& m) {
   const auto tensor = [](const ManifestTensor& t) { return to_json(t); };
-  return {{"name", m.name},
-          {"inputs", list_of(m.inputs, tensor)},
-          {"outputs", list_of(m.outputs, tensor)},
-          {"symbols", to_json(m.symbols)}};
+  Json module = {{"name", m.name},
+                 {"inputs", list_of(m.inputs, tensor)},
+                 {"outputs", list_of(m.outputs, tensor)},
+                 {"symbols", to_json(m.symbols)}};
+  if (!m.arguments.empty()) module["arguments"] = list_of(m.arguments, [](const Argument& a) { return to_json(a); });
+  return module;
 }
 
 Json to_json(const ManifestPlan& p) {
@@ -102,9 +113,23 @@ ManifestTensor read_tensor(const JsonField& field) {
   return {field["name"].string(), *dtype, field["shape"].items([](const JsonField& f) { return f.string(); })};
 }
 
+Argument read_argument(const JsonField& field) {
+  Argument argument{field["name"].string(), field["place"].string(), {}, {}};
+  if (field.has("constant"))
+    argument.constant = field["constant"].number();
+  else
+    argument.input = field["input"].string();
+  return argument;
+}
+
 ManifestModule read_module(const JsonField& field) {
-  return {field["name"].string(), field["inputs"].items(read_tensor), field["outputs"].items(read_tensor),
-          read_ranges(field["symbols"])};
+  ManifestModule module{field["name"].string(),
+                        field["inputs"].items(read_tensor),
+                        field["outputs"].items(read_tensor),
+                        read_ranges(field["symbols"]),
+                        {}};
+  if (field.has("arguments")) module.arguments = field["arguments"].items(read_argument);
+  return module;
 }
 
 ManifestPlan read_plan_row(const JsonField& field) {

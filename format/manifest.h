@@ -12,6 +12,7 @@
 #include "base/dtype.h"
 #include "base/symint.h"
 #include "base/target.h"
+#include "format/arguments.h"
 #include "format/digest.h"
 
 namespace aitune {
@@ -36,6 +37,7 @@ struct ManifestModule {
   std::string name;
   std::vector<ManifestTensor> inputs, outputs;
   SymRanges symbols;
+  std::vector<Argument> arguments;  ///< what forward() takes, where that is more than `inputs` say
   bool operator==(const ManifestModule&) const = default;
 };
 

@@ -19,7 +19,8 @@ Manifest sample_manifest() {
   m.modules = {{"digits",
                 {{"x", DType::f32, {"s0", "4"}}},
                 {{"y", DType::bf16, {"s0", "4*s0 + 1"}}},
-                {{"s0", {1, 16}}, {"s1", {2, SymRange::kNoMax}}}}};
+                {{"s0", {1, 16}}, {"s1", {2, SymRange::kNoMax}}},
+                {{"x", "0", "x"}, {"scale", "1", "", 0.5}}}};
   m.plans = {describe_plan("data/aitune/plans/0.plan", "digits", serialize_plan(samples::kernel_plan()))};
   m.entries = {{"models/digits.json", 12, sha256(as_byte_span("hello"))}};
   m.samples = {{"digits", "data/aitune/samples/0.in.safetensors", "data/aitune/samples/0.out.safetensors"}};

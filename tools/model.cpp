@@ -25,12 +25,18 @@ std::string in_program(std::string name) {
 Model::Model(const std::string& path, const LoadOptions& options)
     : path_(path), program_(Program::open(path, options)), instance_(program_) {}
 
+std::span<const Argument> Model::arguments() const {
+  const Manifest* manifest = program_->manifest();
+  if (manifest == nullptr || manifest->modules.size() != 1) return {};
+  return manifest->modules.front().arguments;
+}
+
 std::vector<Tensor> Model::in_order(const NamedTensors& named, const std::string& where) const {
   const auto& inputs = program_->plan().inputs;
   std::string expected;
   for (const auto& input : inputs) expected += (expected.empty() ? "" : ", ") + input.name;
   std::vector<std::optional<Tensor>> slots(inputs.size());
-  for (const auto& [name, tensor] : named) {
+  for (const auto& [name, tensor] : as_program_inputs(named, arguments(), where)) {
     auto at = program_->find_input(name);
     if (!at) at = program_->find_input(in_program(name));
     for (std::size_t i = 0; !at && i < slots.size(); ++i)

@@ -32,6 +32,9 @@ class Model {
   NamedTensors name_outputs(std::vector<Tensor> outputs) const;
 
  private:
+  /// What the model's forward() takes, where the file says it.
+  std::span<const Argument> arguments() const;
+
   std::string path_;
   std::shared_ptr<const Program> program_;
   Instance instance_;

@@ -36,6 +36,13 @@ void add_portable_program(ImportedModel& model, const NamedTensors& sample) {
   }
 }
 
+std::vector<NamedTensors> calls_of(const ImportedModel& model, std::span<const NamedTensors> samples) {
+  std::vector<NamedTensors> calls;
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    calls.push_back(as_program_inputs(samples[i], model.arguments, fmt::format("sample {}", i)));
+  return calls;
+}
+
 }  // namespace
 
 std::string_view ir_name(IRType ir) {
@@ -86,11 +93,13 @@ ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::spa
     ImportedModel model = import_fx(path, samples, shapes);
     forget_path(model.graph, path.string());
     add_portable_program(model, samples.front());
-    return {std::move(model), {samples.begin(), samples.end()}};
+    auto calls = calls_of(model, samples);
+    return {std::move(model), std::move(calls)};
   }
   ImportedModel model = import_pt2(path);
   narrow_inputs(model.graph, shapes);
-  return {std::move(model), {samples.begin(), samples.end()}};
+  auto calls = calls_of(model, samples);
+  return {std::move(model), std::move(calls)};
 }
 
 }  // namespace aitune

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "compiler/graph/graph.h"
+#include "format/arguments.h"
 #include "format/tensor_files.h"
 
 namespace aitune {
@@ -38,6 +39,7 @@ struct ImportedModel {
   /// data/aotinductor/) and ".data/serialization_id" are left out. Written in this order into any PT2 archive, together
   /// with other entries, they give back the program; torch.export.load wants extra/ to hold UTF-8 text only.
   std::vector<PortableEntry> portable;
+  std::vector<Argument> arguments;    ///< what forward() takes, and which inputs of the graph that is; may be empty
   std::vector<std::string> warnings;  ///< what the user should know, each with its place in the model
 };
 

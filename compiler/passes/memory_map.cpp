@@ -1,6 +1,7 @@
 #include "compiler/passes/memory_map.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "compiler/graph/regions.h"
@@ -37,26 +38,53 @@ Aliasing resolved(Aliasing kind, const Node& node, bool row_major) {
   return node.op->id == OpId::aten_contiguous_default ? Aliasing::same : Aliasing::view;
 }
 
-/// What the memory of a region's result may belong to: one of the region's inputs, or nothing from outside.
-const Value* root_of(const Value* value) {
-  while (value->producer != nullptr) {
+std::vector<Value*> origins(const Node& node, std::size_t output);
+
+using Values = std::set<const Value*>;
+
+/// What the memory of a value may belong to: inputs of its graph, or what a node there has made.
+void add_roots(const Value* value, Values& roots, Values& visited) {
+  while (value->producer != nullptr && visited.insert(value).second) {
+    if (value->producer->op->has_regions()) {
+      roots.insert(value);  // or to what is handed on
+      for (const Value* origin : origins(*value->producer, value->index)) add_roots(origin, roots, visited);
+      return;
+    }
     const Alias alias = alias_of(*value->producer, value->index);
     if (alias.kind == Aliasing::fresh) break;
     value = alias.operand;
   }
-  return value;
+  roots.insert(value);
 }
 
-/// Operands whose memory a result of an `if` or a `loop` may show. A loop may hand any of them on.
+/// The inputs of a region whose memory one of its results may show.
+std::vector<std::size_t> inputs_behind(const Graph& region, std::size_t output) {
+  Values roots, visited;
+  add_roots(region.outputs.at(output), roots, visited);
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < region.inputs.size(); ++i)
+    if (roots.contains(region.inputs[i])) found.push_back(i);
+  return found;
+}
+
+/// Operands whose memory a result of an `if` or a loop may show. What a loop carries may change places on every trip.
 std::vector<Value*> origins(const Node& node, std::size_t output) {
   std::vector<Value*> operands = region_operands(node);
-  if (is_loop(node)) return operands;
-  std::vector<Value*> found;
-  for (const auto& region : node.regions) {
-    const auto input = std::ranges::find(region->inputs, root_of(region->outputs.at(output)));
-    if (input != region->inputs.end())
-      found.push_back(operands.at(static_cast<std::size_t>(input - region->inputs.begin())));
+  std::set<std::size_t> places;
+  if (is_loop(node)) {
+    const Graph& body = *node.regions.back();
+    for (std::vector<std::size_t> pending = {output}; !pending.empty();) {
+      const std::size_t place = pending.back();
+      pending.pop_back();
+      if (!places.insert(place).second || place >= body.outputs.size()) continue;
+      for (const std::size_t input : inputs_behind(body, place)) pending.push_back(input);
+    }
+  } else {
+    for (const auto& region : node.regions)
+      for (const std::size_t input : inputs_behind(*region, output)) places.insert(input);
   }
+  std::vector<Value*> found;
+  for (const std::size_t place : places) found.push_back(operands.at(place));
   return found;
 }
 

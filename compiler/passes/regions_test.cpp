@@ -175,6 +175,26 @@ TEST(LowerRegions, LoopsKeepTheirResults) {
   })");
 }
 
+// What a loop hands on is what its body makes of it, not any of the values that it was given.
+TEST(FunctionaliseRegions, ALoopBesideConstantsLeavesWritesAlone) {
+  check_lowering(R"(graph(%x: f32[4], %n: i64[]) {
+    weight %zero: i64[] = [0]
+    %y = aten.clone(%x)
+    %w = aten.add_.Tensor(%y, %x, 1)
+    %i, %a = higher_order.while_loop([%zero, %w], [%n])
+    region(%i: i64[], %a: f32[4], %n: i64[]) {
+      %go = aten.lt.Tensor(%i, %n)
+      return %go
+    }
+    region(%i: i64[], %a: f32[4], %n: i64[]) {
+      %next = aten.add.Scalar(%i, 1)
+      %b = aten.mul.Tensor(%a, %a)
+      return %next, %b
+    }
+    return %a, %i
+  })");
+}
+
 std::string refusal(std::string_view text, PassFunction pass) {
   Graph graph = parse_graph(text);
   const LowerOptions options = default_options();

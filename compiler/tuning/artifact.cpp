@@ -89,13 +89,23 @@ const std::string& output_name(const Graph& graph, std::size_t i) {
   return i < graph.output_names.size() ? graph.output_names[i] : graph.outputs[i]->name;
 }
 
-ManifestModule describe_module(const std::string& name, const Graph& graph) {
+/// Whether an argument is called in another way than the input that it is.
+bool says_more(const Graph& graph, const std::vector<Argument>& arguments) {
+  if (arguments.size() != graph.inputs.size()) return true;
+  for (std::size_t i = 0; i < arguments.size(); ++i)
+    if (arguments[i].name != graph.inputs[i]->name || arguments[i].place != std::to_string(i)) return true;
+  return false;
+}
+
+ManifestModule describe_module(const std::string& name, const ImportedModel& model) {
+  const Graph& graph = model.graph;
   ManifestModule module;
   module.name = name;
   for (const Value* input : graph.inputs) module.inputs.push_back(manifest_tensor(input->name, input->type));
   for (std::size_t i = 0; i < graph.outputs.size(); ++i)
     module.outputs.push_back(manifest_tensor(output_name(graph, i), graph.outputs[i]->type));
   module.symbols = graph.symbols;
+  if (says_more(graph, model.arguments)) module.arguments = model.arguments;
   return module;
 }
 
@@ -232,7 +242,7 @@ void write_artifact(const std::filesystem::path& path, const ArtifactContents& c
   manifest.name = contents.name;
   manifest.portable = contents.portable && !contents.stripped;
   manifest.stripped = contents.stripped;
-  manifest.modules.push_back(describe_module(contents.name, contents.model.graph));
+  manifest.modules.push_back(describe_module(contents.name, contents.model));
   manifest.config = contents.config;
   manifest.measured = contents.tuned.report.to_json();
   manifest.bounds[contents.tuned.plan.plan.precision] = contents.bound;

@@ -1,7 +1,7 @@
 """Lists of TorchScript that become longer as often as data decide, in loops and in branches."""
 
 import warnings
-from typing import List
+from typing import Dict, List, Tuple
 
 import pytest
 import support
@@ -119,6 +119,81 @@ class Tokens(nn.Module):
         return torch.stack(out, 1)
 
 
+class Pairs(nn.Module):
+    """Tuples in a list, also within each other: a list for each of their parts."""
+
+    def forward(self, x: Tensor):
+        best = [(x[0], (0, 0.5))]
+        for i in range(int(x[0, 0])):
+            if bool(x[i % 4, 1] > 0):
+                best.append((x[i % 4] * i, (i, 1.5)))
+        total, places = torch.zeros(6), 0
+        for t, (i, share) in best:
+            total, places = total + t * share, places + i
+        row, (last, _) = best[-1]
+        return total, row, torch.tensor(places), torch.tensor(last), torch.tensor(len(best))
+
+
+class Remade(nn.Module):
+    """Another list on every trip, or in one branch alone."""
+
+    def forward(self, x: Tensor):
+        outs: List[Tensor] = []
+        other = [x[0]]
+        for i in range(int(x[0, 0])):
+            outs = outs + [x[i % 4] * i]
+            if bool(x[i % 4, 1] > 0):
+                other = other + outs[-1:]
+            elif bool(x[i % 4, 2] > 0):
+                other += [x[1], x[2]]
+        outs.append(x[3])
+        return torch.stack(outs), torch.stack(other), torch.tensor(len(other))
+
+
+class Orders(nn.Module):
+    """Slices of a list, its reverse, its last item taken away, and functions of its numbers."""
+
+    def forward(self, x: Tensor):
+        outs, numbers = [x[0]], [7]
+        for i in range(int(x[0, 0])):
+            outs.append(x[i % 4] - i)
+            numbers.append((i * 5) % 3)
+        back = outs[::-1]
+        last = outs.pop()
+        copy = outs.copy()
+        copy.reverse()
+        copy.append(last)
+        return (torch.stack(back), last, torch.stack(copy), torch.stack(back[:1] + outs), torch.tensor(max(numbers)),
+                torch.tensor(min(numbers)), torch.tensor(sum(numbers)))
+
+
+class ScriptedLstm(nn.Module):
+    """What the LSTMs of PyTorch's own benchmarks do, in both directions, over as many steps as there are."""
+
+    def __init__(self):
+        super().__init__()
+        self.cells = nn.ModuleList([nn.LSTMCell(6, 5), nn.LSTMCell(6, 5)])
+
+    def forward(self, x: Tensor):
+        zero = torch.zeros(x.size(1), 5)
+        states = torch.jit.annotate(List[Tuple[Tensor, Tensor]], [])
+        results = torch.jit.annotate(List[Tensor], [])
+        for d, cell in enumerate(self.cells):
+            inputs = x.unbind(0)
+            if d == 1:
+                inputs = inputs[::-1]
+            state = (zero, zero)
+            outputs = torch.jit.annotate(List[Tensor], [])
+            for i in range(len(inputs)):
+                state = cell(inputs[i], state)
+                outputs += [state[0]]
+            if d == 1:
+                outputs = outputs[::-1]
+            results += [torch.stack(outputs)]
+            states += [state]
+        return torch.cat(results, -1), states
+
+
 def second(x, value):
     x = x.clone()
     x[0, 1] = value
@@ -133,6 +208,9 @@ CASES = {
     "Joined": (Joined, COUNTS),
     "Branch": (Branch, [[first(rows(0), v)] for v in (1.0, -1.0)]),
     "Nested": (Nested, [[second(first(rows(i), a), b)] for i, (a, b) in enumerate([(2.0, 3.0), (0.0, 1.0), (3.0, 0.0)])]),
+    "Pairs": (Pairs, COUNTS),
+    "Remade": (Remade, COUNTS),
+    "Orders": (Orders, COUNTS),
     "Tokens": (Tokens, [[torch.tensor([1, 5]), torch.randn(2, 8, generator=torch.Generator().manual_seed(i))] for i in range(4)]),
 }
 
@@ -153,6 +231,43 @@ def test_sizes_that_move(kind, tmp_path):
                    words=("--set", "max_data_dependent_size=2"))
 
 
+def test_steps_that_move(tmp_path):
+    torch.manual_seed(0)
+    model = ScriptedLstm().eval()
+    torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
+    tune_and_check(tmp_path, tmp_path / "model.pt", model, [[torch.randn(n, b, 6)] for n, b in ((2, 1), (9, 3), (5, 2), (7, 3))],
+                   tuning=2)
+
+
+class Repeats(nn.Module):
+    def forward(self, x: Tensor, count: int, parts: Dict[str, Tensor], scale: float):
+        outs = [x]
+        for i in range(count):
+            outs.append(x * i * scale)
+        return torch.stack(outs) + parts["b"] - parts["a"], count * 2, scale, True
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_numbers_of_samples(named, tmp_path):
+    """A number that differs between samples is an input, one that does not a constant; the same files tune and run."""
+    model, a, b, x = Repeats(), torch.randn(3), torch.randn(3), torch.randn(3)
+    torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
+    names = ("x", "count", "parts.a", "parts.b", "scale") if named else ("0", "1", "2.a", "2.b", "3")
+
+    def sample(count, scale=0.5):
+        values = (x, torch.tensor(count), a, b, torch.tensor(scale, dtype=torch.float64))
+        return support.write_inputs(tmp_path / f"{count}-{scale}.npz", dict(zip(names, values)))
+
+    file = tmp_path / "model.ait"
+    support.must("tune", tmp_path / "model.pt", "-i", sample(2), "-i", sample(5), "-o", file, *support.FAST)
+    for count in (2, 3, 5, 0):
+        support.must("run", file, "-i", sample(count), "-o", tmp_path / "out.npz")
+        expected = [torch.as_tensor(v) for v in model(x, count, {"a": a, "b": b}, 0.5)]
+        support.check_same(support.read_outputs(tmp_path / "out.npz"), expected, support.FP32_BOUND, f"{count} times")
+    refused = support.aitune("run", file, "-i", sample(2, 0.75), "-o", tmp_path / "out.npz")
+    assert refused.status != 0 and "is 0.75, and was 0.5 when the model was tuned" in refused.err, str(refused)
+
+
 # ---- refusals, each with its line ----
 
 
@@ -164,21 +279,21 @@ class Pops(nn.Module):
         return torch.cat(parts)
 
 
-class PopsLater(nn.Module):
+class PopsFirst(nn.Module):
     def forward(self, x: Tensor):
         parts = [x]
         if bool(x.sum() > 0):
             parts.append(x)
-        parts.pop()
+        parts.pop(0)
         return torch.cat(parts)
 
 
-class Pairs(nn.Module):
+class OtherTuples(nn.Module):
     def forward(self, x: Tensor):
         parts = [(x, x)]
         for _ in range(int(x[0, 0])):
-            parts.append((x, x + 1))
-        return parts[-1][0]
+            parts.append((x, x.to(torch.int64)))
+        return torch.cat([parts[-1][0], parts[-1][1]])
 
 
 class OtherTypes(nn.Module):
@@ -235,8 +350,8 @@ class OtherOperator(nn.Module):
 
 @pytest.mark.parametrize("kind,words", [
     (Pops, ["a list is changed inside of an if or a loop"]),
-    (PopsLater, ["pop of a list with as many items as data decide"]),
-    (Pairs, ["a list takes a tuple inside of an if or a loop"]),
+    (PopsFirst, ["pop of a list with as many items as data decide"]),
+    (OtherTuples, ["a list holds f32[4,6] and takes i64[4,6]"]),
     (OtherTypes, ["a list holds", "takes i64[4,6]"]),
     (OtherShapes, ["a list holds", "takes f32[4,1]"]),
     (WrittenLater, ["written into after a list has taken it", "Append a clone() of it"]),

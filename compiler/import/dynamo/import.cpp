@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "compiler/import/dynamo/archive.h"
+#include "compiler/import/dynamo/call_arguments.h"
 #include "compiler/import/dynamo/payloads.h"
 #include "compiler/import/dynamo/portable.h"
 #include "compiler/import/dynamo/program.h"
@@ -46,6 +47,7 @@ ImportedModel import_archive(const dynamo::Pt2Archive& archive) {
   };
   ImportedModel model;
   model.graph = dynamo::import_program(root, lookup);
+  model.arguments = dynamo::call_arguments(root.at("graph_module").at("signature"), model.graph.in_spec);
   model.name = archive.model;
   if (const auto version = root.find("torch_version")) model.torch_version = dynamo::printable(version->string(), 40);
   model.portable = dynamo::portable_entries(archive, *document);

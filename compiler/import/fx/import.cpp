@@ -62,7 +62,8 @@ void refuse_unknown(std::span<const fx::Parameter> parameters, std::span<const N
 
 /// Makes the graph's inputs of the samples, and the arguments of the forward.
 fx::PyArgs add_inputs(std::span<const fx::Parameter> parameters, std::span<const NamedTensors> samples,
-                      std::span<const Input> shapes, const std::string& where, Graph& graph) {
+                      std::span<const Input> shapes, const std::string& where, ImportedModel& model) {
+  Graph& graph = model.graph;
   if (samples.empty()) throw InvalidArgument("a GraphModule tells no shapes: give at least one sample", where);
   refuse_unknown(parameters, samples, where);
   fx::PyArgs args;
@@ -73,7 +74,9 @@ fx::PyArgs add_inputs(std::span<const fx::Parameter> parameters, std::span<const
     if (!found && !parameters[i].default_value)
       throw InvalidArgument(fmt::format("the samples lack the input '{}'", name), where);
     if (!found) continue;
-    args.keyword.emplace_back(name, PyValue::of(graph.add_input(name, types.type_of(name, i, *found))));
+    Value* input = graph.add_input(name, types.type_of(name, i, *found));
+    model.arguments.push_back({name, std::to_string(i), input->name});
+    args.keyword.emplace_back(name, PyValue::of(input));
   }
   types.check_given();
   return args;
@@ -117,7 +120,7 @@ ImportedModel import_file(const TorchFile& file, std::span<const NamedTensors> s
   fx::Records records(file, model.graph);
   fx::Interpreter interpreter(writer, records);
   const PyValue root = PyValue::module(file.root(), "");
-  fx::PyArgs args = add_inputs(parameters(interpreter, root), samples, shapes, file.where(), model.graph);
+  fx::PyArgs args = add_inputs(parameters(interpreter, root), samples, shapes, file.where(), model);
   const PyValue result = interpreter.forward(root, std::move(args));
   Outputs(model.graph, writer).add(result, "");
   if (model.graph.outputs.empty()) throw Unsupported("the model returns no tensor", file.where());

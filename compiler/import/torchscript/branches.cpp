@@ -32,12 +32,14 @@ std::string describe(const Val& value, const Value* tensor) {
 /// use; then, asked for the same values again, it gives them.
 class Evaluator::Merger {
  public:
-  /// `narrowed`: what is known of sizes in each of them.
-  Merger(Evaluator& evaluator, Graph& first, Graph& second, const Narrowed& narrowed_first,
-         const Narrowed& narrowed_second)
+  /// `lists`: what each of them has made of lists from outside; `narrowed`: what is known of sizes in each.
+  Merger(Evaluator& evaluator, Graph& first, Graph& second, const ListStates& lists_first,
+         const ListStates& lists_second, const Narrowed& narrowed_first, const Narrowed& narrowed_second)
       : evaluator_(evaluator),
         first_(first),
         second_(second),
+        lists_first_(lists_first),
+        lists_second_(lists_second),
         narrowed_first_(narrowed_first),
         narrowed_second_(narrowed_second) {}
 
@@ -53,6 +55,8 @@ class Evaluator::Merger {
       if (a.get<ListPtr>() != nullptr) return make_list(std::move(merged));
       return make_tuple(std::move(merged), (*a.get<TuplePtr>())->type);
     }
+    if (a.get<ListPtr>() != nullptr && b.get<ListPtr>() != nullptr)
+      if (auto merged = lists(*a.get<ListPtr>(), *b.get<ListPtr>())) return *std::move(merged);
     return leaf(a, b);
   }
 
@@ -63,6 +67,36 @@ class Evaluator::Merger {
   bool empty() const { return first_.outputs.empty(); }
 
  private:
+  /// Lists of different lengths: one with as many items as the condition decides. Nothing where their items differ.
+  std::optional<Val> lists(const ListPtr& a, const ListPtr& b) {
+    auto known = lists_.find({a.get(), b.get()});
+    if (known == lists_.end())
+      known =
+          lists_
+              .emplace(std::pair(a.get(), b.get()), in_one_form(state_in(lists_first_, a), state_in(lists_second_, b)))
+              .first;
+    if (!known->second) return std::nullopt;
+    const auto& [x, y] = *known->second;
+    GrownItems merged = x;
+    merged.rows = merge(x.rows, y.rows);
+    merged.count = merge(x.count, y.count);
+    return evaluator_.copy_of(merged);
+  }
+
+  std::optional<std::pair<GrownItems, GrownItems>> in_one_form(ListState a, ListState b) {
+    if (a.grown == nullptr && b.grown == nullptr) {
+      const bool in_first = a.items.size() > b.items.size();
+      ListState& longer = in_first ? a : b;
+      const GraphScope scope(evaluator_, in_first ? first_ : second_);
+      auto grown = evaluator_.grown_by_itself(longer);
+      if (!grown) return std::nullopt;
+      longer.grown = std::make_shared<const GrownItems>(*std::move(grown));
+    }
+    for (const GrownPtr& grown : {a.grown, b.grown})
+      if (grown != nullptr && !grown->columns.empty()) return std::nullopt;
+    return evaluator_.in_one_form(a, first_, b, second_);
+  }
+
   // A value that only one branch sets is read only where that branch has run.
   Val fill(const Val& set, bool in_second, int depth = 0) {
     const auto* size = set.get<SymInt>();
@@ -198,25 +232,23 @@ class Evaluator::Merger {
 
   Evaluator& evaluator_;
   Graph &first_, &second_;
+  const ListStates &lists_first_, &lists_second_;
   const Narrowed &narrowed_first_, &narrowed_second_;
   const Node* node_ = nullptr;
   std::vector<Decision> decisions_;
+  std::map<std::pair<const List*, const List*>, std::optional<std::pair<GrownItems, GrownItems>>> lists_;
   std::size_t next_ = 0;  // of the decisions
 };
 
-std::pair<GrownItems, GrownItems> Evaluator::grown_in_both(const List& list, const RegionRun& a, const RegionRun& b) {
-  const auto state_in = [&](const RegionRun& run) {
-    const auto found = std::ranges::find(run.lists, &list, [](const auto& entry) { return entry.first.get(); });
-    return found == run.lists.end() ? ListState{list.items, list.grown} : found->second;
-  };
-  const ListState x = state_in(a), y = state_in(b);
-  const auto in = [&](const RegionRun& run, const ListState& state, const GrownItems& like) {
-    const GraphScope scope(*this, *run.graph);
+std::pair<GrownItems, GrownItems> Evaluator::in_one_form(const ListState& a, Graph& first, const ListState& b,
+                                                         Graph& second) {
+  const auto in = [&](Graph& graph, const ListState& state, const GrownItems& like) {
+    const GraphScope scope(*this, graph);
     return as_grown(state, like);
   };
-  const GrownItems first = in(a, x, x.grown != nullptr ? *x.grown : *y.grown);
-  const GrownItems second = in(b, y, first);
-  return {in(a, {{}, std::make_shared<const GrownItems>(first)}, second), second};
+  const GrownItems x = in(first, a, a.grown != nullptr ? *a.grown : *b.grown);
+  const GrownItems y = in(second, b, x);
+  return {in(first, {{}, std::make_shared<const GrownItems>(x)}, y), y};
 }
 
 std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& condition) {
@@ -241,8 +273,9 @@ std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& c
   std::map<ListPtr, std::pair<GrownItems, GrownItems>, ListsByBirth> lists;
   for (const RegionRun* run : {&a, &b})
     for (const auto& [list, state] : run->lists)
-      if (!lists.contains(list)) lists.emplace(list, grown_in_both(*list, a, b));
-  Merger merger(*this, first, second, narrowed_a, narrowed_b);
+      if (!lists.contains(list))
+        lists.emplace(list, in_one_form(state_in(a.lists, list), first, state_in(b.lists, list), second));
+  Merger merger(*this, first, second, a.lists, b.lists, narrowed_a, narrowed_b);
   const auto merge_all = [&](bool assign) -> std::optional<Val> {
     // In an order that is the same every time, and for every build.
     std::set<std::string> names;

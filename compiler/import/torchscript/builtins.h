@@ -37,6 +37,12 @@ BuiltinFunction find_builtin(std::string_view name);
 inline constexpr std::string_view kGrownListFix =
     "let it become longer by append() alone, and give it to torch.stack() or torch.cat()";
 
+/// An operator over a list of numbers that has as many as data decide, the only argument; nothing for other lists.
+std::optional<Val> over_grown(Call& call, std::string_view op);
+
+/// list.extend(more): gives the list, which `call` has first; nothing where the second argument holds no items.
+std::optional<Val> extend_list(Call& call);
+
 class BuiltinTable;
 // One function a family (builtins_FAMILY.cpp).
 void add_arithmetic(BuiltinTable& table);

@@ -137,6 +137,9 @@ Result join(Call& call) {
     call.evaluator.charge(a->size() + b->size());
     return *a + *b;
   }
+  const auto *list = call[0].get<ListPtr>(), *more = call[1].get<ListPtr>();
+  if (list != nullptr && more != nullptr && ((*list)->grown != nullptr || (*more)->grown != nullptr))
+    return call.evaluator.sum_of_lists(*list, *more);
   const Vals *x = call[0].items(), *y = call[1].items();
   if (x == nullptr || y == nullptr) return std::nullopt;
   call.evaluator.charge(x->size() + y->size());
@@ -162,16 +165,8 @@ Result add(Call& call) {
 
 /// outs += [item]: the list itself becomes longer.
 Result add_in_place(Call& call) {
-  const auto* list = call.size() == 2 ? call[0].get<ListPtr>() : nullptr;
-  if (list == nullptr) return add(call);
-  const Vals* more = call[1].items();
-  if (more == nullptr) return std::nullopt;
-  if ((*list)->stored)
-    call.evaluator.unsupported("the model changes a list that it keeps", "return new values instead of storing them");
-  const Vals copy = *more;
-  call.evaluator.charge(copy.size());
-  for (const Val& item : copy) call.evaluator.append(*list, item);
-  return call[0];
+  if (call.size() != 2 || call[0].get<ListPtr>() == nullptr) return add(call);
+  return extend_list(call);
 }
 
 Result sub(Call& call) {
@@ -276,6 +271,7 @@ Result maximum(Call& call) {
 // ops.prim.min and max also take one list.
 template <Result (*pick)(Call&)>
 Result over_list(Call& call) {
+  if (Result best = over_grown(call, call.name)) return best;
   if (call.size() == 1 && call[0].items() != nullptr && !call[0].items()->empty()) {
     const Vals items = *call[0].items();
     Val best = items[0];

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "compiler/import/torchscript/builtins.h"
+#include "compiler/import/torchscript/operators.h"
 
 namespace aitune::torchscript {
 namespace {
@@ -80,14 +81,8 @@ Result insert(Call& call) {
   return Val(None{});
 }
 Result extend(Call& call) {
-  const Vals* more = call[1].items();
-  if (more == nullptr) return std::nullopt;
-  const Vals copy = *more;
-  call.evaluator.charge(copy.size());
-  const auto* list = call[0].get<ListPtr>();
-  if (list == nullptr || (*list)->stored) changed_list(call);
-  for (const Val& item : copy) call.evaluator.append(*list, item);
-  return Val(None{});
+  const Result extended = extend_list(call);
+  return extended ? Result(None{}) : std::nullopt;
 }
 Result pop(Call& call) {
   if (call[0].get<DictPtr>() != nullptr) {
@@ -102,6 +97,12 @@ Result pop(Call& call) {
     items.erase(found);
     return value;
   }
+  if (const auto* list = call[0].get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
+    if (call.size() == 1 || call[1].integer() == -1) {
+      const GrownPtr grown = (*list)->grown;
+      call.evaluator.set_list(*list, call.evaluator.slice_of(*grown, None{}, SymInt(-1), 1)->grown);
+      return call.evaluator.item_of(*grown, SymInt(-1));
+    }
   auto& items = changed_list(call).items;
   const std::size_t at = index_in(call, call.size() > 1 ? call[1] : Val(SymInt(-1)), items.size());
   Val value = items[at];
@@ -117,19 +118,37 @@ Result clear(Call& call) {
   return Val(None{});
 }
 Result reverse(Call& call) {
+  if (const auto* list = call[0].get<ListPtr>(); list != nullptr && (*list)->grown != nullptr) {
+    call.evaluator.set_list(*list, call.evaluator.slice_of(*(*list)->grown, None{}, None{}, -1)->grown);
+    return Val(None{});
+  }
   std::ranges::reverse(changed_list(call).items);
   return Val(None{});
 }
 Result sort(Call& call) {
   if (call[0].get<ListPtr>() == nullptr) return std::nullopt;
   auto& items = changed_list(call).items;
-  for (const Val& item : items) known_integer(call, item);
+  const auto text = [](const Val& value) { return value.get<std::string>(); };
+  const bool texts = std::ranges::all_of(items, [&](const Val& item) { return text(item) != nullptr; });
+  if (!texts)
+    for (const Val& item : items) known_integer(call, item);
   const bool down = call.size() > 1 && call[1].get<bool>() != nullptr && *call[1].get<bool>();
   call.evaluator.charge(items.size());
   std::ranges::stable_sort(items, [&](const Val& a, const Val& b) {
+    if (texts) return down ? *text(b) < *text(a) : *text(a) < *text(b);
     return down ? *a.integer() > *b.integer() : *a.integer() < *b.integer();
   });
   return Val(None{});
+}
+
+Result same_list(Call& call) {
+  if (call.size() != 1) return std::nullopt;
+  if (const auto* list = call[0].get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
+    return call.evaluator.copy_of(*(*list)->grown);
+  const Vals* items = call[0].items();
+  if (items == nullptr) return std::nullopt;
+  call.evaluator.charge(items->size());
+  return make_list(*items);
 }
 
 Result copy(Call& call) {
@@ -139,10 +158,7 @@ Result copy(Call& call) {
     call.evaluator.charge(made->items.size());
     return made;
   }
-  const Vals* items = call[0].items();
-  if (items == nullptr || call.size() != 1) return std::nullopt;
-  call.evaluator.charge(items->size());
-  return make_list(*items);
+  return same_list(call);
 }
 
 Result get_item(Call& call) {
@@ -177,6 +193,10 @@ Result set_item(Call& call) {
 
 // A slice of a list or a string; of a tensor it is an operator.
 Result slice(Call& call) {
+  if (const auto* list = call[0].get<ListPtr>(); list != nullptr && (*list)->grown != nullptr) {
+    const auto at = [&](std::size_t i) { return call.size() > i ? call[i] : Val(None{}); };
+    return call.evaluator.slice_of(*(*list)->grown, at(1), at(2), at(3).is_none() ? 1 : known_integer(call, at(3)));
+  }
   const auto* text = call[0].get<std::string>();
   const Vals* items = call[0].items();
   if (text == nullptr && items == nullptr) return std::nullopt;
@@ -311,6 +331,7 @@ Result derive_index(Call& call) {
 }
 
 Result sum_of_list(Call& call) {
+  if (Result sum = over_grown(call, "sum")) return sum;
   const Vals* items = call.size() == 1 ? call[0].items() : nullptr;
   if (items == nullptr) return std::nullopt;
   SymInt total = 0;
@@ -331,6 +352,7 @@ Result sum_of_list(Call& call) {
 
 template <bool all>
 Result all_or_any(Call& call) {
+  if (Result decided = over_grown(call, all ? "all" : "any")) return decided;
   const auto* list = call.size() == 1 ? call[0].get<ListPtr>() : nullptr;
   if (list == nullptr || (*list)->grown != nullptr) return std::nullopt;
   Val result = all;
@@ -355,11 +377,30 @@ Result identity(Call& call) {
   return *same == is;
 }
 
-Result same_list(Call& call) {
-  return call.size() == 1 && call[0].items() != nullptr ? Result(make_list(*call[0].items())) : std::nullopt;
+}  // namespace
+
+Result over_grown(Call& call, std::string_view op) {
+  const auto* list = call.size() == 1 ? call[0].get<ListPtr>() : nullptr;
+  const GrownItems* items = list != nullptr ? (*list)->grown.get() : nullptr;
+  if (items == nullptr || !items->numbers) return std::nullopt;
+  const Val result = call_operator(call.evaluator, op, {call.evaluator.tensor(items->rows)}, {});
+  return Unknown{"it is computed from a list that data make longer", call.evaluator.tensor(result)};
 }
 
-}  // namespace
+Result extend_list(Call& call) {
+  const auto *list = call[0].get<ListPtr>(), *grown = call[1].get<ListPtr>();
+  if (list == nullptr || (*list)->stored) changed_list(call);
+  if (grown != nullptr && (*grown)->grown != nullptr) {
+    call.evaluator.extend(*list, *grown);
+    return call[0];
+  }
+  const Vals* more = call[1].items();
+  if (more == nullptr) return std::nullopt;
+  const Vals copy = *more;
+  call.evaluator.charge(copy.size());
+  for (const Val& item : copy) call.evaluator.append(*list, item);
+  return call[0];
+}
 
 void add_containers(BuiltinTable& table) {
   table.add({"len"}, len);

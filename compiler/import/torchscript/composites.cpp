@@ -152,6 +152,19 @@ std::optional<Val> concatenate(Evaluator& evaluator, const Vals& args, const Key
   return items != nullptr && dim ? std::optional(evaluator.concatenated(*items, *dim)) : std::nullopt;
 }
 
+/// Along a dimension that moves it gives a list with as many items as data decide.
+std::optional<Val> unbind(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
+  const auto dim = dim_argument(args, keywords);
+  if (args.empty() || args[0].get<Value*>() == nullptr || !dim) return std::nullopt;
+  const SymShape& shape = (*args[0].get<Value*>())->type.shape;
+  const auto rank = static_cast<std::int64_t>(shape.size());
+  const std::int64_t at = *dim < 0 ? *dim + rank : *dim;
+  if (at < 0 || at >= rank || shape[static_cast<std::size_t>(at)].is_constant()) return std::nullopt;
+  GrownItems items;
+  items.rows = at == 0 ? args[0] : op(evaluator, "movedim", {args[0], SymInt(at), SymInt(0)});
+  return evaluator.copy_of(items);
+}
+
 }  // namespace
 
 std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, const Vals& args,
@@ -168,7 +181,8 @@ std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, c
                                                               {"index_put_", index_put_in_place},
                                                               {"lstm_cell", lstm_cell},
                                                               {"stack", stack},
-                                                              {"gru_cell", gru_cell}};
+                                                              {"gru_cell", gru_cell},
+                                                              {"unbind", unbind}};
   const auto found = table.find(name);
   return found == table.end() ? std::nullopt : found->second(evaluator, args, keywords);
 }

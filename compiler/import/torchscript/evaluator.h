@@ -60,6 +60,8 @@ class Evaluator {
   [[noreturn]] void invalid(const std::string& what, std::string fix = {}) const;
   /// The tensor as a value of the graph; numbers and stored tensors become weights. Unsupported for anything else.
   Value* tensor(const Val& value);
+  /// A tensor, or a number as a 0-dim one of b8, i64 or f64; null for anything else.
+  Value* tensor_or_number(const Val& value);
   /// What is known of a number or a 0-dim tensor; nothing for what the data decides.
   std::optional<Val> known_number(const Val& value) const;
   /// The same, and what operators have made of constants is computed.
@@ -83,9 +85,16 @@ class Evaluator {
   void changed(const Val& container);
   /// list.append(item), which the data may decide whether or how often to do.
   void append(const ListPtr& list, const Val& item);
-  /// What such a list gives: how many items there are, and the one at a place.
+  /// list.extend(more), and a new list of the items of both, where data decide how many either holds.
+  void extend(const ListPtr& list, const ListPtr& more);
+  ListPtr sum_of_lists(const ListPtr& a, const ListPtr& b);
+  /// Gives a list other items, as many as data decide.
+  void set_list(const ListPtr& list, GrownPtr grown);
+  /// What such a list gives: how many items there are, the one at a place, and a list of some or in another order.
   Val length_of(const GrownItems& items);
   Val item_of(const GrownItems& items, const Val& place);
+  ListPtr copy_of(const GrownItems& items);
+  ListPtr slice_of(const GrownItems& items, const Val& first, const Val& last, std::int64_t step);
   /// Its items, stacked or joined along a dimension, as torch.stack and torch.cat do.
   Val stacked(const GrownItems& items, std::int64_t dim);
   Val concatenated(const GrownItems& items, std::int64_t dim);
@@ -150,13 +159,21 @@ class Evaluator {
   // Lists that become longer as often as data decide (grown_lists.cpp).
   /// Whether the branch or loop that runs was given what was made then.
   bool is_outside(std::size_t born) const;
-  void set_list(const ListPtr& list, GrownPtr grown);
   /// The list as one with as many items as data decide, of the type of another one's, made in the graph that grows.
   GrownItems as_grown(const ListState& state, const GrownItems& like);
   GrownItems as_joined(const GrownItems& items);
   std::optional<GrownItems> grown_items(const Vals& items, const TensorType& like, bool numbers, bool joined);
-  /// The same list as both branches leave it, in one form.
-  std::pair<GrownItems, GrownItems> grown_in_both(const List& list, const RegionRun& a, const RegionRun& b);
+  /// What two branches, `first` and `second`, have made of a list, in one form. One of them is grown.
+  std::pair<GrownItems, GrownItems> in_one_form(const ListState& a, Graph& first, const ListState& b, Graph& second);
+  /// A list as one with as many items as data decide, in the form that its own items suggest; nothing where it has
+  /// none.
+  std::optional<GrownItems> grown_by_itself(const ListState& state);
+  GrownItems joined_rows(const GrownItems& a, const GrownItems& b);
+  // Lists of tuples that become longer as often as data decide (zipped_lists.cpp).
+  /// Makes a list of tuples one that holds a list for each part of them, if it is not; false where its items differ.
+  bool zip(const ListPtr& list, const Val& like);
+  Val row_of(const GrownItems& zipped, const Val& pattern, const Val& place);
+  void append_parts(const GrownItems& zipped, const Val& pattern, const Val& item);
   /// Whether whoever has made the list knows all sizes.
   bool is_visible_to(const List& list, const TensorType& type) const;
 
@@ -181,8 +198,6 @@ class Evaluator {
   void replace_in_names(const Value* owner, Value* copy);
   /// The data of a tensor that depends on constants alone, if it is small.
   std::optional<Tensor> constant_data(const Value* value, int depth = 0);
-  /// A tensor, or a number as a 0-dim one of b8, i64 or f64; null for anything else.
-  Value* tensor_or_number(const Val& value);
   /// A node at the end of the graph. Its regions are closed, what they read becomes operands.
   Node* add_region_node(OpId id, Value* condition, const Vals& carried, std::vector<std::unique_ptr<Graph>> regions);
 

@@ -92,6 +92,15 @@ GrownItems Evaluator::as_grown(const ListState& state, const GrownItems& like) {
               std::string(kGrownListFix));
 }
 
+std::optional<GrownItems> Evaluator::grown_by_itself(const ListState& state) {
+  if (state.grown != nullptr) return *state.grown;
+  if (state.items.empty()) return std::nullopt;
+  const Val& first = state.items.front();
+  const Value* value = tensor_or_number(first);
+  if (value == nullptr) return std::nullopt;
+  return grown_items(state.items, value->type, !first.is_tensor() && first.get<Stored>() == nullptr, false);
+}
+
 void Evaluator::append(const ListPtr& list, const Val& item) {
   if (!is_outside(list->born) && list->grown == nullptr) {
     changed(list);
@@ -99,11 +108,14 @@ void Evaluator::append(const ListPtr& list, const Val& item) {
     return;
   }
   charge(10);
+  if (item.get<TuplePtr>() != nullptr && zip(list, item)) return append_parts(*list->grown, list->grown->pattern, item);
+  if (list->grown != nullptr && !list->grown->columns.empty())
+    unsupported(fmt::format("a list of tuples takes {}", item.kind()), "append tuples of one kind");
   Value* value = tensor_or_number(item);
   const bool number = !item.is_tensor() && item.get<Stored>() == nullptr;
   if (value == nullptr)
     unsupported(fmt::format("a list takes {} inside of an if or a loop that data decide", item.kind()),
-                "append tensors or numbers");
+                "append tensors, numbers, or tuples of them");
   if (!number && copies_.contains(owner_of(value)))
     unsupported("a list takes a tensor that is written into from one trip to the next", "append a clone() of it");
   if (!number) held_.insert(owner_of(value));
@@ -116,6 +128,8 @@ void Evaluator::append(const ListPtr& list, const Val& item) {
   GrownItems now;
   if (list->grown != nullptr) {
     now = *list->grown;
+    // Items that show a tensor, as those of unbind() do, are copied here.
+    if (const Value* rows = tensor(now.rows); owner_of(rows) != rows) held_.insert(owner_of(rows));
   } else {
     auto made = grown_items(list->items, value->type, number, joined);
     if (!made && can_join(value->type, value->type)) made = grown_items(list->items, value->type, false, true);
@@ -140,11 +154,81 @@ void Evaluator::append(const ListPtr& list, const Val& item) {
   set_list(list, std::make_shared<const GrownItems>(std::move(now)));
 }
 
+GrownItems Evaluator::joined_rows(const GrownItems& a, const GrownItems& b) {
+  GrownItems made = a;
+  made.rows = call_operator(*this, "cat", {make_list({a.rows, b.rows}), SymInt(0)}, {});
+  if (!made.joined) return made;
+  const auto *x = a.count.get<SymInt>(), *y = b.count.get<SymInt>();
+  if (x != nullptr && y != nullptr)
+    made.count = *x + *y;
+  else
+    made.count =
+        Unknown{"data decide how long a list is",
+                tensor(call_operator(*this, "add", {tensor_or_number(a.count), tensor_or_number(b.count)}, {}))};
+  return made;
+}
+
+ListPtr Evaluator::sum_of_lists(const ListPtr& a, const ListPtr& b) {
+  charge(10);
+  auto made = std::make_shared<List>();
+  changed_.emplace_back(made);
+  if (a->grown == nullptr && a->items.empty()) return copy_of(*b->grown);
+  if (b->grown == nullptr && b->items.empty()) return copy_of(*a->grown);
+  const ListState x{a->items, a->grown}, y{b->items, b->grown};
+  const auto [first, second] = in_one_form(x, *graph_, y, *graph_);
+  if (!first.columns.empty())
+    unsupported("lists of tuples are added, as often as data decide", std::string(kGrownListFix));
+  made->grown = std::make_shared<const GrownItems>(joined_rows(first, second));
+  return made;
+}
+
+void Evaluator::extend(const ListPtr& list, const ListPtr& more) {
+  const ListPtr sum = sum_of_lists(list, more);
+  set_list(list, sum->grown);
+}
+
+ListPtr Evaluator::copy_of(const GrownItems& items) {
+  auto made = std::make_shared<List>();
+  changed_.emplace_back(made);
+  made->grown = std::make_shared<const GrownItems>(items);
+  if (items.columns.empty()) return made;
+  GrownItems copied = items;
+  for (std::size_t i = 0; i < items.columns.size(); ++i) {
+    const List& column = *items.columns[i];
+    charge(column.items.size());
+    copied.columns[i] = column.grown != nullptr ? copy_of(*column.grown) : make_list(column.items);
+    copied.columns[i]->born = made->born;
+    copied.columns[i]->column = i + 1;
+    changed_.emplace_back(copied.columns[i]);
+  }
+  made->grown = std::make_shared<const GrownItems>(std::move(copied));
+  return made;
+}
+
+ListPtr Evaluator::slice_of(const GrownItems& items, const Val& first, const Val& last, std::int64_t step) {
+  const bool whole = first.is_none() && last.is_none();
+  if (whole && step == 1) return copy_of(items);
+  if (items.joined || !items.columns.empty() || step == 0 || (step < 0 && (!whole || step != -1)))
+    unsupported("such a slice of a list with as many items as data decide", std::string(kGrownListFix));
+  GrownItems part = items;
+  if (step < 0)
+    part.rows = call_operator(*this, "flip", {tensor(items.rows), make_list({SymInt(0)})}, {});
+  else
+    part.rows = call_operator(
+        *this, "slice", {tensor(items.rows), SymInt(0), number_as_size(first), number_as_size(last), SymInt(step)}, {});
+  return copy_of(part);
+}
+
 Val Evaluator::length_of(const GrownItems& items) {
+  if (!items.columns.empty()) {
+    const List& column = *items.columns[0];
+    return column.grown != nullptr ? length_of(*column.grown) : Val(SymInt(column.items.size()));
+  }
   return items.joined ? items.count : Val(tensor(items.rows)->type.shape[0]);
 }
 
 Val Evaluator::item_of(const GrownItems& items, const Val& place) {
+  if (!items.columns.empty()) return row_of(items, items.pattern, place);
   Value* rows = tensor(items.rows);
   if (items.joined)
     unsupported("an item of a list whose tensors differ in size, as often as data decide", std::string(kGrownListFix));
@@ -157,6 +241,7 @@ Val Evaluator::item_of(const GrownItems& items, const Val& place) {
 }
 
 Val Evaluator::stacked(const GrownItems& items, std::int64_t dim) {
+  if (!items.columns.empty()) invalid("tuples are stacked");
   Value* rows = tensor(items.rows);
   if (items.joined || items.numbers)
     unsupported("a stack of tensors that differ in size, as often as data decide", std::string(kGrownListFix));
@@ -165,6 +250,7 @@ Val Evaluator::stacked(const GrownItems& items, std::int64_t dim) {
 }
 
 Val Evaluator::concatenated(const GrownItems& items, std::int64_t dim) {
+  if (!items.columns.empty()) invalid("tuples are joined");
   Value* rows = tensor(items.rows);
   const auto rank = static_cast<std::int64_t>(rows->type.shape.size()) - (items.joined ? 0 : 1);
   if (rank < 1 || dim < -rank || dim >= rank || items.numbers)

@@ -28,6 +28,20 @@ void drop_unused_weights(Graph& graph) {
   std::erase_if(graph.weights, [&](const Value* weight) { return !used.contains(weight); });
 }
 
+/// An argument as the program takes it: weights as values of the graph, numbers that move as 0-dim tensors.
+Val prepared(Evaluator& evaluator, const Val& value) {
+  if (value.get<Stored>() != nullptr) return evaluator.tensor(value);
+  if (const auto* unknown = value.get<Unknown>()) return evaluator.unknown_number(unknown->value);
+  Vals items;
+  if (const Vals* given = value.items())
+    for (const Val& item : *given) items.push_back(prepared(evaluator, item));
+  if (value.get<ListPtr>() != nullptr) return make_list(std::move(items));
+  if (const auto* tuple = value.get<TuplePtr>()) return make_tuple(std::move(items), (*tuple)->type);
+  if (const auto* dict = value.get<DictPtr>())
+    for (auto& [key, item] : (*dict)->items) item = prepared(evaluator, item);
+  return value;
+}
+
 ImportedScript import_once(const Archive& archive, std::span<const NamedTensors> samples, std::span<const Input> shapes,
                            const ConstantEvaluator& constants, std::int64_t largest_size,
                            std::vector<ChangedAttribute>& changed) {
@@ -35,9 +49,9 @@ ImportedScript import_once(const Archive& archive, std::span<const NamedTensors>
   Graph& graph = imported.model.graph;
   BoundInputs inputs = bind_inputs(archive, samples, shapes, graph);
   imported.samples = std::move(inputs.samples);
+  imported.model.arguments = std::move(inputs.arguments);
   Evaluator evaluator(archive, graph, constants, largest_size);
-  for (Val& value : inputs.args)
-    if (value.get<Stored>() != nullptr) value = evaluator.tensor(value);
+  for (Val& value : inputs.args) value = prepared(evaluator, value);
   const Val result = evaluator.call_method(archive.model(), "forward", std::move(inputs.args));
   set_outputs(evaluator, result, graph, changed);
   drop_unused_weights(graph);

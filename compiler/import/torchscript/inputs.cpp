@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -118,7 +119,7 @@ class Binder {
         return bind_dict(inner.items[1], name, places, depth);
     }
     if (type.is_name("int") || type.is_name("float") || type.is_name("bool") || type.is_name("number"))
-      return bind_number(type.text, name, places);
+      return bind_number(type.text, name, places, true);
     if (type.kind == ExprKind::attribute || type.is_name("str"))
       throw Unsupported(fmt::format("the input '{}' is neither a tensor nor a number", printable(name)),
                         archive_.where(), "let the model take tensors");
@@ -175,19 +176,26 @@ class Binder {
     return found;
   }
 
-  Val bind_number(const std::string& type, const std::string& name, const Places& places) {
+  /// The same number in all samples is a constant; one that differs is an input, if it `may_move`.
+  Val bind_number(const std::string& type, const std::string& name, const Places& places, bool may_move) {
     std::optional<double> known;
-    for (const Tensor& tensor : take(name, places)) {
+    const std::vector<Tensor> tensors = take(name, places);
+    for (const Tensor& tensor : tensors) {
       if (tensor.numel() != 1 || is_complex(tensor.dtype()))
         throw InvalidArgument(fmt::format("input '{}' is a number, the sample has {}", printable(name),
                                           describe(tensor.dtype(), tensor.shape())),
                               "samples", "give a tensor of one element");
       const double value = *tensor.contiguous().to(DType::f64).as<double>();
-      if (known && *known != value)
+      if (known && *known != value) {
+        const bool fits =
+            std::ranges::all_of(tensors, [&](const Tensor& t) { return type != "int" || !is_floating(t.dtype()); });
+        if (may_move && fits) return Unknown{"it differs between samples", *bind_tensor(name, places).get<Value*>()};
         throw InvalidArgument(fmt::format("input '{}' is a number and differs between samples", printable(name)),
                               "samples", "it becomes a constant: tune once for each of its values");
+      }
       known = value;
     }
+    if (std::isfinite(*known)) bound_.arguments.push_back({name, place_of(name), "", known});
     if (type == "bool") return *known != 0;
     if (type == "float") return *known;
     if (!(std::abs(*known) < 9e18)) throw InvalidArgument(fmt::format("input '{}' is no integer", printable(name)));
@@ -200,6 +208,7 @@ class Binder {
     std::string identifier = name;
     std::ranges::replace(identifier, '.', '_');
     Value* input = graph_.add_input(std::move(identifier), std::move(type));
+    bound_.arguments.push_back({name, place_of(name), input->name});
     for (std::size_t s = 0; s < tensors.size(); ++s) bound_.samples[s].emplace_back(input->name, tensors[s]);
     return input;
   }
@@ -210,6 +219,15 @@ class Binder {
     std::size_t i = 1;
     while (i < parameters.size() && parameters[i].name != name) ++i;
     return i - 1;
+  }
+
+  /// "3.key" for "d.key"; empty for an attribute.
+  std::string place_of(const std::string& name) const {
+    const auto& parameters = forward_of(archive_).parameters;
+    const std::string root = name.substr(0, name.find('.'));
+    for (std::size_t i = 1; i < parameters.size(); ++i)
+      if (parameters[i].name == root) return std::to_string(i - 1) + name.substr(root.size());
+    return {};
   }
 
   // What names no parameter may name an attribute.
@@ -228,7 +246,7 @@ class Binder {
       if (slot->value.get<SymInt>() != nullptr) type = "int";
       if (slot->value.get<double>() != nullptr) type = "float";
       if (slot->value.get<bool>() != nullptr) type = "bool";
-      slot->value = type == "Tensor" ? bind_tensor(name, places) : bind_number(type, name, places);
+      slot->value = type == "Tensor" ? bind_tensor(name, places) : bind_number(type, name, places, false);
       slot->given = true;
     }
   }

@@ -108,7 +108,12 @@ class Evaluator::LoopBuilder {
     std::size_t first = 0, count = 0;  // its leaves
     ListPtr list{};
     bool joined = false, numbers = false;
+    bool remade = false;  // a list that trips replace by longer ones
     bool is_name() const { return !slot && list == nullptr; }
+    ListState state_before() const {
+      const ListPtr& given = list != nullptr ? list : *before.get<ListPtr>();
+      return {given->items, given->grown};
+    }
   };
 
   void add(Carried carried) {
@@ -175,6 +180,10 @@ class Evaluator::LoopBuilder {
     return true;
   }
 
+  GrownItems items_now(const Carried& carried) const {
+    return {leaves_[carried.first].now, leaves_[carried.first + 1].now, carried.joined, carried.numbers};
+  }
+
   static Val wrapped(const Leaf& leaf, Value* value) {
     if (!leaf.number()) return value;
     return Unknown{"a loop changes it, as often as data decide", value};
@@ -220,15 +229,17 @@ class Evaluator::LoopBuilder {
     for (const Carried& carried : values_) {
       std::size_t leaf = carried.first;
       if (carried.list != nullptr) {
-        evaluator_.set_list(carried.list,
-                            std::make_shared<const GrownItems>(
-                                GrownItems{leaves_[leaf].now, leaves_[leaf + 1].now, carried.joined, carried.numbers}));
+        evaluator_.set_list(carried.list, std::make_shared<const GrownItems>(items_now(carried)));
         continue;
       }
       const auto first = leaves_.begin() + static_cast<std::ptrdiff_t>(leaf);
       const bool same = std::none_of(first, first + static_cast<std::ptrdiff_t>(carried.count),
                                      [](const Leaf& l) { return l.carried; });
-      Val value = same && !is_spoiled(carried) ? carried.before : rebuilt(carried.before, leaf);
+      Val value;
+      if (carried.remade)
+        value = evaluator_.copy_of(items_now(carried));
+      else
+        value = same && !is_spoiled(carried) ? carried.before : rebuilt(carried.before, leaf);
       if (carried.slot)
         evaluator_.set_slot(carried.slot->first, carried.slot->second, std::move(value));
       else
@@ -299,6 +310,10 @@ class Evaluator::LoopBuilder {
       }
       Carried& carried = values_[v];
       const Val& after = carried.slot ? body.slots.at(*carried.slot) : body.locals.at(carried.name);
+      if (const auto settled_list = settle_remade(carried, after, body.lists, outside)) {
+        settled = *settled_list && settled;
+        continue;
+      }
       if (!same_structure(carried.before, after)) {
         settled = spoil(carried, "a trip changes how many values it holds") && settled;
         continue;
@@ -309,11 +324,40 @@ class Evaluator::LoopBuilder {
     return settled;
   }
 
+  /// outs = outs + [y]: a trip replaces a list by another one. Nothing where that is not what it does.
+  std::optional<bool> settle_remade(Carried& carried, const Val& after, const ListStates& lists, Graph& outside) {
+    const auto* list = after.get<ListPtr>();
+    if (carried.remade) {
+      if (list == nullptr || is_spoiled(carried)) return spoil(carried, "a trip makes something else of a list");
+      return settle(carried, evaluator_.as_grown(state_in(lists, *list), items_now(carried)), outside);
+    }
+    if (list == nullptr || carried.before.get<ListPtr>() == nullptr || identical(carried.before, after))
+      return std::nullopt;
+    const ListState before = carried.state_before(), state = state_in(lists, *list);
+    const bool sized = before.grown == nullptr && state.grown == nullptr && before.items.size() == state.items.size();
+    const auto like = sized ? std::nullopt : evaluator_.grown_by_itself(state);
+    if (!like || !like->columns.empty() || (before.grown != nullptr && !before.grown->columns.empty()))
+      return std::nullopt;
+    TensorType type = evaluator_.tensor(like->rows)->type;
+    type.shape.erase(type.shape.begin());
+    if (!evaluator_.is_known_in(outside, type)) return std::nullopt;
+    for (std::size_t i = carried.first; i < carried.first + carried.count; ++i) leaves_[i].carried = false;
+    carried.remade = true;
+    carried.joined = like->joined;
+    carried.numbers = like->numbers;
+    carried.first = leaves_.size();
+    carried.count = 2;
+    leaves_.resize(leaves_.size() + 2);
+    const GraphScope around(evaluator_, outside);
+    start(carried, evaluator_.as_grown(before, *like));
+    return false;
+  }
+
   bool settle(Carried& carried, const GrownItems& after, Graph& outside) {
     if (after.joined && !carried.joined) {
       const GraphScope around(evaluator_, outside);
       carried.joined = true;
-      start(carried, evaluator_.as_grown({carried.list->items, carried.list->grown}, after));
+      start(carried, evaluator_.as_grown(carried.state_before(), after));
       return false;
     }
     const bool rows = settle(leaves_[carried.first], after.rows, carried, outside);

@@ -31,8 +31,7 @@ class Collector {
       if (unknown->value != nullptr) return add_tensor(unknown->value, name);
       refuse("the model returns something that data decide: " + unknown->reason);
     }
-    if (const auto* size = value.get<SymInt>(); size != nullptr && !size->is_constant())
-      return add_tensor(evaluator_.tensor(value), name);
+    if (value.is_number()) return add_tensor(evaluator_.tensor_or_number(value), name);
     if (const auto* list = value.get<ListPtr>(); list != nullptr && items == nullptr)
       throw Unsupported(fmt::format("the model returns {}", value.kind()), evaluator_.archive().where(),
                         "return torch.stack() or torch.cat() of it");

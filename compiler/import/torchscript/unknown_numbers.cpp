@@ -229,11 +229,22 @@ std::optional<Val> beside_tensors(Evaluator& evaluator, std::string_view name, c
     const auto* tensor = v.get<Value*>();
     return tensor != nullptr && is_floating((*tensor)->type.dtype);
   });
+  // Beside tensors without dimensions a 0-dim one would weigh as much as they do.
+  std::optional<DType> scalars;
+  for (const Val& arg : args)
+    if (const auto* tensor = arg.get<Value*>()) scalars = (*tensor)->type.dtype;
+  if (std::ranges::any_of(args, [](const Val& v) {
+        const auto* tensor = v.get<Value*>();
+        return tensor != nullptr && !(*tensor)->type.shape.empty();
+      }))
+    scalars.reset();
   Vals given;
   for (const Val& arg : args) {
     const auto* unknown = unknown_in(arg);
     if (unknown == nullptr)
       given.push_back(arg);
+    else if (scalars && (floats || (is_integral(*scalars) && unknown->value->type.dtype != DType::f64)))
+      given.push_back(call_operator(evaluator, "to", {unknown->value, SymInt(scalar_type_of(*scalars))}, {}));
     else if (unknown->value->type.dtype == DType::f64 && !floats)
       given.push_back(call_operator(evaluator, "to", {unknown->value, SymInt(scalar_type_of(DType::f32))}, {}));
     else

@@ -109,6 +109,10 @@ ListPtr make_list(Vals items) {
   list->items = std::move(items);
   return list;
 }
+ListState state_in(const ListStates& states, const ListPtr& list) {
+  const auto found = states.find(list);
+  return found == states.end() ? ListState{list->items, list->grown} : found->second;
+}
 TuplePtr make_tuple(Vals items, const Class* type) {
   auto tuple = std::make_shared<Tuple>();
   tuple->items = std::move(items);

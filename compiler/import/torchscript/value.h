@@ -32,7 +32,8 @@ struct List {
   Vals items;
   GrownPtr grown;  ///< what stands for the items where data decide how many there are; else null
   std::size_t born = next_birth();
-  bool stored = false;  ///< came from the file: changing it would be state
+  std::size_t column = 0;  ///< of a list of tuples, from 1, if it is one
+  bool stored = false;     ///< came from the file: changing it would be state
 };
 /// A tuple, or a NamedTuple with the names of its fields.
 struct Tuple {
@@ -125,6 +126,8 @@ struct GrownItems {
   Val count = SymInt(0);  ///< how many there are, where they are joined
   bool joined = false;
   bool numbers = false;
+  std::vector<ListPtr> columns{};  ///< of a list of tuples: a list for each part of them, and no rows
+  Val pattern{};                   ///< such a tuple, in which an integer says which column a part is in
 };
 /// What a list holds at some time.
 struct ListState {
@@ -132,9 +135,13 @@ struct ListState {
   GrownPtr grown;
 };
 struct ListsByBirth {
-  bool operator()(const ListPtr& a, const ListPtr& b) const { return a->born < b->born; }
+  bool operator()(const ListPtr& a, const ListPtr& b) const {
+    return std::pair(a->born, a->column) < std::pair(b->born, b->column);
+  }
 };
 using ListStates = std::map<ListPtr, ListState, ListsByBirth>;
+/// What a list holds where `states` are those of the lists that were changed.
+ListState state_in(const ListStates& states, const ListPtr& list);
 
 /// An attribute of an object, and what forward() did to it.
 struct Slot {

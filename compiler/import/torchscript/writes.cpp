@@ -26,7 +26,9 @@ bool holds(const Val& value, const Value* owner, int depth = 0) {
   if (const auto* tensor = value.get<Value*>()) return owner_of(*tensor) == owner;
   if (depth >= kMaxContainerDepth) return false;
   if (const auto* list = value.get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
-    return holds((*list)->grown->rows, owner, depth + 1);
+    return holds((*list)->grown->rows, owner, depth + 1) ||
+           std::ranges::any_of((*list)->grown->columns,
+                               [&](const ListPtr& column) { return holds(column, owner, depth + 1); });
   if (const Vals* items = value.items())
     return std::ranges::any_of(*items, [&](const Val& item) { return holds(item, owner, depth + 1); });
   if (const auto* dict = value.get<DictPtr>())
