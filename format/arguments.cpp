@@ -21,10 +21,9 @@ void check_constant(const Argument& argument, const Tensor& tensor, const std::s
   const bool number = tensor.numel() == 1 && !is_complex(tensor.dtype());
   const double value = number ? *tensor.contiguous().to(DType::f64).as<double>() : 0;
   if (number && value == *argument.constant) return;
-  throw InvalidArgument(
-      fmt::format("'{}' is {}, and was {} when the model was tuned: it is a constant of this program", argument.name,
-                  number ? fmt::format("{}", value) : "no number", *argument.constant),
-      where, "Tune with samples in which it differs, and it becomes an input");
+  throw InvalidArgument(fmt::format("'{}' is {}, and was {} when the model was tuned: it is a constant of this program",
+                                    argument.name, number ? fmt::format("{}", value) : "no number", *argument.constant),
+                        where, "Tune with samples in which it differs, and it becomes an input");
 }
 
 }  // namespace

@@ -209,6 +209,7 @@ CASES = {
     "Branch": (Branch, [[first(rows(0), v)] for v in (1.0, -1.0)]),
     "Nested": (Nested, [[second(first(rows(i), a), b)] for i, (a, b) in enumerate([(2.0, 3.0), (0.0, 1.0), (3.0, 0.0)])]),
     "Pairs": (Pairs, COUNTS),
+    "Places": (Places, [[rows(i)] for i in range(4)]),
     "Remade": (Remade, COUNTS),
     "Orders": (Orders, COUNTS),
     "Tokens": (Tokens, [[torch.tensor([1, 5]), torch.randn(2, 8, generator=torch.Generator().manual_seed(i))] for i in range(4)]),
@@ -237,6 +238,43 @@ def test_steps_that_move(tmp_path):
     torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
     tune_and_check(tmp_path, tmp_path / "model.pt", model, [[torch.randn(n, b, 6)] for n, b in ((2, 1), (9, 3), (5, 2), (7, 3))],
                    tuning=2)
+
+
+class Places(nn.Module):
+    """Places in lists that data decide, of items that are known."""
+
+    def forward(self, x: Tensor):
+        rows = [x[0], x[1] * 2, x[2] * 3]
+        best = int(x[:3, 0].argmax())
+        total = torch.zeros(6)
+        for row in rows[:best][::-1]:
+            total = total * 0.5 + row
+        return rows[best], torch.tensor([5, 7, 9][best]), total
+
+
+class Seq2Seq(nn.Module):
+    """nn.Transformer with the masks of its guide, over sentences of any length."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.out = nn.Embedding(50, 16), nn.Linear(16, 50)
+        self.transformer = nn.Transformer(16, 2, 2, 2, 32, batch_first=True)
+
+    def forward(self, source: Tensor, target: Tensor):
+        mask = torch.triu(torch.full((target.size(1), target.size(1)), float("-inf")), diagonal=1)
+        padding = source == 0
+        y = self.transformer(self.embed(source), self.embed(target), tgt_mask=mask, src_key_padding_mask=padding,
+                             memory_key_padding_mask=padding)
+        return self.out(y)
+
+
+def test_sentences_that_move(tmp_path):
+    torch.manual_seed(0)
+    model = Seq2Seq().eval()
+    torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
+    samples = [[torch.randint(1, 50, (b, n)), torch.randint(1, 50, (b, m))] for b, n, m in ((1, 3, 2), (3, 9, 7), (2, 5, 6))]
+    samples[1][0][1, 6:] = 0
+    tune_and_check(tmp_path, tmp_path / "model.pt", model, samples, tuning=2)
 
 
 class Repeats(nn.Module):
@@ -351,7 +389,7 @@ class OtherOperator(nn.Module):
 @pytest.mark.parametrize("kind,words", [
     (Pops, ["a list is changed inside of an if or a loop"]),
     (PopsFirst, ["pop of a list with as many items as data decide"]),
-    (OtherTuples, ["a list holds f32[4,6] and takes i64[4,6]"]),
+    (OtherTuples, ["a list takes i64[4,6] inside of an if or a loop"]),
     (OtherTypes, ["a list holds", "takes i64[4,6]"]),
     (OtherShapes, ["a list holds", "takes f32[4,1]"]),
     (WrittenLater, ["written into after a list has taken it", "Append a clone() of it"]),

@@ -167,9 +167,9 @@ Result get_item(Call& call) {
       if (call.evaluator.same(key, call[1]) == true) return value;
     call.evaluator.invalid(fmt::format("a dict has no key {}", printable(to_text(call[1]))));
   }
+  if (const GrownPtr grown = call.evaluator.grown_for_places(call[0], {&call[1]}))
+    return call.evaluator.item_of(*grown, call[1]);
   const Vals* items = call[0].items();
-  if (const auto* list = call[0].get<ListPtr>(); list != nullptr && items == nullptr)
-    return call.evaluator.item_of(*(*list)->grown, call[1]);
   if (items == nullptr) return std::nullopt;
   return (*items)[index_in(call, call[1], items->size())];
 }
@@ -193,10 +193,10 @@ Result set_item(Call& call) {
 
 // A slice of a list or a string; of a tensor it is an operator.
 Result slice(Call& call) {
-  if (const auto* list = call[0].get<ListPtr>(); list != nullptr && (*list)->grown != nullptr) {
-    const auto at = [&](std::size_t i) { return call.size() > i ? call[i] : Val(None{}); };
-    return call.evaluator.slice_of(*(*list)->grown, at(1), at(2), at(3).is_none() ? 1 : known_integer(call, at(3)));
-  }
+  const auto argument = [&](std::size_t i) { return call.size() > i ? call[i] : Val(None{}); };
+  const Val from = argument(1), to = argument(2), by = argument(3);
+  if (const GrownPtr grown = call.evaluator.grown_for_places(call[0], {&from, &to}))
+    return call.evaluator.slice_of(*grown, from, to, by.is_none() ? 1 : known_integer(call, by));
   const auto* text = call[0].get<std::string>();
   const Vals* items = call[0].items();
   if (text == nullptr && items == nullptr) return std::nullopt;

@@ -162,6 +162,8 @@ void add_strings(BuiltinTable& table) {
   table.add({"_assert"}, assertion);
   table.add({"warn", "print", "Print", "set_grad_enabled", "_set_grad_enabled", "profile_record", "manual_seed"},
             nothing);
+  // Nested tensors leave padding out of the computation: what is computed for the rest is the same.
+  table.add({"_nested_tensor_from_mask_left_aligned"}, no);
   table.add({"is_autocast_enabled", "is_autocast_cpu_enabled", "_is_tracing", "is_tracing"}, no);
   // As if gradients were wanted: what asks has a fused path for inference that says the same as plain operators.
   table.add({"is_scripting", "is_grad_enabled"}, [](Call&) { return Result(true); });

@@ -246,6 +246,12 @@ Result make_tensor(Call& call) {
   return call.evaluator.model().add_weight(name, name, data.dtype() == type ? data : data.to(type));
 }
 
+// Weights do, as is_grad_enabled() says that gradients are wanted; what goes in does not.
+Result requires_grad(Call& call) {
+  const auto* tensor = call[0].get<Value*>();
+  return tensor == nullptr || (*tensor)->kind == ValueKind::weight;
+}
+
 }  // namespace
 
 void add_tensor_questions(BuiltinTable& table) {
@@ -260,7 +266,8 @@ void add_tensor_questions(BuiltinTable& table) {
   table.add({"is_cuda", "is_xla", "is_mps", "is_xpu", "is_sparse", "is_sparse_csr", "is_mkldnn", "is_quantized",
              "is_meta", "is_vulkan", "is_ipu", "is_maia", "is_ort", "is_nested"},
             never);
-  table.add({"requires_grad", "is_leaf", "is_cpu", "is_contiguous"}, always);
+  table.add({"requires_grad"}, requires_grad);
+  table.add({"is_leaf", "is_cpu", "is_contiguous"}, always);
   table.add({"grad", "name"}, gives_none);
   table.add({"device"}, device);
   table.add({"type"}, device_type);

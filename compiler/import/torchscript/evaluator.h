@@ -66,6 +66,8 @@ class Evaluator {
   std::optional<Val> known_number(const Val& value) const;
   /// The same, and what operators have made of constants is computed.
   std::optional<Val> decided_number(const Val& value);
+  /// Whether the tensor is (a == b).all() of tensors that are made in the same way, of numbers and sizes alone.
+  bool all_equal(const Value* value) const;
   /// Truth as Python has it; an Unknown where it is not known.
   Val truth(const Val& value);
   /// What a size may be, with what is known of those that data decide.
@@ -94,6 +96,9 @@ class Evaluator {
   Val length_of(const GrownItems& items);
   Val item_of(const GrownItems& items, const Val& place);
   ListPtr copy_of(const GrownItems& items);
+  /// A list whose items are known as one with as many as data decide, where a place in it is not known; nothing where
+  /// its items differ in type, and for other values.
+  GrownPtr grown_for_places(const Val& list, std::initializer_list<const Val*> places);
   ListPtr slice_of(const GrownItems& items, const Val& first, const Val& last, std::int64_t step);
   /// Its items, stacked or joined along a dimension, as torch.stack and torch.cat do.
   Val stacked(const GrownItems& items, std::int64_t dim);

@@ -278,8 +278,7 @@ Val Evaluator::subscript(const Val& base, const Val& index) {
       if (same(key, index) == true) return value;
     invalid(fmt::format("a dict has no key {}", printable(to_text(index))));
   }
-  if (const auto* list = base.get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
-    return item_of(*(*list)->grown, index);
+  if (const GrownPtr grown = grown_for_places(base, {&index})) return item_of(*grown, index);
   const auto at = index.integer();
   if (!at) unsupported(fmt::format("{} is indexed by {}", base.kind(), index.kind()));
   if (const auto* text = base.get<std::string>()) {
@@ -296,17 +295,18 @@ Val Evaluator::subscript(const Val& base, const Val& index) {
 
 Val Evaluator::slice(const Expr& expr) {
   const Val base = evaluate(expr.items[0]);
+  const Val from = evaluate(expr.items[1]), to = evaluate(expr.items[2]);
+  if (const GrownPtr grown = grown_for_places(base, {&from, &to})) return slice_of(*grown, from, to, 1);
   const Vals* items = base.items();
   if (items == nullptr) unsupported(fmt::format("a slice of {}", base.kind()));
   const auto size = static_cast<std::int64_t>(items->size());
-  const auto bound = [&](const Expr& e, std::int64_t otherwise) {
-    const Val value = evaluate(e);
+  const auto bound = [&](const Val& value, std::int64_t otherwise) {
     if (value.is_none()) return otherwise;
     const auto at = value.integer();
     if (!at) unsupported(fmt::format("a slice is bounded by {}", value.kind()));
     return std::clamp<std::int64_t>(*at < 0 ? *at + size : *at, 0, size);
   };
-  const auto first = bound(expr.items[1], 0), last = std::max(bound(expr.items[2], size), first);
+  const auto first = bound(from, 0), last = std::max(bound(to, size), first);
   Vals part(items->begin() + first, items->begin() + last);
   charge(part.size());
   if (base.get<ListPtr>() != nullptr) return make_list(std::move(part));
@@ -396,6 +396,7 @@ std::optional<Val> Evaluator::decided_number(const Val& value) {
   if (auto known = known_number(value)) return known;
   const auto* tensor = value.get<Value*>();
   if (tensor == nullptr || !(product((*tensor)->type.shape) == SymInt(1))) return std::nullopt;
+  if (all_equal(*tensor)) return true;
   const std::optional<Tensor> data = constant_data(*tensor);
   if (!data) return std::nullopt;
   Tensor flat = data->contiguous();

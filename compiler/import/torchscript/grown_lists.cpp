@@ -187,6 +187,20 @@ void Evaluator::extend(const ListPtr& list, const ListPtr& more) {
   set_list(list, sum->grown);
 }
 
+GrownPtr Evaluator::grown_for_places(const Val& value, std::initializer_list<const Val*> places) {
+  const auto* list = value.get<ListPtr>();
+  if (list == nullptr) return nullptr;
+  if ((*list)->grown != nullptr) return (*list)->grown;
+  const auto moves = [](const Val* place) {
+    const auto* unknown = place->get<Unknown>();
+    if (unknown != nullptr) return unknown->value != nullptr;
+    return place->get<SymInt>() != nullptr && !place->integer();
+  };
+  if (std::ranges::none_of(places, moves)) return nullptr;
+  auto grown = grown_by_itself({(*list)->items, nullptr});
+  return grown ? std::make_shared<const GrownItems>(*std::move(grown)) : nullptr;
+}
+
 ListPtr Evaluator::copy_of(const GrownItems& items) {
   auto made = std::make_shared<List>();
   changed_.emplace_back(made);

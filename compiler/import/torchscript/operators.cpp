@@ -191,9 +191,9 @@ void refuse_unknown_values(Evaluator& evaluator, std::string_view name, const Va
     if (const auto* list = value.get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
       evaluator.unsupported(fmt::format("{} of {}", name, value.kind()), std::string(kGrownListFix));
     if (const auto* unknown = value.get<Unknown>())
-      evaluator.unsupported(
-          fmt::format("{} takes a number that is not known when the model is tuned: {}", name, unknown->reason),
-          "compute with tensors all the way, or give samples of one size");
+      evaluator.unsupported(fmt::format("{} takes {} that is not known when the model is tuned: {}", name,
+                                        unknown->value != nullptr ? "a number" : "something", unknown->reason),
+                            "compute with tensors all the way, or give samples of one size");
   };
   for (const Val& arg : args) {
     check(arg);
@@ -225,6 +225,7 @@ const OpInfo& choose_overload(Evaluator& evaluator, std::string_view name, const
   if (const OpInfo* best = best_overload(name, args, keywords)) return *best;
   const std::vector<const OpInfo*> found = overloads_of(name);
   const std::string full = name.find('.') == std::string_view::npos ? fmt::format("aten.{}", name) : std::string(name);
+  if (found.empty()) refuse_unknown_values(evaluator, name, args);
   if (found.empty())
     evaluator.unsupported(fmt::format("aitune has no operator {}", printable(full)),
                           "write it with other operators, or report that it is missing");
