@@ -194,6 +194,18 @@ class ScriptedLstm(nn.Module):
         return torch.cat(results, -1), states
 
 
+class Places(nn.Module):
+    """Places in lists that data decide, of items that are known."""
+
+    def forward(self, x: Tensor):
+        rows = [x[0], x[1] * 2, x[2] * 3]
+        best = int(x[:3, 0].argmax())
+        total = torch.zeros(6)
+        for row in rows[:best][::-1]:
+            total = total * 0.5 + row
+        return rows[best], torch.tensor([5, 7, 9][best]), total
+
+
 def second(x, value):
     x = x.clone()
     x[0, 1] = value
@@ -238,18 +250,6 @@ def test_steps_that_move(tmp_path):
     torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
     tune_and_check(tmp_path, tmp_path / "model.pt", model, [[torch.randn(n, b, 6)] for n, b in ((2, 1), (9, 3), (5, 2), (7, 3))],
                    tuning=2)
-
-
-class Places(nn.Module):
-    """Places in lists that data decide, of items that are known."""
-
-    def forward(self, x: Tensor):
-        rows = [x[0], x[1] * 2, x[2] * 3]
-        best = int(x[:3, 0].argmax())
-        total = torch.zeros(6)
-        for row in rows[:best][::-1]:
-            total = total * 0.5 + row
-        return rows[best], torch.tensor([5, 7, 9][best]), total
 
 
 class Seq2Seq(nn.Module):
@@ -389,7 +389,7 @@ class OtherOperator(nn.Module):
 @pytest.mark.parametrize("kind,words", [
     (Pops, ["a list is changed inside of an if or a loop"]),
     (PopsFirst, ["pop of a list with as many items as data decide"]),
-    (OtherTuples, ["a list takes i64[4,6] inside of an if or a loop"]),
+    (OtherTuples, ["a list holds something else and takes i64[4,6]"]),
     (OtherTypes, ["a list holds", "takes i64[4,6]"]),
     (OtherShapes, ["a list holds", "takes f32[4,1]"]),
     (WrittenLater, ["written into after a list has taken it", "Append a clone() of it"]),
