@@ -30,7 +30,6 @@ def command_is_built():
     if not (support.BIN / "aitune-tune").exists():
         pytest.exit(f"there is no aitune-tune in {support.BIN}: build first (./dev build), or set AITUNE_BIN", 2)
     torch.set_num_threads(2)
-    torch.backends.mha.set_fastpath_enabled(False)  # its fused operators are for eager mode alone
 
 
 @pytest.fixture

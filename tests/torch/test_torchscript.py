@@ -114,3 +114,46 @@ def test_what_cannot_be_decided_is_named_with_its_line(tmp_path):
     assert result.status != 0
     assert "f32[2] in one branch and f32[] in the other" in result.err
     assert "test_torchscript.py:" in result.err and "if bool(x.sum() > 0)" in result.err
+
+
+class Encoder(nn.Module):
+    def __init__(self, norm_first, activation, mask, padding):
+        super().__init__()
+        self.mask, self.padding = mask, padding
+        layer = nn.TransformerEncoderLayer(16, 4, 32, norm_first=norm_first, activation=activation, batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+    def forward(self, x):
+        return self.layers(x, mask=self.mask, src_key_padding_mask=self.padding)
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(16, 4, batch_first=True)
+
+    def forward(self, x, y):
+        return self.attention(x, y, y)[0], self.attention(x, x, x, average_attn_weights=False), self.attention(x, x, x)[1]
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+@pytest.mark.parametrize("masks", ["none", "pairs", "keys", "both"])
+def test_traces_have_the_fused_encoder_layer(norm_first, activation, masks, tmp_path):
+    torch.manual_seed(0)
+    x, padding = torch.randn(3, 5, 16), torch.zeros(3, 5, dtype=torch.bool)
+    padding[1, 3:] = True
+    pairs = torch.ones(5, 5, dtype=torch.bool).triu(1)
+    model = Encoder(norm_first, activation, pairs if masks in ("pairs", "both") else None,
+                    padding if masks in ("keys", "both") else None).eval()
+    made = save(model, [x], "traced", tmp_path / "model.pt")
+    assert "_transformer_encoder_layer_fwd" in str(made.inlined_graph)
+    tune_and_check(tmp_path, model, [[x], [torch.randn(3, 5, 16)]], support.FP32_BOUND, masks, 1)
+
+
+def test_traces_have_the_fused_attention(tmp_path):
+    torch.manual_seed(0)
+    model = Attention().eval()
+    made = save(model, [torch.randn(2, 5, 16), torch.randn(2, 3, 16)], "traced", tmp_path / "model.pt")
+    assert "_native_multi_head_attention" in str(made.inlined_graph)
+    tune_and_check(tmp_path, model, [[torch.randn(2, 5, 16), torch.randn(2, 3, 16)]], support.FP32_BOUND, "attention")

@@ -75,13 +75,13 @@ std::optional<std::vector<Leaf>> leaves_of(std::string_view in_spec) {
 }
 
 /// An input as the signature has it.
-struct Row {
+struct SignatureInput {
   std::string name;
   bool tensor = false;
   std::optional<double> constant;
 };
 
-std::optional<double> number_of(const JsonView& argument) {
+std::optional<double> constant_number(const JsonView& argument) {
   const auto [kind, value] = argument.tagged();
   if (kind == "as_int") return static_cast<double>(value.integer());
   if (kind == "as_bool") return value.boolean() ? 1 : 0;
@@ -89,17 +89,18 @@ std::optional<double> number_of(const JsonView& argument) {
   return std::nullopt;
 }
 
-std::vector<Row> rows_of(const JsonView& signature) {
-  std::vector<Row> rows;
+std::vector<SignatureInput> rows_of(const JsonView& signature) {
+  std::vector<SignatureInput> rows;
   for (const JsonView& item : signature.at("input_specs").items()) {
     const auto [kind, spec] = item.tagged();
     if (kind == "user_input") {
       const JsonView argument = spec.at("arg");
       const auto [type, value] = argument.tagged();
       const bool tensor = type == "as_tensor";
-      rows.push_back({tensor ? value.at("name").string() : "", tensor, tensor ? std::nullopt : number_of(argument)});
+      rows.push_back(
+          {tensor ? value.at("name").string() : "", tensor, tensor ? std::nullopt : constant_number(argument)});
     } else if (kind == "constant_input") {
-      rows.push_back({spec.at("name").string(), false, number_of(spec.at("value"))});
+      rows.push_back({spec.at("name").string(), false, constant_number(spec.at("value"))});
     }
   }
   return rows;
@@ -123,12 +124,12 @@ std::string joined(std::string text, const std::vector<std::string>& keys) {
 }  // namespace
 
 std::vector<Argument> call_arguments(const JsonView& signature, std::string_view in_spec) {
-  const std::vector<Row> rows = rows_of(signature);
+  const std::vector<SignatureInput> rows = rows_of(signature);
   auto leaves = leaves_of(in_spec);
   if (leaves && leaves->size() != rows.size()) leaves.reset();
   std::vector<Argument> arguments;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Row& row = rows[i];
+    const SignatureInput& row = rows[i];
     if (!row.tensor && !row.constant) continue;
     Argument made{row.name, std::to_string(i), row.tensor ? row.name : "", row.constant};
     if (leaves) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 
+#include "compiler/import/torchscript/composites.h"
 #include "compiler/import/torchscript/operators.h"
 
 namespace aitune::torchscript {
@@ -171,6 +172,8 @@ std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, c
                                   const Keywords& keywords) {
   static const std::map<std::string_view, Composite> table = {{"_convolution", convolution},
                                                               {"_convolution_mode", convolution_by_name},
+                                                              {"_native_multi_head_attention", fused_attention},
+                                                              {"_transformer_encoder_layer_fwd", fused_encoder_layer},
                                                               {"_weight_norm", weight_norm},
                                                               {"cat", concatenate},
                                                               {"concat", concatenate},

@@ -1,5 +1,5 @@
-// Tensors that are made of numbers and sizes alone, in the same way: they are equal, whatever the sizes are. That is how
-// nn.Transformer finds out that a mask is the causal one.
+// Tensors that are made of numbers and sizes alone, in the same way: they are equal, whatever the sizes are. That is
+// how nn.Transformer finds out that a mask is the causal one.
 
 #include <algorithm>
 #include <array>
@@ -13,10 +13,10 @@ namespace {
 constexpr int kMaxDepth = 20;
 
 /// Operators that make no NaN of other numbers.
-constexpr std::array kMakers = {OpId::aten_full_default,    OpId::aten_zeros_default,  OpId::aten_ones_default,
-                                OpId::aten_arange_default,  OpId::aten_arange_start,   OpId::aten_triu_default,
-                                OpId::aten_tril_default,    OpId::aten_expand_default, OpId::aten_view_default,
-                                OpId::aten_unsqueeze_default, OpId::aten_eq_Scalar,    OpId::aten_gt_Scalar};
+constexpr std::array kMakers = {OpId::aten_full_default,      OpId::aten_zeros_default,  OpId::aten_ones_default,
+                                OpId::aten_arange_default,    OpId::aten_arange_start,   OpId::aten_triu_default,
+                                OpId::aten_tril_default,      OpId::aten_expand_default, OpId::aten_view_default,
+                                OpId::aten_unsqueeze_default, OpId::aten_eq_Scalar,      OpId::aten_gt_Scalar};
 
 bool is_nan(const Arg& arg) {
   const auto* real = std::get_if<double>(&arg);
