@@ -88,11 +88,11 @@ std::optional<Val> attend(const Ops& ops, const Attention& a) {
 }  // namespace
 
 std::optional<Val> fused_attention(Evaluator& evaluator, const Vals& args, const Keywords&) {
-  if (args.size() < 10 || !args[3].integer() || !args[4].integer()) return std::nullopt;
+  if (args.size() < 9 || !args[3].integer() || !args[4].integer()) return std::nullopt;
   const auto type = args.size() > 12 ? mask_type_of(args[12]) : MaskType::pairs;
   if (!type) return std::nullopt;
   Attention a{args[0], args[1], args[2], *args[3].integer(), *args[4].integer(), args[5], args[6], args[7], args[8]};
-  a.mask = args[9];
+  if (args.size() > 9) a.mask = args[9];
   a.mask_type = *type;
   const auto flag = [&](std::size_t i) {
     const bool* value = args.size() > i ? args[i].get<bool>() : nullptr;
