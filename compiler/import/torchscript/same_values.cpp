@@ -10,7 +10,7 @@
 namespace aitune::torchscript {
 namespace {
 
-constexpr int kMaxDepth = 20;
+constexpr int kMaxMadeDepth = 20;
 
 /// Operators that make no NaN of other numbers.
 constexpr std::array kMakers = {OpId::aten_full_default,      OpId::aten_zeros_default,  OpId::aten_ones_default,
@@ -31,7 +31,7 @@ bool is_option(const Arg& arg) {
 bool same_made(const Value* a, const Value* b, int depth = 0) {
   if (a == b) return a->producer != nullptr && std::ranges::find(kMakers, a->producer->op->id) != kMakers.end();
   const Node *x = a->producer, *y = b->producer;
-  if (x == nullptr || y == nullptr || depth == kMaxDepth || x->op != y->op || a->index != b->index ||
+  if (x == nullptr || y == nullptr || depth == kMaxMadeDepth || x->op != y->op || a->index != b->index ||
       a->type != b->type || std::ranges::find(kMakers, x->op->id) == kMakers.end())
     return false;
   for (std::size_t i = 0; i < x->args.size(); ++i) {
