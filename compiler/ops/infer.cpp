@@ -83,6 +83,7 @@ const RuleTable& rules() {
     add_creation_rules(t);
     add_recurrent_rules(t);
     add_distance_rules(t);
+    add_loss_rules(t);
     add_data_rules(t);
     add_order_rules(t);
     add_spectral_rules(t);

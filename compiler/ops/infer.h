@@ -90,6 +90,7 @@ void add_index_rules(RuleTable& table);
 void add_creation_rules(RuleTable& table);
 void add_recurrent_rules(RuleTable& table);
 void add_distance_rules(RuleTable& table);
+void add_loss_rules(RuleTable& table);
 void add_data_rules(RuleTable& table);
 void add_order_rules(RuleTable& table);
 void add_spectral_rules(RuleTable& table);

@@ -29,6 +29,20 @@ Types cross(const Call& call) {
   return {{types.result(), broadcast(call, call.shape("self"), call.shape("other"))}};
 }
 
+/// Along the last dimension of what both become together.
+Types pairwise_distance(const Call& call) {
+  Promotion types;
+  types.add(call.tensor("x1"));
+  types.add(call.tensor("x2"));
+  SymShape shape = broadcast(call, call.shape("x1"), call.shape("x2"));
+  call.require(!shape.empty(), "the operands need a dimension");
+  if (call.boolean("keepdim"))
+    shape.back() = 1;
+  else
+    shape.pop_back();
+  return {{types.result(), shape}};
+}
+
 Types search(const Call& call) { return {{call.boolean("out_int32") ? DType::i32 : DType::i64, call.shape("self")}}; }
 
 Types like_self_and_positions(const Call& call) { return {call.tensor("self"), {DType::i64, call.shape("self")}}; }
@@ -99,7 +113,9 @@ Types col2im(const Call& call) {
 void add_distance_rules(RuleTable& table) {
   using enum OpId;
   table.add({aten_cdist_default, aten__cdist_forward_default}, cdist);
-  table.add({aten__pdist_forward_default}, pdist);
+  table.add({aten__pdist_forward_default, aten_pdist_default}, pdist);
+  table.add({aten_pairwise_distance_default}, pairwise_distance);
+  table.add({aten_cross_default}, cross);
   table.add({aten_linalg_cross_default}, cross);
   table.add({aten_bucketize_Tensor, aten_searchsorted_Tensor}, search);
   table.add({aten_logcumsumexp_default}, like_self);

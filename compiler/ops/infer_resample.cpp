@@ -110,6 +110,16 @@ Types pixel_shuffle(const Call& call) {
   return {t};
 }
 
+Types max_unpool(const Call& call) {
+  TensorType t = call.tensor("self");
+  const SymShape size = call.sym_list("output_size");
+  call.require(t.shape.size() == size.size() + 1 || t.shape.size() == size.size() + 2, "the input has the wrong rank");
+  call.require(call.tensor("indices").dtype == DType::i64, "the positions are no i64");
+  for (std::size_t d = 0; d < t.shape.size(); ++d) unify(call, t.shape[d], call.shape("indices")[d]);
+  std::copy(size.begin(), size.end(), t.shape.end() - static_cast<std::ptrdiff_t>(size.size()));
+  return {t};
+}
+
 Types channel_shuffle(const Call& call) { return {call.tensor("self")}; }
 
 }  // namespace
@@ -119,6 +129,7 @@ void add_resample_rules(RuleTable& table) {
   table.add({aten_max_pool1d_default, aten_max_pool2d_default, aten_max_pool3d_default, aten_avg_pool1d_default,
              aten_avg_pool2d_default, aten_avg_pool3d_default},
             pool);
+  table.add({aten_max_unpool2d_default, aten_max_unpool3d_default}, max_unpool);
   table.add({aten_max_pool2d_with_indices_default, aten_max_pool3d_with_indices_default}, pool_with_indices);
   table.add({aten_adaptive_avg_pool1d_default, aten_adaptive_avg_pool2d_default, aten_adaptive_avg_pool3d_default,
              aten__adaptive_avg_pool2d_default, aten__adaptive_avg_pool3d_default, aten_adaptive_max_pool1d_default,
@@ -133,6 +144,8 @@ void add_resample_rules(RuleTable& table) {
              aten_upsample_nearest3d_default,        aten_upsample_nearest3d_vec,
              aten__upsample_nearest_exact1d_default, aten__upsample_nearest_exact1d_vec,
              aten__upsample_nearest_exact3d_default, aten__upsample_nearest_exact3d_vec,
+             aten__upsample_bilinear2d_aa_default,   aten__upsample_bilinear2d_aa_vec,
+             aten__upsample_bicubic2d_aa_default,    aten__upsample_bicubic2d_aa_vec,
              aten_upsample_trilinear3d_default,      aten_upsample_trilinear3d_vec},
             upsample);
   table.add({aten_constant_pad_nd_default, aten_pad_default, aten_reflection_pad1d_default,

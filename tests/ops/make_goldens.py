@@ -969,6 +969,18 @@ def max_pool3d(name):
     yield C(R(1, 2, 5, 6, 4), [2, 3, 2], [2, 2, 1], [1, 1, 0])
 
 
+@cases("max_unpool2d max_unpool3d")
+def max_unpool(name):
+    count = int(name[-2])
+    pool = [torch.nn.functional.max_pool2d, torch.nn.functional.max_pool3d][count - 2]
+    for lead in [(2, 3), (2,)]:
+        x = distinct(*lead, *[4, 6, 6][:count])
+        values, places = pool(x, 2, return_indices=True)
+        yield C(values, places, list(x.shape[-count:]), *([[2] * 3, [0] * 3] if count == 3 else []))
+        bigger = [n + 1 for n in x.shape[-count:]]
+        yield C(values, places, bigger, *([[2] * 3, [0] * 3] if count == 3 else []))
+
+
 @cases("avg_pool1d")
 def avg_pool1d(name):
     yield C(R(2, 3, 9), [3])
@@ -1052,6 +1064,22 @@ def upsample_linear_vec(name):
     yield C(R(2, 3, 5, 4), None, False, [2.0, 1.5])
     yield C(R(2, 3, 5, 4), [7, 3], True, None)
     yield C(R(1, 1, 5, 4, dtype=bf16), [7, 3], False, None)
+
+
+@cases("_upsample_bilinear2d_aa _upsample_bicubic2d_aa")
+def upsample_antialiased(name):
+    yield C(R(2, 3, 9, 11), [4, 5], False)
+    yield C(R(2, 3, 5, 4), [7, 9], False)
+    yield C(R(1, 2, 12, 7), [5, 7], True)
+    yield C(R(1, 2, 9, 9), [4, 4], False, 0.45, 0.5)
+    yield C(R(1, 1, 9, 8, dtype=bf16), [4, 3], False)
+    yield C(R(1, 1, 9, 8, dtype=f64), [2, 3], False)
+
+
+@cases("_upsample_bilinear2d_aa.vec _upsample_bicubic2d_aa.vec")
+def upsample_antialiased_vec(name):
+    yield C(R(2, 3, 9, 11), [4, 5], False, None)
+    yield C(R(2, 3, 9, 12), None, False, [0.5, 0.3])
 
 
 @cases("upsample_linear1d")
@@ -1247,6 +1275,77 @@ def cdist(name):
 def cdist_forward(name):
     for p in [1.0, 2.0]:
         yield C(R(2, 3, 4), R(2, 5, 4), p, None)
+
+
+@cases("pdist")
+def pdist(name):
+    for p in [0.0, 1.0, 2.0, INF]:
+        yield C(R(5, 3), p)
+
+
+@cases("pairwise_distance")
+def pairwise_distance(name):
+    for p in [1.0, 2.0, 3.0]:
+        yield C(R(4, 3), R(4, 3), p)
+    yield C(R(4, 3), R(3), 2.0, 1e-3, True)
+    yield C(R(2, 4, 3), R(4, 1))
+
+
+@cases("cross")
+def cross_of_vectors(name):
+    yield C(R(4, 3), R(4, 3))
+    yield C(R(3, 3, 2), R(3, 3, 2))
+    yield C(R(2, 4, 3, dtype=i64), R(2, 4, 3, dtype=i64), -1)
+
+
+LOSSES = {
+    "mse_loss": [[]], "l1_loss": [[]], "smooth_l1_loss": [[0.5], [1.0]], "huber_loss": [[0.5], [1.0]],
+}
+
+
+@cases(" ".join(LOSSES))
+def losses_of_elements(name):
+    for extra in LOSSES[name.split(".")[0]]:
+        for reduction in [0, 1, 2]:
+            yield C(R(4, 3), R(4, 3), reduction, *extra)
+        yield C(R(2, 4, 3), R(2, 4, 3))
+    yield C(R(4, 3, dtype=f64), R(4, 3, dtype=f64))
+
+
+@cases("kl_div")
+def kl_div(name):
+    for reduction in [0, 1, 2]:
+        yield C(R(4, 3), U(4, 3), reduction)
+        yield C(R(4, 3), R(4, 3), reduction, log_target=True)
+    yield C(R(3), torch.tensor([0.0, 0.5, 1.0]), 0)
+
+
+@cases("binary_cross_entropy")
+def binary_cross_entropy(name):
+    for reduction in [0, 1, 2]:
+        yield C(U(4, 3, low=0.05, high=0.95), U(4, 3, low=0.0, high=1.0), None, reduction)
+    yield C(U(4, 3, low=0.05, high=0.95), U(4, 3, low=0.0, high=1.0), U(3), 1)
+    yield C(torch.tensor([0.0, 1.0, 0.0, 1.0]), torch.tensor([0.0, 1.0, 1.0, 0.0]), None, 0)
+
+
+@cases("binary_cross_entropy_with_logits")
+def binary_cross_entropy_with_logits(name):
+    for reduction in [0, 1, 2]:
+        yield C(R(4, 3, scale=20), U(4, 3, low=0.0, high=1.0), None, None, reduction)
+    yield C(R(4, 3), U(4, 3, low=0.0, high=1.0), U(4, 3), U(3), 1)
+
+
+@cases("nll_loss_nd cross_entropy_loss")
+def losses_of_classes(name):
+    for reduction in [0, 1, 2]:
+        yield C(R(6, 4), I(4, 6), None, reduction)
+        yield C(R(6, 4), I(4, 6), U(4), reduction, 2)
+    yield C(R(4), I(4), None, 1)
+    yield C(R(2, 4, 3, 2), I(4, 2, 3, 2), U(4), 1)
+    if name.startswith("cross"):
+        for reduction in [0, 1, 2]:
+            yield C(R(6, 4), I(4, 6), U(4), reduction, 1, 0.3)
+            yield C(R(6, 4, 2), U(6, 4, 2), U(4), reduction, -100, 0.2)
 
 
 @cases("_pdist_forward")

@@ -158,6 +158,16 @@ module(nn.UpsamplingNearest2d(scale_factor=2), (2, 3, 4, 5))
 module(nn.UpsamplingBilinear2d(scale_factor=2), (2, 3, 4, 5))
 module(nn.CosineSimilarity(), (4, 5), (4, 5))
 module(nn.PairwiseDistance(), (4, 5), (4, 5))
+for mode in ("bilinear", "bicubic"):
+    function(f"F_antialias_{mode}", lambda x, mode=mode: (F.interpolate(x, size=(4, 5), mode=mode, antialias=True), F.interpolate(x, scale_factor=1.5, mode=mode, antialias=True)), (2, 3, 9, 8))
+for loss in (nn.MSELoss(), nn.L1Loss(reduction="sum"), nn.SmoothL1Loss(beta=0.5), nn.SmoothL1Loss(beta=0.0), nn.HuberLoss(reduction="none", delta=0.3)):
+    module(loss, (4, 5), (4, 5))
+module(nn.KLDivLoss(reduction="batchmean", log_target=True), (4, 5), (4, 5))
+for loss in (nn.BCELoss(weight=torch.rand(5)), nn.BCELoss(reduction="none"), nn.BCEWithLogitsLoss(pos_weight=torch.rand(5))):
+    module(loss, inputs=[torch.rand(4, 5), torch.rand(4, 5)])
+for loss in (nn.NLLLoss(), nn.NLLLoss(weight=torch.rand(5), ignore_index=2, reduction="sum"), nn.CrossEntropyLoss(), nn.CrossEntropyLoss(weight=torch.rand(5), label_smoothing=0.2)):
+    module(loss, inputs=[torch.randn(4, 5), torch.randint(0, 5, (4,))])
+module(nn.CrossEntropyLoss(), (4, 5, 3), (4, 5, 3), name="CrossEntropyLoss_shares")
 for recurrent in (nn.LSTM, nn.GRU, nn.RNN):
     module(recurrent(4, 5), (6, 2, 4))
     module(recurrent(4, 5, num_layers=2, bidirectional=True, batch_first=True), (2, 6, 4))
@@ -342,6 +352,14 @@ function("F_shuffles", lambda x: (F.pixel_shuffle(x, 2), F.pixel_unshuffle(x, 2)
 function("F_unfold", lambda x: F.unfold(x, 3, padding=1), (2, 3, 5, 5))
 function("F_distances", lambda x, y: (F.cosine_similarity(x, y, dim=-1), F.pairwise_distance(x, y), F.normalize(x, p=1.0, dim=0)), (3, 4), (3, 4))
 function("F_affine_grid", lambda x: F.affine_grid(x, (2, 3, 4, 5), align_corners=False), (2, 2, 3))
+for pool, unpool, shape in ((F.max_pool1d, F.max_unpool1d, (2, 3, 9)), (F.max_pool2d, F.max_unpool2d, (2, 3, 8, 9)), (F.max_pool3d, F.max_unpool3d, (1, 2, 4, 6, 5))):
+    def pooled_and_back(x, pool=pool, unpool=unpool):
+        values, places = pool(x, 2, return_indices=True)
+        return unpool(values, places, 2), unpool(values * 2, places, 2, output_size=[n + 1 for n in x.shape[2:]])
+
+    function(f"F_{unpool.__name__}", pooled_and_back, shape)
+function("F_losses", lambda x, y: (F.mse_loss(x, y), F.l1_loss(x, y), F.huber_loss(x, y), F.mse_loss(x, y, weight=y.abs()), F.l1_loss(x, y, reduction="sum", weight=y.abs()), F.huber_loss(x, y, delta=0.4, weight=y.abs())), (4, 3), (4, 3))
+function("torch_cross", lambda x, y: (torch.cross(x, y, dim=-1), torch.linalg.cross(x, y)), (4, 3), (4, 3))
 function("torch_cdist", lambda x, y: torch.cdist(x, y), (2, 5, 3), (2, 4, 3))
 function("F_grid_sample", lambda x, g: F.grid_sample(x, g.tanh(), align_corners=False), (2, 3, 5, 6), (2, 4, 4, 2))
 function("F_prelu", lambda x, w: (F.prelu(x, w), F.threshold(x, 0.1, 0.5), F.hardtanh(x, -0.3, 0.4), F.elu(x, 0.5), F.gelu(x, approximate="tanh"), F.leaky_relu(x, 0.3), F.glu(x, 1)), (3, 4), (4,))

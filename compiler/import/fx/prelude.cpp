@@ -22,13 +22,13 @@ const Function* find(const Functions& functions, std::string_view name) {
 
 const Functions& module_forwards() {
   static const Functions functions =
-      parse_all({kLayerPrelude, kRecurrentPrelude, kTransformerPrelude}, "aitune's modules");
+      parse_all({kLayerPrelude, kLossLayerPrelude, kRecurrentPrelude, kTransformerPrelude}, "aitune's modules");
   return functions;
 }
 
 const Functions& library_functions() {
   static const Functions functions =
-      parse_all({kActivationPrelude, kFunctionalPrelude, kLibraryPrelude}, "aitune's functions");
+      parse_all({kActivationPrelude, kFunctionalPrelude, kLossPrelude, kLibraryPrelude}, "aitune's functions");
   return functions;
 }
 

@@ -75,7 +75,9 @@ def one_hot(input, num_classes=-1):
 
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     if return_indices:
-        raise 'max_pool1d with indices'
+        steps = numbers(kernel_size if stride is None else stride, 1)
+        values, indices = aten.max_pool2d_with_indices(aten.unsqueeze(input, -2), [1] + numbers(kernel_size, 1), [1] + steps, [0] + numbers(padding, 1), [1] + numbers(dilation, 1), ceil_mode)
+        return aten.squeeze(values, -2), aten.squeeze(indices, -2)
     return aten.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
@@ -85,8 +87,31 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
 
 def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     if return_indices:
-        raise 'max_pool3d with indices'
+        return aten.max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
     return aten.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+def unpooled_sizes(input, output_size, kernel_size, stride, padding, count):
+    if output_size is not None:
+        return list(output_size)[-count:]
+    kernel = numbers(kernel_size, count)
+    steps = kernel if stride is None else numbers(stride, count)
+    edges = numbers(padding, count)
+    sizes = []
+    for i in range(count):
+        sizes = sizes + [(input.shape[i - count] - 1) * steps[i] + kernel[i] - 2 * edges[i]]
+    return sizes
+
+def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    sizes = unpooled_sizes(input, output_size, kernel_size, stride, padding, 1)
+    return aten.squeeze(aten.max_unpool2d(aten.unsqueeze(input, -1), aten.unsqueeze(indices, -1), sizes + [1]), -1)
+
+def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    return aten.max_unpool2d(input, indices, unpooled_sizes(input, output_size, kernel_size, stride, padding, 2))
+
+def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    sizes = unpooled_sizes(input, output_size, kernel_size, stride, padding, 3)
+    steps = numbers(kernel_size if stride is None else stride, 3)
+    return aten.max_unpool3d(input, indices, sizes, steps, numbers(padding, 3))
 
 max_pool1d_with_indices = max_pool1d
 max_pool2d_with_indices = max_pool2d
@@ -140,8 +165,6 @@ def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
 # ---- resampling
 
 def interpolate(input, size=None, scale_factor=None, mode='nearest', align_corners=None, recompute_scale_factor=None, antialias=False):
-    if antialias:
-        raise 'interpolate with antialias'
     rank = input.dim() - 2
     align = False if align_corners is None else align_corners
     sizes = None
@@ -156,6 +179,12 @@ def interpolate(input, size=None, scale_factor=None, mode='nearest', align_corne
         scales = []
         for scale in numbers(scale_factor, rank):
             scales = scales + [float(scale)]
+    if antialias and mode == 'bilinear':
+        return aten._upsample_bilinear2d_aa.vec(input, sizes, align, scales)
+    if antialias and mode == 'bicubic':
+        return aten._upsample_bicubic2d_aa.vec(input, sizes, align, scales)
+    if antialias:
+        raise 'interpolate with antialias in a mode that has none'
     if mode == 'area':
         if rank == 1:
             return aten.adaptive_avg_pool1d(input, sizes)

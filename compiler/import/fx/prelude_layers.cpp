@@ -223,6 +223,15 @@ def AvgPool2d(self, input):
 def AvgPool3d(self, input):
     return aten.avg_pool3d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override)
 
+def MaxUnpool1d(self, input, indices, output_size=None):
+    return max_unpool1d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+def MaxUnpool2d(self, input, indices, output_size=None):
+    return max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+def MaxUnpool3d(self, input, indices, output_size=None):
+    return max_unpool3d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
 def LPPool1d(self, input):
     return lp_pool1d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
 

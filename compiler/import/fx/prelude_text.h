@@ -11,6 +11,8 @@ extern const std::string_view kLibraryPrelude;      ///< torch itself, and other
 extern const std::string_view kTensorPrelude;       ///< methods of tensors
 extern const std::string_view kLayerPrelude;        ///< forwards of torch.nn's simple modules
 extern const std::string_view kRecurrentPrelude;    ///< LSTM, GRU, RNN and their cells
+extern const std::string_view kLossPrelude;         ///< torch.nn.functional: losses
+extern const std::string_view kLossLayerPrelude;    ///< their modules
 extern const std::string_view kTransformerPrelude;  ///< MultiheadAttention and what is made of it
 
 }  // namespace aitune::fx

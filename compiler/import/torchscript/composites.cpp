@@ -168,11 +168,22 @@ std::optional<Val> unbind(Evaluator& evaluator, const Vals& args, const Keywords
 
 }  // namespace
 
+Val Ops::operator()(std::string_view name, const Vals& args) const { return call_operator(evaluator, name, args, {}); }
+Val Ops::part(const Val& value, std::int64_t dim, std::int64_t first, std::int64_t last) const {
+  return (*this)("slice", {value, SymInt(dim), SymInt(first), SymInt(last), SymInt(1)});
+}
+
 std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, const Vals& args,
                                   const Keywords& keywords) {
   static const std::map<std::string_view, Composite> table = {{"_convolution", convolution},
                                                               {"_convolution_mode", convolution_by_name},
                                                               {"_native_multi_head_attention", fused_attention},
+                                                              {"_pack_padded_sequence", pack_padded_sequence},
+                                                              {"_pad_packed_sequence", pad_packed_sequence},
+                                                              {"lstm", packed_lstm},
+                                                              {"gru", packed_gru},
+                                                              {"rnn_tanh", packed_rnn_tanh},
+                                                              {"rnn_relu", packed_rnn_relu},
                                                               {"_transformer_encoder_layer_fwd", fused_encoder_layer},
                                                               {"_weight_norm", weight_norm},
                                                               {"cat", concatenate},

@@ -66,6 +66,17 @@ class Evaluator {
   std::optional<Val> known_number(const Val& value) const;
   /// The same, and what operators have made of constants is computed.
   std::optional<Val> decided_number(const Val& value);
+  /// Sequences of several lengths that were packed, by the tensor that says how many there are at each step.
+  struct Packed {
+    Val mask;     ///< [steps, batch]: which elements there are
+    Val lengths;  ///< [batch]
+    SymInt steps, batch;
+  };
+  void note_packed(const Value* batch_sizes, Packed packed) { packed_.emplace(batch_sizes, std::move(packed)); }
+  /// Null for a tensor that pack_padded_sequence() has not made.
+  const Packed* find_packed(const Val& batch_sizes) const;
+  /// How many sequences there are, for a tensor that is the first of those numbers.
+  std::optional<SymInt> batch_of_packed(const Value* value) const;
   /// Whether the tensor is (a == b).all() of tensors that are made in the same way, of numbers and sizes alone.
   bool all_equal(const Value* value) const;
   /// Truth as Python has it; an Unknown where it is not known.
@@ -248,7 +259,8 @@ class Evaluator {
   std::unordered_map<const Value*, Val> sizes_of_numbers_;
   std::vector<std::unique_ptr<Graph>> discarded_;  // regions that came to nothing: their values are keys of maps here
   std::unordered_map<const Value*, std::pair<Value*, SymInt>> sums_;  // of a counter and a constant
-  std::unordered_map<const Value*, SymInt> number_bounds_;            // counters of loops: never larger than the trips
+  std::unordered_map<const Value*, Packed> packed_;
+  std::unordered_map<const Value*, SymInt> number_bounds_;  // counters of loops: never larger than the trips
   std::vector<Frame> frames_;
   std::vector<Val> changed_;
   std::size_t work_ = 0;

@@ -397,6 +397,7 @@ std::optional<Val> Evaluator::decided_number(const Val& value) {
   const auto* tensor = value.get<Value*>();
   if (tensor == nullptr || !(product((*tensor)->type.shape) == SymInt(1))) return std::nullopt;
   if (all_equal(*tensor)) return true;
+  if (const auto batch = batch_of_packed(*tensor)) return *batch;
   const std::optional<Tensor> data = constant_data(*tensor);
   if (!data) return std::nullopt;
   Tensor flat = data->contiguous();

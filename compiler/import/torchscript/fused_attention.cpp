@@ -12,15 +12,6 @@ namespace {
 
 enum class MaskType : std::uint8_t { pairs, keys, whole };  // [L, S]; [N, S]; [N, H, L, S]
 
-/// Calls operators by name.
-struct Ops {
-  Evaluator& evaluator;
-  Val operator()(std::string_view name, const Vals& args) const { return call_operator(evaluator, name, args, {}); }
-  Val part(const Val& value, std::int64_t dim, std::int64_t first, std::int64_t last) const {
-    return (*this)("slice", {value, SymInt(dim), SymInt(first), SymInt(last), SymInt(1)});
-  }
-};
-
 struct Attention {
   Val query, key, value;
   std::int64_t width = 0, heads = 0;

@@ -66,9 +66,41 @@ void pdist(const Call& call) {
   });
 }
 
+void pairwise_distance(const Call& call) {
+  const Tensor &a = call.tensor("x1"), &b = call.tensor("x2");
+  Shape shape = call.out().shape();
+  const std::int64_t width =
+      std::max(a.shape().empty() ? 1 : a.shape().back(), b.shape().empty() ? 1 : b.shape().back());
+  if (call.boolean("keepdim")) shape.pop_back();
+  shape.push_back(width);
+  const auto spread = [&](const Tensor& t) { return view(t, shape, broadcast_strides(t, shape)).contiguous(); };
+  const Tensor all_a = spread(a), all_b = spread(b);
+  const double p = call.number("p"), eps = call.number("eps");
+  visit_floating(call.out().dtype(), [&]<typename C>(C) {
+    const Contiguous<C> x(all_a), y(all_b);
+    Result<C> out(call.out());
+    std::vector<C> apart(static_cast<std::size_t>(width)), zero(static_cast<std::size_t>(width));
+    for (std::int64_t i = 0; i < call.out().numel(); ++i) {
+      for (std::int64_t k = 0; k < width; ++k)
+        apart[static_cast<std::size_t>(k)] =
+            static_cast<C>(static_cast<double>(x[i * width + k] - y[i * width + k]) + eps);
+      out.data()[i] = static_cast<C>(distance(apart.data(), zero.data(), width, p));
+    }
+    out.commit();
+  });
+}
+
+/// Where no dimension is given it is the first that has three elements.
+std::size_t cross_dim(const Call& call, const Shape& shape) {
+  if (call.given("dim")) return call.dim("dim", shape.size());
+  const auto found = std::ranges::find(shape, 3);
+  call.require(found != shape.end(), "no dimension has three elements");
+  return static_cast<std::size_t>(found - shape.begin());
+}
+
 void cross(const Call& call) {
   const Shape& shape = call.out().shape();
-  const std::size_t d = call.dim("dim", shape.size());
+  const std::size_t d = cross_dim(call, shape);
   call.require(shape[d] == 3, "the dimension has not three elements");
   const auto spread = [&](std::string_view name) {
     const Tensor& t = call.tensor(name);
@@ -324,9 +356,10 @@ void index_copy(const Call& call) {
 
 void add_distance_kernels(KernelTable& table) {
   using enum OpId;
+  table.add({aten_pairwise_distance_default}, pairwise_distance);
   table.add({aten_cdist_default, aten__cdist_forward_default}, cdist);
-  table.add({aten__pdist_forward_default}, pdist);
-  table.add({aten_linalg_cross_default}, cross);
+  table.add({aten__pdist_forward_default, aten_pdist_default}, pdist);
+  table.add({aten_linalg_cross_default, aten_cross_default}, cross);
   table.add({aten_bucketize_Tensor, aten_searchsorted_Tensor}, search);
   table.add({aten_logcumsumexp_default}, logcumsumexp);
   table.add({aten_cummax_default}, running_extremum<true>);

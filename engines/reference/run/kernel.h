@@ -113,6 +113,7 @@ void add_creation_kernels(KernelTable& table);
 void add_recurrent_kernels(KernelTable& table);
 void add_sampling_kernels(KernelTable& table);
 void add_distance_kernels(KernelTable& table);
+void add_loss_kernels(KernelTable& table);
 void add_data_kernels(KernelTable& table);
 void add_detection_kernels(KernelTable& table);
 void add_complex_kernels(KernelTable& table);

@@ -160,6 +160,24 @@ void adaptive_max_pool(const Call& call) {
   });
 }
 
+/// Puts each value where max_pool found it; the rest is 0.
+void max_unpool(const Call& call) {
+  const Window w = planes(call, call.int_list("output_size").size());
+  const Contiguous<std::int64_t> places(call.tensor("indices"));
+  visit_compute(compute_of(call.self().dtype()), [&]<typename C>(C) {
+    const Contiguous<C> x(call.self());
+    Result<C> out(call.out());
+    std::fill_n(out.data(), call.out().numel(), C{});
+    for (std::int64_t p = 0; p < w.planes; ++p)
+      for (std::int64_t i = 0; i < w.in_space(); ++i) {
+        const std::int64_t at = places[p * w.in_space() + i];
+        call.require(at >= 0 && at < w.out_space(), "a position is outside of the result");
+        out.data()[p * w.out_space() + at] = x[p * w.in_space() + i];
+      }
+    out.commit();
+  });
+}
+
 }  // namespace
 
 void add_pool_kernels(KernelTable& table) {
@@ -173,6 +191,7 @@ void add_pool_kernels(KernelTable& table) {
             adaptive_avg_pool);
   table.add({aten_adaptive_max_pool1d_default, aten_adaptive_max_pool2d_default, aten_adaptive_max_pool3d_default},
             adaptive_max_pool);
+  table.add({aten_max_unpool2d_default, aten_max_unpool3d_default}, max_unpool);
 }
 
 }  // namespace aitune::reference

@@ -74,6 +74,7 @@ const KernelTable& kernels() {
     add_recurrent_kernels(t);
     add_sampling_kernels(t);
     add_distance_kernels(t);
+    add_loss_kernels(t);
     add_data_kernels(t);
     add_detection_kernels(t);
     add_complex_kernels(t);

@@ -125,6 +125,77 @@ void upsample(const Call& call, Mode mode) {
   });
 }
 
+/// Antialiased: all source elements that an output covers, in the compute type as PyTorch's do.
+struct Spread {
+  std::int64_t first = 0;
+  std::vector<double> weights;
+};
+
+template <typename C>
+std::vector<Spread> spreads(const Axis& a, Mode mode) {
+  const C scale = static_cast<C>(a.scale), reach = mode == Mode::cubic ? C(2) : C(1);
+  const C support = scale >= 1 ? reach * scale : reach, inverse = scale >= 1 ? C(1) / scale : C(1);
+  constexpr double A = -0.5;
+  const auto filter = [&](double x) {
+    x = std::fabs(x);
+    if (mode == Mode::linear) return x < 1 ? 1 - x : 0.0;
+    if (x < 1) return ((A + 2) * x - (A + 3)) * x * x + 1;
+    return x < 2 ? (((x - 5) * x + 8) * x - 4) * A : 0.0;
+  };
+  std::vector<Spread> made;
+  for (std::int64_t i = 0; i < a.out; ++i) {
+    const C center = scale * (static_cast<C>(i) + C(0.5));
+    Spread s;
+    s.first = std::max<std::int64_t>(static_cast<std::int64_t>(center - support + C(0.5)), 0);
+    const std::int64_t last = std::min<std::int64_t>(static_cast<std::int64_t>(center + support + C(0.5)), a.in);
+    double sum = 0;
+    for (std::int64_t j = s.first; j < last; ++j) {
+      s.weights.push_back(filter(static_cast<double>((static_cast<C>(j) - center + C(0.5)) * inverse)));
+      sum += s.weights.back();
+    }
+    if (sum != 0)
+      for (double& weight : s.weights) weight /= sum;
+    made.push_back(std::move(s));
+  }
+  return made;
+}
+
+template <Mode M>
+void antialiased(const Call& call) {
+  const Tensor& self = call.self();
+  call.require(self.shape().size() == 4, "the input has the wrong rank");
+  const Axis rows = axis(call, 0, 2, M), columns = axis(call, 1, 2, M);
+  const bool integral = compute_of(self.dtype()) == Compute::i64;  // u8 images round to the nearest
+  call.require(call.out().numel() == 0 || (rows.in > 0 && columns.in > 0), "the input has no elements");
+  visit_floating(self.dtype(), [&]<typename C>(C) {
+    const Contiguous<C> x(self);
+    Result<C> out(call.out());
+    const auto down = spreads<C>(rows, M), across = spreads<C>(columns, M);
+    std::vector<double> lines(static_cast<std::size_t>(rows.in * columns.out));
+    C* to = out.data();
+    for (std::int64_t p = 0; p < self.size(0) * self.size(1); ++p) {
+      const C* plane = x.data() + p * rows.in * columns.in;
+      auto line = lines.begin();
+      for (std::int64_t r = 0; r < rows.in; ++r)
+        for (const Spread& s : across) {
+          double sum = 0;
+          for (std::size_t k = 0; k < s.weights.size(); ++k)
+            sum += s.weights[k] * static_cast<double>(plane[r * columns.in + s.first + static_cast<std::int64_t>(k)]);
+          *line++ = sum;
+        }
+      for (const Spread& s : down)
+        for (std::int64_t c = 0; c < columns.out; ++c) {
+          double sum = 0;
+          for (std::size_t k = 0; k < s.weights.size(); ++k)
+            sum += s.weights[k] *
+                   lines[static_cast<std::size_t>((s.first + static_cast<std::int64_t>(k)) * columns.out + c)];
+          *to++ = static_cast<C>(integral ? std::clamp(std::nearbyint(sum), 0.0, 255.0) : sum);
+        }
+    }
+    out.commit();
+  });
+}
+
 template <Mode M>
 void kernel(const Call& call) {
   upsample(call, M);
@@ -134,6 +205,8 @@ void kernel(const Call& call) {
 
 void add_upsample_kernels(KernelTable& table) {
   using enum OpId;
+  table.add({aten__upsample_bilinear2d_aa_default, aten__upsample_bilinear2d_aa_vec}, antialiased<Mode::linear>);
+  table.add({aten__upsample_bicubic2d_aa_default, aten__upsample_bicubic2d_aa_vec}, antialiased<Mode::cubic>);
   table.add({aten_upsample_nearest1d_default, aten_upsample_nearest1d_vec, aten_upsample_nearest2d_default,
              aten_upsample_nearest2d_vec, aten_upsample_nearest3d_default, aten_upsample_nearest3d_vec},
             kernel<Mode::nearest>);

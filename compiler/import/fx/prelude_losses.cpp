@@ -1,0 +1,94 @@
+// torch.nn.functional's losses, and the modules that call them.
+
+#include "compiler/import/fx/prelude_text.h"
+
+namespace aitune::fx {
+
+const std::string_view kLossPrelude = R"py(
+def reduction_number(reduction, reduce=None, size_average=None):
+    if reduce is not None and not reduce:
+        return 0
+    if size_average is not None:
+        return 1 if size_average else 2
+    if reduction == 'none':
+        return 0
+    return 1 if reduction == 'mean' else 2
+
+def weighted(losses, weight, number):
+    losses = losses * weight
+    if number == 0:
+        return losses
+    return aten.sum(losses) if number == 2 else aten.sum(losses) / aten.sum(weight)
+
+def mse_loss(input, target, size_average=None, reduce=None, reduction='mean', weight=None):
+    number = reduction_number(reduction, reduce, size_average)
+    if weight is not None:
+        return weighted(aten.mse_loss(input, target, 0), weight, number)
+    return aten.mse_loss(input, target, number)
+
+def l1_loss(input, target, size_average=None, reduce=None, reduction='mean', weight=None):
+    number = reduction_number(reduction, reduce, size_average)
+    if weight is not None:
+        return weighted(aten.l1_loss(input, target, 0), weight, number)
+    return aten.l1_loss(input, target, number)
+
+def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction='mean', beta=1.0):
+    if beta == 0.0:
+        return l1_loss(input, target, size_average, reduce, reduction)
+    return aten.smooth_l1_loss(input, target, reduction_number(reduction, reduce, size_average), beta)
+
+def huber_loss(input, target, reduction='mean', delta=1.0, weight=None):
+    number = reduction_number(reduction)
+    if weight is not None:
+        losses = aten.huber_loss(input, target, 0, delta) * weight
+        return losses if number == 0 else aten.sum(losses) if number == 2 else aten.mean(losses)
+    return aten.huber_loss(input, target, number, delta)
+
+def kl_div(input, target, size_average=None, reduce=None, reduction='mean', log_target=False):
+    if reduction == 'batchmean':
+        return aten.kl_div(input, target, 2, log_target=log_target) / input.shape[0]
+    return aten.kl_div(input, target, reduction_number(reduction, reduce, size_average), log_target=log_target)
+
+def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction='mean'):
+    return aten.binary_cross_entropy(input, target, weight, reduction_number(reduction, reduce, size_average))
+
+def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction='mean', pos_weight=None):
+    return aten.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction_number(reduction, reduce, size_average))
+
+def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean'):
+    return aten.nll_loss_nd(input, target, weight, reduction_number(reduction, reduce, size_average), ignore_index)
+
+def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0):
+    return aten.cross_entropy_loss(input, target, weight, reduction_number(reduction, reduce, size_average), ignore_index, label_smoothing)
+)py";
+
+const std::string_view kLossLayerPrelude = R"py(
+def MSELoss(self, input, target):
+    return mse_loss(input, target, reduction=self.reduction)
+
+def L1Loss(self, input, target):
+    return l1_loss(input, target, reduction=self.reduction)
+
+def SmoothL1Loss(self, input, target):
+    return smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+
+def HuberLoss(self, input, target):
+    return huber_loss(input, target, self.reduction, self.delta)
+
+def KLDivLoss(self, input, target):
+    return kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+
+def BCELoss(self, input, target):
+    return binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
+
+def BCEWithLogitsLoss(self, input, target):
+    return binary_cross_entropy_with_logits(input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight)
+
+def NLLLoss(self, input, target):
+    return nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+
+def CrossEntropyLoss(self, input, target):
+    return cross_entropy(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction, label_smoothing=self.label_smoothing)
+)py";
+
+}  // namespace aitune::fx
