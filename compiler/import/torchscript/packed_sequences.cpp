@@ -1,5 +1,5 @@
-// Packed sequences: the elements that there are, step by step, and how many there are at each step. Recurrences run over
-// the padded form; what they compute for padding is left out.
+// Packed sequences: the elements that there are, step by step, and how many there are at each step. Recurrences run
+// over the padded form; what they compute for padding is left out.
 
 #include <array>
 
@@ -59,8 +59,8 @@ class Recurrence {
     const Val all = ops_(op_, {x, hidden, make_list(std::move(weights)), biases, SymInt(1), 0.0, false, false, false});
     const Vals& results = *all.items();
     const Val& output = results.at(0);
-    return {backward ? reversed(output) : output,
-            ops_("gather", {output, SymInt(0), spread_over(ops_, last_, output)}), cells ? results.at(2) : Val(None{})};
+    return {backward ? reversed(output) : output, ops_("gather", {output, SymInt(0), spread_over(ops_, last_, output)}),
+            cells ? results.at(2) : Val(None{})};
   }
 
  private:
@@ -111,8 +111,8 @@ std::optional<Val> recur(Evaluator& evaluator, std::string_view op, const Vals& 
       Vals initial;
       for (const Val& state : hidden) initial.push_back(ops.part(state, 0, k, k + 1));
       const auto first = weights.begin() + static_cast<std::ptrdiff_t>(r * each);
-      Run run = recurrence.run(x, initial, Vals(first, first + static_cast<std::ptrdiff_t>(each)), *biases,
-                               direction == 1);
+      Run run =
+          recurrence.run(x, initial, Vals(first, first + static_cast<std::ptrdiff_t>(each)), *biases, direction == 1);
       outputs.push_back(std::move(run.output));
       states.push_back(std::move(run.state));
       cells.push_back(std::move(run.cell));
@@ -161,8 +161,8 @@ std::optional<Val> pad_packed_sequence(Evaluator& evaluator, const Vals& args, c
   const bool* batch_first = known != nullptr ? args[2].get<bool>() : nullptr;
   const auto* total = known != nullptr ? args[4].get<SymInt>() : nullptr;
   if (batch_first == nullptr || total == nullptr) return std::nullopt;
-  const double filling = args[3].get<double>() != nullptr ? *args[3].get<double>()
-                                                           : static_cast<double>(args[3].integer().value_or(0));
+  const double filling =
+      args[3].get<double>() != nullptr ? *args[3].get<double>() : static_cast<double>(args[3].integer().value_or(0));
   const Evaluator::Packed packed = *known;
   const Ops ops{evaluator};
   Val padded = padded_form(ops, packed, args[0], filling);

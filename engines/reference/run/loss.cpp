@@ -63,8 +63,7 @@ void of_elements(const Call& call, F f) {
   };
   const auto x = spread(&self), y = spread(&target), w = spread(weight), p = spread(positive);
   std::vector<double> values(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i)
-    values[i] = f(x[i], y[i], w.empty() ? 1.0 : w[i], p.empty() ? 1.0 : p[i]);
+  for (std::size_t i = 0; i < x.size(); ++i) values[i] = f(x[i], y[i], w.empty() ? 1.0 : w[i], p.empty() ? 1.0 : p[i]);
   reduce(call, values, static_cast<double>(values.size()));
 }
 
