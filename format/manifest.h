@@ -49,7 +49,7 @@ struct ManifestPlan {
   std::string special_of;    ///< a special plan: the entry of the general one that serves all other sizes
   std::string constants_of;  ///< a general plan for another machine: the entry of the plan that has its constants
   CpuTarget target;
-  std::string precision;         ///< "fp32" or "bf16"
+  std::string precision;         ///< "fp32", "bf16" or "int8"
   SymRanges symbols;             ///< what it serves; a part of the module's ranges, or all of them
   std::uint64_t head_bytes = 0;  ///< everything in front of the constants
   Sha256 head_sha256{};          ///< of those bytes; the constants' own hash lies inside them

@@ -183,7 +183,7 @@ struct PlanGuard {
 /// The whole plan. Constants and code are segments beside the description and are mapped, never parsed.
 struct Plan {
   CpuTarget target;       ///< what the code needs
-  std::string precision;  ///< "fp32" or "bf16"
+  std::string precision;  ///< "fp32", "bf16" or "int8"
   std::vector<PlanSymbol> symbols;
   std::vector<PlanExpr> exprs;
   std::vector<PlanTensor> inputs, outputs;

@@ -27,7 +27,7 @@ struct LoadOptions {
   std::shared_ptr<ThreadPool> pool;  ///< to share one among programs; empty: the program makes its own
   bool verify_checksums = true;      ///< false trusts the file system; structure and meaning are verified all the same
   std::string module;                ///< which module of the file; empty: the first
-  std::string precision;             ///< "fp32" or "bf16": only plans of this precision; empty: what tuning preferred
+  std::string precision;             ///< "fp32", "bf16" or "int8": no other plans; empty: what tuning preferred
   std::optional<CpuTarget> host;     ///< what the machine is taken to be; empty: what it is
   bool special_plans = true;         ///< false: the general plan serves all sizes
   /// Bytes of the weights that may be in memory at a time; the rest stays in the file and is read when it is wanted. 0:

@@ -168,7 +168,7 @@ void bind_found_sizes(const Plan& plan, const PlanDefinition& definition, std::s
     if (found[i] < s.range.min || found[i] > most)
       throw InvalidArgument(
           fmt::format("data decide that {} is {}, and the plan is for {} to {}", s.name, found[i], s.range.min, most),
-          {}, "Tune with a larger max_data_dependent_size, or limit the size in the model");
+          {}, "Limit the size in the model; where nothing else limits it, tune with a larger max_data_dependent_size");
     shapes.symbols[definition.symbols[i]] = found[i];
   }
   try {

@@ -6,14 +6,17 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
+#include "base/error.h"
 #include "compiler/graph/regions.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/infer.h"
 #include "compiler/ops/schema.h"
+#include "compiler/ops/size_facts.h"
 
 namespace aitune {
 namespace {
@@ -356,10 +359,72 @@ class Walk {
   Graph& root_;
 };
 
+/// Sizes that guards of the plan hold to others: x[:n] takes n to be at most what x has. The symbols' ranges stay as
+/// they are, so that the guards stay.
+class Facts {
+ public:
+  explicit Facts(Graph& graph) : graph_(graph) {
+    std::vector<std::string> names;
+    for (const Value* input : graph.inputs)
+      for (const SymInt& size : input->type.shape) size.collect_symbols(names);
+    given_.insert(names.begin(), names.end());
+  }
+
+  void run() {
+    const bool data = std::ranges::any_of(graph_.symbols, [&](const auto& entry) { return is_open(entry.first); });
+    if (!data) return;
+    const std::vector<SizeFact> facts = size_facts(graph_);
+    for (bool found = true; found;) {
+      found = false;
+      for (const SizeFact& fact : facts) found = use(fact) || found;
+    }
+  }
+
+ private:
+  /// Whether data decide the size, and nothing bounds it yet.
+  bool is_open(const std::string& name) const {
+    const auto range = graph_.symbols.find(name);
+    return !given_.contains(name) && !graph_.bounds.contains(name) &&
+           (range == graph_.symbols.end() || range->second.max == SymRange::kNoMax);
+  }
+
+  bool use(const SizeFact& fact) {
+    const SymInt difference = fact.lhs - fact.rhs;
+    bool found = false;
+    for (const SymInt::Term& term : difference.terms()) {
+      if (term.atoms.size() != 1 || term.atoms[0]->kind != SymInt::AtomKind::symbol) continue;
+      if (term.coefficient != -1 && !(fact.equal && term.coefficient == 1)) continue;
+      const std::string& name = term.atoms[0]->name;
+      const SymInt size = SymInt::symbol(name);
+      if (is_open(name)) found = bound(name, term.coefficient < 0 ? difference + size : size - difference) || found;
+    }
+    return found;
+  }
+
+  bool bound(const std::string& name, const SymInt& most) {
+    for (const SymInt::Term& term : most.terms())
+      for (const auto& atom : term.atoms)
+        if (atom->kind != SymInt::AtomKind::symbol || atom->name == name ||
+            (term.coefficient > 0 && is_open(atom->name)))
+          return false;
+    try {
+      const SymInt known = upper_bound(most, graph_, SymRange::kNoMax);
+      graph_.bounds[name] = known.range(graph_.symbols).min >= 0 ? known : max(SymInt(0), known);
+      return true;
+    } catch (const Unsupported&) {
+      return false;
+    }
+  }
+
+  Graph& graph_;
+  std::set<std::string, std::less<>> given_;
+};
+
 }  // namespace
 
 void bound_numbers(Graph& graph, const PassContext& /*context*/) {
   Walk(graph).run(graph, std::vector<Interval>(graph.inputs.size()), true, 0);
+  Facts(graph).run();
   spread_symbols(graph);
 }
 

@@ -2,6 +2,7 @@
 
 #include "compiler/passes/bound_numbers.h"
 
+#include "compiler/ops/size_facts.h"
 #include "compiler/passes/testing.h"
 
 namespace aitune {
@@ -120,6 +121,25 @@ TEST(BoundNumbers, WhatLoopsCarry) {
   EXPECT_EQ(bound("%low"), about(9));
   EXPECT_EQ(bound("%held"), about(9));
   EXPECT_EQ(bound("%grown"), kUnbounded);
+}
+
+// Guards of the plan hold these sizes to others; the symbols' ranges stay as they are, and so do the guards.
+TEST(BoundNumbers, SizesThatGuardsHoldToOthers) {
+  Graph graph =
+      parse_graph(R"(graph(%x: f32[s0,4], %n: i64[], %m: i64[]) where s0 in [2,10], u0 in [0,inf], u1 in [0,inf] {
+    %i: u8[u0,0] = aten.item.default(%n)
+    %j: u8[u1,0] = aten.item.default(%m)
+    %a = aten.slice.Tensor(%x, 0, 0, u0, 1)
+    %b = aten.slice.Tensor(%a, 0, u1, None, 1)
+    return %b
+  })");
+  const LowerOptions options = default_options();
+  bound_numbers(graph, PassContext{options});
+  verify(graph, "bound_numbers");
+  EXPECT_EQ(graph.bounds.at("u0").str(), "s0");
+  EXPECT_EQ(graph.bounds.at("u1").str(), "s0");
+  EXPECT_EQ(graph.symbols.at("u0").max, SymRange::kNoMax);
+  EXPECT_EQ(size_facts(graph).size(), 2U);
 }
 
 }  // namespace

@@ -156,8 +156,27 @@ def first(x, value):
     return x
 
 
+class Longest(nn.Module):
+    """A mask up to the longest length, which is no smaller than the rest of the sizes: it does not broadcast."""
+
+    def forward(self, x: Tensor, lengths: Tensor):
+        count = int(lengths.max().item())
+        mask = torch.arange(count).expand(lengths.size(0), count) >= lengths.unsqueeze(1)
+        return x.masked_fill(mask.unsqueeze(1), -1.0) + torch.arange(count)
+
+
+class Parts(nn.Module):
+    """Sizes that data decide, and that slices hold to the size of what they are taken of."""
+
+    def forward(self, x: Tensor, ends: Tensor):
+        n, m = int(ends[0].item()), int(ends[1].item())
+        return torch.cat([x[:n], x[m:]]) @ torch.cat([x[:m], x[n:]]).t()
+
+
 SHIFTS = [0.0, 3.0, -3.0]
 CASES = {
+    "Longest": (Longest, [[torch.randn(2, 3, 6), torch.tensor(n)] for n in ([6, 3], [1, 6], [6, 6])]),
+    "Parts": (Parts, [[rows(i), torch.tensor(n)] for i, n in enumerate([[3, 2], [0, 4], [4, 4]])]),
     "FewerRows": (FewerRows, [[rows(i, s)] for i, s in enumerate(SHIFTS)]),
     "Kept": (Kept, [[first(rows(i, s), v)] for i, s in enumerate(SHIFTS) for v in (1.0, -1.0)]),
     "NestedKept": (NestedKept, [[rows(i, s)] for i in range(4) for s in SHIFTS]),
@@ -311,3 +330,16 @@ def test_exported_masks_beside_indices(tmp_path):
     samples = [[rows(i, s)] for i, s in enumerate(SHIFTS)]
     support.export(model, samples[0], tmp_path / "model.pt2")
     tune_and_check(tmp_path, tmp_path / "model.pt2", model, samples)
+
+
+@pytest.mark.parametrize("kind,inputs,other,words", [
+    (Longest, [torch.randn(2, 3, 6), torch.tensor([6, 3])], [torch.randn(2, 3, 6), torch.tensor([4, 3])], "needs 6 == u0"),
+    (Parts, [rows(0), torch.tensor([3, 2])], [rows(0), torch.tensor([9, 2])], "u0 is 9, and the plan is for 0 to 4"),
+], ids=["Longest", "Parts"])
+def test_sizes_that_do_not_fit_are_refused(kind, inputs, other, words, tmp_path):
+    torch.jit.save(torch.jit.script(kind()), tmp_path / "model.pt")
+    file = support.write_inputs(tmp_path / "in.npz", inputs)
+    support.must("tune", tmp_path / "model.pt", "-i", file, "-o", tmp_path / "model.ait", *support.FAST)
+    file = support.write_inputs(tmp_path / "other.npz", other)
+    refused = support.aitune("run", tmp_path / "model.ait", "-i", file, "-o", tmp_path / "out.npz")
+    assert refused.status == 1 and words in refused.err, str(refused)

@@ -27,7 +27,8 @@ struct View {
 
 // Each returns the map of the result of a movement operator from that of its operand. `shape` is the operand's.
 Affine permute(const Affine& map, std::span<const std::int64_t> order);
-/// To `target` by broadcasting: size-1 dims (and new leading ones) get stride 0.
+/// To `target` by broadcasting: size-1 dims (and new leading ones) get stride 0. Any other size is that of the target,
+/// also where it is written otherwise: a guard of the plan holds it to that (compiler/ops/size_facts.h).
 Affine expand(const Affine& map, const SymShape& shape, const SymShape& target);
 Affine slice(const Affine& map, std::int64_t dim, const SymInt& start, const SymInt& step);
 /// Another shape over the same elements in row-major order, if strides allow it without a copy (as torch's
