@@ -371,22 +371,29 @@ class Facts {
   }
 
   void run() {
-    const bool data = std::ranges::any_of(graph_.symbols, [&](const auto& entry) { return is_open(entry.first); });
+    const bool data =
+        std::ranges::any_of(graph_.symbols, [&](const auto& entry) { return !given_.contains(entry.first); });
     if (!data) return;
     const std::vector<SizeFact> facts = size_facts(graph_);
-    for (bool found = true; found;) {
+    bool found = true;
+    for (int round = 0; found && round < kMaxRounds; ++round) {
       found = false;
       for (const SizeFact& fact : facts) found = use(fact) || found;
     }
   }
 
  private:
-  /// Whether data decide the size, and nothing bounds it yet.
-  bool is_open(const std::string& name) const {
+  static constexpr int kMaxRounds = 20;
+
+  /// The most that is known of a symbol.
+  std::int64_t most_of(const std::string& name) const {
     const auto range = graph_.symbols.find(name);
-    return !given_.contains(name) && !graph_.bounds.contains(name) &&
-           (range == graph_.symbols.end() || range->second.max == SymRange::kNoMax);
+    const std::int64_t most = range == graph_.symbols.end() ? SymRange::kNoMax : range->second.max;
+    const auto bound = graph_.bounds.find(name);
+    return bound == graph_.bounds.end() ? most : std::min(most, bound->second.range(graph_.symbols).max);
   }
+  /// Whether data decide the size, and nothing bounds it yet.
+  bool is_open(const std::string& name) const { return !given_.contains(name) && most_of(name) == SymRange::kNoMax; }
 
   bool use(const SizeFact& fact) {
     const SymInt difference = fact.lhs - fact.rhs;
@@ -396,7 +403,8 @@ class Facts {
       if (term.coefficient != -1 && !(fact.equal && term.coefficient == 1)) continue;
       const std::string& name = term.atoms[0]->name;
       const SymInt size = SymInt::symbol(name);
-      if (is_open(name)) found = bound(name, term.coefficient < 0 ? difference + size : size - difference) || found;
+      if (!given_.contains(name))
+        found = bound(name, term.coefficient < 0 ? difference + size : size - difference) || found;
     }
     return found;
   }
@@ -409,7 +417,10 @@ class Facts {
           return false;
     try {
       const SymInt known = upper_bound(most, graph_, SymRange::kNoMax);
-      graph_.bounds[name] = known.range(graph_.symbols).min >= 0 ? known : max(SymInt(0), known);
+      const SymRange range = known.range(graph_.symbols);
+      const bool bounded = graph_.bounds.contains(name) || !is_open(name);
+      if (bounded && range.max >= most_of(name)) return false;
+      graph_.bounds[name] = range.min >= 0 ? known : max(SymInt(0), known);
       return true;
     } catch (const Unsupported&) {
       return false;

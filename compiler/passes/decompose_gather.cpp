@@ -198,7 +198,7 @@ Replacement scatter_by_mask(Inserter& insert, Node& node) {
 }  // namespace
 
 Replacement decompose_joint_index(Inserter& insert, Node& node) {
-  constexpr std::int64_t kMostJoint = std::int64_t{1} << 48;
+  constexpr std::int64_t kMostJoint = std::int64_t{1} << 31;
   const ArgList& indices = node.args.at(1).list();
   const auto dims = indexed_dims(indices);
   if (!dims || dims->size() < 2) return std::nullopt;
@@ -206,7 +206,9 @@ Replacement decompose_joint_index(Inserter& insert, Node& node) {
   std::int64_t total = 1;
   for (const std::size_t d : *dims) {
     const auto size = x->type.shape[d].as_constant();
-    if (!size || *size <= 0 || (total *= std::min(*size, kMostJoint)) > kMostJoint) return std::nullopt;
+    if (!size || *size <= 0 || *size > kMostJoint) return std::nullopt;
+    total *= *size;
+    if (total > kMostJoint) return std::nullopt;
   }
   // Apart, they come first in the result, so they come first here.
   std::vector<std::int64_t> order;

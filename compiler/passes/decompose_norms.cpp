@@ -105,7 +105,9 @@ bool pairs_are_few(const Value* a, const Value* b) {
   sizes.push_back(b->type.shape[rank(b) - 2]);
   for (const SymInt& size : sizes) {
     const auto known = size.as_constant();
-    if (!known || *known <= 0 || *known > kMostDifferences || (all *= *known) > kMostDifferences) return false;
+    if (!known || *known <= 0 || *known > kMostDifferences) return false;
+    all *= *known;
+    if (all > kMostDifferences) return false;
   }
   return true;
 }

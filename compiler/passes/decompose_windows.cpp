@@ -214,7 +214,9 @@ Replacement affine_grid(Inserter& insert, Node& node) {
   Extents sizes;
   for (std::size_t d = 1; d <= spatial; ++d) {
     const auto size = out[d].as_constant();
-    if (!size || *size <= 0 || *size > kMostPixels || (pixels *= *size) > kMostPixels) return std::nullopt;
+    if (!size || *size <= 0 || *size > kMostPixels) return std::nullopt;
+    pixels *= *size;
+    if (pixels > kMostPixels) return std::nullopt;
     sizes.push_back(*size);
   }
   std::vector<double> base;

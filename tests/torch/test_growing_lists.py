@@ -150,6 +150,17 @@ class Remade(nn.Module):
         return torch.stack(outs), torch.stack(other), torch.tensor(len(other))
 
 
+class Doubled(nn.Module):
+    """A sum of lists in a loop that a condition ends."""
+
+    def forward(self, x: Tensor):
+        parts: List[Tensor] = []
+        while bool(x.abs().sum() < 100):
+            x = x * 2
+            parts = parts + [x]
+        return torch.cat(parts + [x])
+
+
 class Orders(nn.Module):
     """Slices of a list, its reverse, its last item taken away, and functions of its numbers."""
 
@@ -224,6 +235,7 @@ CASES = {
     "Places": (Places, [[rows(i)] for i in range(4)]),
     "Remade": (Remade, COUNTS),
     "Orders": (Orders, COUNTS),
+    "Doubled": (Doubled, [[rows(0)], [rows(1) * 0.01], [rows(2) * 100]]),
     "Tokens": (Tokens, [[torch.tensor([1, 5]), torch.randn(2, 8, generator=torch.Generator().manual_seed(i))] for i in range(4)]),
 }
 

@@ -19,6 +19,7 @@
 #include "compiler/import/imported_model.h"
 #include "compiler/import/torchscript/archive.h"
 #include "compiler/import/torchscript/value.h"
+#include "compiler/ops/schema.h"
 
 namespace aitune::torchscript {
 
@@ -87,6 +88,8 @@ class Evaluator {
   Value* size_tensor(Graph& graph, const SymInt& size);
   /// Gives the size that data decide in the types of a new node its symbol, for which `graph` is the home.
   void name_size(const OpInfo& op, const ArgList& args, std::vector<TensorType>& types);
+  /// Bounds sizes that data decide by what an operator of the graph that grows takes for granted: x[:n] has n elements.
+  void bound_by(const std::vector<SizeFact>& facts);
   /// Notes that the model has written into the memory of a tensor: it is no constant any more.
   void written(const Value* value);
   /// Notes that a node was added to the graph that grows.

@@ -255,8 +255,10 @@ Val add_node(Evaluator& evaluator, const OpInfo& op, const Vals& args, const Key
     if (const SchemaArg* expected = find_arg(op, name)) named.emplace_back(name, make_arg(evaluator, *expected, value));
   ArgList bound = bind_arguments(op, std::move(positional), std::move(named));
   evaluator.take_memory_inside(op, bound);
-  std::vector<TensorType> types = infer_types(op, bound);
+  std::vector<SizeFact> facts;
+  std::vector<TensorType> types = infer_types(op, bound, &facts);
   evaluator.name_size(op, bound, types);
+  evaluator.bound_by(facts);
   Node* node = evaluator.graph().add_node(op, std::move(bound), std::move(types));
   node->source = evaluator.location();
   evaluator.made(*node);

@@ -109,17 +109,37 @@ bool Evaluator::is_known_in(const Graph& outside, const TensorType& type) const 
 }
 
 std::optional<SymInt> Evaluator::bound_of(const SymInt& size) const {
-  std::vector<std::string> names;
-  size.collect_symbols(names);
-  for (const std::string& name : names) {
+  const auto is_open = [&](const std::string& name) {
     const auto range = model_.symbols.find(name);
     const bool bounded = model_.bounds.contains(name) || !homes_.contains(name);
-    if (!bounded && (range == model_.symbols.end() || range->second.max == SymRange::kNoMax)) return std::nullopt;
+    return !bounded && (range == model_.symbols.end() || range->second.max == SymRange::kNoMax);
+  };
+  for (const SymInt::Term& term : size.terms()) {
+    const bool shrinks = term.coefficient < 0 && term.atoms.size() == 1 &&
+                         term.atoms[0]->kind == SymInt::AtomKind::symbol;  // at least nothing is taken away
+    std::vector<std::string> names;
+    if (!shrinks)
+      for (const auto& atom : term.atoms) to_size(*atom).collect_symbols(names);
+    if (std::ranges::any_of(names, is_open)) return std::nullopt;
   }
   try {
     return upper_bound(size, model_, SymRange::kNoMax);
   } catch (const Unsupported&) {
     return std::nullopt;
+  }
+}
+
+void Evaluator::bound_by(const std::vector<SizeFact>& facts) {
+  for (const SizeFact& fact : facts) {
+    const SymInt difference = fact.lhs - fact.rhs;
+    for (const SymInt::Term& term : difference.terms()) {
+      if (term.coefficient != -1 || term.atoms.size() != 1 || term.atoms[0]->kind != SymInt::AtomKind::symbol) continue;
+      const std::string& name = term.atoms[0]->name;
+      const auto home = homes_.find(name);
+      if (home == homes_.end() || home->second != graph_ || model_.bounds.contains(name)) continue;
+      const SymInt size = SymInt::symbol(name);
+      if (const auto most = bound_of(difference + size)) bound_size(size, max(SymInt(0), *most));
+    }
   }
 }
 

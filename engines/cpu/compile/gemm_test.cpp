@@ -110,7 +110,7 @@ void add_epilogue(Rng& rng, Problem& p, const std::vector<SymInt>& c_strides, DT
   k.accesses.push_back(c);
   k.exprs.push_back(make(ExprOp::accumulator));
   int value = 0;
-  const auto push = [&](Expr e) {
+  const auto push = [&](const Expr& e) {
     k.exprs.push_back(e);
     return static_cast<int>(k.exprs.size()) - 1;
   };
