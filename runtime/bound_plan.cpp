@@ -434,8 +434,8 @@ Tensor BoundPlan::value_of(std::size_t step, std::size_t index) {
   }
   std::int64_t end = 0;
   fits_in = fits_in && !__builtin_add_overflow(last, 1, &end) && !__builtin_mul_overflow(end, element, &end) &&
-            (empty || end <= shapes_.values[buffer.bytes]) &&
-            count <= shapes_.values[buffer.bytes] / element &&  // whoever copies it needs no more memory than that
+            // whoever copies it needs no more memory than the buffer has
+            (empty || (end <= shapes_.values[buffer.bytes] && count <= shapes_.values[buffer.bytes] / element)) &&
             shapes_.values[buffer.offset] % std::min<std::int64_t>(element, 8) == 0;
   if (!fits_in)
     throw Corrupt(fmt::format("value {} of step {} of the plan does not fit its buffer", planned.name, step),

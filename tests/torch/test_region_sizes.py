@@ -343,3 +343,25 @@ def test_sizes_that_do_not_fit_are_refused(kind, inputs, other, words, tmp_path)
     file = support.write_inputs(tmp_path / "other.npz", other)
     refused = support.aitune("run", tmp_path / "model.ait", "-i", file, "-o", tmp_path / "out.npz")
     assert refused.status == 1 and words in refused.err, str(refused)
+
+
+class Scaled(nn.Module):
+    """A number out of the data in the middle of what is compared."""
+
+    def __init__(self, scale: float):
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(scale))
+
+    def forward(self, x: Tensor, lengths: Tensor):
+        count = int(lengths.max().item())
+        y = torch.relu(x) + torch.arange(count)
+        return torch.sigmoid(y * self.scale)
+
+
+def test_compare_passes_numbers_by(tmp_path):
+    inputs = support.write_inputs(tmp_path / "in.npz", [torch.randn(2, 6), torch.tensor([6, 3])])
+    for name, scale in (("a", 0.5), ("b", 0.6)):
+        torch.jit.save(torch.jit.script(Scaled(scale)), tmp_path / f"{name}.pt")
+        support.must("tune", tmp_path / f"{name}.pt", "-i", inputs, "-o", tmp_path / f"{name}.ait", *support.FAST)
+    found = support.aitune("compare", tmp_path / "a.ait", tmp_path / "b.pt", "-i", inputs)
+    assert found.status == 2 and "first" in found.out and "mul" in found.out, str(found)
