@@ -365,3 +365,28 @@ def test_compare_passes_numbers_by(tmp_path):
         support.must("tune", tmp_path / f"{name}.pt", "-i", inputs, "-o", tmp_path / f"{name}.ait", *support.FAST)
     found = support.aitune("compare", tmp_path / "a.ait", tmp_path / "b.pt", "-i", inputs)
     assert found.status == 2 and "first" in found.out and "mul" in found.out, str(found)
+
+
+class Padding(nn.Module):
+    """A mask whose size data decide, viewed as one of a known size: nobody can tell that it fits, but the run."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.LayerNorm(8), nn.Linear(8, 8), nn.Tanh())
+
+    def forward(self, x: Tensor, lengths: Tensor):
+        count = int(lengths.max().item())
+        mask = torch.arange(count).expand(lengths.size(0), count) >= lengths.unsqueeze(1)
+        return self.layers(x).masked_fill(mask.view(lengths.size(0), x.size(1), 1), -1.0)
+
+
+def test_a_view_that_nobody_can_prove_costs_itself_alone(tmp_path):
+    torch.manual_seed(0)
+    model = Padding().eval()
+    inputs = [torch.randn(2, 4, 6), torch.tensor([4, 3])]
+    file = support.write_inputs(tmp_path / "in.npz", inputs)
+    torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
+    report = support.must("tune", tmp_path / "model.pt", "-i", file, "-o", tmp_path / "model.ait", "--json", *support.FAST).json()
+    assert report["compiled_share"] > 0.7, report["fallbacks"]
+    support.must("run", tmp_path / "model.ait", "-i", file, "-o", tmp_path / "out.npz")
+    support.check_same(support.read_outputs(tmp_path / "out.npz"), results(model, inputs), support.FP32_BOUND, "Padding")

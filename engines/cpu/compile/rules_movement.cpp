@@ -1,5 +1,7 @@
 // Operators that only move elements: strided views where the strides allow it, copies where they do not.
 
+#include <fmt/format.h>
+
 #include "compiler/ops/schema.h"
 #include "engines/cpu/compile/op_rules.h"
 
@@ -69,6 +71,19 @@ void lower_view(Lowering& lowering, const Node& node) {
   auto map = reshape(flat.map, from->type.shape, target);
   if (!map) lowering.fail(node, "a view that is not expressible over contiguous memory");
   lowering.define_view(node.output(), {flat.buffer, flat.dtype, target, std::move(*map)}, {&node});
+}
+
+/// Views of data-decided sizes may fit for reasons that nobody has told: then they are left to the reference engine,
+/// alone.
+Support can_view(const Node& node) {
+  const SymShape &from = node.args[0].value()->type.shape, &target = node.output()->type.shape;
+  Affine together{0, std::vector<SymInt>(from.size(), SymInt(1))}, apart = together;
+  for (std::size_t d = from.size(); d-- > 0;) {
+    if (d + 1 < from.size()) together.strides[d] = together.strides[d + 1] * from[d + 1];
+    apart.strides[d] = SymInt::symbol(fmt::format("stride{}", d));
+  }
+  if (reshape(together, from, target) || reshape(apart, from, target)) return Support::yes();
+  return Support::no("a view that is not expressible over contiguous memory");
 }
 
 void lower_expand(Lowering& lowering, const Node& node) {
@@ -251,7 +266,7 @@ void lower_pad(Lowering& lowering, const Node& node) {
 
 void add_movement_rules(RuleTable& table) {
   table["aten.permute.default"] = {lower_permute, {}};
-  table["aten.view.default"] = {lower_view, {}};
+  table["aten.view.default"] = {lower_view, can_view};
   table["aten.expand.default"] = {lower_expand, {}};
   table["aten.slice.Tensor"] = {lower_slice, {}};
   table["aten.select.int"] = {lower_select, {}};
