@@ -170,16 +170,13 @@ GrownItems Evaluator::joined_rows(const GrownItems& a, const GrownItems& b) {
 
 ListPtr Evaluator::sum_of_lists(const ListPtr& a, const ListPtr& b) {
   charge(10);
-  auto made = std::make_shared<List>();
-  changed_.emplace_back(made);
   if (a->grown == nullptr && a->items.empty()) return copy_of(*b->grown);
   if (b->grown == nullptr && b->items.empty()) return copy_of(*a->grown);
   const ListState x{a->items, a->grown}, y{b->items, b->grown};
   const auto [first, second] = in_one_form(x, *graph_, y, *graph_);
   if (!first.columns.empty())
     unsupported("lists of tuples are added, as often as data decide", std::string(kGrownListFix));
-  made->grown = std::make_shared<const GrownItems>(joined_rows(first, second));
-  return made;
+  return copy_of(joined_rows(first, second));
 }
 
 void Evaluator::extend(const ListPtr& list, const ListPtr& more) {

@@ -223,11 +223,10 @@ class Binder {
 
   /// "3.key" for "d.key"; empty for an attribute.
   std::string place_of(const std::string& name) const {
-    const auto& parameters = forward_of(archive_).parameters;
     const std::string root = name.substr(0, name.find('.'));
-    for (std::size_t i = 1; i < parameters.size(); ++i)
-      if (parameters[i].name == root) return std::to_string(i - 1) + name.substr(root.size());
-    return {};
+    const std::size_t at = position_of(root);
+    if (at + 1 >= forward_of(archive_).parameters.size()) return {};
+    return std::to_string(at) + name.substr(root.size());
   }
 
   // What names no parameter may name an attribute.
