@@ -21,8 +21,8 @@ void add_operand(const Call& call, std::string_view name, bool promotes, Operand
 
 /// Every argument that is an operand by its name in PyTorch's schemas.
 Operands collect(const Call& call) {
-  static constexpr std::array<std::string_view, 6> promoting = {"self",    "other",   "exponent",
-                                                                "tensor1", "tensor2", "end"};
+  static constexpr std::array<std::string_view, 8> promoting = {"self",    "other", "exponent", "tensor1",
+                                                                "tensor2", "end",   "x",        "n"};
   Operands operands;
   for (const auto name : promoting) add_operand(call, name, true, operands);
   for (const std::string_view name : {"condition", "mask", "weight"}) add_operand(call, name, false, operands);
@@ -134,9 +134,57 @@ void add_binary_rules(RuleTable& table) {
   table.add({aten_divide_Tensor, aten_true_divide_Tensor, aten_div_Tensor, aten_div_Scalar, aten_div_Tensor_mode,
              aten_div_Scalar_mode, aten_addcdiv_default},
             [](const Call& call) { return call.has("rounding_mode") ? division(call) : promoted_floating(call); });
-  table.add({aten_atan2_default, aten_copysign_Tensor, aten_copysign_Scalar, aten_xlogy_Tensor, aten_xlogy_Scalar_Other,
-             aten_xlogy_Scalar_Self, aten_special_xlog1py_default, aten_special_xlog1py_other_scalar,
-             aten_special_xlog1py_self_scalar, aten_ldexp_Tensor},
+  table.add({aten_atan2_default,
+             aten_copysign_Tensor,
+             aten_copysign_Scalar,
+             aten_xlogy_Tensor,
+             aten_xlogy_Scalar_Other,
+             aten_xlogy_Scalar_Self,
+             aten_special_xlog1py_default,
+             aten_special_xlog1py_other_scalar,
+             aten_special_xlog1py_self_scalar,
+             aten_ldexp_Tensor,
+             aten_igamma_default,
+             aten_igammac_default,
+             aten_special_zeta_default,
+             aten_special_zeta_other_scalar,
+             aten_special_zeta_self_scalar,
+             aten_special_chebyshev_polynomial_t_default,
+             aten_special_chebyshev_polynomial_t_x_scalar,
+             aten_special_chebyshev_polynomial_t_n_scalar,
+             aten_special_chebyshev_polynomial_u_default,
+             aten_special_chebyshev_polynomial_u_x_scalar,
+             aten_special_chebyshev_polynomial_u_n_scalar,
+             aten_special_chebyshev_polynomial_v_default,
+             aten_special_chebyshev_polynomial_v_x_scalar,
+             aten_special_chebyshev_polynomial_v_n_scalar,
+             aten_special_chebyshev_polynomial_w_default,
+             aten_special_chebyshev_polynomial_w_x_scalar,
+             aten_special_chebyshev_polynomial_w_n_scalar,
+             aten_special_shifted_chebyshev_polynomial_t_default,
+             aten_special_shifted_chebyshev_polynomial_t_x_scalar,
+             aten_special_shifted_chebyshev_polynomial_t_n_scalar,
+             aten_special_shifted_chebyshev_polynomial_u_default,
+             aten_special_shifted_chebyshev_polynomial_u_x_scalar,
+             aten_special_shifted_chebyshev_polynomial_u_n_scalar,
+             aten_special_shifted_chebyshev_polynomial_v_default,
+             aten_special_shifted_chebyshev_polynomial_v_x_scalar,
+             aten_special_shifted_chebyshev_polynomial_v_n_scalar,
+             aten_special_shifted_chebyshev_polynomial_w_default,
+             aten_special_shifted_chebyshev_polynomial_w_x_scalar,
+             aten_special_shifted_chebyshev_polynomial_w_n_scalar,
+             aten_special_hermite_polynomial_h_default,
+             aten_special_hermite_polynomial_h_x_scalar,
+             aten_special_hermite_polynomial_h_n_scalar,
+             aten_special_hermite_polynomial_he_default,
+             aten_special_hermite_polynomial_he_x_scalar,
+             aten_special_hermite_polynomial_he_n_scalar,
+             aten_special_laguerre_polynomial_l_default,
+             aten_special_laguerre_polynomial_l_x_scalar,
+             aten_special_laguerre_polynomial_l_n_scalar,
+             aten_special_legendre_polynomial_p_default,
+             aten_special_legendre_polynomial_p_x_scalar,
+             aten_special_legendre_polynomial_p_n_scalar},
             promoted_floating);
   table.add({aten_float_power_Tensor_Scalar, aten_float_power_Tensor_Tensor, aten_float_power_Scalar}, float_power);
   table.add({aten_heaviside_default}, heaviside);

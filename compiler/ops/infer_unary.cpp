@@ -6,7 +6,9 @@ namespace aitune::infer {
 namespace {
 
 /// The input is called self, except in newer operators.
-const TensorType& operand(const Call& call) { return call.tensor(call.has("self") ? "self" : "input"); }
+const TensorType& operand(const Call& call) {
+  return call.tensor(call.has("self") ? "self" : call.has("x") ? "x" : "input");
+}
 
 Types same(const Call& call) { return {operand(call)}; }
 
@@ -54,6 +56,12 @@ Types glu(const Call& call) {
 Types native_dropout(const Call& call) {
   const TensorType& t = call.tensor("input");
   return {t, {DType::b8, t.shape}};
+}
+
+Types fraction_and_exponent(const Call& call) {
+  const TensorType& t = call.tensor("self");
+  call.require(is_floating(t.dtype), "splits tensors of floating-point numbers");
+  return {t, {DType::i32, t.shape}};
 }
 
 }  // namespace
@@ -104,15 +112,61 @@ void add_unary_rules(RuleTable& table) {
              aten_dropout__default,     aten_feature_dropout_default,
              aten_alpha_dropout_default},
             same);
-  table.add({aten_sigmoid_default,      aten_tanh_default,        aten_exp_default,    aten_exp2_default,
-             aten_expm1_default,        aten_log_default,         aten_log2_default,   aten_log10_default,
-             aten_log1p_default,        aten_sqrt_default,        aten_rsqrt_default,  aten_sin_default,
-             aten_cos_default,          aten_reciprocal_default,  aten_tan_default,    aten_asin_default,
-             aten_acos_default,         aten_atan_default,        aten_sinh_default,   aten_cosh_default,
-             aten_asinh_default,        aten_acosh_default,       aten_atanh_default,  aten_erf_default,
-             aten_erfc_default,         aten_erfinv_default,      aten_lgamma_default, aten_sinc_default,
-             aten_deg2rad_default,      aten_rad2deg_default,     aten_logit_default,  aten_i0_default,
-             aten_special_entr_default, aten_special_ndtr_default},
+  table.add({aten_sigmoid_default,
+             aten_tanh_default,
+             aten_exp_default,
+             aten_exp2_default,
+             aten_expm1_default,
+             aten_log_default,
+             aten_log2_default,
+             aten_log10_default,
+             aten_log1p_default,
+             aten_sqrt_default,
+             aten_rsqrt_default,
+             aten_sin_default,
+             aten_cos_default,
+             aten_reciprocal_default,
+             aten_tan_default,
+             aten_asin_default,
+             aten_acos_default,
+             aten_atan_default,
+             aten_sinh_default,
+             aten_cosh_default,
+             aten_asinh_default,
+             aten_acosh_default,
+             aten_atanh_default,
+             aten_erf_default,
+             aten_erfc_default,
+             aten_erfinv_default,
+             aten_lgamma_default,
+             aten_sinc_default,
+             aten_deg2rad_default,
+             aten_rad2deg_default,
+             aten_logit_default,
+             aten_i0_default,
+             aten_special_entr_default,
+             aten_special_ndtr_default,
+             aten_digamma_default,
+             aten_polygamma_default,
+             aten_mvlgamma_default,
+             aten_special_i0e_default,
+             aten_special_i1_default,
+             aten_special_i1e_default,
+             aten_special_erfcx_default,
+             aten_special_ndtri_default,
+             aten_special_log_ndtr_default,
+             aten_special_bessel_j0_default,
+             aten_special_bessel_j1_default,
+             aten_special_bessel_y0_default,
+             aten_special_bessel_y1_default,
+             aten_special_modified_bessel_i0_default,
+             aten_special_modified_bessel_i1_default,
+             aten_special_modified_bessel_k0_default,
+             aten_special_modified_bessel_k1_default,
+             aten_special_scaled_modified_bessel_k0_default,
+             aten_special_scaled_modified_bessel_k1_default,
+             aten_special_spherical_bessel_j0_default,
+             aten_special_airy_ai_default},
             to_floating);
   table.add({aten_isnan_default, aten_isinf_default, aten_isfinite_default, aten_logical_not_default,
              aten_signbit_default, aten_isposinf_default, aten_isneginf_default},
@@ -120,6 +174,7 @@ void add_unary_rules(RuleTable& table) {
   table.add({aten_clamp_default, aten_clamp_Tensor, aten_clamp_min_default, aten_clamp_min_Tensor,
              aten_clamp_max_default, aten_clamp_max_Tensor, aten_clip_default, aten_clip_Tensor},
             clamp);
+  table.add({aten_frexp_Tensor}, fraction_and_exponent);
   table.add({aten_square_default}, square);
   table.add({aten_glu_default}, glu);
   table.add({aten_native_dropout_default}, native_dropout);

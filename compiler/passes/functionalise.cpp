@@ -147,7 +147,18 @@ class Functionaliser {
     if (node.op->id == OpId::aten_copy__default)
       return insert.expand(insert.cast(node.args.at(1).value(), type.dtype), type.shape);
     const OpInfo* op = functional_form(*node.op);
-    return op == nullptr ? nullptr : insert.cast(insert.call(op->name, node.args), type.dtype);
+    return op == nullptr ? nullptr : insert.cast(insert.call(op->name, arguments_of(*op, node)), type.dtype);
+  }
+
+  /// By name: polygamma_(self, n) is polygamma(n, self).
+  static ArgList arguments_of(const OpInfo& functional, const Node& node) {
+    ArgList args;
+    for (const SchemaArg& expected : functional.args) {
+      const auto given = std::ranges::find(node.op->args, expected.name, &SchemaArg::name);
+      if (given == node.op->args.end()) return node.args;
+      args.push_back(node.args.at(static_cast<std::size_t>(given - node.op->args.begin())));
+    }
+    return args;
   }
 
   /// A write must not outlive the call, nor be visible or not as strides decide.

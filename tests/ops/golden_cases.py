@@ -25,6 +25,110 @@ def heaviside(name):
     yield C(R(3, 4, dtype=i64), R(dtype=i64))
 
 
+ONE_NUMBER = """digamma special_i0e special_i1 special_i1e special_erfcx special_ndtri special_log_ndtr special_bessel_j0 special_bessel_j1
+special_bessel_y0 special_bessel_y1 special_modified_bessel_i0 special_modified_bessel_i1 special_modified_bessel_k0 special_modified_bessel_k1
+special_scaled_modified_bessel_k0 special_scaled_modified_bessel_k1 special_spherical_bessel_j0 special_airy_ai"""
+
+
+@cases(ONE_NUMBER)
+def special_of_one(name):
+    imprecise = name.startswith(("special_bessel_", "special_airy"))  # by up to 3e-6 in PyTorch, says mpmath
+    for dtype in [f32] if imprecise else [f32, f64]:
+        yield C(R(3, 5, dtype=dtype))
+        yield C(U(4, 5, low=0, high=1).to(dtype))
+        if not imprecise:
+            yield C(U(3, 5, low=-30, high=30).to(dtype).t())
+    yield C(torch.tensor([0.0, -0.0, 1.0, -1.0, float("nan"), 25.0, 200.0]))
+    yield C(I(5, 2, 3, low=-2))
+    yield C(torch.zeros(0, 3))
+    yield C(torch.tensor(0.75))
+    for dtype in [bf16, f16]:
+        yield C(U(7, low=0, high=1).to(dtype))
+
+
+@cases("polygamma")
+def polygamma(name):
+    for n in [0, 1, 2, 5]:
+        yield C(n, U(3, 4, low=0.1, high=9))
+        yield C(n, U(5, low=0.1, high=2).double())
+    yield C(2, I(5, 4, low=1))
+
+
+@cases("polygamma_")
+def polygamma_in_place(name):
+    yield C(U(3, 4, low=0.1, high=9), 1)
+
+
+@cases("mvlgamma")
+def mvlgamma(name):
+    for p in [1, 2, 5]:
+        yield C(U(3, 4, low=3, high=9), p)
+    yield C(U(4, low=3, high=9).double(), 3)
+    yield C(I(9, 4, low=4), 3)
+
+
+@cases("igamma igammac")
+def incomplete_gamma(name):
+    for dtype in [f32, f64]:
+        yield C(U(4, 5, low=0.01, high=20).to(dtype), U(4, 5, low=0.01, high=20).to(dtype))
+        yield C(U(4, 1, low=0.01, high=2).to(dtype), U(5, low=0, high=2).to(dtype))
+    a, x = torch.meshgrid(*2 * [torch.tensor([0.0, 1.0, -1.0, 3.0, float("inf"), float("nan")])], indexing="ij")
+    yield C(a, x)
+    yield C(U(6, low=200, high=300), U(6, low=200, high=300))
+
+
+@cases("special_zeta")
+def hurwitz_zeta(name):
+    for dtype in [f32, f64]:
+        yield C(U(4, 5, low=1.1, high=20).to(dtype), U(5, low=0.1, high=20).to(dtype))
+    yield C(torch.tensor([1.0, 0.5, 2.0, 2.0, 2.5, 3.0]), torch.tensor([2.0, 2.0, 0.0, -2.0, -1.5, -1.5]))
+    yield C(I(9, 4, low=2), I(9, 4, low=1))
+
+
+@cases("special_zeta.other_scalar")
+def zeta_number(name):
+    yield C(U(4, low=1.1, high=20), 2.5)
+
+
+@cases("special_zeta.self_scalar")
+def zeta_of_number(name):
+    yield C(3, U(4, low=1.1, high=20))
+
+
+KINDS = ["t", "u", "v", "w"]
+POLYNOMIALS = [f"special_{shifted}chebyshev_polynomial_{k}" for shifted in ("", "shifted_") for k in KINDS] + [
+    "special_" + n for n in ("hermite_polynomial_h", "hermite_polynomial_he", "laguerre_polynomial_l", "legendre_polynomial_p")]
+
+
+@cases(" ".join(POLYNOMIALS))
+def polynomial(name):
+    for dtype in [f32, f64]:
+        yield C(U(6, 5, low=-0.9, high=0.9).to(dtype), torch.tensor([-1, 0, 1, 2, 5], dtype=dtype))
+        yield C(U(3, 2, low=0.1, high=0.9).to(dtype), torch.tensor([9, 12], dtype=dtype))
+        yield C(U(3, 2, low=1, high=2).to(dtype), torch.tensor([4, 6], dtype=dtype))
+    yield C(torch.tensor([0.0, 1.0, -1.0, float("nan")])[:, None], torch.tensor([0.0, 3.0, 4.0]))
+    yield C(I(3, 4), I(4, 4))
+
+
+@cases(" ".join(p + ".x_scalar" for p in POLYNOMIALS))
+def polynomial_at_number(name):
+    yield C(0.3, torch.tensor([0.0, 1.0, 6.0]))
+
+
+@cases(" ".join(p + ".n_scalar" for p in POLYNOMIALS))
+def polynomial_of_degree(name):
+    yield C(U(3, 4), 3)
+
+
+@cases("frexp.Tensor")
+def frexp(name):
+    for dtype in FLOATS:
+        yield C(R(3, 4, dtype=dtype, scale=30))
+    yield C(torch.tensor([0.0, -0.0, 1.0, -8.0, 1e-40]))
+    yield C(R(4, 3).t())
+    yield C(torch.zeros(0))
+
+
 @cases("ldexp.Tensor")
 def ldexp(name):
     yield C(R(3, 4), I(5, 4, low=-4))

@@ -17,12 +17,11 @@ LISTED = set(re.findall(r'AITUNE_OP\(\w+, "(aten\.[\w.]+)"', (ROOT / "base/ops.d
 IMPORTED = set(re.findall(r'"((?:aten|prims)\.\w+\.\w+)"', (ROOT / "compiler/import/dynamo/alternatives.cpp").read_text()))
 IMPORTED |= {"aten." + name for name in re.findall(r"torch\.ops\.aten\.([\w.]+)", (ROOT / "compiler/import/dynamo/targets.cpp").read_text())}
 LEFT_OUT = {
-    "gradients": r"aten\.\w*_backward\.\w+",
     "random numbers": r"aten\.(rand|randn|randperm)\.\w+|prims\.(normal|uniform)\.default",
-    "writes to a tensor of the caller's": r"aten\.\w+\.out|aten\.resize_\.default|prims\.(copy_to|resize|as_strided|copy_strided)\.default",
-    "sizes that depend on data": r"aten\.(nonzero|_local_scalar_dense|masked_select)\.default|prims\.item\.default",
-    "strides, which a graph does not have": r"aten\.(sym_is_contiguous)\.default|prims\.(as_strided_scatter|empty|empty_permuted|empty_strided)\.default",
-    "special functions that no network uses": r"prims\.(bessel_\w+|cbrt|digamma|erfcx|frexp|igammac?|ndtri|spherical_bessel_j0|svd|zeta|xor_sum|prod|maximum_value|minimum_value|_make_token|_sink_tokens)\.default",
+    "writes to a tensor of the caller's, or gives it another size": r"aten\.\w+\.out|aten\.resize_\.default|prims\.resize\.default",
+    "numbers in place of tensors, which a program of torch.export does not hold": r"prims\.(item|maximum_value|minimum_value|_make_token|_sink_tokens)\.default",
+    "strides, which a graph does not have": r"aten\.sym_is_contiguous\.default",
+    "what no operator of ATen computes": r"prims\.xor_sum\.default",
     "operators of Torch-TensorRT's own": r"tensorrt\.\w+\.default",
 }
 

@@ -95,6 +95,39 @@ Alternative iota(const NamedArgs& args, Graph&) {
            {"dtype", take(args, "dtype")}}};
 }
 
+/// One dimension after another, from the last; the dtype stays if no other is named.
+Alternative product(const NamedArgs& args, Graph& graph) {
+  Value* x = tensor(args, "inp");
+  const auto rank = static_cast<std::int64_t>(x->type.shape.size());
+  std::vector<std::int64_t> dims;
+  if (const Arg given = take(args, "dims"); !given.is_none()) {
+    dims = given.int_list();
+  } else {
+    for (std::int64_t d = 0; d < rank; ++d) dims.push_back(d);
+  }
+  for (std::int64_t& d : dims) {
+    if (d < -rank || d >= rank) throw InvalidArgument("a dimension is out of range");
+    if (d < 0) d += rank;
+  }
+  std::ranges::sort(dims, std::greater());
+  if (std::ranges::adjacent_find(dims) != dims.end()) throw InvalidArgument("a dimension is named twice");
+  Arg dtype = take(args, "output_dtype");
+  if (dtype.is_none()) dtype = x->type.dtype;
+  for (const std::int64_t d : dims)
+    x = graph.add_node_inferred(*find_op("aten.prod.dim_int"), {x, SymInt(d), false, dtype})->output();
+  return {"aten.to.dtype", {{"self", x}, {"dtype", dtype}}};
+}
+
+/// sign(x) |x|^(1/3)
+Alternative cube_root(const NamedArgs& args, Graph& graph) {
+  const auto call = [&graph](std::string_view op, ArgList operands) {
+    return graph.add_node_inferred(*find_op(op), std::move(operands))->output();
+  };
+  Value* x = tensor(args, "self");
+  Value* root = call("aten.pow.Tensor_Scalar", {call("aten.abs.default", {x}), 1.0 / 3});
+  return {"aten.mul.Tensor", {{"self", call("aten.sign.default", {x})}, {"other", root}}};
+}
+
 Alternative split_dim(const NamedArgs& args, Graph&) {
   return {"aten.unflatten.int",
           {{"self", take(args, "a")},
@@ -210,7 +243,21 @@ Table make_table() {
                                      {"prims.sub.default", "aten.sub.Tensor"},
                                      {"prims.cat.default", "aten.cat.default"},
                                      {"prims.fill.default", "aten.fill.Scalar"},
-                                     {"prims.scalar_tensor.default", "aten.scalar_tensor.default"}})
+                                     {"prims.scalar_tensor.default", "aten.scalar_tensor.default"},
+                                     // special functions
+                                     {"prims.bessel_i0e.default", "aten.special_i0e.default"},
+                                     {"prims.bessel_i1.default", "aten.special_i1.default"},
+                                     {"prims.bessel_i1e.default", "aten.special_i1e.default"},
+                                     {"prims.bessel_j0.default", "aten.special_bessel_j0.default"},
+                                     {"prims.bessel_j1.default", "aten.special_bessel_j1.default"},
+                                     {"prims.digamma.default", "aten.digamma.default"},
+                                     {"prims.erfcx.default", "aten.special_erfcx.default"},
+                                     {"prims.ndtri.default", "aten.special_ndtri.default"},
+                                     {"prims.igamma.default", "aten.igamma.default"},
+                                     {"prims.igammac.default", "aten.igammac.default"},
+                                     {"prims.zeta.default", "aten.special_zeta.default"},
+                                     {"prims.frexp.default", "aten.frexp.Tensor"},
+                                     {"prims.svd.default", "aten.linalg_svd.default"}})
     table[prim] = renamed(op);
   table["prims.div.default"] = quotient;
   table["prims.where.default"] = renamed("aten.where.self", {{"pred", "condition"}, {"a", "self"}, {"b", "other"}});
@@ -218,6 +265,9 @@ Table make_table() {
   table["prims.amax.default"] = reduced("aten.amax.default", false);
   table["prims.amin.default"] = reduced("aten.amin.default", false);
   table["prims.var.default"] = reduced("aten.var.correction", false);
+  table["prims.spherical_bessel_j0.default"] = renamed("aten.special_spherical_bessel_j0.default", {{"self", "x"}});
+  table["prims.prod.default"] = product;
+  table["prims.cbrt.default"] = cube_root;
   table["prims.broadcast_in_dim.default"] = broadcast_in_dim;
   table["prims.convert_element_type.default"] = renamed("aten._to_copy.default", {{"a", "self"}});
   table["prims.view_of.default"] = table["prims.device_put.default"] = renamed("aten.alias.default", {{"a", "self"}});
@@ -231,6 +281,17 @@ Table make_table() {
   table["prims.squeeze.default"] = renamed("aten.squeeze.dims", {{"a", "self"}, {"dimensions", "dim"}});
   table["prims.split_dim.default"] = split_dim;
   table["prims.full.default"] = renamed("aten.full.default", {{"shape", "size"}});
+  table["prims.empty.default"] = renamed("aten.empty.memory_format", {{"shape", "size"}});
+  table["prims.empty_permuted.default"] = renamed("aten.empty_permuted.default", {{"shape", "size"}});
+  table["prims.empty_strided.default"] =
+      renamed("aten.empty_strided.default", {{"shape", "size"}, {"strides", "stride"}});
+  table["prims.as_strided.default"] = renamed("aten.as_strided.default", {{"a", "self"}});
+  table["prims.as_strided_scatter.default"] = renamed("aten.as_strided_scatter.default");
+  table["prims.copy_to.default"] = renamed("aten.copy_.default", {{"a", "self"}, {"b", "src"}});
+  // How its result lies in memory is nothing that a graph says.
+  table["prims.copy_strided.default"] = [](const NamedArgs& args, Graph&) {
+    return Alternative{"aten.clone.default", {{"self", take(args, "a")}}};
+  };
   table["prims.full_like.default"] = renamed("aten.full_like.default", {{"a", "self"}});
   table["prims.iota.default"] = iota;
   table["prims.fft_c2c.default"] = transform("aten._fft_c2c.default");

@@ -217,8 +217,10 @@ void add_operator(const JsonView& node, std::string_view exported, Scope& scope,
   ArgList bound = bind_arguments(*op, {}, std::move(args));
   if (has_mask_beside_indices(*op, bound)) expand_masks(graph, *op, bound, declared_data_size(node, scope, graph));
   std::vector<TensorType> types = infer_types(*op, bound);
-  const auto names = replaced ? first_output_name(node) : output_names(node);
-  if (replaced) define_unused_results(node, scope);
+  // Another operator may lack what nothing in inference needs (the lengths of _weight_norm_interface).
+  const bool first_only = replaced && types.size() == 1;
+  const auto names = first_only ? first_output_name(node) : output_names(node);
+  if (first_only) define_unused_results(node, scope);
   if (names.size() != types.size())
     node.corrupt(fmt::format("{} has {} results here and gives {}", op->name, names.size(), types.size()));
   if (may_have_data_size(*op)) name_result_size(names, scope, *op, bound, types, graph);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engines/reference/run/elementwise.h"
+#include "engines/reference/run/special_math.h"
 
 namespace aitune::reference {
 namespace {
@@ -102,28 +103,66 @@ constexpr auto kNormalCdf = [](auto x) {
   return static_cast<T>(0.5 * std::erfc(static_cast<double>(-x) * 0.70710678118654752440));
 };
 
-/// The modified Bessel function of order 0: its series, and its asymptotic form where that converges fast.
-double bessel_i0(double x) {
-  x = std::abs(x);
-  if (std::isnan(x) || std::isinf(x)) return x;
-  if (x < 20) {
-    double term = 1, sum = 1;
-    for (int k = 1; k < 80; ++k) {
-      term *= (x / (2 * k)) * (x / (2 * k));
-      sum += term;
-    }
-    return sum;
-  }
-  double term = 1, sum = 1;
-  for (int k = 1; k < 30; ++k) {
-    const double next = term * (2 * k - 1) * (2 * k - 1) / (8 * k * x);
-    if (std::abs(next) > std::abs(term)) break;
-    term = next;
-    sum += term;
-  }
-  return std::exp(x - 0.5 * std::log(2 * 3.14159265358979323846 * x)) * sum;
+/// A function of one number, computed in double.
+template <double (*F)(double)>
+void of_number(const Call& call) {
+  const Tensor& x = call.tensor(call.has("x") ? "x" : "self");
+  apply_floating(call, x, [](auto value) { return static_cast<decltype(value)>(F(static_cast<double>(value))); });
 }
-constexpr auto kBesselI0 = [](auto x) { return static_cast<decltype(x)>(bessel_i0(static_cast<double>(x))); };
+/// One of a family, by its order.
+template <double (*F)(int, double), int Order>
+double of_order(double x) {
+  return F(Order, x);
+}
+
+/// A function of two numbers, each a tensor or not.
+template <double (*F)(double, double)>
+void of_numbers(const Call& call) {
+  const bool polynomial = call.has("n");
+  const Tensor a = operand(call, polynomial ? "x" : "self"), b = operand(call, polynomial ? "n" : "other");
+  visit_floating(call.out().dtype(), [&]<typename C>(C) {
+    map<C, 2>(call.out(), {&a, &b},
+              [](C x, C y) { return static_cast<C>(F(static_cast<double>(x), static_cast<double>(y))); });
+  });
+}
+
+/// The polynomial of degree n on [0, 1].
+template <double (*F)(double, double)>
+double on_unit_interval(double x, double n) {
+  return F(2 * x - 1, n);
+}
+
+void polygamma(const Call& call) {
+  const std::int64_t n = call.integer("n");
+  call.require(n >= 0, "a derivative has an order of 0 or more");
+  apply_floating(call, call.self(), [order = static_cast<double>(n)](auto x) {
+    return static_cast<decltype(x)>(special::polygamma(order, static_cast<double>(x)));
+  });
+}
+
+void multivariate_log_gamma(const Call& call) {
+  constexpr std::int64_t kMostDims = 1 << 16;
+  const std::int64_t p = call.integer("p");
+  call.require(p >= 1 && p <= kMostDims, "p is between 1 and 65536");
+  apply_floating(call, call.self(), [p](auto x) {
+    return static_cast<decltype(x)>(special::multivariate_log_gamma(static_cast<double>(x), p));
+  });
+}
+
+/// A number between 0.5 and 1 and the power of two that it is multiplied with; 0 for what is not finite.
+void fraction_and_exponent(const Call& call) {
+  const Tensor& x = call.self();
+  call.require(is_floating(x.dtype()) && call.out_count() == 2, "splits tensors of floating-point numbers");
+  visit_floating(x.dtype(), [&]<typename C>(C) {
+    int exponent = 0;
+    map<C, 1>(call.out(0), {&x}, [&](C value) { return std::frexp(value, &exponent); });
+    map<C, 1>(call.out(1), {&x}, [&](C value) {
+      exponent = 0;
+      if (std::isfinite(value)) static_cast<void>(std::frexp(value, &exponent));
+      return static_cast<C>(exponent);
+    });
+  });
+}
 
 /// In evaluation the slope is the middle of its range.
 void rrelu(const Call& call) {
@@ -132,6 +171,46 @@ void rrelu(const Call& call) {
   apply_floating(call, call.self(), [slope](auto x) {
     return x <= 0 ? static_cast<decltype(x)>(x * static_cast<decltype(x)>(slope)) : x;
   });
+}
+
+void add_polynomials(KernelTable& table) {
+  using enum OpId;
+  table.add({aten_special_chebyshev_polynomial_t_default, aten_special_chebyshev_polynomial_t_x_scalar,
+             aten_special_chebyshev_polynomial_t_n_scalar},
+            of_numbers<special::chebyshev_t>);
+  table.add({aten_special_chebyshev_polynomial_u_default, aten_special_chebyshev_polynomial_u_x_scalar,
+             aten_special_chebyshev_polynomial_u_n_scalar},
+            of_numbers<special::chebyshev_u>);
+  table.add({aten_special_chebyshev_polynomial_v_default, aten_special_chebyshev_polynomial_v_x_scalar,
+             aten_special_chebyshev_polynomial_v_n_scalar},
+            of_numbers<special::chebyshev_v>);
+  table.add({aten_special_chebyshev_polynomial_w_default, aten_special_chebyshev_polynomial_w_x_scalar,
+             aten_special_chebyshev_polynomial_w_n_scalar},
+            of_numbers<special::chebyshev_w>);
+  table.add({aten_special_shifted_chebyshev_polynomial_t_default, aten_special_shifted_chebyshev_polynomial_t_x_scalar,
+             aten_special_shifted_chebyshev_polynomial_t_n_scalar},
+            of_numbers<on_unit_interval<special::chebyshev_t>>);
+  table.add({aten_special_shifted_chebyshev_polynomial_u_default, aten_special_shifted_chebyshev_polynomial_u_x_scalar,
+             aten_special_shifted_chebyshev_polynomial_u_n_scalar},
+            of_numbers<on_unit_interval<special::chebyshev_u>>);
+  table.add({aten_special_shifted_chebyshev_polynomial_v_default, aten_special_shifted_chebyshev_polynomial_v_x_scalar,
+             aten_special_shifted_chebyshev_polynomial_v_n_scalar},
+            of_numbers<on_unit_interval<special::chebyshev_v>>);
+  table.add({aten_special_shifted_chebyshev_polynomial_w_default, aten_special_shifted_chebyshev_polynomial_w_x_scalar,
+             aten_special_shifted_chebyshev_polynomial_w_n_scalar},
+            of_numbers<on_unit_interval<special::chebyshev_w>>);
+  table.add({aten_special_hermite_polynomial_h_default, aten_special_hermite_polynomial_h_x_scalar,
+             aten_special_hermite_polynomial_h_n_scalar},
+            of_numbers<special::hermite_h>);
+  table.add({aten_special_hermite_polynomial_he_default, aten_special_hermite_polynomial_he_x_scalar,
+             aten_special_hermite_polynomial_he_n_scalar},
+            of_numbers<special::hermite_he>);
+  table.add({aten_special_laguerre_polynomial_l_default, aten_special_laguerre_polynomial_l_x_scalar,
+             aten_special_laguerre_polynomial_l_n_scalar},
+            of_numbers<special::laguerre>);
+  table.add({aten_special_legendre_polynomial_p_default, aten_special_legendre_polynomial_p_x_scalar,
+             aten_special_legendre_polynomial_p_n_scalar},
+            of_numbers<special::legendre>);
 }
 
 }  // namespace
@@ -149,7 +228,33 @@ void add_special_kernels(KernelTable& table) {
   table.add({aten_isneginf_default}, infinite<false>);
   table.add({aten_special_entr_default}, floating_kernel<kEntropy>);
   table.add({aten_special_ndtr_default}, floating_kernel<kNormalCdf>);
-  table.add({aten_i0_default}, floating_kernel<kBesselI0>);
+  table.add({aten_i0_default, aten_special_modified_bessel_i0_default}, of_number<of_order<special::bessel_i, 0>>);
+  table.add({aten_special_i1_default, aten_special_modified_bessel_i1_default},
+            of_number<of_order<special::bessel_i, 1>>);
+  table.add({aten_special_i0e_default}, of_number<of_order<special::scaled_bessel_i, 0>>);
+  table.add({aten_special_i1e_default}, of_number<of_order<special::scaled_bessel_i, 1>>);
+  table.add({aten_special_modified_bessel_k0_default}, of_number<of_order<special::bessel_k, 0>>);
+  table.add({aten_special_modified_bessel_k1_default}, of_number<of_order<special::bessel_k, 1>>);
+  table.add({aten_special_scaled_modified_bessel_k0_default}, of_number<of_order<special::scaled_bessel_k, 0>>);
+  table.add({aten_special_scaled_modified_bessel_k1_default}, of_number<of_order<special::scaled_bessel_k, 1>>);
+  table.add({aten_special_bessel_j0_default}, of_number<of_order<special::bessel_j, 0>>);
+  table.add({aten_special_bessel_j1_default}, of_number<of_order<special::bessel_j, 1>>);
+  table.add({aten_special_bessel_y0_default}, of_number<of_order<special::bessel_y, 0>>);
+  table.add({aten_special_bessel_y1_default}, of_number<of_order<special::bessel_y, 1>>);
+  table.add({aten_special_spherical_bessel_j0_default}, of_number<special::spherical_bessel_j0>);
+  table.add({aten_special_airy_ai_default}, of_number<special::airy>);
+  table.add({aten_digamma_default}, of_number<special::digamma>);
+  table.add({aten_special_erfcx_default}, of_number<special::scaled_erfc>);
+  table.add({aten_special_ndtri_default}, of_number<special::normal_quantile>);
+  table.add({aten_special_log_ndtr_default}, of_number<special::log_normal_cdf>);
+  table.add({aten_polygamma_default}, polygamma);
+  table.add({aten_mvlgamma_default}, multivariate_log_gamma);
+  table.add({aten_frexp_Tensor}, fraction_and_exponent);
+  table.add({aten_igamma_default}, of_numbers<special::lower_gamma>);
+  table.add({aten_igammac_default}, of_numbers<special::upper_gamma>);
+  table.add({aten_special_zeta_default, aten_special_zeta_other_scalar, aten_special_zeta_self_scalar},
+            of_numbers<special::zeta>);
+  add_polynomials(table);
   table.add({aten_rrelu_default}, rrelu);
 }
 
