@@ -92,6 +92,9 @@ def special_erf(self):
 def special_log1p(self):
     return aten.log1p(self)
 
+def polygamma(self, n):
+    return aten.polygamma(n, self)
+
 def greater_equal(self, other):
     return self >= other
 
