@@ -170,6 +170,10 @@ std::int64_t integer(ExprOp op, std::int64_t a, std::int64_t b) {
       return a ^ b;
     case ExprOp::bitwise_not:
       return ~a;
+    case ExprOp::shift_left:
+      return ub < 64 ? wrapped(ua << ub) : 0;
+    case ExprOp::shift_right:
+      return a >> std::min<std::uint64_t>(ub, 63);
     case ExprOp::floor:
     case ExprOp::ceil:
     case ExprOp::round:

@@ -63,6 +63,8 @@ enum class ExprOp : std::uint8_t {
   select,  // a != 0 ? b : c
   fma,     // a * b + c
   size,    // the value of `size` (i64), the same at every point
+  shift_left,
+  shift_right,  // of i64; by a negative number, or by 64 and more: all bits go, and the sign stays
 };
 
 enum class ExprType : std::uint8_t { f32, f64, i64 };

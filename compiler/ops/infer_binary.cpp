@@ -54,7 +54,11 @@ Types in_place(const Call& call) {
   return {self};
 }
 
-Types float_power(const Call& call) { return {{DType::f64, collect(call).shape}}; }
+/// In double, whatever the operands are.
+Types float_power(const Call& call) {
+  const Operands o = collect(call);
+  return {{is_complex(o.types.result()) ? DType::c128 : DType::f64, o.shape}};
+}
 
 Types masked_fill(const Call& call) { return {{call.tensor("self").dtype, collect(call).shape}}; }
 

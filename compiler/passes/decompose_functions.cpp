@@ -77,6 +77,18 @@ Replacement scaled_by_power(Inserter& insert, Node& node) {
   return {{insert.call("aten.mul.Tensor", {in_result_type(insert, node, 0), power})}};
 }
 
+/// In double, whatever the operands are.
+Replacement power_of_doubles(Inserter& insert, Node& node) {
+  if (is_complex(node.output()->type.dtype)) return std::nullopt;
+  const bool base = node.args.at(0).is_value(), exponent = node.args.at(1).is_value();
+  if (base && exponent)
+    return {
+        {insert.call("aten.pow.Tensor_Tensor", {in_result_type(insert, node, 0), in_result_type(insert, node, 1)})}};
+  if (!constant_number(node.args.at(base ? 1 : 0))) return std::nullopt;
+  if (base) return {{insert.call("aten.pow.Tensor_Scalar", {in_result_type(insert, node, 0), node.args[1].number()})}};
+  return {{insert.call("aten.pow.Scalar", {node.args[0].number(), in_result_type(insert, node, 1)})}};
+}
+
 /// By a known number of bits: a product, or a quotient rounded down.
 template <bool Left>
 Replacement shifted(Inserter& insert, Node& node) {
@@ -136,6 +148,9 @@ void add_function_decompositions(DecomposeRules& rules) {
   for (const auto* name :
        {"aten.special_xlog1py.default", "aten.special_xlog1py.other_scalar", "aten.special_xlog1py.self_scalar"})
     rules[name] = xlog1py;
+  for (const auto* name :
+       {"aten.float_power.Tensor_Tensor", "aten.float_power.Tensor_Scalar", "aten.float_power.Scalar"})
+    rules[name] = power_of_doubles;
   rules["aten.ldexp.Tensor"] = scaled_by_power;
   for (const auto* name : {"aten.bitwise_left_shift.Tensor", "aten.bitwise_left_shift.Tensor_Scalar"})
     rules[name] = shifted<true>;

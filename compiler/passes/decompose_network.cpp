@@ -65,9 +65,39 @@ Replacement normalise_layer_norm(Inserter& insert, Node& node) {
                        {node.args[0], node.args[1], node.args[2], node.args[3], node.args[4], false})}};
 }
 
-/// Training mode was refused before; what is left is batch_norm with running statistics.
+/// With the statistics of the batch itself: mean and variance over all dimensions but the channels'.
+Value* by_batch_statistics(Inserter& insert, const Node& node) {
+  Value* x = operand(node, 0);
+  const DType dtype = x->type.dtype;
+  Value* wide = dtype == DType::f16 || dtype == DType::bf16 ? insert.cast(x, DType::f32) : x;
+  std::vector<std::int64_t> dims;
+  SymShape channels(rank(x), SymInt(1));
+  channels.at(1) = x->type.shape.at(1);
+  for (std::size_t d = 0; d < rank(x); ++d)
+    if (d != 1) dims.push_back(static_cast<std::int64_t>(d));
+  const auto mean = [&](Value* of) { return insert.call("aten.mean.dim", {of, to_args(dims), true}); };
+  const auto parameter = [&](const char* name) { return insert.view(argument(node, name).value(), channels); };
+  Value* centred = insert.call("aten.sub.Tensor", {wide, mean(wide)});
+  Value* variance = mean(insert.call("aten.mul.Tensor", {centred, centred}));
+  Value* scale = insert.call("aten.rsqrt.default", {insert.call("aten.add.Scalar", {variance, argument(node, "eps")})});
+  if (!argument(node, "weight").is_none()) scale = insert.call("aten.mul.Tensor", {scale, parameter("weight")});
+  Value* result = insert.call("aten.mul.Tensor", {centred, scale});
+  if (!argument(node, "bias").is_none()) result = insert.call("aten.add.Tensor", {result, parameter("bias")});
+  return insert.cast(result, dtype);
+}
+
+/// Training mode with running statistics was refused before.
+Replacement batch_norm(Inserter& insert, Node& node) {
+  if (!argument(node, "training").boolean() || rank(operand(node, 0)) < 2) return std::nullopt;
+  return {{by_batch_statistics(insert, node)}};
+}
+
 Replacement native_batch_norm(Inserter& insert, Node& node) {
+  const bool running =
+      node.op->id != OpId::aten__native_batch_norm_legit_no_stats && !argument(node, "running_mean").is_none();
+  if (!running && rank(operand(node, 0)) < 2) return std::nullopt;
   return first_output(insert.graph(), node, [&] {
+    if (!running) return by_batch_statistics(insert, node);
     return insert.call("aten.batch_norm.default",
                        {node.args[0], node.args[1], node.args[2], argument(node, "running_mean"),
                         argument(node, "running_var"), false, 0.1, argument(node, "eps"), false});
@@ -272,6 +302,8 @@ Replacement normalise_pool(Inserter& insert, Node& node) {
 void add_network_rules(DecomposeRules& rules) {
   rules["aten.native_layer_norm.default"] = native_layer_norm;
   rules["aten.layer_norm.default"] = normalise_layer_norm;
+  rules["aten.batch_norm.default"] = batch_norm;
+  rules["aten._native_batch_norm_legit.no_stats"] = native_batch_norm;
   rules["aten.native_batch_norm.default"] = native_batch_norm;
   rules["aten._native_batch_norm_legit.default"] = native_batch_norm;
   rules["aten._native_batch_norm_legit_no_training.default"] = native_batch_norm;

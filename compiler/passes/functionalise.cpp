@@ -63,7 +63,8 @@ bool is_training(const Node& node) {
     case OpId::aten_batch_norm_default:
     case OpId::aten_native_batch_norm_default:
     case OpId::aten__native_batch_norm_legit_default:
-      return flag("training");
+      // Without running statistics those of the batch are meant in inference, too (standardised weights).
+      return flag("training") && !argument(node, "running_mean").is_none();
     default:
       return is_dropout(node) && flag("train");
   }

@@ -212,6 +212,13 @@ Value* emit_binary(llvm::IRBuilderBase& b, ExprOp op, ExprType expr_type, Value*
         return b.CreateOr(x, y);
       case ExprOp::bitwise_xor:
         return b.CreateXor(x, y);
+      case ExprOp::shift_left: {
+        // Too many bits would be undefined: they are shifted by none, and the result is not taken.
+        Value* fits = b.CreateICmpULT(y, llvm::ConstantInt::get(type, 64));
+        return b.CreateSelect(fits, b.CreateShl(x, b.CreateSelect(fits, y, zero)), zero);
+      }
+      case ExprOp::shift_right:
+        return b.CreateAShr(x, b.CreateBinaryIntrinsic(llvm::Intrinsic::umin, y, llvm::ConstantInt::get(type, 63)));
       default:
         throw InternalError("this operation needs a floating type", "code generation");
     }

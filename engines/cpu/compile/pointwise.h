@@ -43,5 +43,6 @@ using Form = Scalar (*)(Operands&, ExprType type);
 void add_form(RuleTable& table, const std::string& name, Form form, Check check = {}, bool non_negative = false);
 
 void add_function_rules(RuleTable& table);  ///< rules_functions.cpp
+void add_special_rules(RuleTable& table);   ///< rules_special.cpp
 
 }  // namespace aitune::cpu

@@ -31,14 +31,17 @@ Scalar copysign(const Scalar& x, const Scalar& sign) { return select(is_negative
 Scalar is_infinite(const Scalar& x) { return abs(x) == kInfinity; }
 Scalar is_finite(const Scalar& x) { return abs(x) < kInfinity; }
 
-/// For x in [0, 1]; error 2e-8 (Abramowitz and Stegun, 4.4.49).
+/// For x in [0, 1]; error 2e-8 (Abramowitz and Stegun, 4.4.49), whose cube a step by tan(a - b) leaves of it in f64.
 Scalar arctangent_of_unit(const Scalar& x) {
   constexpr double kTerms[] = {0.0028662257, -0.0161657367, 0.0429096138, -0.0752896400,
                                0.1065626393, -0.1420889944, 0.1999355085, -0.3333314528};
   const Scalar square = x * x;
   Scalar sum = x.number(0);
   for (const double term : kTerms) sum = (sum + term) * square;
-  return x + x * sum;
+  const Scalar angle = x + x * sum;
+  if (x.type() != ExprType::f64) return angle;
+  const Scalar sine = unary(ExprOp::sin, angle), cosine = unary(ExprOp::cos, angle);
+  return angle + (x * cosine - sine) / (cosine + x * sine);
 }
 Scalar arctangent(const Scalar& x) {
   const Scalar size = abs(x), inverted = size > 1;
@@ -195,11 +198,6 @@ Scalar isclose_form(Operands& o, ExprType) {  // rtol, atol, equal_nan
   return o.node().args[4].boolean() ? either(close, both(is_nan(a), is_nan(b))) : close;
 }
 
-/// The formulas here are as exact as f32 needs.
-Support f32_exact(const Node& node) {
-  return node.output()->type.dtype == DType::f64 ? Support::no("double precision of this function is not compiled")
-                                                 : Support::yes();
-}
 Support floats(const Node& node) {
   return is_floating(node.output()->type.dtype) ? Support::yes() : Support::no("integers are not compiled");
 }
@@ -211,35 +209,32 @@ struct Row {
 };
 
 const Row kRows[] = {
-    {"exp2.default", of_one<[](const Scalar& x) { return exp(x * kLn2); }>, f32_exact},
-    {"expm1.default", of_one<expm1>, f32_exact},
+    {"exp2.default", of_one<[](const Scalar& x) { return exp(x * kLn2); }>},
+    {"expm1.default", of_one<expm1>},
     {"log2.default", of_one<[](const Scalar& x) { return log(x) * (1 / kLn2); }>},
     {"log10.default", of_one<[](const Scalar& x) { return log(x) * std::numbers::log10e; }>},
-    {"log1p.default", of_one<log1p>, f32_exact},
-    {"tan.default", of_one<[](const Scalar& x) { return unary(ExprOp::sin, x) / unary(ExprOp::cos, x); }>, f32_exact},
-    {"asin.default", of_one<[](const Scalar& x) { return arctangent(x / sqrt((1.0 - x) * (x + 1))); }>, f32_exact},
-    {"acos.default", of_one<[](const Scalar& x) { return 2.0 * arctangent(sqrt((1.0 - x) / (x + 1))); }>, f32_exact},
-    {"atan.default", of_one<arctangent>, f32_exact},
-    {"atan2.default", atan2_form, f32_exact},
-    {"sinh.default", of_one<sinh>, f32_exact},
-    {"cosh.default", of_one<[](const Scalar& x) { return exp(abs(x) - kLn2) + exp(-abs(x) - kLn2); }>, f32_exact},
-    {"asinh.default", of_one<asinh>, f32_exact},
+    {"log1p.default", of_one<log1p>},
+    {"tan.default", of_one<[](const Scalar& x) { return unary(ExprOp::sin, x) / unary(ExprOp::cos, x); }>},
+    {"asin.default", of_one<[](const Scalar& x) { return arctangent(x / sqrt((1.0 - x) * (x + 1))); }>},
+    {"acos.default", of_one<[](const Scalar& x) { return 2.0 * arctangent(sqrt((1.0 - x) / (x + 1))); }>},
+    {"atan.default", of_one<arctangent>},
+    {"atan2.default", atan2_form},
+    {"sinh.default", of_one<sinh>},
+    {"cosh.default", of_one<[](const Scalar& x) { return exp(abs(x) - kLn2) + exp(-abs(x) - kLn2); }>},
+    {"asinh.default", of_one<asinh>},
     {"acosh.default", of_one<[](const Scalar& x) {
        const Scalar above = x - 1;
        return select(x > 1e9, log(x) + kLn2, log1p(above + sqrt(above * (x + 1))));
-     }>,
-     f32_exact},
-    {"atanh.default", of_one<[](const Scalar& x) { return 0.5 * (log1p(x) - log1p(-x)); }>, f32_exact},
-    {"erfc.default", of_one<[](const Scalar& x) { return 1.0 - unary(ExprOp::erf, x); }>, f32_exact},
+     }>},
+    {"atanh.default", of_one<[](const Scalar& x) { return 0.5 * (log1p(x) - log1p(-x)); }>},
+    {"erfc.default", of_one<[](const Scalar& x) { return 1.0 - unary(ExprOp::erf, x); }>},
     {"sinc.default",
-     of_one<[](const Scalar& x) { return select(x == 0, x.number(1), unary(ExprOp::sin, x * kPi) / (x * kPi)); }>,
-     f32_exact},
+     of_one<[](const Scalar& x) { return select(x == 0, x.number(1), unary(ExprOp::sin, x * kPi) / (x * kPi)); }>},
     {"hypot.default", hypot_form, floats},
     {"deg2rad.default", of_one<[](const Scalar& x) { return x * (kPi / 180); }>},
     {"rad2deg.default", of_one<[](const Scalar& x) { return x * (180 / kPi); }>},
-    {"logaddexp.default", [](Operands& o, ExprType t) { return logaddexp(o.get(0, t), o.get(1, t), 1); }, f32_exact},
-    {"logaddexp2.default", [](Operands& o, ExprType t) { return logaddexp(o.get(0, t), o.get(1, t), kLn2); },
-     f32_exact},
+    {"logaddexp.default", [](Operands& o, ExprType t) { return logaddexp(o.get(0, t), o.get(1, t), 1); }},
+    {"logaddexp2.default", [](Operands& o, ExprType t) { return logaddexp(o.get(0, t), o.get(1, t), kLn2); }},
     {"xlogy.Tensor", xlogy_form},
 
     {"frac.default", of_one<[](const Scalar& x) { return x - trunc(x); }>},
@@ -250,11 +245,10 @@ const Row kRows[] = {
     {"round.decimals", round_decimals_form, floats},
     {"copysign.Tensor", [](Operands& o, ExprType t) { return copysign(o.get(0, t), o.get(1, t)); }},
 
-    {"mish.default", of_one<[](const Scalar& x) { return x * tanh(softplus(x)); }>, f32_exact},
-    {"elu.default", elu_form, f32_exact},
-    {"softplus.default", softplus_form, f32_exact},
-    {"log_sigmoid.default", of_one<[](const Scalar& x) { return min(x, x.number(0)) - log1p(exp(-abs(x))); }>,
-     f32_exact},
+    {"mish.default", of_one<[](const Scalar& x) { return x * tanh(softplus(x)); }>},
+    {"elu.default", elu_form},
+    {"softplus.default", softplus_form},
+    {"log_sigmoid.default", of_one<[](const Scalar& x) { return min(x, x.number(0)) - log1p(exp(-abs(x))); }>},
     {"threshold.default", threshold_form},
     {"hardshrink.default", hardshrink_form},
     {"softshrink.default", softshrink_form},
@@ -283,6 +277,7 @@ const Row kRows[] = {
 
 void add_function_rules(RuleTable& table) {
   for (const Row& row : kRows) add_form(table, std::string("aten.") + row.name, row.form, row.check);
+  add_special_rules(table);
 }
 
 }  // namespace aitune::cpu

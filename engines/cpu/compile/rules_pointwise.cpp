@@ -58,12 +58,6 @@ void add_form(RuleTable& table, const std::string& name, Form form, Check check,
 
 namespace {
 
-/// Double precision would need better polynomials than the kernels have.
-Support short_floats_only(const Node& node) {
-  return node.output()->type.dtype == DType::f64 ? Support::no("double precision of this function is not compiled")
-                                                 : Support::yes();
-}
-
 void add_rule(RuleTable& table, const std::string& name, Form form, bool non_negative = false) {
   add_form(table, name, form, {}, non_negative);
 }
@@ -160,6 +154,10 @@ Support check_floating(const Node& node) {
   return is_floating(node.output()->type.dtype) ? Support::yes() : Support::no("integers are not compiled");
 }
 
+Support check_shift(const Node& node) {
+  return is_floating(node.output()->type.dtype) ? Support::no("only integers have bits to shift") : Support::yes();
+}
+
 Scalar where_form(Operands& o, ExprType t) { return select(o.get(0, ExprType::i64), o.get(1, t), o.get(2, t)); }
 
 /// A cast, or a copy.
@@ -182,7 +180,7 @@ void add_unary_rules(RuleTable& table) {
   add_rule(table, "aten.exp.default", unary_form<ExprOp::exp>);
   add_rule(table, "aten.log.default", unary_form<ExprOp::log>);
   add_rule(table, "aten.tanh.default", unary_form<ExprOp::tanh>);
-  add_form(table, "aten.erf.default", unary_form<ExprOp::erf>, short_floats_only);
+  add_rule(table, "aten.erf.default", unary_form<ExprOp::erf>);
   add_rule(table, "aten.sigmoid.default", unary_form<ExprOp::sigmoid>);
   add_rule(table, "aten.sin.default", unary_form<ExprOp::sin>);
   add_rule(table, "aten.cos.default", unary_form<ExprOp::cos>);
@@ -190,7 +188,7 @@ void add_unary_rules(RuleTable& table) {
   add_rule(table, "aten.ceil.default", unary_form<ExprOp::ceil>);
   add_rule(table, "aten.round.default", unary_form<ExprOp::round>);
   add_rule(table, "aten.trunc.default", unary_form<ExprOp::trunc>);
-  add_form(table, "aten.gelu.default", gelu_form, short_floats_only);
+  add_rule(table, "aten.gelu.default", gelu_form);
   add_rule(table, "aten.silu.default", [](Operands& o, ExprType t) {
     const Scalar x = o.get(0, t);
     return x * unary(ExprOp::sigmoid, x);
@@ -243,6 +241,13 @@ void add_binary_rules(RuleTable& table) {
   add_rule(table, "aten.bitwise_and.Scalar_Tensor", binary_form<ExprOp::bitwise_and>);
   add_rule(table, "aten.bitwise_or.Scalar_Tensor", binary_form<ExprOp::bitwise_or>);
   add_rule(table, "aten.bitwise_xor.Scalar_Tensor", binary_form<ExprOp::bitwise_xor>);
+  for (const char* overload : {"Tensor", "Tensor_Scalar", "Scalar_Tensor"}) {
+    const std::string suffix = std::string("_shift.") + overload;
+    add_form(table, "aten.bitwise_left" + suffix, binary_form<ExprOp::shift_left>, check_shift);
+    add_form(table, "aten.bitwise_right" + suffix, binary_form<ExprOp::shift_right>, check_shift);
+  }
+  add_form(table, "aten.__lshift__.Scalar", binary_form<ExprOp::shift_left>, check_shift);
+  add_form(table, "aten.__rshift__.Scalar", binary_form<ExprOp::shift_right>, check_shift);
   for (const char* name : {"aten.where.self", "aten.where.ScalarOther", "aten.where.ScalarSelf", "aten.where.Scalar"})
     add_rule(table, name, where_form);
   for (const char* name : {"aten.masked_fill.Scalar", "aten.masked_fill.Tensor"})

@@ -160,9 +160,6 @@ void div_mode(const Call& call) {
   binary(call, kDivFloor);
 }
 
-/// Both operands as in the widest of them; the result is double.
-void float_power(const Call& call) { binary(call, kPow); }
-
 void where(const Call& call) {
   const Tensor a = operand(call, "self"), b = operand(call, "other");
   if (is_complex(call.out().dtype())) {
@@ -237,9 +234,9 @@ void add_arithmetic_kernels(KernelTable& table) {
              aten_remainder__Scalar},
             binary_kernel<kRemainder>);
   table.add({aten_fmod_Tensor, aten_fmod_Scalar}, binary_kernel<kFmod>);
-  table.add({aten_pow_Tensor_Tensor, aten_pow_Tensor_Scalar, aten_pow_Scalar, aten_pow__Tensor, aten_pow__Scalar},
+  table.add({aten_pow_Tensor_Tensor, aten_pow_Tensor_Scalar, aten_pow_Scalar, aten_pow__Tensor, aten_pow__Scalar,
+             aten_float_power_Tensor_Scalar, aten_float_power_Tensor_Tensor, aten_float_power_Scalar},
             arithmetic_kernel<kPow, complex_power>);
-  table.add({aten_float_power_Tensor_Scalar, aten_float_power_Tensor_Tensor, aten_float_power_Scalar}, float_power);
   table.add({aten_maximum_default, aten_max_other}, binary_kernel<kMaximum>);
   table.add({aten_minimum_default, aten_min_other}, binary_kernel<kMinimum>);
   table.add({aten_fmax_default}, binary_kernel<kFmax>);
