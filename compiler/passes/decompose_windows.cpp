@@ -149,7 +149,8 @@ Replacement max_pool_volume(Inserter& insert, Node& node) { return {{pooled_volu
 
 Replacement average_pool_volume(Inserter& insert, Node& node) {
   const Arg& divisor = argument(node, "divisor_override");
-  if (!divisor.is_none()) return std::nullopt;
+  // A mean of means of whole numbers would be cut twice.
+  if (!divisor.is_none() || !is_floating(node.output()->type.dtype)) return std::nullopt;
   return {{pooled_volume(insert, node, false)}};
 }
 

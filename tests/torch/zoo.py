@@ -324,6 +324,19 @@ class Norms(nn.Module):
         return self.last(x), self.two(x), self.plain(x), self.group(x), self.instance(x), self.rms(x), by_hand
 
 
+@case((2, 4, 9, 7))
+class StandardisedWeights(nn.Conv2d):
+    """Batch norms without running statistics: of weights (NFNets, BiT), and of the batch."""
+
+    def __init__(self):
+        super().__init__(4, 6, 3)
+
+    def forward(self, x):
+        weight = F.batch_norm(self.weight.reshape(1, 6, -1), None, None, training=True, momentum=0.0, eps=1e-5).reshape_as(self.weight)
+        y = self._conv_forward(F.batch_norm(x, None, None, x.new_ones(4) * 2, x.new_ones(4), training=True), weight, self.bias)
+        return F.avg_pool2d(y, 2, ceil_mode=True), F.avg_pool2d(y, 3, 2, 1, ceil_mode=True, count_include_pad=False), F.avg_pool2d(y, (3, 2), ceil_mode=True, divisor_override=4)
+
+
 @case((3, 40))
 class Activations(nn.Module):
     def __init__(self):

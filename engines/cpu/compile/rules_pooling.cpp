@@ -1,5 +1,6 @@
 // Pooling: a reduction over a window of haloed memory.
 
+#include <algorithm>
 #include <limits>
 
 #include "compiler/ops/schema.h"
@@ -69,7 +70,8 @@ void lower_pool(Lowering& lowering, const Node& node, ReduceOp op) {
     root->reductions.push_back({op, value});
   } else {
     root->reductions.push_back({op, value});
-    const bool count_padding = node.args[5].boolean();
+    // What hangs over the end with ceil_mode is never counted.
+    const bool count_padding = node.args[5].boolean() && !node.args[4].boolean();
     const Arg& divisor = node.args[6];
     if (!divisor.is_none()) {
       result = make_binary(ExprOp::div, result, make_constant(divisor.number(), ExprType::f32), ExprType::f32);
@@ -90,11 +92,12 @@ Support check_pool(const Node& node) {
   const Value* x = node.args[0].value();
   if (x->type.shape.size() != 4) return Support::no("pooling of a tensor without a batch dimension");
   if (x->type.dtype != DType::f32) return Support::no("pooling is compiled for float32");
-  // With ceil_mode the last windows may hang over the padding, which PyTorch does not count: the reference handles
-  // that.
-  const std::size_t ceil = node.op_name() == "aten.max_pool2d.default" ? 5 : 4;
-  if (node.op_name() == "aten.avg_pool2d.default" && node.args[ceil].boolean())
-    return Support::no("average pooling with ceil_mode");
+  if (node.op_name() != "aten.avg_pool2d.default") return Support::yes();
+  // Of what hangs over the padding, PyTorch counts the padding alone: the reference handles that.
+  const auto padding = node.args[3].int_list();
+  const bool pads = std::ranges::any_of(padding, [](std::int64_t p) { return p != 0; });
+  if (node.args[4].boolean() && node.args[5].boolean() && pads && node.args[6].is_none())
+    return Support::no("average pooling with ceil_mode that counts the padding");
   return Support::yes();
 }
 
