@@ -83,8 +83,9 @@ struct SignatureInput {
 
 std::optional<double> constant_number(const JsonView& argument) {
   const auto [kind, value] = argument.tagged();
+  // PyTorch 2.5 writes {"as_int": true}.
+  if (value.is_boolean()) return value.boolean() ? 1 : 0;
   if (kind == "as_int") return static_cast<double>(value.integer());
-  if (kind == "as_bool") return value.boolean() ? 1 : 0;
   if (kind == "as_float") return value.number();
   return std::nullopt;
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 
@@ -19,6 +20,33 @@ std::string printable(std::string_view text, std::size_t limit) {
   return result;
 }
 
+namespace {
+
+/// The text with quotes around those numbers outside of strings that JSON does not have; nothing if there are none.
+std::optional<std::string> with_special_numbers(std::string_view text) {
+  constexpr std::string_view kNames[] = {"-Infinity", "Infinity", "NaN"};
+  std::string result;
+  std::size_t copied = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string && c == '\\') ++i;
+    if (in_string || (c != '-' && c != 'I' && c != 'N')) continue;
+    for (const std::string_view name : kNames) {
+      if (!text.substr(i).starts_with(name)) continue;
+      result.append(text.substr(copied, i - copied)).append("\"").append(name).append("\"");
+      i += name.size() - 1;
+      copied = i + 1;
+      break;
+    }
+  }
+  if (copied == 0) return std::nullopt;
+  return result.append(text.substr(copied));
+}
+
+}  // namespace
+
 std::shared_ptr<const json> parse_json(std::string_view text, const std::string& where, const JsonLimits& limits) {
   if (text.size() > limits.bytes)
     throw Unsupported(fmt::format("JSON of {} bytes, more than the limit of {}", text.size(), limits.bytes), where);
@@ -32,6 +60,8 @@ std::shared_ptr<const json> parse_json(std::string_view text, const std::string&
     return true;
   };
   try {
+    const auto changed = with_special_numbers(text);
+    if (changed) text = *changed;
     return std::make_shared<const json>(json::parse(text.begin(), text.end(), watch));
   } catch (const json::exception& error) {
     throw Corrupt("not valid JSON: " + printable(error.what()), where, "export the model again with torch.export.save");
@@ -120,5 +150,6 @@ const std::string& JsonView::string() const {
 }
 
 bool JsonView::is_null() const { return value_->is_null(); }
+bool JsonView::is_boolean() const { return value_->is_boolean(); }
 
 }  // namespace aitune::dynamo

@@ -23,6 +23,8 @@ struct JsonLimits {
 std::string printable(std::string_view text, std::size_t limit = 200);
 
 /// Throws Corrupt (with the byte) when `text` is no JSON, Unsupported beyond the limits. `where` names the file.
+/// Infinity, -Infinity and NaN, which are none but stand in files of PyTorch 2.5 and 2.6, become strings, as newer
+/// files have them.
 std::shared_ptr<const nlohmann::json> parse_json(std::string_view text, const std::string& where,
                                                  const JsonLimits& limits = {});
 
@@ -46,6 +48,7 @@ class JsonView {
   bool boolean() const;
   const std::string& string() const;
   bool is_null() const;
+  bool is_boolean() const;
 
   [[noreturn]] void corrupt(std::string_view problem) const;
   [[noreturn]] void unsupported(std::string_view problem, std::string fix = {}) const;

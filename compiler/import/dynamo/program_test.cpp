@@ -81,6 +81,15 @@ TEST(Program, InfinityAndNanAreNumbers) {
   EXPECT_EQ(import_json(program).nodes().front()->args.at(1).number(), -std::numeric_limits<double>::infinity());
 }
 
+TEST(Program, NumbersThatJsonDoesNotHaveAreReadOutsideOfStrings) {
+  const auto document =
+      parse_json(R"json({"a": Infinity, "b": [-Infinity, NaN, -1], "c": "Infinity, \"NaN", "d": "\\"})json", "file");
+  EXPECT_EQ(
+      *document,
+      json::parse(R"json({"a": "Infinity", "b": ["-Infinity", "NaN", -1], "c": "Infinity, \"NaN", "d": "\\"})json"));
+  EXPECT_THROW(parse_json(R"({"a": Infinite})", "file"), Corrupt);
+}
+
 TEST(Program, SizesFollowFromShapesNotFromTheFilesWord) {
   json program = small();
   program["/graph_module/graph/sym_int_values/mul/as_expr/expr_str"_json_pointer] = "7";

@@ -134,7 +134,9 @@ def _dims(shapes: ShapeTable, hint: bool) -> list[dict[int, Any]]:
             if not axis.moves:
                 continue
             if hint:
-                row[a] = torch.export.Dim.AUTO(min=max(axis.low, 0), max=axis.high)
+                auto = torch.export.Dim.AUTO
+                # PyTorch 2.5 has hints without a range.
+                row[a] = auto(min=max(axis.low, 0), max=axis.high) if callable(auto) else auto
                 continue
             name = shapes.group(t, a)
             if name not in dims:
