@@ -60,6 +60,14 @@ class Resized(nn.Module):
         return features, features.mean((2, 3)) * ratio
 
 
+class FromTheEnd(nn.Module):
+    """As many of the last items as data decide, or fewer where there are fewer."""
+
+    def forward(self, x: Tensor, n: Tensor):
+        k = int(n)
+        return x[:, -k:] * 2, x[:, :-k].sum(1), x[-k:, 1:]
+
+
 def image(seed, height, width):
     return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
 
@@ -67,6 +75,7 @@ def image(seed, height, width):
 CASES = {
     "Padded": (Padded, [[rows(n, 0.0, n)] for n in (4, 13, 8, 5)]),
     "Numbers": (Numbers, [[rows(n, 0.0, n)] for n in (3, 14, 7, 8)]),
+    "FromTheEnd": (FromTheEnd, [[rows(5, float(n), 6), torch.tensor(n)] for n in (3, 2, 5, 6, 9)]),
     "Resized": (Resized, [[image(i, *size)] for i, size in enumerate([(20, 30), (40, 34), (32, 32), (25, 33)])]),
 }
 

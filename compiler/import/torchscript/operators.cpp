@@ -282,6 +282,11 @@ void refuse_old_meanings(Evaluator& evaluator, std::string_view name, const Vals
 }
 
 /// Tensors of the file as values, in lists too.
+const SymShape* tensor_shape(const Val& value) {
+  const auto* tensor = value.get<Value*>();
+  return tensor == nullptr ? nullptr : &(*tensor)->type.shape;
+}
+
 Val loaded(Evaluator& evaluator, const Val& value) {
   if (value.get<Stored>() != nullptr) return evaluator.tensor(value);
   const Vals* items = value.items();
@@ -316,10 +321,30 @@ bool wants_sizes(std::string_view name, const Vals& args, const Keywords& keywor
   return true;
 }
 
+/// x[:, -n:] with an n that data decide: minus a number counts from the end, and never beyond the beginning.
+void count_from_the_end(Evaluator& evaluator, Vals& args) {
+  constexpr std::size_t kDim = 1;
+  if (args.size() <= kDim || tensor_shape(args[0]) == nullptr || !args[kDim].integer()) return;
+  const SymShape& shape = *tensor_shape(args[0]);
+  const auto rank = static_cast<std::int64_t>(shape.size());
+  const std::int64_t dim = *args[kDim].integer() + (*args[kDim].integer() < 0 ? rank : 0);
+  if (dim < 0 || dim >= rank) return;
+  for (std::size_t i = kDim + 1; i < std::min<std::size_t>(args.size(), 4); ++i) {
+    const auto* bound = args[i].get<Unknown>();
+    if (bound == nullptr || bound->value == nullptr || bound->value->type.dtype != DType::i64) continue;
+    const Node* made = bound->value->producer;
+    if (made == nullptr || made->op->id != OpId::aten_neg_default) continue;
+    const Val whole = shape[static_cast<std::size_t>(dim)];
+    const Val place = call_operator(evaluator, "add", {bound->value, whole}, {});
+    args[i] = Unknown{bound->reason, evaluator.tensor(call_operator(evaluator, "clamp", {place, SymInt(0)}, {}))};
+  }
+}
+
 /// A number that data decide is a size where the operator wants one, and else a tensor where it takes one.
 Vals operands_of(Evaluator& evaluator, std::string_view name, const Vals& given, const Keywords& keywords) {
   Vals args;
   for (const Val& arg : given) args.push_back(loaded(evaluator, arg));
+  if (name == "slice") count_from_the_end(evaluator, args);
   const bool numbers = std::ranges::any_of(args, [](const Val& v) { return v.get<Unknown>() != nullptr; });
   if (numbers && !wants_sizes(name, args, keywords) && best_overload(name, args, keywords) != nullptr) return args;
   for (Val& arg : args) arg = with_sizes(evaluator, arg);
