@@ -72,6 +72,20 @@ Types baddbmm(const Call& call) {
   return {{call.tensor("self").dtype, shape}};
 }
 
+/// The rows of a matrix, in groups that end at `offs`, each by a matrix of its own (mixtures of experts).
+Types grouped_mm(const Call& call) {
+  const TensorType &rows = call.tensor("self"), &matrices = call.tensor("mat2");
+  call.require(rows.shape.size() == 2 && matrices.shape.size() == 3 && call.given("offs"),
+               "groups are known of the rows of one matrix, by offs");
+  call.require(!call.given("bias"), "a bias is not known");
+  const TensorType& ends = call.tensor("offs");
+  call.require(ends.shape.size() == 1 && is_integral(ends.dtype), "offs is a list of whole numbers");
+  call.require(is_floating(rows.dtype) && rows.dtype == matrices.dtype, "both operands have one floating dtype");
+  unify(call, rows.shape[1], matrices.shape[1]);
+  unify(call, ends.shape[0], matrices.shape[0]);
+  return {{call.dtype_or("out_dtype", rows.dtype), {rows.shape[0], matrices.shape[2]}}};
+}
+
 Types addbmm(const Call& call) {
   SymShape shape = batched(call, "batch1", "batch2");
   shape.erase(shape.begin());
@@ -335,6 +349,7 @@ void add_linear_rules(RuleTable& table) {
   table.add({aten_bmm_default}, bmm);
   table.add({aten_baddbmm_default, aten_baddbmm__default}, baddbmm);
   table.add({aten_addbmm_default}, addbmm);
+  table.add({aten__grouped_mm_default}, grouped_mm);
   table.add({aten_mv_default}, mv);
   table.add({aten_addmv_default}, addmv);
   table.add({aten_dot_default, aten_vdot_default}, dot);

@@ -214,15 +214,18 @@ Replacement stack(Inserter& insert, Node& node) {
   return {{insert.call("aten.cat.default", {parts, SymInt(dim)})}};
 }
 
-/// cat: a non-negative dimension, no empty 1-dim operands (PyTorch skips those whatever the rank), one dtype.
+/// cat: a non-negative dimension, no operands without elements along it, none that are 1-dim and empty (PyTorch skips
+/// those whatever the rank), one dtype.
 Replacement normalise_cat(Inserter& insert, Node& node) {
   const std::int64_t dim = wrap_dim(argument(node, "dim").integer(), node.output()->type.shape.size());
   ArgList parts;
   for (const Arg& part : node.args.at(0).list()) {
     const SymShape& shape = part.value()->type.shape;
-    if (shape.size() == 1 && shape[0].is(0) && node.output()->type.shape.size() != 1) continue;
+    const bool other_rank = shape.size() != node.output()->type.shape.size();
+    if (other_rank ? shape.size() == 1 && shape[0].is(0) : shape[static_cast<std::size_t>(dim)].is(0)) continue;
     parts.emplace_back(insert.cast(part.value(), node.output()->type.dtype));
   }
+  if (parts.empty()) return std::nullopt;
   if (parts.size() == 1) return {{parts[0].value()}};
   ArgList args = {parts, SymInt(dim)};
   if (node.op_name() == "aten.cat.default" && args == node.args) return std::nullopt;

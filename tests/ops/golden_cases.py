@@ -144,6 +144,15 @@ def divisors(name):
     yield C(I(30, 5, dtype=i32), I(20, 5))
 
 
+@cases("_grouped_mm")
+def grouped_mm(name):
+    for dtype in FLOATS:
+        weight = R(3, 8, 16, dtype=dtype)
+        for ends in [[2, 2, 6], [0, 3, 6], [6, 6, 6]]:
+            yield C(R(6, 8, dtype=dtype), weight, torch.tensor(ends, dtype=i32))
+            yield C(R(6, 8, dtype=dtype), R(3, 16, 8, dtype=dtype).mT, torch.tensor(ends, dtype=i32))
+
+
 @cases("float_power.Tensor_Tensor")
 def float_power(name):
     yield C(U(3, 4), R(4))

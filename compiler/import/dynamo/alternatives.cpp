@@ -301,6 +301,8 @@ Table make_table() {
        {"aten._scaled_dot_product_flash_attention.default", "aten._scaled_dot_product_efficient_attention.default",
         "aten._scaled_dot_product_cudnn_attention.default"})
     table[name] = attention;
+  table["transformers.grouped_mm_fallback.default"] =
+      renamed("aten._grouped_mm.default", {{"input", "self"}, {"weight", "mat2"}});
   // The lengths, which the second has for its gradient, are of no use here.
   table["aten._weight_norm.default"] = table["aten._weight_norm_interface.default"] = weight_norm;
   return table;

@@ -177,6 +177,31 @@ void outer(const Call& call) {
                 [&]<typename C>(C) { map<C, 2>(call.out(), {&a, &b}, [](C x, C y) { return wrap_mul(x, y); }); });
 }
 
+/// Rows behind the last group are zeros.
+void grouped_mm(const Call& call) {
+  const Tensor &rows = call.self(), &matrices = call.tensor("mat2");
+  call.require(rows.shape().size() == 2 && matrices.shape().size() == 3 && call.given("offs") && !call.given("bias"),
+               "groups are known of the rows of one matrix, by offs");
+  const std::int64_t count = rows.size(0), depth = rows.size(1), columns = matrices.size(2);
+  const Tensor ends = call.tensor("offs").contiguous().to(DType::i64);
+  call.require(matrices.size(1) == depth && ends.numel() == matrices.size(0) && call.out().numel() == count * columns,
+               "the sizes of its matrices do not fit");
+  visit_floating(rows.dtype(), [&]<typename C>(C) {
+    const Strided<C> x = strided<C>(rows), y = strided<C>(matrices);
+    std::vector<C> product(static_cast<std::size_t>(count * columns));
+    Gemm<C> gemm;
+    std::int64_t begin = 0;
+    for (std::int64_t g = 0; g < ends.numel(); ++g) {
+      const std::int64_t end = ends.as<std::int64_t>()[g];
+      call.require(end >= begin && end <= count, "offs does not grow, or leads beyond the rows");
+      gemm.run(end - begin, columns, depth, {x.data + begin * x.strides[0], x.strides[0], x.strides[1]},
+               {y.data + g * y.strides[0], y.strides[1], y.strides[2]}, product.data() + begin * columns, columns);
+      begin = end;
+    }
+    store<C>(call.out().dtype(), call.out().data(), 1, count * columns, product.data());
+  });
+}
+
 }  // namespace
 
 void add_matmul_kernels(KernelTable& table) {
@@ -187,6 +212,7 @@ void add_matmul_kernels(KernelTable& table) {
   table.add({aten_addmm_default, aten_addmm__default}, addmm);
   table.add({aten_baddbmm_default, aten_baddbmm__default}, baddbmm);
   table.add({aten_addbmm_default}, addbmm);
+  table.add({aten__grouped_mm_default}, grouped_mm);
   table.add({aten_mv_default}, mv);
   table.add({aten_addmv_default}, addmv);
   table.add({aten_dot_default, aten_vdot_default}, dot);
