@@ -6,6 +6,8 @@ import torch
 
 import aitune.torch as ait
 
+# What torch.export.load of older versions reads has another layout, or stricter checks.
+OPENS_AIT = tuple(int(n) for n in torch.__version__.split("+")[0].split(".")[:2]) >= (2, 10)
 FAST = {"optimization_level": 0, "num_threads": 2}
 TOLERANCE = {"rtol": 1e-3, "atol": 1e-4}
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support import check_same, reference, wrap
+from support import OPENS_AIT, check_same, reference, wrap
 
 import aitune
 import aitune.torch as ait
@@ -28,7 +28,7 @@ def test_each_form(ir, tmp_path):
     ait.tune(model, x)
     check_same(model(x), reference(net, x))
     ait.save(model, tmp_path / "m.ait")
-    assert torch.export.load(tmp_path / "m.ait")
+    assert not OPENS_AIT or torch.export.load(tmp_path / "m.ait")
     check_same(aitune_numpy(tmp_path / "m.ait", x), reference(net, x))
 
 

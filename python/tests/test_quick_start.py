@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 import torch
+from support import OPENS_AIT
 
 QUICK_START = """
 from aitune.torch.backend import TorchTensorRTAotBackend, TorchTensorRTAotBackendConfig
@@ -63,7 +64,8 @@ def test_the_file_opens_everywhere(quick_start):
 
     names, want = quick_start
     x = names["input_data"]
-    torch.testing.assert_close(torch.export.load("model.ait").module()(x), want)
+    if OPENS_AIT:
+        torch.testing.assert_close(torch.export.load("model.ait").module()(x), want)
     torch.testing.assert_close(ait.load("model.ait")(x), want, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(ait.load(network(), "model.ait")(x), want, rtol=1e-3, atol=1e-4)
     got = aitune.load("model.ait")(x.numpy())
@@ -102,9 +104,10 @@ def test_pickle_protocol(protocol, tmp_path, monkeypatch):
         assert opcodes[0][0].name == "PROTO" and opcodes[0][1] == protocol
         assert max(opcode.proto for opcode, _, _ in opcodes) <= protocol
     assert found > 0
-    program = torch.export.load("m.ait")
-    torch.testing.assert_close(program.module()(x), model(x), rtol=1e-3, atol=1e-4)
-    assert program.example_inputs[0][0].shape == x.shape
+    if OPENS_AIT:
+        program = torch.export.load("m.ait")
+        torch.testing.assert_close(program.module()(x), model(x), rtol=1e-3, atol=1e-4)
+        assert program.example_inputs[0][0].shape == x.shape
 
 
 def test_tuning_twice_gives_the_same_program_and_no_path(tmp_path):
