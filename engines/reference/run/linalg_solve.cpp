@@ -150,6 +150,12 @@ T determinant_of(const LuFactors<T>& lu) {
   return result;
 }
 
+/// PyTorch factors the transpose of a row-major real matrix, which is column-major; the determinant is the same.
+template <typename T>
+LuFactors<T> factor_for_determinant(const Tensor& whole, const Matrix<T>& a) {
+  return factor_lu(!is_complex(whole.dtype()) && whole.is_contiguous() ? adjoint_of(a) : a);
+}
+
 /// linalg_det, det, _linalg_det
 void determinant(const Call& call) {
   const Tensor& a = call.tensor(call.has("A") ? "A" : "self");
@@ -161,7 +167,7 @@ void determinant(const Call& call) {
     std::optional<LuAnswers<T>> factors;
     if (call.out_count() == 3) factors.emplace(call, 1, batch, matrices.rows(), matrices.cols());
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      const LuFactors<T> lu = factor_lu(matrices.at(k));
+      const LuFactors<T> lu = factor_for_determinant(a, matrices.at(k));
       out.put(k, determinant_of(lu));
       if (factors) factors->put(k, lu);
     }
@@ -207,7 +213,7 @@ void sign_and_log_determinant(const Call& call) {
     std::optional<LuAnswers<T>> factors;
     if (call.out_count() == 4) factors.emplace(call, 2, batch, matrices.rows(), matrices.cols());
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      const LuFactors<T> lu = factor_lu(matrices.at(k));
+      const LuFactors<T> lu = factor_for_determinant(a, matrices.at(k));
       const SignAndLogarithm<T> both = log_determinant(lu);
       sign.put(k, both.sign);
       logarithm.put(k, both.logarithm);

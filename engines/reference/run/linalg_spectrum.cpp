@@ -4,7 +4,9 @@
 
 #include <Eigen/Eigenvalues>
 #include <Eigen/SVD>
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 
@@ -20,6 +22,22 @@ void require_finite(const Matrix<T>& a) {
 
 void require_converged(bool converged) {
   if (!converged) throw InvalidArgument("the algorithm did not converge for a matrix");
+}
+
+/// The eigenvectors of an upper triangular matrix, by substitution.
+Matrix<Complex> vectors_of_triangle(const EigenMatrix<Complex>& t) {
+  Matrix<Complex> result(t.rows(), t.rows());
+  const double least = std::max(t.norm() * std::numeric_limits<double>::epsilon(), std::numeric_limits<double>::min());
+  for (std::int64_t k = 0; k < result.cols; ++k) {
+    result(k, k) = 1;
+    for (std::int64_t i = k - 1; i >= 0; --i) {
+      Complex sum = t(i, k);
+      for (std::int64_t j = i + 1; j < k; ++j) sum += t(i, j) * result(j, k);
+      const Complex apart = t(k, k) - t(i, i);
+      result(i, k) = sum / (std::abs(apart) < least ? Complex(least) : apart);
+    }
+  }
+  return result;
 }
 
 std::vector<double> as_vector(const Eigen::VectorXd& v) { return {v.begin(), v.end()}; }
@@ -74,15 +92,17 @@ EigFactors factor_eig(const Matrix<T>& a, bool with_vectors) {
   EigFactors result;
   if (a.rows == 0) return result;
   require_finite(a);
-  const auto take = [&](const auto& solver) {
+  if constexpr (std::is_same_v<T, double>) {
+    const Eigen::EigenSolver<EigenMatrix<double>> solver(seen(a), with_vectors);
     require_converged(solver.info() == Eigen::Success);
     for (const Complex& v : solver.eigenvalues()) result.values.push_back(v);
     if (with_vectors) result.vectors = kept<Complex>(solver.eigenvectors());
-  };
-  if constexpr (std::is_same_v<T, double>)
-    take(Eigen::EigenSolver<EigenMatrix<double>>(seen(a), with_vectors));
-  else
-    take(Eigen::ComplexEigenSolver<EigenMatrix<Complex>>(seen(a), with_vectors));
+  } else {  // Eigen's solver would sort by magnitude; LAPACK leaves the order of the triangle
+    const Eigen::ComplexSchur<EigenMatrix<Complex>> schur(seen(a), with_vectors);
+    require_converged(schur.info() == Eigen::Success);
+    for (const Complex& v : schur.matrixT().diagonal()) result.values.push_back(v);
+    if (with_vectors) result.vectors = multiply(kept<Complex>(schur.matrixU()), vectors_of_triangle(schur.matrixT()));
+  }
   // Length 1, and the largest component of what is not real is positive, as LAPACK has them.
   for (std::int64_t j = 0; j < result.vectors.cols; ++j) {
     auto column = seen(result.vectors).col(j);
