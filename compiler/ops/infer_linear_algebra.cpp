@@ -251,7 +251,10 @@ Matrices with_tolerances(const Call& call) {
 }
 
 Types pseudo_inverse(const Call& call) {
-  const Matrices a = call.has("hermitian") ? with_tolerances(call) : matrices_of(call);
+  const Matrices own = matrices_of(call);
+  const bool empty = std::ranges::any_of(call.shape("self"), [](const SymInt& size) { return size.is(0); });
+  // PyTorch does not look at the tolerances where there is nothing to invert.
+  const Matrices a = call.has("hermitian") && !empty ? with_tolerances(call) : own;
   return {a.like({a.cols, a.rows})};
 }
 

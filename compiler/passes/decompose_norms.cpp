@@ -48,6 +48,7 @@ Value* matrix_norm(Inserter& insert, Value* x, double order, const Axes& axes, b
   if (!infinite && std::abs(order) != 1) return nullptr;
   const std::int64_t summed = axes[infinite ? 1 : 0];
   std::int64_t compared = axes[infinite ? 0 : 1];
+  if (x->type.shape[static_cast<std::size_t>(compared)].is(0)) return nullptr;  // nothing to compare
   Value* sums =
       insert.call("aten.sum.dim_IntList", {insert.call("aten.abs.default", {x}), to_args(Axes{summed}), keep});
   if (!keep && compared > summed) --compared;

@@ -116,10 +116,12 @@ void solve_system(const Call& call) {
   visit_field({&a, &b}, [&]<typename T>(T) {
     const MatricesOf<T> matrices(call, a, batch), sides(call, b, batch);
     Answer<T> out(call, 0, shape);
+    std::vector<LuFactors<T>> kept;  // where the matrices are not repeated for right sides
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
       const LuFactors<T> lu = factor_lu(matrices.at(k));
       if (checks && lu.info != 0) fail_at(call, k, matrices.count(), kSingular);
       out.put(k, solve_beside(lu, sides.at(k), left, false));
+      if (reports && own == batch) kept.push_back(lu);
     }
     out.commit();
     if (!reports) return;
@@ -128,7 +130,7 @@ void solve_system(const Call& call) {
     std::optional<LuAnswers<T>> factors;
     if (has_factors) factors.emplace(call, 1, own, plain.rows(), plain.cols());
     for (std::int64_t k = 0; k < plain.count(); ++k) {
-      const LuFactors<T> lu = factor_lu(plain.at(k));
+      const LuFactors<T> lu = own == batch ? kept[static_cast<std::size_t>(k)] : factor_lu(plain.at(k));
       if (factors) factors->put(k, lu);
       infos.push_back(lu.info);
     }
@@ -150,10 +152,12 @@ T determinant_of(const LuFactors<T>& lu) {
   return result;
 }
 
-/// PyTorch factors the transpose of a row-major real matrix, which is column-major; the determinant is the same.
+/// PyTorch factors the transpose of a real matrix (of a row-major one, but what is row-major here need not be there):
+/// the determinant is the same.
 template <typename T>
-LuFactors<T> factor_for_determinant(const Tensor& whole, const Matrix<T>& a) {
-  return factor_lu(!is_complex(whole.dtype()) && whole.is_contiguous() ? adjoint_of(a) : a);
+LuFactors<T> factor_for_determinant(const Matrix<T>& a) {
+  if constexpr (std::is_same_v<T, double>) return factor_lu(adjoint_of(a));
+  return factor_lu(a);
 }
 
 /// linalg_det, det, _linalg_det
@@ -167,7 +171,7 @@ void determinant(const Call& call) {
     std::optional<LuAnswers<T>> factors;
     if (call.out_count() == 3) factors.emplace(call, 1, batch, matrices.rows(), matrices.cols());
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      const LuFactors<T> lu = factor_for_determinant(a, matrices.at(k));
+      const LuFactors<T> lu = factor_for_determinant(matrices.at(k));
       out.put(k, determinant_of(lu));
       if (factors) factors->put(k, lu);
     }
@@ -213,7 +217,7 @@ void sign_and_log_determinant(const Call& call) {
     std::optional<LuAnswers<T>> factors;
     if (call.out_count() == 4) factors.emplace(call, 2, batch, matrices.rows(), matrices.cols());
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      const LuFactors<T> lu = factor_for_determinant(a, matrices.at(k));
+      const LuFactors<T> lu = factor_for_determinant(matrices.at(k));
       const SignAndLogarithm<T> both = log_determinant(lu);
       sign.put(k, both.sign);
       logarithm.put(k, both.logarithm);

@@ -180,16 +180,19 @@ double greatest_of(const std::vector<double>& values) { return values.empty() ? 
 /// linalg_pinv in all overloads, pinverse
 void pseudo_inverse(const Call& call) {
   const Tensor& a = call.self();
-  batch_of(call, a);
   const bool hermitian = call.has("hermitian") && call.boolean("hermitian");
+  const Shape own = batch_of(call, a);
   if (hermitian) require_square(call, a);
+  if (a.numel() == 0) {  // PyTorch does not look at the tolerances where there is nothing to invert
+    Answer<Complex>(call, 0, with_sizes(own, {a.shape().back(), a.shape()[own.size()]})).commit();
+    return;
+  }
   const Tolerances tolerances(call, a);
   const Shape& batch = tolerances.batch();
   visit_field({&a}, [&]<typename T>(T) {
     const MatricesOf<T> matrices(call, a, batch);
     Answer<T> out(call, 0, with_sizes(batch, {matrices.cols(), matrices.rows()}));
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      if (matrices.rows() == 0 || matrices.cols() == 0) break;
       SvdFactors<T> svd = factors_of(matrices.at(k), hermitian, true);
       const double least = tolerances.at(k, greatest_of(svd.values));
       for (std::int64_t j = 0; j < svd.v.cols; ++j) {
