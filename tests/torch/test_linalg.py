@@ -143,15 +143,16 @@ def test_agrees(name, form, tmp_path):
     support.check_same(support.read_outputs(tmp_path / "out.npz"), want, support.FP32_BOUND, f"{name}, {form}")
 
 
+@pytest.mark.parametrize("save", [save_exported, save_decomposed])
 @pytest.mark.parametrize("call", ["torch.linalg.inv(x)", "torch.linalg.solve(x, y)", "torch.linalg.cholesky(-x)"])
-def test_singular_matrices_are_errors(call, tmp_path):
+def test_singular_matrices_are_errors(call, save, tmp_path):
     class Model(nn.Module):
         def forward(self, x, y):
             return eval(call)  # noqa: S307: one of the three above
 
     good = (torch.eye(4) * (-1 if "cholesky" in call else 1)).expand(3, 4, 4).contiguous()
     sample = good, inputs()[1]
-    support.export(Model(), sample, tmp_path / "m.pt2")
+    save(Model().eval(), sample, tmp_path / "m.pt2")
     samples = support.write_inputs(tmp_path / "in.npz", sample)
     support.must("tune", tmp_path / "m.pt2", "-i", samples, "-o", tmp_path / "m.ait", *support.FAST)
     bad = good.clone()
