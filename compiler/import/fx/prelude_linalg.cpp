@@ -122,12 +122,6 @@ def torch_functional_chain_matmul(*matrices):
 
 torch_chain_matmul = torch_functional_chain_matmul
 
-def cholesky(input, upper=False):
-    return aten.linalg_cholesky(input, upper=upper)
-
-def qr(input, some=True):
-    return aten.linalg_qr(input, 'reduced' if some else 'complete')
-
 def torch_triangular_solve(b, A, upper=True, transpose=False, unitriangular=False):
     return aten.triangular_solve(b, A, upper, transpose, unitriangular)
 
