@@ -160,3 +160,17 @@ def test_singular_matrices_are_errors(call, save, tmp_path):
     result = support.aitune("run", tmp_path / "m.ait", "-i", support.write_inputs(tmp_path / "bad.npz", (bad, sample[1])),
                             "-o", tmp_path / "out.npz")
     assert result.status != 0 and "batch element 1" in result.err, str(result)
+
+
+@pytest.mark.parametrize("name", ["Systems", "SingularValues", "Eigenvalues", "PseudoInverses", "Whitening"])
+def test_sizes_may_move(name, tmp_path):
+    model, (x, y) = MODELS[name].eval(), inputs()
+    batch = torch.export.Dim("batch", min=2, max=16)
+    support.export(model, (x, y), tmp_path / "m.pt2", {"x": {0: batch}, "y": {0: batch}})
+    support.must("tune", tmp_path / "m.pt2", "-i", support.write_inputs(tmp_path / "in.npz", (x, y)), "-o", tmp_path / "m.ait",
+                 *support.FAST)
+    fresh = torch.cat([x, x.flip(0) + 1]), torch.cat([y, -y])
+    with torch.no_grad():
+        want = support.tensors_of(model(*fresh))
+    support.must("run", tmp_path / "m.ait", "-i", support.write_inputs(tmp_path / "x.npz", fresh), "-o", tmp_path / "out.npz")
+    support.check_same(support.read_outputs(tmp_path / "out.npz"), want, support.FP32_BOUND, name)

@@ -284,7 +284,8 @@ void tensorsolve(const Call& call) {
 
 /// Powers 0, 1, ... of each element along a new last dimension.
 void vander(const Call& call) {
-  const Tensor given = call.tensor("x"), x = given.dim() == 0 ? unsqueeze(given, 0) : given;
+  const Tensor& given = call.tensor("x");
+  const Tensor x = given.dim() == 0 ? unsqueeze(given, 0) : given;
   const std::int64_t n = call.given("N") ? call.integer("N") : x.shape().back();
   call.require(n > 1, "N is not greater than 1");
   visit_numbers(x, [&]<typename T>(T) {
