@@ -77,8 +77,8 @@ MatricesOf<T>::MatricesOf(const Call& call, const Tensor& t, const Shape& batch)
 }
 
 template <typename T>
-Matrix<T> MatricesOf<T>::at(std::int64_t k) const {
-  Matrix<T> result(rows_, cols_);
+Dense<T> MatricesOf<T>::at(std::int64_t k) const {
+  Dense<T> result(rows_, cols_);
   const T* from = values_.data() + k * rows_ * cols_;
   for (std::int64_t i = 0; i < rows_; ++i)
     for (std::int64_t j = 0; j < cols_; ++j) result(i, j) = *from++;
@@ -98,7 +98,7 @@ Answer<T>::Answer(const Call& call, std::size_t i, const Shape& shape) : out_(ca
 }
 
 template <typename T>
-void Answer<T>::put(std::int64_t k, const Matrix<T>& matrix) {
+void Answer<T>::put(std::int64_t k, const Dense<T>& matrix) {
   T* to = values_.data() + k * matrix.rows * matrix.cols;
   for (std::int64_t i = 0; i < matrix.rows; ++i)
     for (std::int64_t j = 0; j < matrix.cols; ++j) *to++ = matrix(i, j);

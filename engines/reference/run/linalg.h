@@ -14,106 +14,106 @@ namespace aitune::reference {
 
 /// A matrix in column-major order.
 template <typename T>
-struct Matrix {
+struct Dense {
   std::int64_t rows = 0, cols = 0;
   std::vector<T> values;
 
-  Matrix() = default;
-  Matrix(std::int64_t m, std::int64_t n) : rows(m), cols(n), values(static_cast<std::size_t>(m * n)) {}
+  Dense() = default;
+  Dense(std::int64_t m, std::int64_t n) : rows(m), cols(n), values(static_cast<std::size_t>(m * n)) {}
   T& operator()(std::int64_t i, std::int64_t j) { return values[static_cast<std::size_t>(j * rows + i)]; }
   const T& operator()(std::int64_t i, std::int64_t j) const { return values[static_cast<std::size_t>(j * rows + i)]; }
   bool empty() const { return values.empty(); }
 };
 
-inline double conjugate(double x) { return x; }
-inline Complex conjugate(Complex x) { return std::conj(x); }
+inline double conjugated(double x) { return x; }
+inline Complex conjugated(Complex x) { return std::conj(x); }
 
 template <typename T>
-Matrix<T> identity_matrix(std::int64_t m, std::int64_t n) {
-  Matrix<T> result(m, n);
+Dense<T> identity_matrix(std::int64_t m, std::int64_t n) {
+  Dense<T> result(m, n);
   for (std::int64_t i = 0; i < std::min(m, n); ++i) result(i, i) = 1;
   return result;
 }
 template <typename T>
-Matrix<T> adjoint_of(const Matrix<T>& a) {
-  Matrix<T> result(a.cols, a.rows);
+Dense<T> adjoint_of(const Dense<T>& a) {
+  Dense<T> result(a.cols, a.rows);
   for (std::int64_t j = 0; j < a.cols; ++j)
-    for (std::int64_t i = 0; i < a.rows; ++i) result(j, i) = conjugate(a(i, j));
+    for (std::int64_t i = 0; i < a.rows; ++i) result(j, i) = conjugated(a(i, j));
   return result;
 }
 template <typename T>
-Matrix<T> part_of(const Matrix<T>& a, std::int64_t rows, std::int64_t cols) {
-  Matrix<T> result(rows, cols);
+Dense<T> part_of(const Dense<T>& a, std::int64_t rows, std::int64_t cols) {
+  Dense<T> result(rows, cols);
   for (std::int64_t j = 0; j < cols; ++j)
     for (std::int64_t i = 0; i < rows; ++i) result(i, j) = a(i, j);
   return result;
 }
 
 template <typename T>
-Matrix<T> multiply(const Matrix<T>& a, const Matrix<T>& b);
+Dense<T> multiply(const Dense<T>& a, const Dense<T>& b);
 
 /// Rows swapped one after the other: row k with row pivots[k] (from 0), then U above and L below the diagonal.
 template <typename T>
 struct LuFactors {
-  Matrix<T> packed;
+  Dense<T> packed;
   std::vector<std::int64_t> pivots;
   std::int64_t info = 0;  ///< from 1, the first zero on the diagonal of U; or 0
 };
 template <typename T>
-LuFactors<T> factor_lu(const Matrix<T>& a);
+LuFactors<T> factor_lu(const Dense<T>& a);
 
 /// Makes the lower half of a Hermitian matrix its Cholesky factor, with zeros above. Gives the order of the leading
 /// minor that is not positive, or 0.
 template <typename T>
-std::int64_t factor_cholesky(Matrix<T>& a);
+std::int64_t factor_cholesky(Dense<T>& a);
 
 /// b := a^-1 b, reading one triangle of `a` alone, and taking its diagonal for ones if `unit`.
 template <typename T>
-void solve_triangle(const Matrix<T>& a, Matrix<T>& b, bool upper, bool unit);
+void solve_triangle(const Dense<T>& a, Dense<T>& b, bool upper, bool unit);
 
 /// R above and the reflectors I - tau v v^H below the diagonal, as of geqrf.
 template <typename T>
 struct QrFactors {
-  Matrix<T> packed;
+  Dense<T> packed;
   std::vector<T> tau;
 };
 template <typename T>
-QrFactors<T> factor_qr(const Matrix<T>& a);
+QrFactors<T> factor_qr(const Dense<T>& a);
 /// c := Q c, or Q^H c, for the product Q of the first tau.size() reflectors in the columns of v.
 template <typename T>
-void apply_reflectors(const Matrix<T>& v, const std::vector<T>& tau, Matrix<T>& c, bool adjoint);
+void apply_reflectors(const Dense<T>& v, const std::vector<T>& tau, Dense<T>& c, bool adjoint);
 
 enum class Vectors : std::uint8_t { none, thin, full };
 /// a = u diag(values) v^H, values descending.
 template <typename T>
 struct SvdFactors {
-  Matrix<T> u, v;
+  Dense<T> u, v;
   std::vector<double> values;
 };
 /// Throws InvalidArgument for what is not finite.
 template <typename T>
-SvdFactors<T> factor_svd(const Matrix<T>& a, Vectors vectors);
+SvdFactors<T> factor_svd(const Dense<T>& a, Vectors vectors);
 
 /// Of a Hermitian matrix whose lower half counts; values ascending. Throws InvalidArgument for what is not finite.
 template <typename T>
 struct EighFactors {
-  Matrix<T> vectors;
+  Dense<T> vectors;
   std::vector<double> values;
 };
 template <typename T>
-EighFactors<T> factor_eigh(const Matrix<T>& a, bool with_vectors);
+EighFactors<T> factor_eigh(const Dense<T>& a, bool with_vectors);
 
 /// Of any square matrix. Throws InvalidArgument for what is not finite.
 struct EigFactors {
-  Matrix<Complex> vectors;
+  Dense<Complex> vectors;
   std::vector<Complex> values;
 };
 template <typename T>
-EigFactors factor_eig(const Matrix<T>& a, bool with_vectors);
+EigFactors factor_eig(const Dense<T>& a, bool with_vectors);
 
 /// x of a x = b, or of a^H x = b.
 template <typename T>
-void solve_factored(const LuFactors<T>& lu, Matrix<T>& b, bool adjoint = false);
+void solve_factored(const LuFactors<T>& lu, Dense<T>& b, bool adjoint = false);
 
 // --- matrices of tensors (linalg.cpp) ---
 
@@ -145,7 +145,7 @@ class MatricesOf {
   std::int64_t count() const { return count_; }
   std::int64_t rows() const { return rows_; }
   std::int64_t cols() const { return cols_; }
-  Matrix<T> at(std::int64_t k) const;
+  Dense<T> at(std::int64_t k) const;
 
  private:
   std::int64_t count_ = 0, rows_ = 0, cols_ = 0;
@@ -169,7 +169,7 @@ template <typename T>
 class Answer {
  public:
   Answer(const Call& call, std::size_t i, const Shape& shape);
-  void put(std::int64_t k, const Matrix<T>& matrix);
+  void put(std::int64_t k, const Dense<T>& matrix);
   void put(std::int64_t k, const std::vector<T>& values) {
     std::copy(values.begin(), values.end(), values_.begin() + k * static_cast<std::int64_t>(values.size()));
   }

@@ -13,17 +13,17 @@ template <typename T>
 using EigenMatrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
 
 template <typename T>
-Eigen::Map<const EigenMatrix<T>> seen(const Matrix<T>& a) {
+Eigen::Map<const EigenMatrix<T>> seen(const Dense<T>& a) {
   return {a.values.data(), a.rows, a.cols};
 }
 template <typename T>
-Eigen::Map<EigenMatrix<T>> seen(Matrix<T>& a) {
+Eigen::Map<EigenMatrix<T>> seen(Dense<T>& a) {
   return {a.values.data(), a.rows, a.cols};
 }
 
 template <typename T>
-Matrix<T> kept(const EigenMatrix<T>& a) {
-  Matrix<T> result(a.rows(), a.cols());
+Dense<T> kept(const EigenMatrix<T>& a) {
+  Dense<T> result(a.rows(), a.cols());
   seen(result) = a;
   return result;
 }

@@ -19,14 +19,14 @@ struct Eigen::internal::scalar_score_coeff_op<std::complex<double>> {
 namespace aitune::reference {
 
 template <typename T>
-Matrix<T> multiply(const Matrix<T>& a, const Matrix<T>& b) {
-  Matrix<T> result(a.rows, b.cols);
+Dense<T> multiply(const Dense<T>& a, const Dense<T>& b) {
+  Dense<T> result(a.rows, b.cols);
   if (!result.empty() && a.cols > 0) seen(result).noalias() = seen(a) * seen(b);
   return result;
 }
 
 template <typename T>
-LuFactors<T> factor_lu(const Matrix<T>& a) {
+LuFactors<T> factor_lu(const Dense<T>& a) {
   const std::int64_t n = std::max(a.rows, a.cols), k = std::min(a.rows, a.cols);
   LuFactors<T> result{a, {}, 0};
   if (k == 0) return result;
@@ -55,7 +55,7 @@ LuFactors<T> factor_lu(const Matrix<T>& a) {
 }
 
 template <typename T>
-std::int64_t factor_cholesky(Matrix<T>& a) {
+std::int64_t factor_cholesky(Dense<T>& a) {
   auto whole = seen(a);
   const std::int64_t failed = Eigen::internal::llt_inplace<T, Eigen::Lower>::blocked(whole);
   for (std::int64_t j = 1; j < a.cols; ++j)
@@ -67,9 +67,9 @@ std::int64_t factor_cholesky(Matrix<T>& a) {
 }
 
 template <typename T>
-void solve_triangle(const Matrix<T>& a, Matrix<T>& b, bool upper, bool unit) {
+void solve_triangle(const Dense<T>& a, Dense<T>& b, bool upper, bool unit) {
   if (b.empty()) return;
-  Matrix<T> with_ones;
+  Dense<T> with_ones;
   if (unit) {
     with_ones = a;
     for (std::int64_t i = 0; i < a.rows; ++i) with_ones(i, i) = 1;
@@ -83,16 +83,16 @@ void solve_triangle(const Matrix<T>& a, Matrix<T>& b, bool upper, bool unit) {
 }
 
 template <typename T>
-QrFactors<T> factor_qr(const Matrix<T>& a) {
+QrFactors<T> factor_qr(const Dense<T>& a) {
   if (a.empty()) return {a, std::vector<T>(static_cast<std::size_t>(std::min(a.rows, a.cols)))};
   const Eigen::HouseholderQR<EigenMatrix<T>> qr(seen(a));
   QrFactors<T> result{kept<T>(qr.matrixQR()), {}};
-  for (const T& t : qr.hCoeffs()) result.tau.push_back(conjugate(t));
+  for (const T& t : qr.hCoeffs()) result.tau.push_back(conjugated(t));
   return result;
 }
 
 template <typename T>
-void apply_reflectors(const Matrix<T>& v, const std::vector<T>& tau, Matrix<T>& c, bool adjoint) {
+void apply_reflectors(const Dense<T>& v, const std::vector<T>& tau, Dense<T>& c, bool adjoint) {
   const auto n = static_cast<std::int64_t>(tau.size());
   if (c.empty() || n == 0) return;
   auto x = seen(c);
@@ -100,7 +100,7 @@ void apply_reflectors(const Matrix<T>& v, const std::vector<T>& tau, Matrix<T>& 
   Eigen::Matrix<T, 1, Eigen::Dynamic> row;
   for (std::int64_t step = 0; step < n; ++step) {
     const std::int64_t k = adjoint ? step : n - 1 - step;
-    const T factor = adjoint ? conjugate(tau[static_cast<std::size_t>(k)]) : tau[static_cast<std::size_t>(k)];
+    const T factor = adjoint ? conjugated(tau[static_cast<std::size_t>(k)]) : tau[static_cast<std::size_t>(k)];
     const auto below = reflectors.col(k).tail(c.rows - k - 1);
     auto rest = x.bottomRows(c.rows - k - 1);
     row = x.row(k);
@@ -111,7 +111,7 @@ void apply_reflectors(const Matrix<T>& v, const std::vector<T>& tau, Matrix<T>& 
 }
 
 template <typename T>
-void solve_factored(const LuFactors<T>& lu, Matrix<T>& b, bool adjoint) {
+void solve_factored(const LuFactors<T>& lu, Dense<T>& b, bool adjoint) {
   const auto swap_rows = [&](std::size_t k) {
     const auto i = static_cast<std::int64_t>(k), other = lu.pivots[k];
     for (std::int64_t j = 0; j < b.cols && other != i; ++j) std::swap(b(i, j), b(other, j));
@@ -122,20 +122,20 @@ void solve_factored(const LuFactors<T>& lu, Matrix<T>& b, bool adjoint) {
     solve_triangle(lu.packed, b, true, false);
     return;
   }
-  const Matrix<T> turned = adjoint_of(lu.packed);
+  const Dense<T> turned = adjoint_of(lu.packed);
   solve_triangle(turned, b, false, false);
   solve_triangle(turned, b, true, true);
   for (std::size_t k = lu.pivots.size(); k-- > 0;) swap_rows(k);
 }
 
-#define AITUNE_FACTORISATIONS(T)                                                             \
-  template Matrix<T> multiply(const Matrix<T>&, const Matrix<T>&);                           \
-  template LuFactors<T> factor_lu(const Matrix<T>&);                                         \
-  template std::int64_t factor_cholesky(Matrix<T>&);                                         \
-  template void solve_triangle(const Matrix<T>&, Matrix<T>&, bool, bool);                    \
-  template QrFactors<T> factor_qr(const Matrix<T>&);                                         \
-  template void apply_reflectors(const Matrix<T>&, const std::vector<T>&, Matrix<T>&, bool); \
-  template void solve_factored(const LuFactors<T>&, Matrix<T>&, bool);
+#define AITUNE_FACTORISATIONS(T)                                                           \
+  template Dense<T> multiply(const Dense<T>&, const Dense<T>&);                            \
+  template LuFactors<T> factor_lu(const Dense<T>&);                                        \
+  template std::int64_t factor_cholesky(Dense<T>&);                                        \
+  template void solve_triangle(const Dense<T>&, Dense<T>&, bool, bool);                    \
+  template QrFactors<T> factor_qr(const Dense<T>&);                                        \
+  template void apply_reflectors(const Dense<T>&, const std::vector<T>&, Dense<T>&, bool); \
+  template void solve_factored(const LuFactors<T>&, Dense<T>&, bool);
 AITUNE_FACTORISATIONS(double)
 AITUNE_FACTORISATIONS(Complex)
 #undef AITUNE_FACTORISATIONS

@@ -20,22 +20,22 @@ T real_part_of(T x) {
 template <typename T>
 class LdlFactors {
  public:
-  LdlFactors(Matrix<T> a, bool hermitian) : a_(std::move(a)), hermitian_(hermitian) {
+  LdlFactors(Dense<T> a, bool hermitian) : a_(std::move(a)), hermitian_(hermitian) {
     for (std::int64_t j = 1; j < a_.cols; ++j)
       for (std::int64_t i = 0; i < j; ++i) a_(i, j) = 0;
     if (hermitian_)
       for (std::int64_t i = 0; i < a_.rows; ++i) a_(i, i) = real_part_of(a_(i, i));
     for (std::int64_t k = 0; k < a_.rows;) k += step(k);
   }
-  LdlFactors(Matrix<T> packed, std::vector<std::int64_t> pivots, bool hermitian)
+  LdlFactors(Dense<T> packed, std::vector<std::int64_t> pivots, bool hermitian)
       : a_(std::move(packed)), hermitian_(hermitian), pivots_(std::move(pivots)) {}
 
-  const Matrix<T>& packed() const { return a_; }
+  const Dense<T>& packed() const { return a_; }
   /// From 1; two equal negative ones for a block of two rows.
   const std::vector<std::int64_t>& pivots() const { return pivots_; }
   std::int64_t info() const { return info_; }
 
-  void solve(Matrix<T>& b) const {
+  void solve(Dense<T>& b) const {
     const std::int64_t n = a_.rows;
     for (std::int64_t k = 0; k < n;) {
       const std::int64_t p = pivots_[static_cast<std::size_t>(k)];
@@ -69,9 +69,9 @@ class LdlFactors {
   }
 
  private:
-  T other(T x) const { return hermitian_ ? conjugate(x) : x; }
+  T other(T x) const { return hermitian_ ? conjugated(x) : x; }
 
-  static void swap_rows(Matrix<T>& b, std::int64_t i, std::int64_t j) {
+  static void swap_rows(Dense<T>& b, std::int64_t i, std::int64_t j) {
     for (std::int64_t c = 0; c < b.cols && i != j; ++c) std::swap(b(i, c), b(j, c));
   }
 
@@ -160,7 +160,7 @@ class LdlFactors {
     }
   }
 
-  Matrix<T> a_;
+  Dense<T> a_;
   bool hermitian_;
   std::vector<std::int64_t> pivots_;
   std::int64_t info_ = 0;
@@ -218,7 +218,7 @@ void ldl_solve(const Call& call) {
     Answer<T> out(call, 0, with_sizes(batch, {sides.rows(), sides.cols()}));
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
       require_ldl_pivots(call, swaps.at(k));
-      Matrix<T> x = sides.at(k);
+      Dense<T> x = sides.at(k);
       LdlFactors<T>(matrices.at(k), swaps.at(k), call.boolean("hermitian")).solve(x);
       out.put(k, x);
     }

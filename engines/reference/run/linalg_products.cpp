@@ -15,9 +15,9 @@ namespace {
 
 /// Integers wrap.
 template <typename T>
-Matrix<T> product_of(const Matrix<T>& a, const Matrix<T>& b) {
+Dense<T> product_of(const Dense<T>& a, const Dense<T>& b) {
   if constexpr (std::is_same_v<T, std::int64_t>) {
-    Matrix<T> result(a.rows, b.cols);
+    Dense<T> result(a.rows, b.cols);
     for (std::int64_t j = 0; j < b.cols; ++j)
       for (std::int64_t l = 0; l < a.cols; ++l)
         for (std::int64_t i = 0; i < a.rows; ++i) result(i, j) = wrap_add(result(i, j), wrap_mul(a(i, l), b(l, j)));
@@ -45,7 +45,7 @@ void matrix_power(const Call& call) {
     const MatricesOf<T> matrices(call, a);
     Answer<T> out(call, 0, a.shape());
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      Matrix<T> base = matrices.at(k);
+      Dense<T> base = matrices.at(k);
       if constexpr (!std::is_same_v<T, std::int64_t>) {
         if (n < 0) {
           const LuFactors<T> lu = factor_lu(base);
@@ -55,7 +55,7 @@ void matrix_power(const Call& call) {
         }
       }
       std::uint64_t rest = n < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(n) : static_cast<std::uint64_t>(n);
-      Matrix<T> result = identity_matrix<T>(base.rows, base.rows);
+      Dense<T> result = identity_matrix<T>(base.rows, base.rows);
       for (bool first = true; rest > 0; rest >>= 1) {
         if (rest & 1) {
           result = first ? base : product_of(result, base);
@@ -89,9 +89,9 @@ void chain(const Call& call) {
     // From the left, or from the right where that end is narrower.
     const bool backwards = matrices.back().size(1) < matrices.front().size(0);
     if (backwards) std::ranges::reverse(matrices);
-    Matrix<T> result = MatricesOf<T>(call, matrices[0]).at(0);
+    Dense<T> result = MatricesOf<T>(call, matrices[0]).at(0);
     for (std::size_t i = 1; i < matrices.size(); ++i) {
-      const Matrix<T> next = MatricesOf<T>(call, matrices[i]).at(0);
+      const Dense<T> next = MatricesOf<T>(call, matrices[i]).at(0);
       result = backwards ? product_of(next, result) : product_of(result, next);
     }
     Answer<T> out(call, 0, shape);
@@ -103,7 +103,7 @@ void chain(const Call& call) {
 
 /// Scaled until the series is short, and squared as often.
 template <typename T>
-Matrix<T> exponential_of(Matrix<T> a) {
+Dense<T> exponential_of(Dense<T> a) {
   constexpr int kTerms = 20;  // 0.5^20 / 20! is far below what a double tells apart
   double norm = 0;
   for (std::int64_t j = 0; j < a.cols; ++j) {
@@ -119,7 +119,7 @@ Matrix<T> exponential_of(Matrix<T> a) {
   std::frexp(norm, &squarings);
   squarings = std::max(squarings + 1, 0);
   for (T& v : a.values) v *= std::ldexp(1.0, -squarings);
-  Matrix<T> result = identity_matrix<T>(a.rows, a.rows);
+  Dense<T> result = identity_matrix<T>(a.rows, a.rows);
   for (int k = kTerms; k > 0; --k) {  // 1 + a/1 (1 + a/2 (1 + ...))
     result = multiply(a, result);
     for (T& v : result.values) v /= k;
@@ -152,12 +152,12 @@ void qr(const Call& call) {
     Answer<T> q(call, 0, wanted ? with_sizes(batch, {m, k}) : Shape{0}), r(call, 1, with_sizes(batch, {k, n}));
     for (std::int64_t i = 0; i < matrices.count(); ++i) {
       const QrFactors<T> factors = factor_qr(matrices.at(i));
-      Matrix<T> upper(k, n);
+      Dense<T> upper(k, n);
       for (std::int64_t col = 0; col < n; ++col)
         for (std::int64_t row = 0; row <= std::min(col, k - 1); ++row) upper(row, col) = factors.packed(row, col);
       r.put(i, upper);
       if (!wanted) continue;
-      Matrix<T> columns = identity_matrix<T>(m, k);
+      Dense<T> columns = identity_matrix<T>(m, k);
       apply_reflectors(factors.packed, factors.tau, columns, false);
       q.put(i, columns);
     }
@@ -195,7 +195,7 @@ void householder_product(const Call& call) {
     const VectorsOf<T> factors(call, tau, batch);
     Answer<T> out(call, 0, v.shape());
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      Matrix<T> columns = identity_matrix<T>(m, n);
+      Dense<T> columns = identity_matrix<T>(m, n);
       apply_reflectors(matrices.at(k), factors.at(k), columns, false);
       out.put(k, columns);
     }
@@ -217,7 +217,7 @@ void ormqr(const Call& call) {
     const VectorsOf<T> factors(call, tau, batch);
     Answer<T> out(call, 0, c.shape());
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      Matrix<T> x = left ? matrices.at(k) : adjoint_of(matrices.at(k));
+      Dense<T> x = left ? matrices.at(k) : adjoint_of(matrices.at(k));
       apply_reflectors(reflectors.at(k), factors.at(k), x, adjoint == left);
       out.put(k, left ? x : adjoint_of(x));
     }
@@ -248,7 +248,7 @@ void tensorinv(const Call& call) {
   visit_field({&a}, [&]<typename T>(T) {
     const LuFactors<T> lu = factor_lu(MatricesOf<T>(call, as_matrix(a, n, n)).at(0));
     call.require(lu.info == 0, "the matrix is singular");
-    Matrix<T> inverse = identity_matrix<T>(n, n);
+    Dense<T> inverse = identity_matrix<T>(n, n);
     solve_factored(lu, inverse);
     Answer<T> out(call, 0, shape);
     out.put(0, inverse);
@@ -274,7 +274,7 @@ void tensorsolve(const Call& call) {
   visit_field({&a, &b}, [&]<typename T>(T) {
     const LuFactors<T> lu = factor_lu(MatricesOf<T>(call, as_matrix(a, n, n)).at(0));
     call.require(lu.info == 0, "the matrix is singular");
-    Matrix<T> x = MatricesOf<T>(call, as_matrix(b, n, 1)).at(0);
+    Dense<T> x = MatricesOf<T>(call, as_matrix(b, n, 1)).at(0);
     solve_factored(lu, x);
     Answer<T> out(call, 0, Shape(a.shape().begin() + static_cast<std::ptrdiff_t>(outer), a.shape().end()));
     out.put(0, x);

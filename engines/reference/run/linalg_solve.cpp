@@ -58,7 +58,7 @@ void invert(const Call& call) {
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
       const LuFactors<T> lu = factor_lu(matrices.at(k));
       if (checks && lu.info != 0) fail_at(call, k, matrices.count(), kSingular);
-      Matrix<T> inverse = identity_matrix<T>(matrices.rows(), matrices.rows());
+      Dense<T> inverse = identity_matrix<T>(matrices.rows(), matrices.rows());
       solve_factored(lu, inverse);
       out.put(k, inverse);
       infos.push_back(lu.info);
@@ -90,12 +90,12 @@ RightSide right_side(const Call& call, const Tensor& a, const Tensor& b) {
 
 /// x of a x = b, or of x a = b where not `left`; of op(a) where `adjoint`.
 template <typename T>
-Matrix<T> solve_beside(const LuFactors<T>& lu, Matrix<T> b, bool left, bool adjoint) {
+Dense<T> solve_beside(const LuFactors<T>& lu, Dense<T> b, bool left, bool adjoint) {
   if (left) {
     solve_factored(lu, b, adjoint);
     return b;
   }
-  Matrix<T> turned = adjoint_of(b);
+  Dense<T> turned = adjoint_of(b);
   solve_factored(lu, turned, !adjoint);
   return adjoint_of(turned);
 }
@@ -155,7 +155,7 @@ T determinant_of(const LuFactors<T>& lu) {
 /// PyTorch factors the transpose of a real matrix (of a row-major one, but what is row-major here need not be there):
 /// the determinant is the same.
 template <typename T>
-LuFactors<T> factor_for_determinant(const Matrix<T>& a) {
+LuFactors<T> factor_for_determinant(const Dense<T>& a) {
   if constexpr (std::is_same_v<T, double>) return factor_lu(adjoint_of(a));
   return factor_lu(a);
 }
@@ -256,7 +256,7 @@ void cholesky(const Call& call) {
     Answer<T> out(call, 0, a.shape());
     std::vector<std::int64_t> infos;
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      Matrix<T> factor = upper ? adjoint_of(matrices.at(k)) : matrices.at(k);
+      Dense<T> factor = upper ? adjoint_of(matrices.at(k)) : matrices.at(k);
       infos.push_back(factor_cholesky(factor));
       if (checks && infos.back() != 0)
         fail_at(call, k, matrices.count(),
@@ -273,8 +273,8 @@ void cholesky(const Call& call) {
 
 /// b := (l l^H)^-1 b, or (u^H u)^-1 b
 template <typename T>
-void solve_by_cholesky(const Matrix<T>& factor, Matrix<T>& b, bool upper) {
-  const Matrix<T> turned = adjoint_of(factor);
+void solve_by_cholesky(const Dense<T>& factor, Dense<T>& b, bool upper) {
+  const Dense<T> turned = adjoint_of(factor);
   solve_triangle(upper ? turned : factor, b, false, false);
   solve_triangle(upper ? factor : turned, b, true, false);
 }
@@ -289,7 +289,7 @@ void cholesky_solve(const Call& call) {
     const MatricesOf<T> factors(call, a, batch), sides(call, b, batch);
     Answer<T> out(call, 0, with_sizes(batch, {sides.rows(), sides.cols()}));
     for (std::int64_t k = 0; k < factors.count(); ++k) {
-      Matrix<T> x = sides.at(k);
+      Dense<T> x = sides.at(k);
       solve_by_cholesky(factors.at(k), x, upper);
       out.put(k, x);
     }
@@ -304,7 +304,7 @@ void cholesky_inverse(const Call& call) {
     const MatricesOf<T> factors(call, call.self());
     Answer<T> out(call, 0, call.self().shape());
     for (std::int64_t k = 0; k < factors.count(); ++k) {
-      Matrix<T> x = identity_matrix<T>(factors.rows(), factors.rows());
+      Dense<T> x = identity_matrix<T>(factors.rows(), factors.rows());
       solve_by_cholesky(factors.at(k), x, upper);
       out.put(k, x);
     }
@@ -323,7 +323,7 @@ void solve_triangular(const Call& call) {
     const MatricesOf<T> matrices(call, a, batch), sides(call, b, batch);
     Answer<T> out(call, 0, with_sizes(batch, {sides.rows(), sides.cols()}));
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      Matrix<T> x = left ? sides.at(k) : adjoint_of(sides.at(k));
+      Dense<T> x = left ? sides.at(k) : adjoint_of(sides.at(k));
       solve_triangle(left ? matrices.at(k) : adjoint_of(matrices.at(k)), x, upper == left, unit);
       out.put(k, left ? x : adjoint_of(x));
     }
@@ -344,11 +344,11 @@ void triangular_solve(const Call& call) {
     Answer<T> solution(call, 0, with_sizes(batch, {sides.rows(), sides.cols()}));
     Answer<T> copy(call, 1, with_sizes(batch, {matrices.rows(), matrices.cols()}));
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      Matrix<T> matrix = matrices.at(k), x = sides.at(k);
+      Dense<T> matrix = matrices.at(k), x = sides.at(k);
       copy.put(k, matrix);
       if (transposed) {
         matrix = adjoint_of(matrix);
-        for (T& v : matrix.values) v = conjugate(v);
+        for (T& v : matrix.values) v = conjugated(v);
       }
       solve_triangle(matrix, x, upper != transposed, unit);
       solution.put(k, x);
@@ -385,17 +385,17 @@ void lu_factor(const Call& call) {
 }
 
 template <typename T>
-Matrix<T> lower_part(const Matrix<T>& packed) {
+Dense<T> lower_part(const Dense<T>& packed) {
   const std::int64_t k = std::min(packed.rows, packed.cols);
-  Matrix<T> result = identity_matrix<T>(packed.rows, k);
+  Dense<T> result = identity_matrix<T>(packed.rows, k);
   for (std::int64_t j = 0; j < k; ++j)
     for (std::int64_t i = j + 1; i < packed.rows; ++i) result(i, j) = packed(i, j);
   return result;
 }
 
 template <typename T>
-Matrix<T> upper_part(const Matrix<T>& packed) {
-  Matrix<T> result(std::min(packed.rows, packed.cols), packed.cols);
+Dense<T> upper_part(const Dense<T>& packed) {
+  Dense<T> result(std::min(packed.rows, packed.cols), packed.cols);
   for (std::int64_t j = 0; j < result.cols; ++j)
     for (std::int64_t i = 0; i <= std::min(j, result.rows - 1); ++i) result(i, j) = packed(i, j);
   return result;
@@ -403,11 +403,11 @@ Matrix<T> upper_part(const Matrix<T>& packed) {
 
 /// P of a = P L U.
 template <typename T>
-Matrix<T> permutation_of(const std::vector<std::int64_t>& pivots, std::int64_t n) {
+Dense<T> permutation_of(const std::vector<std::int64_t>& pivots, std::int64_t n) {
   std::vector<std::int64_t> row(static_cast<std::size_t>(n));
   for (std::int64_t i = 0; i < n; ++i) row[static_cast<std::size_t>(i)] = i;
   for (std::size_t k = 0; k < pivots.size(); ++k) std::swap(row.at(k), row.at(static_cast<std::size_t>(pivots[k])));
-  Matrix<T> result(n, n);
+  Dense<T> result(n, n);
   for (std::int64_t i = 0; i < n; ++i) result(row[static_cast<std::size_t>(i)], i) = 1;
   return result;
 }

@@ -14,7 +14,7 @@ namespace aitune::reference {
 namespace {
 
 template <typename T>
-void require_finite(const Matrix<T>& a) {
+void require_finite(const Dense<T>& a) {
   for (const T& v : a.values)
     if (!std::isfinite(std::abs(v)))
       throw InvalidArgument("a matrix contains NaN or infinity", {}, "Give it finite numbers");
@@ -25,8 +25,8 @@ void require_converged(bool converged) {
 }
 
 /// The eigenvectors of an upper triangular matrix, by substitution.
-Matrix<Complex> vectors_of_triangle(const EigenMatrix<Complex>& t) {
-  Matrix<Complex> result(t.rows(), t.rows());
+Dense<Complex> vectors_of_triangle(const EigenMatrix<Complex>& t) {
+  Dense<Complex> result(t.rows(), t.rows());
   const double least = std::max(t.norm() * std::numeric_limits<double>::epsilon(), std::numeric_limits<double>::min());
   for (std::int64_t k = 0; k < result.cols; ++k) {
     result(k, k) = 1;
@@ -45,7 +45,7 @@ std::vector<double> as_vector(const Eigen::VectorXd& v) { return {v.begin(), v.e
 }  // namespace
 
 template <typename T>
-SvdFactors<T> factor_svd(const Matrix<T>& a, Vectors vectors) {
+SvdFactors<T> factor_svd(const Dense<T>& a, Vectors vectors) {
   SvdFactors<T> result;
   const std::int64_t k = std::min(a.rows, a.cols);
   if (k == 0) {
@@ -73,7 +73,7 @@ SvdFactors<T> factor_svd(const Matrix<T>& a, Vectors vectors) {
 }
 
 template <typename T>
-EighFactors<T> factor_eigh(const Matrix<T>& a, bool with_vectors) {
+EighFactors<T> factor_eigh(const Dense<T>& a, bool with_vectors) {
   EighFactors<T> result{a, {}};
   if (a.rows == 0) return result;
   for (std::int64_t j = 0; j < a.cols; ++j)
@@ -88,7 +88,7 @@ EighFactors<T> factor_eigh(const Matrix<T>& a, bool with_vectors) {
 }
 
 template <typename T>
-EigFactors factor_eig(const Matrix<T>& a, bool with_vectors) {
+EigFactors factor_eig(const Dense<T>& a, bool with_vectors) {
   EigFactors result;
   if (a.rows == 0) return result;
   require_finite(a);
@@ -116,10 +116,10 @@ EigFactors factor_eig(const Matrix<T>& a, bool with_vectors) {
   return result;
 }
 
-#define AITUNE_SPECTRA(T)                                       \
-  template SvdFactors<T> factor_svd(const Matrix<T>&, Vectors); \
-  template EighFactors<T> factor_eigh(const Matrix<T>&, bool);  \
-  template EigFactors factor_eig(const Matrix<T>&, bool);
+#define AITUNE_SPECTRA(T)                                      \
+  template SvdFactors<T> factor_svd(const Dense<T>&, Vectors); \
+  template EighFactors<T> factor_eigh(const Dense<T>&, bool);  \
+  template EigFactors factor_eig(const Dense<T>&, bool);
 AITUNE_SPECTRA(double)
 AITUNE_SPECTRA(Complex)
 #undef AITUNE_SPECTRA

@@ -56,7 +56,7 @@ void singular_values(const Call& call) {
 
 /// The half that counts, as the lower one.
 template <typename T>
-Matrix<T> lower_half(const Call& call, const Matrix<T>& a) {
+Dense<T> lower_half(const Call& call, const Dense<T>& a) {
   if (!call.has("UPLO")) return a;
   const std::string& half = call.string("UPLO");
   call.require(half == "L" || half == "l" || half == "U" || half == "u", "UPLO is neither L nor U");
@@ -160,7 +160,7 @@ class Tolerances {
 
 /// Singular values of any matrix, or the magnitudes of a Hermitian one's eigenvalues; and the factors.
 template <typename T>
-SvdFactors<T> factors_of(const Matrix<T>& a, bool hermitian, bool with_vectors) {
+SvdFactors<T> factors_of(const Dense<T>& a, bool hermitian, bool with_vectors) {
   if (!hermitian) return factor_svd(a, with_vectors ? Vectors::thin : Vectors::none);
   EighFactors<T> eigh = factor_eigh(a, with_vectors);
   SvdFactors<T> result;
@@ -257,7 +257,7 @@ double extreme_of(const Call& call, const std::vector<double>& values, bool smal
 }
 
 template <typename T>
-double matrix_norm_of(const Call& call, const Matrix<T>& a, MatrixNorm norm) {
+double matrix_norm_of(const Call& call, const Dense<T>& a, MatrixNorm norm) {
   if (norm.kind == NormOf::frobenius) {
     double sum = 0;
     for (const T& v : a.values) sum += std::norm(v);
@@ -357,7 +357,7 @@ void condition_number(const Call& call) {
   visit_field({&a}, [&]<typename T>(T) {
     const MatricesOf<T> matrices(call, a);
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      const Matrix<T> matrix = matrices.at(k);
+      const Dense<T> matrix = matrices.at(k);
       if (matrix.empty()) continue;
       if (norm.kind == NormOf::spectral) {
         const std::vector<double> values = factor_svd(matrix, Vectors::none).values;
@@ -365,7 +365,7 @@ void condition_number(const Call& call) {
         continue;
       }
       const LuFactors<T> lu = factor_lu(matrix);
-      Matrix<T> inverse = identity_matrix<T>(matrix.rows, matrix.rows);
+      Dense<T> inverse = identity_matrix<T>(matrix.rows, matrix.rows);
       solve_factored(lu, inverse);
       out.put(k, lu.info != 0 ? std::numeric_limits<double>::infinity()
                               : matrix_norm_of(call, matrix, norm) * matrix_norm_of(call, inverse, norm));
@@ -396,11 +396,11 @@ void least_squares(const Call& call) {
     Answer<std::int64_t> ranks(call, 2, with_rank ? batch : Shape{0});
     Answer<double> values(call, 3, with_values ? with_sizes(batch, {std::min(m, n)}) : Shape{0});
     for (std::int64_t k = 0; k < matrices.count(); ++k) {
-      const Matrix<T> matrix = matrices.at(k), wanted = sides.at(k);
+      const Dense<T> matrix = matrices.at(k), wanted = sides.at(k);
       const SvdFactors<T> svd = factor_svd(matrix, Vectors::thin);
       const double least = (driver == "gels" ? 0 : cutoff) * greatest_of(svd.values);
       std::int64_t rank = 0;
-      Matrix<T> x = multiply(adjoint_of(svd.u), wanted);
+      Dense<T> x = multiply(adjoint_of(svd.u), wanted);
       for (std::int64_t i = 0; i < x.rows; ++i) {
         const double value = svd.values[static_cast<std::size_t>(i)];
         if (value > least) ++rank;
@@ -413,7 +413,7 @@ void least_squares(const Call& call) {
       if (!with_residuals) continue;
       if (rank < n)
         call.unsupported("residuals where the rank is not full: PyTorch gives none, and their size would depend on it");
-      const Matrix<T> reached = multiply(matrix, x);
+      const Dense<T> reached = multiply(matrix, x);
       std::vector<double> sums(static_cast<std::size_t>(columns));
       for (std::int64_t j = 0; j < columns; ++j)
         for (std::int64_t i = 0; i < m; ++i)
