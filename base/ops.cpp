@@ -48,6 +48,7 @@ constexpr auto kSpellings = std::to_array<std::pair<std::string_view, std::strin
     {"aten.less.Scalar", "aten.lt.Scalar"},
     {"aten.less_equal.Scalar", "aten.le.Scalar"},
     {"aten.less_equal.Tensor", "aten.le.Tensor"},
+    {"aten.linalg_diagonal.default", "aten.diagonal.default"},
     {"aten.linalg_matmul.default", "aten.matmul.default"},
     {"aten.matrix_H.default", "aten.mH.default"},
     {"aten.moveaxis.int", "aten.movedim.int"},

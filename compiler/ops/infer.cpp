@@ -88,6 +88,7 @@ const RuleTable& rules() {
     add_order_rules(t);
     add_spectral_rules(t);
     add_quantised_rules(t);
+    add_linear_algebra_rules(t);
     return t;
   }();
   return table;

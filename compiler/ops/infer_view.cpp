@@ -186,7 +186,7 @@ Types narrow(const Call& call) {
 }
 
 SymShape diagonal_shape(const Call& call) {
-  SymShape shape = call.shape("self");
+  SymShape shape = call.shape(call.has("A") ? "A" : "self");
   const std::size_t a = call.dim("dim1", shape.size()), b = call.dim("dim2", shape.size());
   call.require(a != b, "dim1 and dim2 are the same");
   const std::int64_t offset = call.integer("offset");
@@ -198,7 +198,9 @@ SymShape diagonal_shape(const Call& call) {
   return shape;
 }
 
-Types diagonal(const Call& call) { return with_shape(call, diagonal_shape(call)); }
+Types diagonal(const Call& call) {
+  return {{call.tensor(call.has("A") ? "A" : "self").dtype, diagonal_shape(call)}};  // linalg_diagonal calls it A
+}
 
 /// A copy of self with src in the place of the part that a view shows.
 template <SymShape (*Part)(const Call&)>

@@ -24,6 +24,7 @@ const DecomposeRules& decompose_rules() {
     add_tensor_product_rules(all);
     add_gather_rules(all);
     add_fourier_rules(all);
+    add_linear_algebra_decompositions(all);
     return all;
   }();
   return rules;

@@ -17,23 +17,24 @@ void decompose(Graph& graph, const PassContext& context);
 using DecomposeRule = Replacement (*)(Inserter&, Node&);
 using DecomposeRules = std::unordered_map<std::string_view, DecomposeRule>;
 
-void add_movement_rules(DecomposeRules& rules);            ///< decompose_movement.cpp
-void add_einsum_rules(DecomposeRules& rules);              ///< decompose_einsum.cpp
-void add_matmul_rules(DecomposeRules& rules);              ///< decompose_matmul.cpp
-void add_network_rules(DecomposeRules& rules);             ///< decompose_network.cpp
-void add_layer_rules(DecomposeRules& rules);               ///< decompose_layers.cpp
-void add_elementwise_rules(DecomposeRules& rules);         ///< decompose_elementwise.cpp
-void add_index_rules(DecomposeRules& rules);               ///< decompose_index.cpp
-void add_reduction_rules(DecomposeRules& rules);           ///< decompose_reduction.cpp
-void add_data_rules(DecomposeRules& rules);                ///< decompose_data.cpp
-void add_recurrent_decompositions(DecomposeRules& rules);  ///< decompose_recurrent.cpp
-void add_array_rules(DecomposeRules& rules);               ///< decompose_arrays.cpp
-void add_function_decompositions(DecomposeRules& rules);   ///< decompose_functions.cpp
-void add_window_rules(DecomposeRules& rules);              ///< decompose_windows.cpp
-void add_norm_rules(DecomposeRules& rules);                ///< decompose_norms.cpp
-void add_tensor_product_rules(DecomposeRules& rules);      ///< decompose_tensor_products.cpp
-void add_gather_rules(DecomposeRules& rules);              ///< decompose_gather.cpp
-void add_fourier_rules(DecomposeRules& rules);             ///< decompose_fourier.cpp
+void add_movement_rules(DecomposeRules& rules);                 ///< decompose_movement.cpp
+void add_einsum_rules(DecomposeRules& rules);                   ///< decompose_einsum.cpp
+void add_matmul_rules(DecomposeRules& rules);                   ///< decompose_matmul.cpp
+void add_network_rules(DecomposeRules& rules);                  ///< decompose_network.cpp
+void add_layer_rules(DecomposeRules& rules);                    ///< decompose_layers.cpp
+void add_elementwise_rules(DecomposeRules& rules);              ///< decompose_elementwise.cpp
+void add_index_rules(DecomposeRules& rules);                    ///< decompose_index.cpp
+void add_reduction_rules(DecomposeRules& rules);                ///< decompose_reduction.cpp
+void add_data_rules(DecomposeRules& rules);                     ///< decompose_data.cpp
+void add_recurrent_decompositions(DecomposeRules& rules);       ///< decompose_recurrent.cpp
+void add_array_rules(DecomposeRules& rules);                    ///< decompose_arrays.cpp
+void add_function_decompositions(DecomposeRules& rules);        ///< decompose_functions.cpp
+void add_window_rules(DecomposeRules& rules);                   ///< decompose_windows.cpp
+void add_norm_rules(DecomposeRules& rules);                     ///< decompose_norms.cpp
+void add_tensor_product_rules(DecomposeRules& rules);           ///< decompose_tensor_products.cpp
+void add_gather_rules(DecomposeRules& rules);                   ///< decompose_gather.cpp
+void add_fourier_rules(DecomposeRules& rules);                  ///< decompose_fourier.cpp
+void add_linear_algebra_decompositions(DecomposeRules& rules);  ///< decompose_linear_algebra.cpp
 /// x[mask] = values with a value for each position that the mask keeps (decompose_data.cpp).
 Replacement put_by_mask(Inserter& insert, Node& node);
 

@@ -48,6 +48,7 @@ Value* matrix_norm(Inserter& insert, Value* x, double order, const Axes& axes, b
   if (!infinite && std::abs(order) != 1) return nullptr;
   const std::int64_t summed = axes[infinite ? 1 : 0];
   std::int64_t compared = axes[infinite ? 0 : 1];
+  if (x->type.shape[static_cast<std::size_t>(compared)].is(0)) return nullptr;  // nothing to compare
   Value* sums =
       insert.call("aten.sum.dim_IntList", {insert.call("aten.abs.default", {x}), to_args(Axes{summed}), keep});
   if (!keep && compared > summed) --compared;
@@ -71,6 +72,26 @@ Replacement linear_algebra_norm(Inserter& insert, Node& node) {
   if (axes.size() != 2 || !number) return std::nullopt;
   Value* norm = matrix_norm(insert, x, *number, axes, keep);
   return norm == nullptr ? Replacement() : Replacement({{norm}});
+}
+
+/// linalg_matrix_norm: what is a root of squares, or sums and a maximum.
+Replacement norm_of_matrices(Inserter& insert, Node& node) {
+  if (is_complex(operand(node)->type.dtype)) return std::nullopt;
+  Value* x = insert.cast(operand(node), node.output()->type.dtype);
+  const Arg& order = argument(node, "ord");
+  const Axes axes = axes_of(argument(node, "dim"), x);
+  const bool keep = argument(node, "keepdim").boolean();
+  if (const auto* name = std::get_if<std::string>(&order))
+    return *name == "fro" ? Replacement({{vector_norm(insert, x, 2.0, axes, keep)}}) : Replacement();
+  const auto number = constant_number(order);
+  Value* norm = number ? matrix_norm(insert, x, *number, axes, keep) : nullptr;
+  return norm == nullptr ? Replacement() : Replacement({{norm}});
+}
+
+Replacement root_of_squares(Inserter& insert, Node& node) {
+  Value* x = operand(node);
+  if (is_complex(x->type.dtype)) return std::nullopt;
+  return {{vector_norm(insert, x, 2.0, axes_of(argument(node, "dim"), x), argument(node, "keepdim").boolean())}};
 }
 
 Value* difference(Inserter& insert, Value* a, Value* b) { return insert.call("aten.sub.Tensor", {a, b}); }
@@ -186,6 +207,9 @@ void add_norm_rules(DecomposeRules& rules) {
   rules["aten.norm.ScalarOpt_dim_dtype"] = norm_in_type;
   rules["aten.linalg_norm.default"] = linear_algebra_norm;
   rules["aten.linalg_norm.ord_str"] = linear_algebra_norm;
+  rules["aten.linalg_matrix_norm.default"] = norm_of_matrices;
+  rules["aten.linalg_matrix_norm.str_ord"] = norm_of_matrices;
+  rules["aten.frobenius_norm.dim"] = root_of_squares;
   rules["aten.dist.default"] = distance;
   rules["aten.renorm.default"] = renormalised;
   rules["aten.cdist.default"] = distances_of_pairs;

@@ -176,6 +176,7 @@ const std::map<OpId, Rule>& rules() {
       {aten_select_int, kSelected},
       {aten_unbind_int, kUnbound},
       {aten_diagonal_default, kDiagonal},
+      {aten_linalg_diagonal_default, kDiagonal},
       {aten_unfold_default, kReadOnly},
       {aten_moveaxis_int, kMoved},
       {aten_moveaxis_intlist, kMoved},

@@ -86,6 +86,53 @@ TEST(HostileIndices, AreRefused) {
   }
 }
 
+TEST(HostilePivots, AreRefused) {
+  const Tensor matrix = random_tensor({3, 3}, 1), side = random_tensor({3, 2}, 2);
+  const auto pivots = [](std::initializer_list<std::int32_t> values) {
+    Tensor t(DType::i32, {static_cast<std::int64_t>(values.size())});
+    std::copy(values.begin(), values.end(), t.as<std::int32_t>());
+    return t;
+  };
+  std::vector<Tensor> solution{Tensor(DType::f32, {3, 2})};
+  std::vector<Tensor> parts(3, Tensor(DType::f32, {3, 3}));
+  for (const auto& bad : {pivots({0, 2, 3}), pivots({1, 4, 3}), pivots({1, INT32_MIN, 3}), pivots({1, 2, 3, 3})}) {
+    const std::vector<OpArg> by_lu{matrix, bad, side, true, false}, unpacked{matrix, bad, true, true};
+    EXPECT_THROW(run_op({OpId::aten_linalg_lu_solve_default, by_lu, solution}), InvalidArgument);
+    EXPECT_THROW(run_op({OpId::aten_lu_unpack_default, unpacked, parts}), InvalidArgument);
+  }
+  for (const auto& bad :
+       {pivots({0, 2, 3}), pivots({1, 2, -3}), pivots({-1, -2, 3}), pivots({1, 2}), pivots({1, 2, 4})}) {
+    const std::vector<OpArg> by_ldl{matrix, bad, side, false};
+    EXPECT_THROW(run_op({OpId::aten_linalg_ldl_solve_default, by_ldl, solution}), InvalidArgument);
+  }
+}
+
+TEST(Factorisations, RefuseOperandsAndResultsOfOtherShapes) {
+  const Tensor square = random_tensor({3, 3}, 1), wide = random_tensor({2, 3}, 2), vector = random_tensor({3}, 3);
+  const auto refused = [](OpId op, const std::vector<OpArg>& args, std::initializer_list<Shape> shapes) {
+    std::vector<Tensor> results;
+    for (const Shape& shape : shapes) results.emplace_back(DType::f32, shape);
+    EXPECT_THROW(run_op({op, args, results}), InvalidArgument) << op_name(op);
+  };
+  for (const Tensor& bad : {wide, vector}) {
+    refused(OpId::aten_linalg_inv_default, {bad}, {{3, 3}});
+    refused(OpId::aten_linalg_det_default, {bad}, {{}});
+    refused(OpId::aten_linalg_cholesky_default, {bad, false}, {{3, 3}});
+    refused(OpId::aten_linalg_eigh_default, {bad, std::string("L")}, {{3}, {3, 3}});
+    refused(OpId::aten_linalg_solve_default, {bad, wide, true}, {{3, 3}});
+  }
+  refused(OpId::aten_linalg_inv_default, {square}, {{9}});
+  refused(OpId::aten_linalg_svd_default, {wide, true, NoneArg{}}, {{3, 3}, {2}, {3, 3}});
+  refused(OpId::aten_linalg_svd_default, {vector, true, NoneArg{}}, {{3, 3}, {2}, {3, 3}});
+  refused(OpId::aten_linalg_qr_default, {wide, std::string("reduced")}, {{2, 3}, {3, 3}});
+  refused(OpId::aten_linalg_householder_product_default, {wide, vector}, {{2, 3}});
+  refused(OpId::aten_ormqr_default, {square, random_tensor({4}, 4), square, true, false}, {{3, 3}});
+  refused(OpId::aten_linalg_matrix_power_default, {wide, std::int64_t{2}}, {{2, 3}});
+  refused(OpId::aten_linalg_multi_dot_default, {OpArg(OpArgList{wide, wide})}, {{2, 3}});
+  refused(OpId::aten_linalg_tensorinv_default, {square, std::int64_t{3}}, {{3, 3}});
+  refused(OpId::aten_linalg_vander_default, {vector, std::int64_t{1}}, {{3, 1}});
+}
+
 TEST(IntegerDivision, ByZeroIsAnErrorAndTheSmallestIntegerWraps) {
   std::vector<Tensor> out{Tensor(DType::i64, {1})};
   const std::vector<OpArg> by_zero{indices({5}), indices({0})};

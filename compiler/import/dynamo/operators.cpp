@@ -310,6 +310,33 @@ void drop_node(const JsonView& node, Scope& scope, Graph& graph) {
   }
 }
 
+// run_decompositions() makes linalg_inv a linalg_inv_ex and a check of what that reports, which must not be left out or
+// moved: tokens hold it in its place. The operators check themselves where they are asked to.
+void import_effect(const JsonView& node, Scope& scope, Graph& graph, Problems& problems) {
+  const auto inputs = node.at("inputs").items();
+  std::string name(op_name_of(node.at("target").string()));
+  std::size_t info = 0;
+  if (name == "higher_order.with_effects") {
+    if (inputs.size() < 2) node.corrupt("with_effects without an operator");
+    const auto [kind, value] = inputs[1].at("arg").tagged();
+    if (kind != "as_operator") inputs[1].corrupt("with_effects of what is no operator");
+    name = op_name_of(value.string());
+    info = 2;
+  }
+  if (name != "aten._linalg_check_errors.default") {
+    problems.add_call(node, printable(name), "it has effects, which must not be left out", {});
+    return define_declared(node, scope, graph);
+  }
+  if (inputs.size() <= info) node.corrupt("a check of nothing");
+  Node* checked = scope.tensor(inputs[info].at("arg").tagged().second.at("name"))->producer;
+  const auto flag = checked == nullptr ? nullptr : find_arg(*checked->op, "check_errors");
+  if (flag != nullptr) checked->args.at(checked->op->arg_index(flag->name)) = true;
+  for (const JsonView& output : node.at("outputs").items()) {
+    const auto [kind, value] = output.tagged();
+    if (kind == "as_tensor") scope.define_opaque(value.at("name"));
+  }
+}
+
 }  // namespace
 
 std::string declared_symbol(const std::optional<SymInt>& size) {
@@ -339,6 +366,9 @@ void import_nodes(Scope& scope, Graph& graph, Problems& problems) {
         break;
       case TargetKind::sliced:
         import_sliced(node, scope, graph, problems);
+        break;
+      case TargetKind::effect:
+        import_effect(node, scope, graph, problems);
         break;
       case TargetKind::unknown:
         define_declared(node, scope, graph);

@@ -85,7 +85,9 @@ void import_inputs(const JsonView& signature, const TensorLookup& tensors, Scope
       add_weight(spec, "buffer_name", tensors, scope, graph);
     else if (kind == "tensor_constant")
       add_weight(spec, "tensor_constant_name", tensors, scope, graph);
-    else if (kind == "custom_obj" || kind == "token")
+    else if (kind == "token")  // an order of effects: what has effects is read in the order that the file has
+      scope.define_opaque(spec.at("arg").at("name"));
+    else if (kind == "custom_obj")
       item.unsupported(fmt::format("an input of the kind {}", kind), std::string(kTensorsOnly));
     else if (kind != "constant_input")
       item.corrupt(fmt::format("\"{}\" is no kind of input", printable(kind)));
@@ -97,7 +99,7 @@ void import_outputs(const JsonView& signature, const Scope& scope, Graph& graph)
     const auto [kind, spec] = item.tagged();
     if (kind == "user_output")
       add_output(spec.at("arg"), scope, graph);
-    else
+    else if (kind != "token")
       item.unsupported(fmt::format("an output of the kind {}", printable(kind)), std::string(kTensorsOnly));
   }
   if (graph.outputs.empty()) signature.unsupported("a program without outputs", std::string(kTensorsOnly));

@@ -49,6 +49,8 @@ TargetKind target_kind(std::string_view target) {
   if (target == "torch.ops.higher_order.cond" || target == "torch.ops.higher_order.while_loop")
     return TargetKind::control;
   if (target == "torch.ops.higher_order.map_impl" || target == "torch.ops.higher_order.scan") return TargetKind::sliced;
+  if (target == "torch.ops.higher_order.with_effects" || target == "torch.ops.aten._linalg_check_errors.default")
+    return TargetKind::effect;
   if (symbolic.contains(target) || target.starts_with("_operator.")) return TargetKind::symbolic;
   if (!target.starts_with(kOps)) return TargetKind::unknown;
   const std::string_view name = op_name_of(target);

@@ -15,6 +15,7 @@ enum class TargetKind {
   region,    ///< a wrapper around a region that changes nothing here: inlined
   control,   ///< torch.cond, torch.while_loop
   sliced,    ///< map, scan: a graph for every slice
+  effect,    ///< with_effects, and what it wraps: calls that are made for what they refuse
   unknown,
 };
 

@@ -26,7 +26,7 @@ torch_broadcast_tensors = torch_functional_broadcast_tensors
 
 def torch_functional_norm(input, p='fro', dim=None, keepdim=False, out=None, dtype=None):
     if p == 'nuc':
-        raise 'the nuclear norm'
+        return aten.nuclear_norm(input, keepdim) if dim is None else aten.nuclear_norm(input, dim, keepdim)
     return aten.linalg_vector_norm(input, 2.0 if p is None or p == 'fro' else p, dim, keepdim, dtype=dtype)
 
 torch_norm = torch_functional_norm

@@ -32,7 +32,7 @@ def where(self, condition, other):
 
 def norm(self, p='fro', dim=None, keepdim=False, dtype=None):
     if p == 'nuc':
-        raise 'the nuclear norm'
+        return aten.nuclear_norm(self, keepdim) if dim is None else aten.nuclear_norm(self, dim, keepdim)
     return aten.linalg_vector_norm(self, 2.0 if p is None or p == 'fro' else p, dim, keepdim, dtype=dtype)
 
 def split(self, split_size, dim=0):

@@ -30,8 +30,8 @@ class Call {
   bool boolean(std::string_view name) const { return (*this)[name].boolean(); }
   const std::string& string(std::string_view name) const { return (*this)[name].string(); }
   std::vector<std::int64_t> int_list(std::string_view name) const { return (*this)[name].int_list(); }
-  /// The argument called self, or input.
-  const Tensor& self() const { return tensor(has("self") ? "self" : "input"); }
+  /// The argument called self, input or A.
+  const Tensor& self() const { return tensor(has("self") ? "self" : has("input") ? "input" : "A"); }
   /// The integer argument as a dimension of a tensor of this rank; 0-dim tensors count as 1-dim.
   std::size_t dim(std::string_view name, std::size_t rank) const;
   std::size_t dim(std::int64_t value, std::size_t rank) const;
@@ -125,5 +125,9 @@ void add_product_kernels(KernelTable& table);
 void add_movement_kernels(KernelTable& table);
 void add_embedding_kernels(KernelTable& table);
 void add_quantised_kernels(KernelTable& table);
+void add_linear_system_kernels(KernelTable& table);
+void add_spectrum_kernels(KernelTable& table);
+void add_matrix_product_kernels(KernelTable& table);
+void add_ldl_kernels(KernelTable& table);
 
 }  // namespace aitune::reference

@@ -85,6 +85,10 @@ const KernelTable& kernels() {
     add_movement_kernels(t);
     add_embedding_kernels(t);
     add_quantised_kernels(t);
+    add_linear_system_kernels(t);
+    add_spectrum_kernels(t);
+    add_matrix_product_kernels(t);
+    add_ldl_kernels(t);
     return t;
   }();
   return table;
