@@ -88,6 +88,8 @@ const RuleTable& rules() {
     add_order_rules(t);
     add_spectral_rules(t);
     add_quantised_rules(t);
+    add_calculus_rules(t);
+    add_histogram_rules(t);
     return t;
   }();
   return table;

@@ -24,6 +24,9 @@ const DecomposeRules& decompose_rules() {
     add_tensor_product_rules(all);
     add_gather_rules(all);
     add_fourier_rules(all);
+    add_calculus_decompositions(all);
+    add_choice_decompositions(all);
+    add_margin_decompositions(all);
     return all;
   }();
   return rules;

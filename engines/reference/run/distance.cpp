@@ -123,6 +123,28 @@ void cross(const Call& call) {
   });
 }
 
+}  // namespace
+
+Tensor sorted_rows(const Call& call) {
+  const Tensor& rows = call.tensor("sorted_sequence");
+  const Tensor* sorter = call.tensor_or_null("sorter");
+  if (sorter == nullptr) return rows;
+  call.require(sorter->dtype() == DType::i64 && sorter->shape() == rows.shape(),
+               "the sorter is no i64 of the sequence's shape");
+  const Contiguous<std::int64_t> order(*sorter);
+  const Tensor from = rows.contiguous();
+  Tensor sorted(rows.dtype(), rows.shape());
+  const auto size = static_cast<std::int64_t>(dtype_size(rows.dtype()));
+  const std::int64_t n = rows.shape().empty() ? 1 : rows.shape().back();
+  for (std::int64_t i = 0; i < rows.numel(); ++i) {
+    const std::int64_t at = i / n * n + checked_index(call, order[i], n, false);
+    std::copy_n(from.data() + at * size, size, sorted.data() + i * size);
+  }
+  return sorted;
+}
+
+namespace {
+
 /// Number of elements of the sorted row before `value`, or up to it; NaN counts as the greatest.
 template <typename C>
 std::int64_t place(const C* row, std::int64_t n, C value, bool right) {
@@ -134,8 +156,8 @@ std::int64_t place(const C* row, std::int64_t n, C value, bool right) {
 /// bucketize(self, boundaries) and searchsorted(sorted_sequence, self): one sorted row, or one for each row of self.
 void search(const Call& call) {
   const bool buckets = call.has("boundaries");
-  const Tensor &rows = call.tensor(buckets ? "boundaries" : "sorted_sequence"), &self = call.tensor("self");
-  call.require(buckets || !call.given("sorter"), "a sorter is not supported");
+  const Tensor rows = buckets ? call.tensor("boundaries") : sorted_rows(call);
+  const Tensor& self = call.tensor("self");
   const bool right =
       call.boolean("right") || (call.has("side") && call.given("side") && call.string("side") == "right");
   const std::int64_t n = rows.shape().empty() ? 1 : rows.shape().back();

@@ -125,5 +125,11 @@ void add_product_kernels(KernelTable& table);
 void add_movement_kernels(KernelTable& table);
 void add_embedding_kernels(KernelTable& table);
 void add_quantised_kernels(KernelTable& table);
+void add_calculus_kernels(KernelTable& table);
+void add_histogram_kernels(KernelTable& table);
+void add_backward_kernels(KernelTable& table);
+void add_margin_loss_kernels(KernelTable& table);
+void add_fractional_pool_kernels(KernelTable& table);
+void add_segment_kernels(KernelTable& table);
 
 }  // namespace aitune::reference

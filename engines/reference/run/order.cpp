@@ -159,10 +159,9 @@ void isin(const Call& call) {
 
 /// bucketize(number, boundaries), searchsorted(sorted_sequence, number)
 void search_number(const Call& call) {
-  const Tensor& row = call.tensor(call.has("boundaries") ? "boundaries" : "sorted_sequence");
+  const Tensor row = call.has("boundaries") ? call.tensor("boundaries") : sorted_rows(call);
   const bool right =
       call.boolean("right") || (call.has("side") && call.given("side") && call.string("side") == "right");
-  call.require(!call.given("sorter"), "a sorter is not supported");
   const Contiguous<double> sorted(row);
   const double value = call.number("self");
   const double *begin = sorted.data(), *end = begin + row.numel();

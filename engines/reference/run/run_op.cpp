@@ -85,6 +85,12 @@ const KernelTable& kernels() {
     add_movement_kernels(t);
     add_embedding_kernels(t);
     add_quantised_kernels(t);
+    add_calculus_kernels(t);
+    add_histogram_kernels(t);
+    add_backward_kernels(t);
+    add_margin_loss_kernels(t);
+    add_fractional_pool_kernels(t);
+    add_segment_kernels(t);
     return t;
   }();
   return table;
