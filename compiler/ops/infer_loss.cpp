@@ -1,5 +1,8 @@
 // Losses: of single elements, and of classes.
 
+#include <algorithm>
+#include <optional>
+
 #include "compiler/ops/infer.h"
 
 namespace aitune::infer {
@@ -100,6 +103,51 @@ Types multilabel_margin_loss(const Call& call) {
   return {{type, each ? rows : SymShape{}}, {type, target}};
 }
 
+/// How many lengths there are, and the greatest where they are numbers of the program.
+struct Lengths {
+  SymInt count;
+  std::optional<std::int64_t> greatest;
+};
+
+Lengths lengths(const Call& call, std::string_view name) {
+  const Arg& arg = call[name];
+  if (arg.is_value()) {
+    const TensorType& type = arg.value()->type;
+    call.require(is_integral(type.dtype) && type.shape.size() <= 1, "the lengths are no integers of one dimension");
+    return {product(type.shape), std::nullopt};
+  }
+  const std::vector<std::int64_t> numbers = call.int_list(name);
+  for (const std::int64_t n : numbers) call.require(n >= 0 && n <= 1 << 30, "a length is out of range");
+  return {static_cast<std::int64_t>(numbers.size()), numbers.empty() ? 0 : std::ranges::max(numbers)};
+}
+
+/// Log-probabilities [time, batch, labels] or [time, labels]; targets [batch, longest], or one after another. Of target
+/// lengths in a tensor only the most that they can be is known: alpha has room for that, where eager PyTorch's is cut
+/// to the greatest.
+Types ctc_loss(const Call& call) {
+  const TensorType &scores = call.tensor("log_probs"), &targets = call.tensor("targets");
+  call.require(scores.dtype == DType::f32 || scores.dtype == DType::f64, "log_probs are neither f32 nor f64");
+  const bool batched = scores.shape.size() == 3;
+  const bool with_alpha = call.op().result_count == 2;
+  call.require(batched || (scores.shape.size() == 2 && !with_alpha), "log_probs have the wrong rank");
+  const SymInt batch = batched ? scores.shape[1] : SymInt(1);
+  const Lengths input = lengths(call, "input_lengths"), target = lengths(call, "target_lengths");
+  unify(call, batch, input.count);
+  unify(call, batch, target.count);
+  call.require(is_integral(targets.dtype) && (targets.shape.size() == 1 || targets.shape.size() == 2),
+               "the targets are no integers of one or two dimensions");
+  if (targets.shape.size() == 2) unify(call, targets.shape[0], batch);
+  const std::int64_t blank = call.integer("blank");
+  call.require(blank >= 0, "blank is no label");
+  call.require_at_least(scores.shape.back(), blank + 1, "blank is no label");
+  if (with_alpha) {
+    const SymInt longest = target.greatest ? SymInt(*target.greatest) : targets.shape.back();
+    return {{scores.dtype, {batch}}, {scores.dtype, {batch, scores.shape[0], longest * 2 + 1}}};
+  }
+  const bool each = call.integer("reduction") == kNone && batched;
+  return {{scores.dtype, each ? SymShape{batch} : SymShape{}}};
+}
+
 }  // namespace
 
 void add_loss_rules(RuleTable& table) {
@@ -109,6 +157,7 @@ void add_loss_rules(RuleTable& table) {
             elementwise);
   table.add({aten_nll_loss_nd_default, aten_cross_entropy_loss_default}, of_classes);
   table.add({aten_triplet_margin_loss_default}, triplet_margin_loss);
+  table.add({aten_ctc_loss_IntList, aten_ctc_loss_Tensor, aten__ctc_loss_default, aten__ctc_loss_Tensor}, ctc_loss);
   table.add({aten_multi_margin_loss_default}, multi_margin_loss);
   table.add({aten_multilabel_margin_loss_default, aten_multilabel_margin_loss_forward_default}, multilabel_margin_loss);
 }

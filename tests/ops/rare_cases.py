@@ -317,6 +317,39 @@ def multilabel_margin(name):
     yield C(strange()[None], labels(1, 12), 1)
 
 
+def sequences(lengths_as):
+    def case(time, batch, classes, input_lengths, target_lengths, dtype=f32, joined=False, **kwargs):
+        scores = R(time, batch, classes, dtype=dtype).log_softmax(-1)
+        size = [sum(target_lengths)] if joined else [batch, max(target_lengths)]
+        return C(scores, I(classes, *size, low=1), lengths_as(input_lengths), lengths_as(target_lengths), **kwargs)
+    return case
+
+
+@cases("ctc_loss.IntList ctc_loss.Tensor")
+def ctc_loss(name):
+    case = sequences(torch.tensor if name.endswith("Tensor") else list)
+    for dtype in [f32, f64]:
+        for reduction in [0, 1, 2]:
+            yield case(9, 3, 5, [9, 7, 9], [4, 2, 3], dtype, reduction=reduction)
+            yield case(9, 3, 5, [9, 7, 9], [4, 0, 3], dtype, True, reduction=reduction)
+    for zero in [False, True]:  # too short an input is impossible
+        yield case(6, 2, 4, [2, 6], [4, 3], reduction=0, zero_infinity=zero)
+        yield case(6, 2, 4, [0, 0], [0, 3], reduction=0, zero_infinity=zero)
+    yield case(6, 2, 4, [6, 5], [2, 3], blank=2)
+    one = torch.tensor if name.endswith("Tensor") else list
+    for reduction in [0, 1, 2]:
+        yield C(R(7, 4).log_softmax(-1), I(4, 3, low=1), one([7]), one([3]), reduction=reduction)
+    yield C(R(7, 1, 4).log_softmax(-1), torch.tensor([[1, 1, 2]], dtype=i32), one([7]), one([3]))
+
+
+@cases("_ctc_loss _ctc_loss.Tensor")
+def ctc_loss_with_alpha(name):
+    case = sequences(torch.tensor if name.endswith("Tensor") else list)
+    for dtype in [f32, f64]:
+        yield case(5, 3, 5, [5, 5, 5], [2, 2, 2], dtype)
+    yield case(5, 1, 5, [5], [3], joined=True, blank=1)
+
+
 # --- windows, segments, masks ---
 @cases("fractional_max_pool2d")
 def fractional_2d(name):

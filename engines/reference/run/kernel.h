@@ -131,5 +131,6 @@ void add_backward_kernels(KernelTable& table);
 void add_margin_loss_kernels(KernelTable& table);
 void add_fractional_pool_kernels(KernelTable& table);
 void add_segment_kernels(KernelTable& table);
+void add_ctc_kernels(KernelTable& table);
 
 }  // namespace aitune::reference

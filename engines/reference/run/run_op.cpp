@@ -91,6 +91,7 @@ const KernelTable& kernels() {
     add_margin_loss_kernels(t);
     add_fractional_pool_kernels(t);
     add_segment_kernels(t);
+    add_ctc_kernels(t);
     return t;
   }();
   return table;
