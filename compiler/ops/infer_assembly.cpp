@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "compiler/ops/constant_behind.h"
 #include "compiler/ops/infer.h"
 
 namespace aitune::infer {
@@ -333,11 +334,12 @@ Types split_by_tensor(const Call& call) {
   const Value& where = *call["tensor_indices_or_sections"].value();
   call.require(where.type.dtype == DType::i64 && where.type.shape.size() <= 1,
                "the positions are no i64 of at most one dimension");
-  if (where.kind != ValueKind::weight)
+  const Tensor* constant = constant_behind(&where);
+  if (constant == nullptr)
     throw Unsupported("tensor_split at positions that only data tell", call.op().name,
                       "Split at a list of numbers, or at a tensor that is a constant of the model");
   const SymInt extent = split_extent(call);
-  const Tensor values = where.data.contiguous();
+  const Tensor values = constant->contiguous();
   const std::span<const std::int64_t> numbers(values.as<std::int64_t>(), static_cast<std::size_t>(values.numel()));
   call.require(numbers.size() <= 1 << 20, "there are too many positions");
   if (where.type.shape.empty()) return parts(call, even_parts(call, extent, numbers[0]));

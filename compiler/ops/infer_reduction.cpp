@@ -72,7 +72,7 @@ Types moments(const Call& call) {
 Types log_sum(const Call& call) { return {{floating(call.tensor("self").dtype), reduced(call)}}; }
 
 Types norm(const Call& call) {
-  const DType type = floating(call.tensor("self").dtype);
+  const DType type = real_of(floating(call.tensor("self").dtype));
   return {{call.has("dtype") ? call.dtype_or("dtype", type) : type, reduced(call)}};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compiler/ops/constant_behind.h"
 #include "compiler/ops/schema.h"
 #include "compiler/passes/decompose.h"
 
@@ -226,11 +227,11 @@ Replacement split_at_positions(Inserter& insert, Node& node) {
 
 /// tensor_split by a constant tensor, as by the numbers in it.
 Replacement split_by_constant(Inserter& insert, Node& node) {
-  const Value* where = operand(node, 1);
-  if (where->kind != ValueKind::weight) return std::nullopt;
-  const Tensor values = where->data.contiguous();
+  const Tensor* constant = constant_behind(operand(node, 1));
+  if (constant == nullptr) return std::nullopt;
+  const Tensor values = constant->contiguous();
   const auto* numbers = values.as<std::int64_t>();
-  if (where->type.shape.empty())
+  if (values.dim() == 0)
     return insert.call_node("aten.tensor_split.sections", {operand(node), SymInt(numbers[0]), argument(node, "dim")})
         ->outputs;
   const Positions positions(numbers, numbers + values.numel());

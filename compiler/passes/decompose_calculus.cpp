@@ -55,6 +55,8 @@ Replacement integral(Inserter& insert, Node& node) {
   };
   Value *left = part_of(insert, y, dim, 0, -1), *right = part_of(insert, y, dim, 1, 0);
   if (node.op->args.at(1).name == "x") {
+    // Products of integers are those of their own width, whatever is done with them next.
+    if (is_integral(y->type.dtype) && is_integral(operand(node, 1)->type.dtype)) return std::nullopt;
     Value* x = places_along(insert, operand(node, 1), y, dim);
     Value* apart = difference_of(insert, part_of(insert, x, dim, 1, 0), part_of(insert, x, dim, 0, -1));
     Value* areas = product_of(insert, sum_of(insert, left, right), apart);

@@ -113,7 +113,7 @@ def trapezoid_even(name):
 
 @cases("trapezoid.x cumulative_trapezoid.x trapz.x")
 def trapezoid_places(name):
-    for a, b in [(f32, f32), (f64, f32), (bf16, bf16), (i64, f32), (i64, i32), (c64, f32)]:
+    for a, b in [(f32, f32), (f64, f32), (bf16, bf16), (i64, f32), (i64, i32), (u8, u8), (u8, i8), (c64, f32)]:
         yield C(R(3, 5, dtype=a), R(5, dtype=b))
     yield C(R(3, 5), R(3, 5))
     yield C(R(3, 5), R(3), dim=0)

@@ -1,4 +1,4 @@
-// Integrals and derivatives of sampled functions, and samples between two tensors. What they compute:
+// Integrals and derivatives of sampled functions, and samples between two ends. What they compute:
 // aten/src/ATen/native/Integration.cpp, ReduceOps.cpp (gradient) and RangeFactories.cpp.
 
 #include <cmath>
@@ -29,6 +29,14 @@ Tensor placed(const Call& call, const Tensor& y, std::size_t d) {
   return x;
 }
 
+/// What products of both are held in where both are integers; f64, which holds what it is given, else.
+DType joint_integer(DType a, DType b) {
+  if (!is_integral(a) || !is_integral(b)) return DType::f64;
+  if (a == b) return a;
+  const DType wider = dtype_size(a) > dtype_size(b) ? a : b;
+  return dtype_size(wider) == 1 ? DType::i16 : wider;  // u8 and i8
+}
+
 /// Twice the area between each two neighbours.
 template <typename T>
 std::vector<T> areas(const Call& call, const Tensor& y, std::size_t d, Shape& shape) {
@@ -45,8 +53,9 @@ std::vector<T> areas(const Call& call, const Tensor& y, std::size_t d, Shape& sh
   std::vector<T> sums = wide_values<T>(left, shape);
   const std::vector<T> others = wide_values<T>(right, shape), begin = wide_values<T>(from, shape),
                        end = wide_values<T>(to, shape);
+  const DType whole = joint_integer(y.dtype(), x.dtype());
   for (std::size_t i = 0; i < sums.size(); ++i)
-    sums[i] = held(y.dtype(), sums[i] + others[i]) * held(x.dtype(), end[i] - begin[i]);
+    sums[i] = held(whole, held(y.dtype(), sums[i] + others[i]) * held(x.dtype(), end[i] - begin[i]));
   return sums;
 }
 
@@ -193,9 +202,9 @@ void gradient(const Call& call) {
   }
 }
 
-// --- samples between two tensors ---
+// --- samples between two ends ---
 
-/// A 0-dim tensor, or a number.
+/// A number, or a tensor without dimensions that holds one.
 template <typename T>
 T end_of(const Call& call, std::string_view name) {
   const Tensor value = operand(call, name);
@@ -244,8 +253,12 @@ void add_calculus_kernels(KernelTable& table) {
   table.add({aten_gradient_scalarint, aten_gradient_scalararray, aten_gradient_array, aten_gradient_scalarrayint,
              aten_gradient_scalarrayarray, aten_gradient_tensorarrayint, aten_gradient_tensorarray},
             gradient);
-  table.add({aten_linspace_Tensor_Tensor, aten_linspace_Tensor_Scalar, aten_linspace_Scalar_Tensor}, linspace);
-  table.add({aten_logspace_Tensor_Tensor, aten_logspace_Tensor_Scalar, aten_logspace_Scalar_Tensor}, logspace);
+  table.add(
+      {aten_linspace_default, aten_linspace_Tensor_Tensor, aten_linspace_Tensor_Scalar, aten_linspace_Scalar_Tensor},
+      linspace);
+  table.add(
+      {aten_logspace_default, aten_logspace_Tensor_Tensor, aten_logspace_Tensor_Scalar, aten_logspace_Scalar_Tensor},
+      logspace);
 }
 
 }  // namespace aitune::reference

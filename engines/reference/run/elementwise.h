@@ -57,7 +57,4 @@ Compute promoted_compute(const Call& call, std::initializer_list<std::string_vie
 /// An operand that is a tensor or a number, as a tensor. Numbers become 0-dim f64, i64 or bool tensors.
 Tensor operand(const Call& call, std::string_view name);
 
-/// searchsorted's sequence, in the order that its sorter gives, if there is one (distance.cpp).
-Tensor sorted_rows(const Call& call);
-
 }  // namespace aitune::reference

@@ -272,17 +272,6 @@ void affine_grid(const Call& call) {
 
 // --- tensors out of numbers ---
 
-void logspace(const Call& call) {
-  const double start = call.number("start"), end = call.number("end"), base = call.number("base");
-  const std::int64_t n = call.out().numel();
-  const double step = n > 1 ? (end - start) / static_cast<double>(n - 1) : 0;
-  std::vector<double> values;
-  for (std::int64_t i = 0; i < n; ++i)
-    values.push_back(std::pow(base, i < n / 2 || n == 1 ? start + step * static_cast<double>(i)
-                                                        : end - step * static_cast<double>(n - 1 - i)));
-  store<double>(call.out().dtype(), call.out().data(), 1, n, values.data());
-}
-
 /// Rows, then columns, of the elements of a triangle.
 template <bool Lower>
 void triangle_indices(const Call& call) {
@@ -345,7 +334,6 @@ void add_movement_kernels(KernelTable& table) {
   table.add({aten_diagflat_default}, diagflat);
   table.add({aten_view_dtype}, reinterpret);
   table.add({aten_affine_grid_generator_default}, affine_grid);
-  table.add({aten_logspace_default}, logspace);
   table.add({aten_tril_indices_default}, triangle_indices<true>);
   table.add({aten_triu_indices_default}, triangle_indices<false>);
   table.add({aten_hann_window_default, aten_hann_window_periodic}, hann);

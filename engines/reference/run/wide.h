@@ -56,7 +56,7 @@ template <typename T>
 T held(DType dtype, T value) {
   if constexpr (std::is_same_v<T, Complex>) {
     const DType part = dtype == DType::c128 ? DType::f64 : dtype == DType::c64 ? DType::f32 : dtype;
-    return {held(part, value.real()), is_complex(dtype) ? held(part, value.imag()) : 0};
+    return {held(part, value.real()), held(part, value.imag())};
   } else {
     if (dtype == DType::f64 || is_complex(dtype)) return value;
     std::byte bytes[sizeof(double)] = {};
