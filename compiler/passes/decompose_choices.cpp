@@ -116,6 +116,7 @@ Value* where_masked(Inserter& insert, const Node& node, Value* values, const Arg
 }
 
 Replacement index_under_mask(Inserter& insert, Node& node) {
+  if (is_complex(operand(node)->type.dtype)) return std::nullopt;
   auto indices = clamped(insert, node);
   if (!indices || product(operand(node)->type.shape).is(0)) return std::nullopt;
   Value* taken = insert.call("aten.index.Tensor", {operand(node), std::move(*indices)});
@@ -123,6 +124,7 @@ Replacement index_under_mask(Inserter& insert, Node& node) {
 }
 
 Replacement add_under_mask(Inserter& insert, Node& node) {
+  if (is_complex(operand(node)->type.dtype)) return std::nullopt;
   auto indices = clamped(insert, node);
   if (!indices || product(operand(node)->type.shape).is(0)) return std::nullopt;
   Value* added = where_masked(insert, node, argument(node, "values").value(), SymInt(0));

@@ -403,6 +403,7 @@ def masked_index_put(name):
     for dtype in [f32, f64, i64]:
         yield C(R(5, 4, dtype=dtype), R(3, 4, dtype=b8), [I(9, 3, low=-9)], R(3, 4, dtype=dtype))
     yield C(R(5, 4), R(6, dtype=b8), [I(5, 6), I(4, 6)], R(6))
+    yield C(R(5, dtype=c64), R(6, dtype=b8), [I(5, 6)], R(6, dtype=c64))
 
 
 # --- Fourier ---

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 #include "engines/reference/run/views.h"
 
@@ -416,6 +417,15 @@ void masked_index_put(const Call& call) {
   const std::vector<std::int64_t> set = mask_values(call, indexed.shape());
   Tensor spread(call.out().dtype(), indexed.shape());
   copy_elements(spread, call.tensor("values"));
+  if (is_complex(call.out().dtype())) {
+    const std::vector<Complex> added = complex_values(spread);
+    std::vector<Complex> sums = complex_values(call.out());
+    indexed.for_each([&](std::int64_t i, std::int64_t offset) {
+      if (set[static_cast<std::size_t>(i)] != 0)
+        sums[static_cast<std::size_t>(offset)] += added[static_cast<std::size_t>(i)];
+    });
+    return store_complex(call.out(), sums);
+  }
   visit_compute(is_floating(call.out().dtype()) ? Compute::f64 : Compute::i64, [&]<typename C>(C) {
     const Contiguous<C> added(spread), start(call.out());
     std::vector<C> sums(start.data(), start.data() + call.out().numel());
