@@ -11,7 +11,7 @@ namespace {
 
 using Index = std::int64_t;
 
-constexpr Index kMostSteps = Index{1} << 20;
+constexpr Index kMostSpaced = Index{1} << 20;
 
 SymInt size_along(const Value* x, Index dim) { return x->type.shape.at(static_cast<std::size_t>(dim)); }
 
@@ -195,7 +195,7 @@ template <bool Powers>
 Replacement spaced(Inserter& insert, Node& node) {
   const TensorType& type = node.output()->type;
   const auto steps = type.shape.at(0).as_constant();
-  if (!steps || *steps < 2 || *steps > kMostSteps || !is_floating(type.dtype)) return std::nullopt;
+  if (!steps || *steps < 2 || *steps > kMostSpaced || !is_floating(type.dtype)) return std::nullopt;
   for (const std::string_view name : {"start", "end"})
     if (argument(node, name).is_value() && is_complex(argument(node, name).value()->type.dtype)) return std::nullopt;
   Value *start = end_value(insert, node, "start", type.dtype), *end = end_value(insert, node, "end", type.dtype);

@@ -93,7 +93,7 @@ Replacement sum_to_size(Inserter& insert, Node& node) {
 }
 
 /// The indices brought to the ends of what they index; nothing where a size is not known, or 0.
-std::optional<ArgList> clamped(Inserter& insert, const Node& node) {
+std::optional<ArgList> clamped_positions(Inserter& insert, const Node& node) {
   ArgList indices;
   const SymShape& shape = operand(node)->type.shape;
   const ArgList& given = argument(node, "indices").list();
@@ -117,7 +117,7 @@ Value* where_masked(Inserter& insert, const Node& node, Value* values, const Arg
 
 Replacement index_under_mask(Inserter& insert, Node& node) {
   if (is_complex(operand(node)->type.dtype)) return std::nullopt;
-  auto indices = clamped(insert, node);
+  auto indices = clamped_positions(insert, node);
   if (!indices || product(operand(node)->type.shape).is(0)) return std::nullopt;
   Value* taken = insert.call("aten.index.Tensor", {operand(node), std::move(*indices)});
   return {{where_masked(insert, node, taken, argument(node, "fill"))}};
@@ -125,7 +125,7 @@ Replacement index_under_mask(Inserter& insert, Node& node) {
 
 Replacement add_under_mask(Inserter& insert, Node& node) {
   if (is_complex(operand(node)->type.dtype)) return std::nullopt;
-  auto indices = clamped(insert, node);
+  auto indices = clamped_positions(insert, node);
   if (!indices || product(operand(node)->type.shape).is(0)) return std::nullopt;
   Value* added = where_masked(insert, node, argument(node, "values").value(), SymInt(0));
   return {{insert.call("aten.index_put.default", {operand(node), std::move(*indices), added, true})}};

@@ -25,7 +25,7 @@ bool is_asked(const Call& call, std::size_t output) {
   return output < mask.size() && mask[output].boolean();
 }
 
-Numbers zeros(std::int64_t count) { return Numbers(static_cast<std::size_t>(count), 0); }
+Numbers zero_sums(std::int64_t count) { return Numbers(static_cast<std::size_t>(count), 0); }
 
 // --- pooling ---
 
@@ -57,7 +57,7 @@ struct Span {
 template <typename Window, typename Share>
 void spread_windows(const Call& call, const Planes& p, Window window, Share share) {
   const Contiguous<double> gradient(call.tensor("grad_output"));
-  Numbers sums = zeros(call.out().numel());
+  Numbers sums = zero_sums(call.out().numel());
   for (std::int64_t n = 0; n < p.count; ++n)
     for (std::int64_t i = 0; i < p.out_height; ++i)
       for (std::int64_t j = 0; j < p.out_width; ++j) {
@@ -118,7 +118,7 @@ void max_pool2d_backward(const Call& call) {
                "the positions are no i64 of the gradient's shape");
   const Contiguous<double> gradient(call.tensor("grad_output"));
   const Contiguous<std::int64_t> places(indices);
-  Numbers sums = zeros(call.out().numel());
+  Numbers sums = zero_sums(call.out().numel());
   const std::int64_t outputs = p.out_height * p.out_width, inputs = p.height * p.width;
   for (std::int64_t n = 0; n < p.count; ++n)
     for (std::int64_t i = 0; i < outputs; ++i) {
@@ -130,17 +130,17 @@ void max_pool2d_backward(const Call& call) {
 
 // --- convolution ---
 
-using Three = std::array<std::int64_t, 3>;
+using Triple = std::array<std::int64_t, 3>;
 
 /// Of one to three spatial dimensions; fewer become three with leading ones. `large` and `small` are the two images
 /// whose positions a tap connects: large = small * stride - padding + tap * dilation. For a plain convolution the input
 /// is the large one, for a transposed one the gradient of the result is.
-struct Taps {
+struct ConvolutionTaps {
   std::int64_t batch = 0, groups = 1, in_channels = 0, out_channels = 0;
   bool transposed = false;
-  Three in{1, 1, 1}, out{1, 1, 1}, kernel{1, 1, 1}, stride{1, 1, 1}, padding{0, 0, 0}, dilation{1, 1, 1};
+  Triple in{1, 1, 1}, out{1, 1, 1}, kernel{1, 1, 1}, stride{1, 1, 1}, padding{0, 0, 0}, dilation{1, 1, 1};
 
-  explicit Taps(const Call& call) {
+  explicit ConvolutionTaps(const Call& call) {
     const Shape &x = call.tensor("input").shape(), &w = call.tensor("weight").shape(),
                 &y = call.tensor("grad_output").shape();
     call.require(w.size() >= 3 && w.size() <= 5 && x.size() == w.size() && y.size() == w.size(),
@@ -155,7 +155,7 @@ struct Taps {
                      w[1] == (transposed ? out_channels : in_channels) / groups,
                  "weight, groups and channels do not fit");
     const std::size_t n = w.size() - 2;
-    const auto spread = [&](std::string_view name, Three& to, std::int64_t least) {
+    const auto spread = [&](std::string_view name, Triple& to, std::int64_t least) {
       const auto list = call.int_list(name);
       call.require(list.size() == n || list.size() == 1, "a list has the wrong length");
       for (std::size_t i = 0; i < n; ++i) {
@@ -173,16 +173,16 @@ struct Taps {
     }
   }
 
-  static std::int64_t volume(const Three& t) { return t[0] * t[1] * t[2]; }
+  static std::int64_t volume(const Triple& t) { return t[0] * t[1] * t[2]; }
 
   /// f(position in small, position in large, tap) for all that meet.
   template <typename F>
   void for_each(F f) const {
-    const Three &small = transposed ? in : out, &large = transposed ? out : in;
+    const Triple &small = transposed ? in : out, &large = transposed ? out : in;
     for (std::int64_t s = 0; s < volume(small); ++s) {
-      const Three at = {s / (small[1] * small[2]), s / small[2] % small[1], s % small[2]};
+      const Triple at = {s / (small[1] * small[2]), s / small[2] % small[1], s % small[2]};
       for (std::int64_t tap = 0; tap < volume(kernel); ++tap) {
-        const Three k = {tap / (kernel[1] * kernel[2]), tap / kernel[2] % kernel[1], tap % kernel[2]};
+        const Triple k = {tap / (kernel[1] * kernel[2]), tap / kernel[2] % kernel[1], tap % kernel[2]};
         std::int64_t position = 0;
         bool inside = true;
         for (std::size_t i = 0; i < 3; ++i) {
@@ -197,14 +197,15 @@ struct Taps {
 };
 
 void convolution_backward(const Call& call) {
-  const Taps t(call);
+  const ConvolutionTaps t(call);
   const Contiguous<double> gradient(call.tensor("grad_output")), input(call.tensor("input")),
       weight(call.tensor("weight"));
-  const std::int64_t in_size = Taps::volume(t.in), out_size = Taps::volume(t.out), taps = Taps::volume(t.kernel);
+  const std::int64_t in_size = ConvolutionTaps::volume(t.in), out_size = ConvolutionTaps::volume(t.out),
+                     taps = ConvolutionTaps::volume(t.kernel);
   const std::int64_t in_group = t.in_channels / t.groups, out_group = t.out_channels / t.groups;
   const bool of_input = is_asked(call, 0), of_weight = is_asked(call, 1);
-  Numbers inputs = zeros(of_input ? call.tensor("input").numel() : 0),
-          weights = zeros(of_weight ? call.tensor("weight").numel() : 0), biases = zeros(t.out_channels);
+  Numbers inputs = zero_sums(of_input ? call.tensor("input").numel() : 0),
+          weights = zero_sums(of_weight ? call.tensor("weight").numel() : 0), biases = zero_sums(t.out_channels);
   const auto plane = [&](std::int64_t n, std::int64_t ci, std::int64_t co) {
     const std::int64_t x = (n * t.in_channels + ci) * in_size, y = (n * t.out_channels + co) * out_size;
     const std::int64_t w = (t.transposed ? ci * out_group + co % out_group : co * in_group + ci % in_group) * taps;
@@ -243,7 +244,7 @@ void embedding_backward(const Call& call) {
   for (std::int64_t i = 0; i < indices.numel(); ++i)
     ++met[static_cast<std::size_t>(checked_index(call, places[i], rows, false))];
   const bool by_frequency = call.boolean("scale_grad_by_freq");
-  Numbers sums = zeros(call.out().numel());
+  Numbers sums = zero_sums(call.out().numel());
   for (std::int64_t i = 0; i < indices.numel(); ++i) {
     const std::int64_t row = places[i];
     if (row == ignored) continue;
@@ -267,7 +268,7 @@ void norm_backward(const Call& call, std::int64_t rows, std::int64_t n, std::int
   const Tensor* given = call.tensor_or_null("weight");
   call.require(given == nullptr || given->numel() == channels, "the weight has another size");
   const Contiguous<double> weight(given);
-  Numbers inputs = zeros(rows * n), weights = zeros(channels), biases = zeros(channels);
+  Numbers inputs = zero_sums(rows * n), weights = zero_sums(channels), biases = zero_sums(channels);
   for (std::int64_t r = 0; r < rows; ++r) {
     double sum = 0, product = 0;
     const auto normal = [&](std::int64_t i) { return (x[r * n + i] - mean[r]) * rstd[r]; };
