@@ -97,7 +97,8 @@ void combinations(const Call& call) {
   const bool again = call.boolean("with_replacement");
   call.require(self.dim() == 1 && r >= 0 && r <= 1 << 10, "combinations takes a vector, and r at least 0");
   if (call.out().numel() == 0) return;
-  call.require(r > 0 && call.out().dim() == 2 && call.out().size(1) == r && (again ? n > 0 : n >= r),
+  call.require(r > 0 && call.out().dtype() == self.dtype() && call.out().dim() == 2 && call.out().size(1) == r &&
+                   (again ? n > 0 : n >= r),
                "the result has another shape");
   std::vector<std::int64_t> places(static_cast<std::size_t>(r), 0);
   for (std::size_t i = 0; i < places.size(); ++i) places[i] = again ? 0 : static_cast<std::int64_t>(i);

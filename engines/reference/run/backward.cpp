@@ -306,6 +306,8 @@ void group_norm_backward(const Call& call) {
   call.require(groups > 0 && batch >= 0 && channels >= 0 && space >= 0 && batch < limit && channels < limit &&
                    space < limit && groups < limit && channels % groups == 0,
                "the groups do not divide the channels");
+  const double elements = static_cast<double>(batch) * static_cast<double>(channels) * static_cast<double>(space);
+  call.require(elements == static_cast<double>(call.tensor("input").numel()), "N, C and HxW are not the input's");
   const std::int64_t in_group = channels / groups;
   norm_backward(call, batch * groups, in_group * space, channels,
                 [=](std::int64_t r, std::int64_t i) { return r % groups * in_group + (space == 0 ? 0 : i / space); });

@@ -100,7 +100,8 @@ double loss_of(const Sequences& s, std::int64_t b, double* alpha, std::int64_t w
 }
 
 /// The losses, and alpha of each, one after another. Places that do not occur have no probability.
-std::vector<double> losses_of(const Sequences& s, std::vector<double>& alphas, std::int64_t width) {
+std::vector<double> losses_of(const Call& call, const Sequences& s, std::vector<double>& alphas, std::int64_t width) {
+  call.require(s.batch * s.time <= (std::int64_t{1} << 32) / width, "the sequences are too long");
   alphas.assign(static_cast<std::size_t>(s.batch * s.time * width), kNever);
   std::vector<double> losses;
   for (std::int64_t b = 0; b < s.batch; ++b) losses.push_back(loss_of(s, b, alphas.data() + b * s.time * width, width));
@@ -109,7 +110,7 @@ std::vector<double> losses_of(const Sequences& s, std::vector<double>& alphas, s
 
 void ctc_loss(const Call& call) {
   const Sequences s(call);
-  std::vector<double> alphas, losses = losses_of(s, alphas, 2 * s.longest + 1);
+  std::vector<double> alphas, losses = losses_of(call, s, alphas, 2 * s.longest + 1);
   if (call.boolean("zero_infinity"))
     for (double& loss : losses)
       if (loss == -kNever) loss = 0;
@@ -128,7 +129,7 @@ void ctc_loss_with_alpha(const Call& call) {
                    shape[2] >= 2 * s.longest + 1,
                "log_probs or the result have another shape");
   std::vector<double> alphas;
-  const std::vector<double> losses = losses_of(s, alphas, shape[2]);
+  const std::vector<double> losses = losses_of(call, s, alphas, shape[2]);
   store_wide(call.out(), losses);
   store_wide(call.out(1), alphas);
 }

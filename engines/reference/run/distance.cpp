@@ -171,6 +171,7 @@ void search(const Call& call) {
   const std::int64_t n = rows.shape().empty() ? 1 : rows.shape().back();
   const bool shared = rows.dim() <= 1;
   const std::int64_t each = self.shape().empty() ? 1 : self.shape().back();
+  call.require(shared || self.numel() == 0 || self.numel() / each * n <= rows.numel(), "there are too few sorted rows");
   const Compute type = compute_of(rows.dtype()) == Compute::i64 && compute_of(self.dtype()) == Compute::i64
                            ? Compute::i64
                            : Compute::f64;

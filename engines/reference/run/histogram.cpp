@@ -26,6 +26,13 @@ std::vector<C> even_edges(C first, C last, std::int64_t bins) {
   return edges;
 }
 
+/// The bins along a dimension that the results have room for: there are no others to make.
+std::int64_t room_for(const Call& call, std::size_t d, std::size_t dims) {
+  if (call.op() == OpId::aten__histogramdd_bin_edges_default) return call.out(d).numel() - 1;
+  call.require(call.out().shape().size() == dims, "the counts have another rank");
+  return call.out().size(d);
+}
+
 /// Edges between the least and the greatest sample, or as the range says, along each dimension.
 template <typename C>
 AllEdges<C> edges_for(const Call& call, const Contiguous<C>& samples, std::int64_t rows,
@@ -56,7 +63,8 @@ AllEdges<C> edges_for(const Call& call, const Contiguous<C>& samples, std::int64
       high = static_cast<C>(high + C(0.5));
     }
     const std::int64_t count = bins[static_cast<std::size_t>(d)];
-    call.require(count > 0 && count <= std::int64_t{1} << 31, "the number of bins is out of range");
+    call.require(count > 0 && count == room_for(call, static_cast<std::size_t>(d), bins.size()),
+                 "the result has another number of bins");
     edges.push_back(even_edges(low, high, count));
   }
   return edges;
@@ -158,11 +166,10 @@ void histogram(const Call& call) {
       std::vector<std::int64_t> counts;
       if (list != nullptr)
         counts = call.int_list("bins");
-      else
-        counts.assign(call.op() == OpId::aten_histogram_bin_ct
-                          ? 1
-                          : static_cast<std::size_t>(self.shape().empty() ? 0 : self.shape().back()),
-                      bins.integer());
+      else if (call.op() == OpId::aten_histogram_bin_ct)
+        counts.assign(1, bins.integer());
+      else if (self.dim() > 0 && self.shape().back() <= 64)
+        counts.assign(static_cast<std::size_t>(self.shape().back()), bins.integer());
       call.require(!counts.empty() && counts.size() <= 64, "the number of dimensions is out of range");
       rows = row_count(call, static_cast<std::int64_t>(counts.size()));
       edges = edges_for<C>(call, samples, rows, counts);
