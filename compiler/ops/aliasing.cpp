@@ -18,7 +18,7 @@ using enum OpId;
 
 constexpr auto kDropouts =
     std::to_array<OpId>({aten_dropout_default, aten_dropout__default, aten_native_dropout_default,
-                         aten_feature_dropout_default, aten_alpha_dropout_default});
+                         aten_feature_dropout_default, aten_alpha_dropout_default, aten_feature_alpha_dropout_default});
 
 constexpr auto kShapeOnly = std::to_array<OpId>({aten_squeeze__default, aten_squeeze__dim, aten_squeeze__dims,
                                                  aten_unsqueeze__default, aten_transpose__default, aten_t__default});

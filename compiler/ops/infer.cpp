@@ -89,6 +89,8 @@ const RuleTable& rules() {
     add_spectral_rules(t);
     add_quantised_rules(t);
     add_linear_algebra_rules(t);
+    add_calculus_rules(t);
+    add_histogram_rules(t);
     return t;
   }();
   return table;

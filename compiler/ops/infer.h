@@ -96,6 +96,8 @@ void add_order_rules(RuleTable& table);
 void add_spectral_rules(RuleTable& table);
 void add_quantised_rules(RuleTable& table);
 void add_linear_algebra_rules(RuleTable& table);
+void add_calculus_rules(RuleTable& table);
+void add_histogram_rules(RuleTable& table);
 
 /// Refuses a product of integers whose operands are none: u8 input, i8 weight, f32 scale and offset.
 void require_quantised(const Call& call);

@@ -1,9 +1,12 @@
 // Operators that put tensors together, take them apart, or repeat them.
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
+#include "base/error.h"
+#include "compiler/ops/constant_behind.h"
 #include "compiler/ops/infer.h"
 
 namespace aitune::infer {
@@ -117,15 +120,18 @@ Types chunk(const Call& call) {
   return parts(call, even_sizes(call, extent, ceil_div(extent, n)));
 }
 
-Types tensor_split(const Call& call) {
-  const SymInt extent = split_extent(call);
-  const std::int64_t n = call.integer("sections");
+/// The first ones are longer by one where it does not divide.
+SymShape even_parts(const Call& call, const SymInt& extent, std::int64_t n) {
   call.require(n > 0 && n <= 1 << 20, "sections must be positive");
   const SymInt base = floordiv(extent, n), rest = mod(extent, n);
   SymShape sizes;
   for (std::int64_t i = 0; i < n; ++i)
     sizes.push_back(rest.is_constant() ? base + (i < rest.constant() ? 1 : 0) : floordiv(extent + (n - 1 - i), n));
-  return parts(call, sizes);
+  return sizes;
+}
+
+Types tensor_split(const Call& call) {
+  return parts(call, even_parts(call, split_extent(call), call.integer("sections")));
 }
 
 /// hsplit, vsplit and dsplit stand for a dimension.
@@ -265,6 +271,89 @@ Types repeat_interleave(const Call& call) {
   return {t};
 }
 
+/// Every way to take an element of each vector.
+Types cartesian_prod(const Call& call) {
+  const auto tensors = list_of(call);
+  SymInt rows = 1;
+  for (const TensorType& t : tensors) {
+    call.require(t.shape.size() == 1, "cartesian_prod takes vectors");
+    call.require(t.dtype == tensors[0].dtype, "the vectors have different dtypes");
+    rows *= t.shape[0];
+  }
+  if (tensors.size() == 1) return {tensors[0]};
+  return {{tensors[0].dtype, {rows, static_cast<std::int64_t>(tensors.size())}}};
+}
+
+/// n over r: the rows of combinations.
+SymInt ways_to_choose(const Call& call, const SymInt& n, std::int64_t r, bool again) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;
+  SymInt ways = 1;
+  for (std::int64_t i = 0; i < r; ++i) {
+    const SymInt left = again ? n + i : n - i;
+    if (const auto known = left.as_constant(); known && *known <= 0) return 0;
+    ways = floordiv(ways * left, i + 1);
+    if (const auto known = ways.as_constant()) call.require(*known <= kMost, "there are too many combinations");
+  }
+  return ways;
+}
+
+Types combinations(const Call& call) {
+  const TensorType& self = call.tensor("self");
+  const std::int64_t r = call.integer("r");
+  call.require(self.shape.size() == 1, "combinations takes a vector");
+  call.require(r >= 0 && r <= 1 << 10, "r is out of range");
+  if (const auto n = self.shape[0].as_constant()) call.require(*n <= 1 << 22, "there are too many elements");
+  if (r == 0) return {{self.dtype, {0}}};
+  return {{self.dtype, {ways_to_choose(call, self.shape[0], r, call.boolean("with_replacement")), r}}};
+}
+
+/// Each tensor filled up and cut into as many chunks, and the chunks joined.
+Types chunk_cat(const Call& call) {
+  const auto tensors = list_of(call);
+  const std::int64_t n = call.integer("num_chunks");
+  call.require(!tensors.empty() && n > 0 && n <= 1 << 20, "num_chunks must be positive");
+  call.require(!tensors[0].shape.empty(), "a 0-dim tensor has no chunks");
+  const std::size_t d = call.dim("dim", tensors[0].shape.size());
+  SymShape shape(tensors[0].shape.begin(), tensors[0].shape.begin() + static_cast<std::ptrdiff_t>(d));
+  SymInt width = 0;
+  for (const TensorType& t : tensors) {
+    call.require(t.shape.size() > d && t.dtype == tensors[0].dtype, "the tensors have different dtypes or ranks");
+    for (std::size_t i = 0; i < d; ++i) shape[i] = unify(call, shape[i], t.shape[i]);
+    for (const SymInt& size : t.shape) call.require_at_least(size, 1, "a tensor has no elements");
+    SymInt inner = ceil_div(t.shape[d], n);
+    for (std::size_t i = d + 1; i < t.shape.size(); ++i) inner *= t.shape[i];
+    width += inner;
+  }
+  shape.emplace_back(n);
+  shape.push_back(width);
+  return {{tensors[0].dtype, shape}};
+}
+
+/// tensor_split where the positions, or the number of parts, are a constant tensor.
+Types split_by_tensor(const Call& call) {
+  const Value& where = *call["tensor_indices_or_sections"].value();
+  call.require(where.type.dtype == DType::i64 && where.type.shape.size() <= 1,
+               "the positions are no i64 of at most one dimension");
+  const Tensor* constant = constant_behind(&where);
+  if (constant == nullptr)
+    throw Unsupported("tensor_split at positions that only data tell", call.op().name,
+                      "Split at a list of numbers, or at a tensor that is a constant of the model");
+  const SymInt extent = split_extent(call);
+  const Tensor values = constant->contiguous();
+  const std::span<const std::int64_t> numbers(values.as<std::int64_t>(), static_cast<std::size_t>(values.numel()));
+  call.require(numbers.size() <= 1 << 20, "there are too many positions");
+  if (where.type.shape.empty()) return parts(call, even_parts(call, extent, numbers[0]));
+  SymShape sizes;
+  Arg begin = SymInt(0);
+  for (const std::int64_t at : numbers) {
+    const Arg end = SymInt(at);
+    sizes.push_back(slice_length(call, extent, begin, end, 1));
+    begin = end;
+  }
+  sizes.push_back(slice_length(call, extent, begin, None{}, 1));
+  return parts(call, sizes);
+}
+
 }  // namespace
 
 void add_assembly_rules(RuleTable& table) {
@@ -283,6 +372,10 @@ void add_assembly_rules(RuleTable& table) {
   table.add({aten_column_stack_default}, column_stack);
   table.add({aten_block_diag_default}, block_diag);
   table.add({aten_unbind_int}, unbind);
+  table.add({aten_tensor_split_tensor_indices_or_sections}, split_by_tensor);
+  table.add({aten_cartesian_prod_default}, cartesian_prod);
+  table.add({aten_combinations_default}, combinations);
+  table.add({aten__chunk_cat_default}, chunk_cat);
   table.add({aten_broadcast_tensors_default}, broadcast_tensors);
   table.add({aten_meshgrid_default, aten_meshgrid_indexing}, meshgrid);
   table.add({aten_repeat_default, aten_tile_default}, repeat);

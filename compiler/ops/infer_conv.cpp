@@ -83,6 +83,20 @@ Types convolution(const Call& call) {
   return {{input.dtype, std::move(shape)}};
 }
 
+/// The gradients of input, weight and bias; nothing for those that are not asked for.
+Types convolution_backward(const Call& call) {
+  const TensorType &input = call.tensor("input"), &weight = call.tensor("weight"), &out = call.tensor("grad_output");
+  const SymShape shape = convolution_shape(call);
+  call.require(input.dtype == weight.dtype && out.dtype == input.dtype, "the operands have different dtypes");
+  call.require(input.shape.size() == weight.shape.size() && out.shape.size() == shape.size(),
+               "the gradient or the input has another rank");
+  for (std::size_t d = 0; d < shape.size(); ++d) unify(call, shape[d], out.shape[d]);
+  const auto asked = [&](std::size_t i, const SymShape& of) {
+    return TensorType{input.dtype, call["output_mask"].list().at(i).boolean() ? of : SymShape{0}};
+  };
+  return {asked(0, input.shape), asked(1, weight.shape), asked(2, {shape[1]})};
+}
+
 Types quantised_convolution(const Call& call) {
   require_quantised(call);
   return {{DType::f32, convolution_shape(call)}};
@@ -96,6 +110,7 @@ void add_conv_rules(RuleTable& table) {
              aten_conv3d_padding, aten_convolution_default, aten_conv_transpose1d_default, aten_conv_transpose2d_input,
              aten_conv_transpose3d_input},
             convolution);
+  table.add({aten_convolution_backward_default}, convolution_backward);
   table.add({aitune_quantised_convolution_default}, quantised_convolution);
 }
 

@@ -43,7 +43,16 @@ Types pairwise_distance(const Call& call) {
   return {{types.result(), shape}};
 }
 
-Types search(const Call& call) { return {{call.boolean("out_int32") ? DType::i32 : DType::i64, call.shape("self")}}; }
+Types search(const Call& call) {
+  if (call.has("sorter") && call.given("sorter")) {
+    const TensorType& order = call.tensor("sorter");
+    const SymShape& rows = call.shape("sorted_sequence");
+    call.require(order.dtype == DType::i64 && order.shape.size() == rows.size(),
+                 "the sorter is no i64 of the sequence's shape");
+    for (std::size_t d = 0; d < rows.size(); ++d) unify(call, order.shape[d], rows[d]);
+  }
+  return {{call.boolean("out_int32") ? DType::i32 : DType::i64, call.shape("self")}};
+}
 
 Types like_self_and_positions(const Call& call) { return {call.tensor("self"), {DType::i64, call.shape("self")}}; }
 Types broadcast_to_mask(const Call& call) {

@@ -217,6 +217,28 @@ Types embedding_bag(const Call& call) {
           {position, mode == 2 ? SymShape{bags, weight.shape[1]} : SymShape{counted}}};
 }
 
+/// self[indices] where the mask is set; else a number.
+Types masked_index(const Call& call) {
+  call.require(call.tensor("mask").dtype == DType::b8, "the mask must be bool");
+  return {{call.tensor("self").dtype, broadcast(call, indexed_shape(call), call.shape("mask"))}};
+}
+
+Types masked_index_put(const Call& call) {
+  call.require(call.tensor("mask").dtype == DType::b8, "the mask must be bool");
+  broadcast_to(call, broadcast(call, call.shape("values"), call.shape("mask")), indexed_shape(call));
+  return {call.tensor("self")};
+}
+
+/// The gradient of an embedding: a row for each of the weight's.
+Types embedding_backward(const Call& call) {
+  const TensorType& gradient = call.tensor("grad_output");
+  const SymShape& indices = call.shape("indices");
+  require_index(call, call.tensor("indices").dtype);
+  call.require(gradient.shape.size() == indices.size() + 1, "the gradient has not one dimension more than the indices");
+  for (std::size_t d = 0; d < indices.size(); ++d) unify(call, gradient.shape[d], indices[d]);
+  return {{gradient.dtype, {call.sym("num_weights"), gradient.shape.back()}}};
+}
+
 }  // namespace
 
 void add_index_rules(RuleTable& table) {
@@ -227,6 +249,9 @@ void add_index_rules(RuleTable& table) {
   table.add({aten_gather_default}, gather);
   table.add({aten_take_along_dim_default}, take_along_dim);
   table.add({aten_embedding_default}, embedding);
+  table.add({aten_embedding_dense_backward_default}, embedding_backward);
+  table.add({aten__unsafe_masked_index_default}, masked_index);
+  table.add({aten__unsafe_masked_index_put_accumulate_default}, masked_index_put);
   table.add({aten_one_hot_default}, one_hot);
   table.add({aten_index_add_default, aten_index_add__default, aten_index_fill_int_Scalar, aten_index_fill__int_Scalar,
              aten_index_copy_default, aten_index_reduce_default, aten_index_fill_int_Tensor},

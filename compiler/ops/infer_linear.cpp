@@ -285,7 +285,7 @@ Types tensordot(const Call& call) {
     const std::size_t x = call.dim(left[i], a.shape.size()), y = call.dim(right[i], b.size());
     call.require(!a.shape.empty() && !b.empty() && !summed_a[x] && !summed_b[y], "a dimension appears twice");
     summed_a[x] = summed_b[y] = true;
-    unify(call, a.shape[x], b[y]);
+    if (!a.shape[x].is(1) && !b[y].is(1)) unify(call, a.shape[x], b[y]);  // 1 stands for any
   }
   SymShape shape;
   for (std::size_t d = 0; d < a.shape.size(); ++d)

@@ -88,6 +88,39 @@ Types native_group_norm(const Call& call) {
   return {input, statistics, statistics};
 }
 
+/// A gradient that is asked for and has what it is of, else nothing.
+TensorType gradient_or_nothing(const Call& call, std::size_t place, std::string_view of, DType type) {
+  const bool wanted = call["output_mask"].list().at(place).boolean() && call.given(of);
+  return wanted ? call.tensor(of) : TensorType{type, {0}};
+}
+
+Types layer_norm_backward(const Call& call) {
+  const TensorType& input = call.tensor("input");
+  const SymShape statistics = rows(call);
+  for (const std::string_view name : {"mean", "rstd"}) unify(call, product(call.shape(name)), product(statistics));
+  unify(call, product(call.shape("grad_out")), product(input.shape));
+  const TensorType bias = gradient_or_nothing(call, 2, call.given("bias") ? "bias" : "weight", input.dtype);
+  return {gradient_or_nothing(call, 0, "input", input.dtype), gradient_or_nothing(call, 1, "weight", input.dtype),
+          bias};
+}
+
+Types group_norm_backward(const Call& call) {
+  const TensorType& input = call.tensor("input");
+  const SymInt n = call.sym("N"), c = call.sym("C");
+  const std::int64_t groups = call.integer("group");
+  call.require(groups > 0, "there are no groups");
+  if (const auto known = c.as_constant()) call.require(*known % groups == 0, "the groups do not divide the channels");
+  unify(call, product(input.shape), n * c * call.sym("HxW"));
+  unify(call, product(call.shape("grad_out")), product(input.shape));
+  for (const std::string_view name : {"mean", "rstd"}) unify(call, product(call.shape(name)), n * groups);
+  if (call.given("weight")) unify(call, product(call.shape("weight")), c);
+  const DType type = call.given("weight") ? call.tensor("weight").dtype : input.dtype;
+  const auto by_channel = [&](std::size_t place) {
+    return TensorType{type, {call["output_mask"].list().at(place).boolean() ? c : SymInt(0)}};
+  };
+  return {gradient_or_nothing(call, 0, "input", input.dtype), by_channel(1), by_channel(2)};
+}
+
 }  // namespace
 
 void add_norm_rules(RuleTable& table) {
@@ -101,6 +134,8 @@ void add_norm_rules(RuleTable& table) {
             native_batch_norm);
   table.add({aten_group_norm_default}, group_norm);
   table.add({aten_native_group_norm_default}, native_group_norm);
+  table.add({aten_native_layer_norm_backward_default}, layer_norm_backward);
+  table.add({aten_native_group_norm_backward_default}, group_norm_backward);
 }
 
 }  // namespace aitune::infer

@@ -1,6 +1,7 @@
 // Reductions, scans, softmax and sorting.
 
 #include <algorithm>
+#include <array>
 
 #include "compiler/ops/infer.h"
 
@@ -71,7 +72,7 @@ Types moments(const Call& call) {
 Types log_sum(const Call& call) { return {{floating(call.tensor("self").dtype), reduced(call)}}; }
 
 Types norm(const Call& call) {
-  const DType type = floating(call.tensor("self").dtype);
+  const DType type = real_of(floating(call.tensor("self").dtype));
   return {{call.has("dtype") ? call.dtype_or("dtype", type) : type, reduced(call)}};
 }
 
@@ -130,6 +131,46 @@ Types cosine_similarity(const Call& call) {
   return {{floating(type.result()), shape}};
 }
 
+/// Summed where it is larger than the size it is brought to.
+Types sum_to_size(const Call& call) {
+  const TensorType& self = call.tensor("self");
+  const SymShape size = call.sym_list("size");
+  call.require(size.size() <= self.shape.size(), "the size has more dimensions than the tensor");
+  const std::size_t leading = self.shape.size() - size.size();
+  SymShape shape = size;
+  bool sums = leading > 0 || size.empty();
+  for (std::size_t i = 0; i < size.size(); ++i) {
+    const SymInt& own = self.shape[leading + i];
+    if (!size[i].is(1)) {
+      shape[i] = unify(call, own, size[i]);
+    } else {
+      sums |= !own.is(1);
+    }
+  }
+  return {{sums ? accumulated(self.dtype) : self.dtype, shape}};
+}
+
+/// A result for each of the segments that lengths or offsets give along their last dimension.
+Types segment_reduce(const Call& call) {
+  TensorType data = call.tensor("data");
+  call.require(is_floating(data.dtype), "the data are not floating point");
+  call.require(!call.given("indices"), "segments by indices: PyTorch has none, either");
+  const bool offsets = call.given("offsets");
+  call.require(offsets || call.given("lengths"), "neither lengths nor offsets are given");
+  const TensorType& segments = call.tensor(offsets ? "offsets" : "lengths");
+  call.require(segments.dtype == DType::i64 || segments.dtype == DType::i32, "lengths and offsets are i64 or i32");
+  call.require(!segments.shape.empty() && segments.shape.size() <= data.shape.size(),
+               "lengths or offsets have the wrong rank");
+  const std::size_t d = call.dim("axis", data.shape.size());
+  call.require(d + 1 == segments.shape.size(), "the axis is not the last dimension of lengths or offsets");
+  for (std::size_t i = 0; i < d; ++i) unify(call, data.shape[i], segments.shape[i]);
+  if (offsets) call.require_at_least(segments.shape[d], 1, "there are no offsets");
+  data.shape[d] = offsets ? segments.shape[d] - 1 : segments.shape[d];
+  static constexpr std::array kReductions = {"sum", "mean", "max", "min", "prod"};
+  call.require(std::ranges::find(kReductions, call["reduce"].string()) != kReductions.end(), "an unknown reduction");
+  return {data};
+}
+
 }  // namespace
 
 void add_reduction_rules(RuleTable& table) {
@@ -159,6 +200,8 @@ void add_reduction_rules(RuleTable& table) {
   table.add({aten_argsort_default, aten_argsort_stable}, argsort);
   table.add({aten_topk_default}, topk);
   table.add({aten_cosine_similarity_default}, cosine_similarity);
+  table.add({aten_sum_to_size_default}, sum_to_size);
+  table.add({aten_segment_reduce_default}, segment_reduce);
 }
 
 }  // namespace aitune::infer

@@ -48,6 +48,49 @@ Types pool_with_indices(const Call& call) {
   return {t, {DType::i64, t.shape}};
 }
 
+/// The gradient of the input, from that of the result.
+Types pool_backward(const Call& call) {
+  const TensorType result = pooled(call);
+  for (const std::string_view name : {"grad_output", "indices"}) {
+    if (!call.has(name)) continue;
+    const SymShape& shape = call.shape(name);
+    call.require(shape.size() == result.shape.size(), "the gradient has another rank than the input");
+    for (std::size_t d = 0; d < shape.size(); ++d) unify(call, shape[d], result.shape[d]);
+  }
+  call.require(!call.has("indices") || call.tensor("indices").dtype == DType::i64, "the positions are no i64");
+  return {call.tensor("self")};
+}
+
+Types adaptive_pool_backward(const Call& call) {
+  const SymShape &self = call.shape("self"), &gradient = call.shape("grad_output");
+  call.require((self.size() == 3 || self.size() == 4) && gradient.size() == self.size(),
+               "gradient and input have three or four dimensions");
+  for (std::size_t d = 0; d + 2 < self.size(); ++d) unify(call, self[d], gradient[d]);
+  return {call.tensor("self")};
+}
+
+/// Windows whose places the samples choose, one for each dimension of each plane.
+Types fractional_pool(const Call& call) {
+  TensorType t = call.tensor("self");
+  const auto kernel = call.int_list("kernel_size"), size = call.int_list("output_size");
+  const std::size_t n = call.op().id == OpId::aten_fractional_max_pool2d_default ? 2 : 3;
+  call.require(kernel.size() == n && size.size() == n, "kernel_size or output_size has the wrong length");
+  call.require(t.shape.size() == n + 1 || t.shape.size() == n + 2, "the input has the wrong rank");
+  const TensorType& samples = call.tensor("random_samples");
+  call.require(samples.dtype == t.dtype && samples.shape.size() == 3, "the samples have the wrong dtype or rank");
+  const std::size_t first = t.shape.size() - n;
+  call.require_at_least(samples.shape[0], first == 2 ? t.shape[0] : SymInt(1), "there are too few samples");
+  unify(call, samples.shape[1], t.shape[first - 1]);
+  unify(call, samples.shape[2], static_cast<std::int64_t>(n));
+  for (std::size_t i = 0; i < n; ++i) {
+    call.require(kernel[i] > 0 && size[i] > 0 && kernel[i] < 1 << 30 && size[i] < 1 << 30,
+                 "kernel_size and output_size must be positive");
+    call.require_at_least(t.shape[first + i], kernel[i] + size[i] - 1, "the windows do not fit the input");
+    t.shape[first + i] = size[i];
+  }
+  return {t, {DType::i64, t.shape}};
+}
+
 Types adaptive_pool(const Call& call) {
   TensorType t = call.tensor("self");
   const SymShape size = call.sym_list("output_size");
@@ -130,7 +173,12 @@ void add_resample_rules(RuleTable& table) {
              aten_avg_pool2d_default, aten_avg_pool3d_default},
             pool);
   table.add({aten_max_unpool2d_default, aten_max_unpool3d_default}, max_unpool);
-  table.add({aten_max_pool2d_with_indices_default, aten_max_pool3d_with_indices_default}, pool_with_indices);
+  table.add({aten_max_pool1d_with_indices_default, aten_max_pool2d_with_indices_default,
+             aten_max_pool3d_with_indices_default},
+            pool_with_indices);
+  table.add({aten_fractional_max_pool2d_default, aten_fractional_max_pool3d_default}, fractional_pool);
+  table.add({aten_avg_pool2d_backward_default, aten_max_pool2d_with_indices_backward_default}, pool_backward);
+  table.add({aten__adaptive_avg_pool2d_backward_default}, adaptive_pool_backward);
   table.add({aten_adaptive_avg_pool1d_default, aten_adaptive_avg_pool2d_default, aten_adaptive_avg_pool3d_default,
              aten__adaptive_avg_pool2d_default, aten__adaptive_avg_pool3d_default, aten_adaptive_max_pool1d_default,
              aten_adaptive_max_pool2d_default, aten_adaptive_max_pool3d_default},

@@ -159,8 +159,12 @@ void add_spectral_rules(RuleTable& table) {
   table.add({aten_fft_fft_default, aten_fft_ifft_default, aten_fft_fft2_default, aten_fft_ifft2_default,
              aten_fft_fftn_default, aten_fft_ifftn_default},
             complex_transform);
-  table.add({aten_fft_rfft_default, aten_fft_ihfft_default, aten_fft_rfft2_default, aten_fft_rfftn_default}, from_real);
-  table.add({aten_fft_irfft_default, aten_fft_hfft_default, aten_fft_irfft2_default, aten_fft_irfftn_default}, to_real);
+  table.add({aten_fft_rfft_default, aten_fft_ihfft_default, aten_fft_rfft2_default, aten_fft_rfftn_default,
+             aten_fft_ihfft2_default, aten_fft_ihfftn_default},
+            from_real);
+  table.add({aten_fft_irfft_default, aten_fft_hfft_default, aten_fft_irfft2_default, aten_fft_irfftn_default,
+             aten_fft_hfft2_default, aten_fft_hfftn_default},
+            to_real);
   table.add({aten_fft_fftfreq_default, aten_fft_rfftfreq_default}, frequencies);
   table.add({aten_stft_default, aten_stft_center}, stft);
 }

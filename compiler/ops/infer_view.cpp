@@ -274,6 +274,12 @@ Types diag(const Call& call) {
   return with_shape(call, {length});
 }
 
+Types diagflat(const Call& call) {
+  const std::int64_t offset = call.integer("offset");
+  call.require(offset > -(1 << 30) && offset < 1 << 30, "the offset is out of range");
+  return with_shape(call, SymShape(2, product(call.shape("self")) + std::abs(offset)));
+}
+
 Types diag_embed(const Call& call) {
   SymShape shape = call.shape("self");
   call.require(!shape.empty(), "a 0-dim tensor has no diagonal");
@@ -370,6 +376,7 @@ void add_view_rules(RuleTable& table) {
   table.add({aten_atleast_3d_default}, at_least<3>);
   table.add({aten_rot90_default}, rot90);
   table.add({aten_diag_default}, diag);
+  table.add({aten_diagflat_default}, diagflat);
   table.add({aten_diag_embed_default}, diag_embed);
   table.add({aten_view_dtype}, reinterpreted);
   table.add({aten_affine_grid_generator_default}, affine_grid);

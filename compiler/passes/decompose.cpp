@@ -25,6 +25,9 @@ const DecomposeRules& decompose_rules() {
     add_gather_rules(all);
     add_fourier_rules(all);
     add_linear_algebra_decompositions(all);
+    add_calculus_decompositions(all);
+    add_choice_decompositions(all);
+    add_margin_decompositions(all);
     return all;
   }();
   return rules;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compiler/ops/constant_behind.h"
 #include "compiler/ops/schema.h"
 #include "compiler/passes/decompose.h"
 
@@ -138,6 +139,12 @@ Replacement diagonal_of_or_with(Inserter& insert, Node& node) {
   return {{on_diagonal(insert, x, offset)}};
 }
 
+Replacement flat_diagonal(Inserter& insert, Node& node) {
+  if (is_complex(operand(node)->type.dtype)) return std::nullopt;
+  Value* flat = insert.view(operand(node), {product(operand(node)->type.shape)});
+  return {{insert.call("aten.diag.default", {flat, argument(node, "offset")})}};
+}
+
 Replacement matrix_trace(Inserter& insert, Node& node) {
   Value* diagonal = insert.call("aten.diagonal.default", {operand(node), SymInt(0), SymInt(0), SymInt(1)});
   return {{insert.call("aten.sum.default", {diagonal})}};
@@ -218,6 +225,20 @@ Replacement split_at_positions(Inserter& insert, Node& node) {
   return pieces_at(insert, node, dim, starts);
 }
 
+/// tensor_split by a constant tensor, as by the numbers in it.
+Replacement split_by_constant(Inserter& insert, Node& node) {
+  const Tensor* constant = constant_behind(operand(node, 1));
+  if (constant == nullptr) return std::nullopt;
+  const Tensor values = constant->contiguous();
+  const auto* numbers = values.as<std::int64_t>();
+  if (values.dim() == 0)
+    return insert.call_node("aten.tensor_split.sections", {operand(node), SymInt(numbers[0]), argument(node, "dim")})
+        ->outputs;
+  const Positions positions(numbers, numbers + values.numel());
+  return insert.call_node("aten.tensor_split.indices", {operand(node), to_args(positions), argument(node, "dim")})
+      ->outputs;
+}
+
 Replacement split_evenly(Inserter& insert, Node& node) {
   const std::int64_t dim = cut_dim(node);
   SymShape starts;
@@ -243,10 +264,12 @@ void add_array_rules(DecomposeRules& rules) {
   rules["aten.block_diag.default"] = block_diagonal;
   rules["aten.diag.default"] = diagonal_of_or_with;
   rules["aten.diag_embed.default"] = diagonal_embedding;
+  rules["aten.diagflat.default"] = flat_diagonal;
   rules["aten.trace.default"] = matrix_trace;
   rules["aten.meshgrid.default"] = mesh_grid;
   rules["aten.meshgrid.indexing"] = mesh_grid;
   rules["aten.diff.default"] = differences;
+  rules["aten.tensor_split.tensor_indices_or_sections"] = split_by_constant;
   rules["aten.copy.default"] = copied_into;
   for (const auto* name : {"aten.tensor_split.indices", "aten.hsplit.array", "aten.vsplit.array", "aten.dsplit.array"})
     rules[name] = split_at_positions;

@@ -83,7 +83,7 @@ Replacement complex_transform(Inserter& insert, Node& node) {
       {insert.call("aten._fft_c2c.default", {x, to_args(t.dims), scale_argument(scale_of(node, Forward)), Forward})}};
 }
 
-/// rfft, rfft2, rfftn; and ihfft, which is the conjugate of its inverse.
+/// rfft, rfft2, rfftn; and ihfft, ihfft2, ihfftn, each of which is the conjugate of its inverse.
 template <bool Forward>
 Replacement from_real(Inserter& insert, Node& node) {
   const Transform t = transform_of(node, false);
@@ -96,7 +96,7 @@ Replacement from_real(Inserter& insert, Node& node) {
   return {{Forward ? spectrum : insert.call("aten.conj.default", {spectrum})}};
 }
 
-/// irfft, irfft2, irfftn; and hfft, which takes the conjugate.
+/// irfft, irfft2, irfftn; and hfft, hfft2, hfftn, each of which takes the conjugate.
 template <bool Forward>
 Replacement to_real(Inserter& insert, Node& node) {
   const Transform t = transform_of(node, true);
@@ -188,10 +188,12 @@ void add_fourier_rules(DecomposeRules& rules) {
     rules[name] = complex_transform<false>;
   for (const auto* name : {"aten.fft_rfft.default", "aten.fft_rfft2.default", "aten.fft_rfftn.default"})
     rules[name] = from_real<true>;
-  rules["aten.fft_ihfft.default"] = from_real<false>;
+  for (const auto* name : {"aten.fft_ihfft.default", "aten.fft_ihfft2.default", "aten.fft_ihfftn.default"})
+    rules[name] = from_real<false>;
   for (const auto* name : {"aten.fft_irfft.default", "aten.fft_irfft2.default", "aten.fft_irfftn.default"})
     rules[name] = to_real<false>;
-  rules["aten.fft_hfft.default"] = to_real<true>;
+  for (const auto* name : {"aten.fft_hfft.default", "aten.fft_hfft2.default", "aten.fft_hfftn.default"})
+    rules[name] = to_real<true>;
   rules["aten.fft_fftshift.default"] = shifted_spectrum<false>;
   rules["aten.fft_ifftshift.default"] = shifted_spectrum<true>;
   rules["aten.stft.default"] = short_time_transform;

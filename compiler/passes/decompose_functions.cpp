@@ -115,6 +115,15 @@ Replacement same_if_real(Inserter&, Node& node) {
   return is_complex(operand(node)->type.dtype) ? Replacement() : Replacement({{operand(node)}});
 }
 
+/// Real numbers are; of complex ones those without an imaginary part.
+Replacement is_real(Inserter& insert, Node& node) {
+  Value* x = operand(node);
+  if (is_complex(x->type.dtype)) {
+    return {{insert.call("aten.eq.Scalar", {insert.call("aten.imag.default", {x}), SymInt(0)})}};
+  }
+  return {{insert.expand(insert.scalar(DType::b8, 1), x->type.shape)}};
+}
+
 /// 0 or pi by the sign; what is no number stays none.
 Replacement angle_of_real(Inserter& insert, Node& node) {
   if (!is_floating(operand(node)->type.dtype)) return std::nullopt;
@@ -161,6 +170,7 @@ void add_function_decompositions(DecomposeRules& rules) {
                            "aten.resolve_conj.default", "aten.resolve_neg.default"})
     rules[name] = same_if_real;
   rules["aten.angle.default"] = angle_of_real;
+  rules["aten.isreal.default"] = is_real;
 }
 
 }  // namespace aitune

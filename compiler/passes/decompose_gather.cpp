@@ -101,10 +101,12 @@ Replacement bucket(Inserter& insert, Node& node) {
 
 /// Of one sorted list for all, which is not to be sorted by others.
 Replacement searched(Inserter& insert, Node& node) {
-  if (!argument(node, "sorter").is_none()) return std::nullopt;
+  Value* list = operand(node);
+  if (const Arg& sorter = argument(node, "sorter"); !sorter.is_none())
+    list = insert.call("aten.gather.default", {list, SymInt(-1), sorter});
   const Arg& side = argument(node, "side");
   const bool right = argument(node, "right").boolean() || (!side.is_none() && side.string() == "right");
-  return position_in_list(insert, operand(node, 1), operand(node), right, node.output()->type.dtype);
+  return position_in_list(insert, operand(node, 1), list, right, node.output()->type.dtype);
 }
 
 /// For every position of a dimension of size n (one row each), which elements of `index` name it: bool[n, k].

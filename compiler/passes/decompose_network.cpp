@@ -243,8 +243,10 @@ Replacement normalise_attention(Inserter& insert, Node& node) {
 // ---- pooling
 
 Replacement max_pool_with_indices(Inserter& insert, Node& node) {
+  const bool flat = node.op_name() == "aten.max_pool1d_with_indices.default";
   return first_output(insert.graph(), node, [&] {
-    return insert.call("aten.max_pool2d.default", ArgList(node.args.begin(), node.args.begin() + 6));
+    return insert.call(flat ? "aten.max_pool1d.default" : "aten.max_pool2d.default",
+                       ArgList(node.args.begin(), node.args.begin() + 6));
   });
 }
 
@@ -317,6 +319,7 @@ void add_network_rules(DecomposeRules& rules) {
   rules["aten._log_softmax.default"] = normalise_softmax;
   rules["aten._scaled_dot_product_flash_attention_for_cpu.default"] = fused_attention;
   rules["aten.scaled_dot_product_attention.default"] = normalise_attention;
+  rules["aten.max_pool1d_with_indices.default"] = max_pool_with_indices;
   rules["aten.max_pool2d_with_indices.default"] = max_pool_with_indices;
   rules["aten.max_pool1d.default"] = pool_1d;
   rules["aten.avg_pool1d.default"] = pool_1d;

@@ -37,10 +37,21 @@ Replacement contraction(Inserter& insert, Value* a, Value* b, std::vector<std::i
                         std::vector<std::int64_t> b_dims, const SymShape& out) {
   for (std::int64_t& dim : a_dims) dim = wrap_dim(dim, rank(a));
   for (std::int64_t& dim : b_dims) dim = wrap_dim(dim, rank(b));
-  // A size of 1 stands for any: those are summed, not multiplied.
-  for (std::size_t i = 0; i < a_dims.size(); ++i)
-    if (a->type.shape.at(static_cast<std::size_t>(a_dims[i])) != b->type.shape.at(static_cast<std::size_t>(b_dims[i])))
+  // A size of 1 stands for any: the other side is summed before.
+  const auto size = [](const Value* x, std::int64_t dim) { return x->type.shape.at(static_cast<std::size_t>(dim)); };
+  const auto summed = [&](Value* x, std::int64_t dim) {
+    return insert.call("aten.sum.dim_IntList", {x, to_args(std::vector<std::int64_t>{dim}), true},
+                       {{"dtype", x->type.dtype}});
+  };
+  for (std::size_t i = 0; i < a_dims.size(); ++i) {
+    if (size(a, a_dims[i]) == size(b, b_dims[i])) continue;
+    if (size(b, b_dims[i]).is(1))
+      a = summed(a, a_dims[i]);
+    else if (size(a, a_dims[i]).is(1))
+      b = summed(b, b_dims[i]);
+    else
       return std::nullopt;
+  }
   const Arranged left = arranged(insert, a, a_dims, false), right = arranged(insert, b, b_dims, true);
   return {{insert.view(insert.call("aten.mm.default", {left.matrix, right.matrix}), out)}};
 }

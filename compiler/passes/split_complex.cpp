@@ -112,6 +112,10 @@ std::optional<Parts> chosen_parts(SplitCall& c) {
 std::optional<Parts> cast_parts(SplitCall& c) {
   const Parts x = c.operand(0);
   const DType to = c.node.output()->type.dtype, part = part_type(to);
+  if (to == DType::b8 && x.im != nullptr) {  // true where either part is
+    Value *re = c.insert.cast(x.re, to), *im = c.insert.cast(x.im, to);
+    return Parts{c.call("aten.logical_or.default", {re, im}), nullptr};
+  }
   if (!is_complex(to)) return Parts{c.insert.cast(x.re, to), nullptr};
   return Parts{c.insert.cast(x.re, part), x.im == nullptr ? nullptr : c.insert.cast(x.im, part)};
 }

@@ -38,6 +38,8 @@ Graph graph_of(const GoldenCall& call, std::vector<Tensor>& inputs) {
     to[input] = graph.add_input("x", input->type);
     inputs.push_back(data);
   }
+  for (const Value* weight : call.graph.weights)
+    to[weight] = graph.add_weight(weight->name, weight->weight_name, weight->data);
   ArgList args;
   for (const Arg& arg : call.args) args.push_back(rebind(arg, to));
   if (call.op->is_inplace()) {

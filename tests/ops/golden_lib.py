@@ -17,6 +17,20 @@ FLOATS, INTS = [f32, f64, bf16, f16], [i64, i32, i16, i8, u8]
 INF = math.inf
 
 
+class Constant:
+    """A tensor that the model holds, where an operator's result depends on its values."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+
+def flat_results(result):
+    """Results one after another, lists among them too; one that PyTorch leaves out has no elements."""
+    if isinstance(result, (list, tuple)):
+        return [r for part in result for r in flat_results(part)]
+    return [result]
+
+
 class Writer:
     """Collects calls; tensors are stored once a distinct content."""
 
@@ -40,6 +54,8 @@ class Writer:
         return self.known[key]
 
     def arg(self, a):
+        if isinstance(a, Constant):
+            return {"t": self.tensor(a.tensor), "const": True}
         if isinstance(a, torch.Tensor):
             return {"t": self.tensor(a)}
         if isinstance(a, torch.dtype):
@@ -63,10 +79,12 @@ class Writer:
         entry = {"op": name, "args": [self.arg(a) for a in args], "kw": {k: self.arg(v) for k, v in kwargs.items()}}
         if base.endswith("_") and not isinstance(args[0], torch.Tensor):
             raise TypeError("only tensors are written to")
+        args = [a.tensor if isinstance(a, Constant) else a for a in args]
         result = op(*[a.clone() if base.endswith("_") and i == 0 else a for i, a in enumerate(args)], **kwargs)
         if isinstance(result, int):  # of item: a size, which we keep as an extent
             result = torch.zeros(result, 0, dtype=u8)
-        results = list(result) if isinstance(result, (list, tuple)) else [result]
+        results = flat_results(result)
+        results = [torch.zeros(0, dtype=next(t.dtype for t in results if t is not None)) if r is None else r for r in results]
         if base.startswith(("empty", "new_empty")):
             results = [torch.zeros_like(r) for r in results]
         entry["out"] = [self.tensor(r.detach().contiguous()) for r in results]

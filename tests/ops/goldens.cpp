@@ -47,6 +47,7 @@ Arg read_arg(GoldenCall& call, const std::vector<Tensor>& tensors, const Json& j
   if (j.contains("dtype")) return parse_dtype(j["dtype"].get<std::string>()).value();
   if (j.contains("format")) return static_cast<MemoryFormat>(j["format"].get<int>());
   const Tensor& t = tensors.at(j.at("t").get<std::size_t>());
+  if (j.contains("const")) return call.graph.add_weight("w", "w", t);
   TensorType type{t.dtype(), SymShape(t.shape().begin(), t.shape().end())};
   call.inputs.push_back(t);
   return call.graph.add_input("x", std::move(type));
@@ -81,6 +82,7 @@ reference::OpArg concrete(const GoldenCall& call, const Arg& arg) {
     for (const Arg& element : arg.list()) list.push_back(concrete(call, element));
     return list;
   }
+  if (arg.value()->kind == ValueKind::weight) return arg.value()->data;
   for (std::size_t i = 0; i < call.inputs.size(); ++i)
     if (call.graph.inputs[i] == arg.value()) return call.inputs[i];
   throw std::runtime_error("an argument is not an input");

@@ -12,7 +12,8 @@
 
 namespace aitune::test {
 
-/// One call. Tensors among the arguments are inputs of `graph`, with their contents in `inputs`, in the same order.
+/// One call. Tensors among the arguments are inputs of `graph`, with their contents in `inputs`, in the same order;
+/// those that the operator takes as constants are its weights.
 struct GoldenCall {
   const OpInfo* op = nullptr;
   std::string text;    ///< the call as it stands in calls.json, for messages

@@ -55,6 +55,14 @@ TEST_F(Infer, BroadcastTakesTheOtherSizeForOne) {
   EXPECT_THROW(types("aten.add.Tensor", {input({3}), input({4})}), InvalidArgument);
 }
 
+TEST_F(Infer, ChoicesAndIntegralsKeepSymbols) {
+  EXPECT_EQ(types("aten.combinations", {input({kS})}), "f32[" + floordiv(kS * (kS - 1), 2).str() + ",2]");
+  EXPECT_EQ(types("aten.cartesian_prod", {ArgList{input({kS}), input({kT})}}), "f32[" + (kS * kT).str() + ",2]");
+  EXPECT_EQ(types("aten.trapezoid.dx", {input({kS, kT})}), "f32[s0]");
+  EXPECT_EQ(types("aten.cumulative_trapezoid.dx", {input({kS, kT})}), "f32[s0," + (kT - 1).str() + "]");
+  EXPECT_EQ(types("aten.tensordot", {input({kS, 1}), input({kT, 4}), ints({1}), ints({0})}), "f32[s0,4]");
+}
+
 TEST_F(Infer, SliceWrapsSymbolicEnds) {
   const Arg x = input({kS, 8});
   EXPECT_EQ(types("aten.slice.Tensor", {x, SymInt(0), SymInt(1), SymInt(INT64_MAX)}), "f32[" + (kS - 1).str() + ",8]");
@@ -100,6 +108,13 @@ TEST_F(Infer, RefusesWhatPyTorchRefuses) {
   EXPECT_THROW(types("aten.layer_norm", {input({2, 4}), ints({4}), input({3})}), InvalidArgument);
   EXPECT_THROW(types("aten.linear", {input({2, 4}), input({3, 4}), input({5, 2, 3})}), InvalidArgument);
   EXPECT_THROW(types("aten.one_hot", {input({4}, DType::i64)}), Unsupported);
+  EXPECT_THROW(types("aten.tensor_split.tensor_indices_or_sections", {input({4}), input({2}, DType::i64)}),
+               Unsupported);
+  EXPECT_THROW(types("aten.histogram.bin_ct", {input({4}), SymInt(0)}), InvalidArgument);
+  EXPECT_THROW(types("aten.sum_to_size", {input({2, 3}), ints({2, 2})}), InvalidArgument);
+  EXPECT_THROW(types("aten.tensordot", {input({2, 3}), input({2, 4}), ints({1}), ints({0})}), InvalidArgument);
+  EXPECT_THROW(types("aten.searchsorted.Tensor", {input({4}), input({2})}, {{"sorter", input({3}, DType::i64)}}),
+               InvalidArgument);
   EXPECT_THROW(types("aten.index_put", {input({2, 4}), ArgList{None{}, input({4}, DType::b8)}, input({2, 3})}),
                Unsupported);
 }

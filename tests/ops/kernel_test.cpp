@@ -133,6 +133,20 @@ TEST(Factorisations, RefuseOperandsAndResultsOfOtherShapes) {
   refused(OpId::aten_linalg_vander_default, {vector, std::int64_t{1}}, {{3, 1}});
 }
 
+TEST(HostileSizes, AreRefused) {
+  const Tensor samples = random_tensor({6}, 1), row = random_tensor({2, 3}, 2), sought = random_tensor({4, 2}, 3);
+  std::vector<Tensor> counts{Tensor(DType::f32, {2}), Tensor(DType::f32, {3})};
+  const std::vector<OpArg> histogram{samples, std::int64_t{1} << 40, NoneArg{}, NoneArg{}, false};
+  EXPECT_THROW(run_op({OpId::aten_histogram_bin_ct, histogram, counts}), InvalidArgument);
+  std::vector<Tensor> places{Tensor(DType::i64, {4, 2})};
+  const std::vector<OpArg> search{row, sought, false, false, NoneArg{}, NoneArg{}};
+  EXPECT_THROW(run_op({OpId::aten_searchsorted_Tensor, search, places}), InvalidArgument);
+  std::vector<Tensor> segments{Tensor(DType::f32, {2})};
+  const std::vector<OpArg> reduce{samples, std::string("sum"), indices({5, 2}), NoneArg{}, NoneArg{}, std::int64_t{0},
+                                  true,    NoneArg{}};
+  EXPECT_THROW(run_op({OpId::aten_segment_reduce_default, reduce, segments}), InvalidArgument);
+}
+
 TEST(IntegerDivision, ByZeroIsAnErrorAndTheSmallestIntegerWraps) {
   std::vector<Tensor> out{Tensor(DType::i64, {1})};
   const std::vector<OpArg> by_zero{indices({5}), indices({0})};

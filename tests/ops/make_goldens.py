@@ -18,6 +18,7 @@ import torchvision  # noqa: F401: its operators
 from golden_lib import *
 import golden_cases  # noqa: F401: further cases
 import linalg_cases  # noqa: F401: further cases
+import rare_cases  # noqa: F401
 
 
 # --- one operand ---

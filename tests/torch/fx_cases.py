@@ -168,6 +168,12 @@ for loss in (nn.BCELoss(weight=torch.rand(5)), nn.BCELoss(reduction="none"), nn.
 for loss in (nn.NLLLoss(), nn.NLLLoss(weight=torch.rand(5), ignore_index=2, reduction="sum"), nn.CrossEntropyLoss(), nn.CrossEntropyLoss(weight=torch.rand(5), label_smoothing=0.2)):
     module(loss, inputs=[torch.randn(4, 5), torch.randint(0, 5, (4,))])
 module(nn.CrossEntropyLoss(), (4, 5, 3), (4, 5, 3), name="CrossEntropyLoss_shares")
+for loss in (nn.TripletMarginLoss(swap=True), nn.TripletMarginLoss(margin=2.0, p=1, reduction="none")):
+    module(loss, (4, 5), (4, 5), (4, 5))
+module(nn.MultiMarginLoss(weight=torch.rand(5)), inputs=[torch.randn(4, 5), torch.randint(0, 5, (4,))])
+module(nn.MultiLabelMarginLoss(reduction="sum"), inputs=[torch.randn(2, 4), torch.tensor([[0, 3, -1, 1], [1, -1, 0, 2]])])
+for pool in (nn.FractionalMaxPool2d(2, output_size=3, _random_samples=torch.rand(2, 3, 2)), nn.FractionalMaxPool2d((2, 3), output_ratio=0.5, _random_samples=torch.rand(2, 3, 2))):
+    module(pool, (2, 3, 7, 8))
 for recurrent in (nn.LSTM, nn.GRU, nn.RNN):
     module(recurrent(4, 5), (6, 2, 4))
     module(recurrent(4, 5, num_layers=2, bidirectional=True, batch_first=True), (2, 6, 4))
@@ -365,6 +371,17 @@ function("linalg_systems", lambda x, y: (torch.linalg.inv(x @ x.mT + 1), x.inver
 function("linalg_factors", lambda x: (torch.linalg.qr(x).R, torch.linalg.qr(x, "complete")[0], torch.linalg.cholesky(x @ x.mT), torch.linalg.cholesky(x @ x.mT, upper=True), torch.linalg.ldl_factor(x + x.mT).LD, torch.geqrf(x)[1], torch.linalg.lu(x).L), inputs=[torch.randn(4, 4) + 4 * torch.eye(4)])
 function("linalg_values", lambda x: (torch.linalg.eigh(x + x.mT).eigenvalues, torch.linalg.eigvalsh(x, UPLO="U"), torch.linalg.svd(x, full_matrices=False).S, torch.svd(x).S, x.det(), torch.linalg.slogdet(x).logabsdet, torch.linalg.cond(x, "fro"), torch.linalg.pinv(x, rtol=0.1), torch.linalg.pinv(x, 0.1), x.pinverse(), torch.linalg.matrix_rank(x, tol=0.5)), inputs=[torch.randn(4, 4) + 4 * torch.eye(4)])
 function("linalg_products", lambda x, y: (torch.chain_matmul(x, x, y), torch.linalg.multi_dot([x, x, y]), x.matrix_power(3), torch.linalg.matrix_exp(x / 4), torch.norm(x, p="nuc"), x.norm("nuc", dim=(0, 1)), torch.linalg.matrix_norm(x, ord=2), torch.linalg.vander(y[:, 0], N=3), torch.linalg.diagonal(x, offset=1)), (4, 4), (4, 2))
+function("torch_trapezoid", lambda x, y: (torch.trapezoid(x, dim=0), torch.trapz(x, y), torch.cumulative_trapezoid(x, dx=0.5)), (4, 3), (4, 3), dynamic=True)
+function("torch_gradient", lambda x: (torch.gradient(x)[1], torch.gradient(x, spacing=2.0, dim=0, edge_order=2)[0], *torch.gradient(x, spacing=(0.5, 2.0))), (4, 5))
+function("torch_choices", lambda x, y: (torch.cartesian_prod(x, y), torch.combinations(x, 3), torch.combinations(y, with_replacement=True), torch.diagflat(x, 1)), (4,), (3,))
+function("torch_tensordot", lambda x, y: (torch.tensordot(x, y, dims=1), torch.tensordot(x, y, dims=([0, 1], [0, 1])), torch.tensordot(x[:, :1], y, dims=([1], [0]))), (4, 4), (4, 4))
+function("torch_histogram", lambda x: (*torch.histogram(x, 5, range=(-1.0, 1.0)), torch.histogramdd(x, [3, 4])[0], torch.histogramdd(x, 3)[1][1]), (20, 2))
+function("torch_linspace_tensors", lambda x: (torch.linspace(x.sum(), 3, 5), torch.logspace(0, x.mean(), 4, base=2.0)), (4, 3))
+function("torch_hermitian", lambda x: (torch.fft.hfft2(x), torch.view_as_real(torch.fft.ihfftn(x, norm="ortho"))), (4, 6))
+function("Tensor_complex", lambda x: (torch.view_as_real(x.to(torch.complex64)), torch.view_as_real(x.cdouble()), x.cfloat().abs(), x.sum_to_size(1, 3), torch.isreal(x)), (4, 3))
+function("torch_segment_reduce", lambda x, n: torch.segment_reduce(x, "max", lengths=n), inputs=[torch.randn(6, 2), torch.tensor([1, 2, 3])])
+function("F_ctc_loss", lambda x, t: F.ctc_loss(x.log_softmax(-1), t, (7, 6), (3, 2)), inputs=[torch.randn(7, 2, 5), torch.randint(1, 5, (2, 3))])
+function("F_margins", lambda x, y: (F.triplet_margin_loss(x, y, x + 1, reduction="sum"), F.triplet_margin_with_distance_loss(x, y, x + 1)), (4, 3), (4, 3))
 function("F_grid_sample", lambda x, g: F.grid_sample(x, g.tanh(), align_corners=False), (2, 3, 5, 6), (2, 4, 4, 2))
 function("F_prelu", lambda x, w: (F.prelu(x, w), F.threshold(x, 0.1, 0.5), F.hardtanh(x, -0.3, 0.4), F.elu(x, 0.5), F.gelu(x, approximate="tanh"), F.leaky_relu(x, 0.3), F.glu(x, 1)), (3, 4), (4,))
 

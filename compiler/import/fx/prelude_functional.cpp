@@ -132,6 +132,30 @@ def adaptive_avg_pool2d(input, output_size):
 def adaptive_avg_pool3d(input, output_size):
     return aten.adaptive_avg_pool3d(input, pooled_sizes(input, output_size, 3))
 
+def fractional_max_pool(input, kernel_size, output_size, output_ratio, samples, count):
+    if samples is None:
+        raise 'fractional pooling whose windows lie at random: give _random_samples'
+    if output_size is None:
+        ratios = numbers(output_ratio, count)
+        output_size = []
+        for i, ratio in enumerate(ratios):
+            output_size = output_size + [int(input.shape[i - count] * ratio)]
+    kernel, sizes = numbers(kernel_size, count), numbers(output_size, count)
+    if count == 2:
+        return aten.fractional_max_pool2d(input, kernel, sizes, samples)
+    return aten.fractional_max_pool3d(input, kernel, sizes, samples)
+
+def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None):
+    both = fractional_max_pool(input, kernel_size, output_size, output_ratio, _random_samples, 2)
+    return both if return_indices else both[0]
+
+def fractional_max_pool3d(input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None):
+    both = fractional_max_pool(input, kernel_size, output_size, output_ratio, _random_samples, 3)
+    return both if return_indices else both[0]
+
+fractional_max_pool2d_with_indices = fractional_max_pool2d
+fractional_max_pool3d_with_indices = fractional_max_pool3d
+
 def adaptive_max_pool1d(input, output_size, return_indices=False):
     values, indices = aten.adaptive_max_pool2d(aten.unsqueeze(input, -2), [1] + numbers(output_size, 1))
     values = aten.squeeze(values, -2)

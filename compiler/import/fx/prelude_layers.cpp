@@ -195,6 +195,12 @@ Dropout3d = Dropout
 AlphaDropout = Dropout
 FeatureAlphaDropout = Dropout
 
+def FractionalMaxPool2d(self, input):
+    return fractional_max_pool2d(input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples)
+
+def FractionalMaxPool3d(self, input):
+    return fractional_max_pool3d(input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples)
+
 # ---- embeddings
 
 def Embedding(self, input):

@@ -37,6 +37,34 @@ def torch_functional_cdist(x1, x2, p=2.0, compute_mode='use_mm_for_euclid_dist_i
 
 torch_cdist = torch_functional_cdist
 
+def torch_functional_cartesian_prod(*tensors):
+    many = len(tensors) == 1 and isinstance(tensors[0], (tuple, list))
+    return aten.cartesian_prod(tensors[0] if many else tensors)
+
+torch_cartesian_prod = torch_functional_cartesian_prod
+
+def torch_functional_tensordot(a, b, dims=2, out=None):
+    if isinstance(dims, (tuple, list)):
+        return aten.tensordot(a, b, numbers(dims[0], 1), numbers(dims[1], 1))
+    first, last = [], []
+    for i in range(dims):
+        first, last = first + [i], last + [i - dims]
+    return aten.tensordot(a, b, last, first)
+
+torch_tensordot = torch_functional_tensordot
+
+def torch_histogramdd(input, bins, range=None, weight=None, density=False):
+    bins = numbers(bins, input.shape[-1])
+    if torch.is_tensor(bins[0]):
+        return aten._histogramdd_from_bin_tensors(input, bins, weight=weight, density=density), bins
+    edges = aten._histogramdd_bin_edges(input, bins, range=range, weight=weight, density=density)
+    return aten._histogramdd_from_bin_cts(input, bins, range=range, weight=weight, density=density), edges
+
+def torch_segment_reduce(data, reduce, lengths=None, indices=None, offsets=None, axis=0, unsafe=False, initial=None):
+    return aten.segment_reduce(data, reduce, lengths=lengths, indices=indices, offsets=offsets, axis=axis, unsafe=unsafe, initial=initial)
+
+torch__segment_reduce = torch_segment_reduce
+
 def torch_bilinear(input1, input2, weight, bias=None):
     return bilinear(input1, input2, weight, bias)
 

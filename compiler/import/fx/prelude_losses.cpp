@@ -60,6 +60,23 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 
 def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0):
     return aten.cross_entropy_loss(input, target, weight, reduction_number(reduction, reduce, size_average), ignore_index, label_smoothing)
+
+def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-06, swap=False, size_average=None, reduce=None, reduction='mean'):
+    return aten.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction_number(reduction, reduce, size_average))
+
+def triplet_margin_with_distance_loss(anchor, positive, negative, distance_function=None, margin=1.0, swap=False, reduction='mean'):
+    if distance_function is not None:
+        raise 'a distance function of its own'
+    return triplet_margin_loss(anchor, positive, negative, margin, swap=swap, reduction=reduction)
+
+def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction='mean'):
+    return aten.multi_margin_loss(input, target, p, margin, weight, reduction_number(reduction, reduce, size_average))
+
+def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction='mean'):
+    return aten.multilabel_margin_loss(input, target, reduction_number(reduction, reduce, size_average))
+
+def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction='mean', zero_infinity=False):
+    return aten.ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction_number(reduction), zero_infinity)
 )py";
 
 const std::string_view kLossLayerPrelude = R"py(
@@ -89,6 +106,18 @@ def NLLLoss(self, input, target):
 
 def CrossEntropyLoss(self, input, target):
     return cross_entropy(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction, label_smoothing=self.label_smoothing)
+
+def TripletMarginLoss(self, anchor, positive, negative):
+    return triplet_margin_loss(anchor, positive, negative, self.margin, self.p, self.eps, self.swap, reduction=self.reduction)
+
+def MultiMarginLoss(self, input, target):
+    return multi_margin_loss(input, target, self.p, self.margin, self.weight, reduction=self.reduction)
+
+def MultiLabelMarginLoss(self, input, target):
+    return multilabel_margin_loss(input, target, reduction=self.reduction)
+
+def CTCLoss(self, log_probs, targets, input_lengths, target_lengths):
+    return ctc_loss(log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity)
 )py";
 
 }  // namespace aitune::fx

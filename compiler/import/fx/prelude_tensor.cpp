@@ -15,6 +15,12 @@ def half(self):
 def bfloat16(self):
     return self.to(torch.bfloat16)
 
+def cfloat(self):
+    return self.to(torch.complex64)
+
+def cdouble(self):
+    return self.to(torch.complex128)
+
 def int(self):
     return self.to(torch.int32)
 

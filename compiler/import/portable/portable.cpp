@@ -234,10 +234,11 @@ class ProgramWriter {
     }
     const Json outputs = define_outputs(node);
     Json results = Json::array();
+    // A list of results comes last.
+    const std::size_t single = node.op->variadic_results ? node.op->result_count - 1 : outputs.size();
+    for (std::size_t i = 0; i < single; ++i) results.push_back({{"as_tensor", outputs[i]}});
     if (node.op->variadic_results)
-      results.push_back({{"as_tensors", outputs}});
-    else
-      for (const Json& output : outputs) results.push_back({{"as_tensor", output}});
+      results.push_back({{"as_tensors", Json(outputs.begin() + static_cast<std::ptrdiff_t>(single), outputs.end())}});
     part_->nodes.push_back({{"target", "torch.ops." + std::string(node.op_name())},
                             {"inputs", inputs},
                             {"outputs", results},

@@ -241,6 +241,12 @@ Val results_of(const OpInfo& op, const Node& node) {
     return SymInt::symbol(data_symbol(node)->name);
   Vals values;
   for (Value* output : node.outputs) values.emplace_back(output);
+  if (op.variadic_results && op.result_count > 1) {  // tensors, then a list: histogramdd
+    const auto list = values.begin() + static_cast<std::ptrdiff_t>(op.result_count - 1);
+    Vals results(values.begin(), list);
+    results.push_back(make_list(Vals(list, values.end())));
+    return make_tuple(std::move(results));
+  }
   if (op.variadic_results) return make_list(std::move(values));
   if (values.size() == 1) return values[0];
   if (values.empty()) return None{};

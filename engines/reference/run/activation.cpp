@@ -203,7 +203,8 @@ void add_activation_kernels(KernelTable& table) {
             clamp);
   table.add({aten_prelu_default, aten__prelu_kernel_default}, prelu);
   table.add({aten_glu_default}, glu);
-  table.add({aten_dropout_default, aten_dropout__default, aten_feature_dropout_default, aten_alpha_dropout_default},
+  table.add({aten_dropout_default, aten_dropout__default, aten_feature_dropout_default, aten_alpha_dropout_default,
+             aten_feature_alpha_dropout_default},
             dropout);
   table.add({aten_native_dropout_default}, native_dropout);
 }

@@ -1,6 +1,7 @@
 // Operators that put tensors together, take them apart, or repeat them.
 
 #include <algorithm>
+#include <cstring>
 
 #include "engines/reference/run/elements.h"
 #include "engines/reference/run/kernel.h"
@@ -55,6 +56,96 @@ void split(const Call& call) {
     copy_elements(call.out(i), slice(self, d, at, n));
     at += n;
   }
+}
+
+/// Rows of one element of each vector, the last one changing first.
+void cartesian_prod(const Call& call) {
+  const std::vector<Tensor> tensors = call.tensors("tensors");
+  if (tensors.size() == 1) return copy_elements(call.out(), tensors[0]);
+  Shape grid;
+  for (const Tensor& t : tensors) {
+    call.require(t.dim() == 1, "cartesian_prod takes vectors");
+    grid.push_back(t.size(0));
+  }
+  const auto columns = static_cast<std::int64_t>(tensors.size());
+  call.require(call.out().numel() == element_count(grid) * columns, "the result has another shape");
+  Shape steps = contiguous_strides(grid);
+  for (std::int64_t& step : steps) step *= columns;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    Shape strides(grid.size(), 0);
+    strides[i] = tensors[i].strides()[0];
+    Tensor to = view(call.out(), grid, steps, call.out().numel() == 0 ? 0 : static_cast<std::int64_t>(i));
+    copy_elements(to, view(tensors[i], grid, strides));
+  }
+}
+
+/// The next choice of positions below n in lexicographic order; false after the last.
+bool next_choice(std::vector<std::int64_t>& places, std::int64_t n, bool again) {
+  for (std::size_t i = places.size(); i-- > 0;) {
+    const std::int64_t last = again ? n - 1 : n - static_cast<std::int64_t>(places.size() - i);
+    if (places[i] >= last) continue;
+    ++places[i];
+    for (std::size_t j = i + 1; j < places.size(); ++j) places[j] = places[j - 1] + (again ? 0 : 1);
+    return true;
+  }
+  return false;
+}
+
+void combinations(const Call& call) {
+  const Tensor& self = call.self();
+  const std::int64_t r = call.integer("r"), n = self.numel();
+  const bool again = call.boolean("with_replacement");
+  call.require(self.dim() == 1 && r >= 0 && r <= 1 << 10, "combinations takes a vector, and r at least 0");
+  if (call.out().numel() == 0) return;
+  call.require(r > 0 && call.out().dtype() == self.dtype() && call.out().dim() == 2 && call.out().size(1) == r &&
+                   (again ? n > 0 : n >= r),
+               "the result has another shape");
+  std::vector<std::int64_t> places(static_cast<std::size_t>(r), 0);
+  for (std::size_t i = 0; i < places.size(); ++i) places[i] = again ? 0 : static_cast<std::int64_t>(i);
+  const auto size = static_cast<std::int64_t>(dtype_size(self.dtype()));
+  std::byte* to = call.out().data();
+  for (std::int64_t row = 0; row < call.out().size(0); ++row) {
+    for (const std::int64_t place : places) {
+      std::copy_n(self.data() + place * self.strides()[0] * size, size, to);
+      to += size;
+    }
+    call.require(next_choice(places, n, again) == (row + 1 < call.out().size(0)), "the result has another shape");
+  }
+}
+
+/// Each tensor filled up with zeros and cut into as many chunks, and the chunks joined.
+void chunk_cat(const Call& call) {
+  const std::vector<Tensor> tensors = call.tensors("tensors");
+  const std::int64_t chunks = call.integer("num_chunks");
+  Tensor& out = call.out();
+  call.require(!tensors.empty() && out.dim() >= 2 && chunks > 0, "there are no tensors, or no chunks");
+  const std::size_t d = out.shape().size() - 2;
+  call.require(out.size(d) == chunks, "the result has another shape");
+  if (out.byte_size() > 0) std::memset(out.data(), 0, out.byte_size());
+  std::int64_t at = 0;
+  for (const Tensor& t : tensors) {
+    call.require(
+        t.shape().size() > d && t.dtype() == out.dtype() &&
+            std::equal(out.shape().begin(), out.shape().begin() + static_cast<std::ptrdiff_t>(d), t.shape().begin()),
+        "the tensors have different dtypes or shapes");
+    const std::int64_t each = (t.size(d) + chunks - 1) / chunks;
+    Shape inner(t.shape().begin() + static_cast<std::ptrdiff_t>(d) + 1, t.shape().end());
+    const std::int64_t width = each * element_count(inner);
+    call.require(at + width <= out.size(d + 1), "the result has another shape");
+    for (std::int64_t c = 0; c * each < t.size(d); ++c) {
+      const std::int64_t length = std::min(each, t.size(d) - c * each);
+      const Tensor piece = slice(t, d, c * each, length);
+      Shape strides = out.strides();
+      strides[d] = width / each;
+      strides.pop_back();
+      const Shape packed = contiguous_strides(inner);
+      strides.insert(strides.end(), packed.begin(), packed.end());
+      Tensor to = view(out, piece.shape(), strides, c * out.strides()[d] + at);
+      copy_elements(to, piece);
+    }
+    at += width;
+  }
+  call.require(at == out.size(d + 1), "the result has another shape");
 }
 
 void unbind(const Call& call) {
@@ -126,6 +217,9 @@ void add_assembly_kernels(KernelTable& table) {
        aten_unsafe_split_with_sizes_default, aten_chunk_default, aten_unsafe_chunk_default, aten_tensor_split_sections},
       split);
   table.add({aten_unbind_int}, unbind);
+  table.add({aten_cartesian_prod_default}, cartesian_prod);
+  table.add({aten_combinations_default}, combinations);
+  table.add({aten__chunk_cat_default}, chunk_cat);
   table.add({aten_broadcast_tensors_default}, broadcast_tensors);
   table.add({aten_meshgrid_default, aten_meshgrid_indexing}, meshgrid);
   table.add({aten_repeat_default, aten_tile_default}, repeat);

@@ -138,6 +138,14 @@ void polar(const Call& call) {
        [](Complex a, Complex b) { return Complex(a.real() * std::cos(b.real()), a.real() * std::sin(b.real())); });
 }
 
+/// Whether the imaginary part is 0; real numbers have none.
+void isreal(const Call& call) {
+  const Tensor& self = call.self();
+  if (!is_complex(self.dtype())) return copy_elements(call.out(), scalar(DType::b8, 1));
+  const Tensor pairs = as_real(self), imaginary = select(pairs, pairs.shape().size() - 1, 1);
+  map<double, 1>(call.out(), {&imaginary}, [](double v) { return v == 0 ? 1.0 : 0.0; });
+}
+
 }  // namespace
 
 void add_complex_kernels(KernelTable& table) {
@@ -149,6 +157,7 @@ void add_complex_kernels(KernelTable& table) {
   table.add({aten_conj_default, aten__conj_default, aten_conj_physical_default}, conjugate);
   table.add({aten_resolve_conj_default, aten_resolve_neg_default}, resolve);
   table.add({aten_angle_default}, angle);
+  table.add({aten_isreal_default}, isreal);
   table.add({aten_complex_default}, complex);
   table.add({aten_polar_default}, polar);
 }

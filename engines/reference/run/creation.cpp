@@ -34,18 +34,6 @@ void arange(const Call& call) {
   });
 }
 
-/// From both ends towards the middle, as PyTorch does, so that the last element is exact.
-void linspace(const Call& call) {
-  const double start = call.number("start"), end = call.number("end");
-  const std::int64_t n = call.integer("steps");
-  const double step = n > 1 ? (end - start) / static_cast<double>(n - 1) : 0;
-  std::vector<double> values;
-  for (std::int64_t i = 0; i < n; ++i)
-    values.push_back(i < n / 2 || n == 1 ? start + step * static_cast<double>(i)
-                                         : end - step * static_cast<double>(n - 1 - i));
-  store<double>(call.out().dtype(), call.out().data(), 1, n, values.data());
-}
-
 void eye(const Call& call) {
   const std::int64_t rows = call.out().size(0), columns = call.out().size(1);
   std::vector<std::int64_t> values(static_cast<std::size_t>(rows * columns), 0);
@@ -64,7 +52,6 @@ void add_creation_kernels(KernelTable& table) {
              aten_empty_like_default, aten_new_empty_default},
             constant<0>);
   table.add({aten_arange_default, aten_arange_start, aten_arange_start_step}, arange);
-  table.add({aten_linspace_default}, linspace);
   table.add({aten_eye_default, aten_eye_m}, eye);
 }
 

@@ -6,6 +6,7 @@
 
 #include "engines/reference/run/elementwise.h"
 #include "engines/reference/run/views.h"
+#include "engines/reference/run/wide.h"
 
 namespace aitune::reference {
 namespace {
@@ -123,24 +124,54 @@ void cross(const Call& call) {
   });
 }
 
-/// Number of elements of the sorted row before `value`, or up to it; NaN counts as the greatest.
+/// searchsorted's sequence, in the order that its sorter gives, if there is one.
+Tensor sorted_rows(const Call& call) {
+  const Tensor& rows = call.tensor("sorted_sequence");
+  const Tensor* sorter = call.tensor_or_null("sorter");
+  if (sorter == nullptr) return rows;
+  call.require(sorter->dtype() == DType::i64 && sorter->shape() == rows.shape(),
+               "the sorter is no i64 of the sequence's shape");
+  const Contiguous<std::int64_t> order(*sorter);
+  const Tensor from = rows.contiguous();
+  Tensor sorted(rows.dtype(), rows.shape());
+  const auto size = static_cast<std::int64_t>(dtype_size(rows.dtype()));
+  const std::int64_t n = rows.shape().empty() ? 1 : rows.shape().back();
+  for (std::int64_t i = 0; i < rows.numel(); ++i) {
+    const std::int64_t at = i / n * n + checked_index(call, order[i], n, false);
+    std::copy_n(from.data() + at * size, size, sorted.data() + i * size);
+  }
+  return sorted;
+}
+
+/// Number of elements of the sorted row before `value`, or up to it. As in PyTorch's own loop, what compares with
+/// nothing lies behind all, and rows that are not sorted give the same answers.
 template <typename C>
 std::int64_t place(const C* row, std::int64_t n, C value, bool right) {
-  const auto less = [](C a, C b) { return b != b ? a == a : a < b; };
-  const C* found = right ? std::upper_bound(row, row + n, value, less) : std::lower_bound(row, row + n, value, less);
-  return found - row;
+  std::int64_t begin = 0, end = n;
+  while (begin < end) {
+    const std::int64_t middle = begin + (end - begin) / 2;
+    const bool reached = right ? row[middle] > value : row[middle] >= value;
+    if (reached)
+      end = middle;
+    else
+      begin = middle + 1;
+  }
+  return begin;
 }
 
 /// bucketize(self, boundaries) and searchsorted(sorted_sequence, self): one sorted row, or one for each row of self.
 void search(const Call& call) {
   const bool buckets = call.has("boundaries");
-  const Tensor &rows = call.tensor(buckets ? "boundaries" : "sorted_sequence"), &self = call.tensor("self");
-  call.require(buckets || !call.given("sorter"), "a sorter is not supported");
+  const Tensor rows = buckets ? call.tensor("boundaries") : sorted_rows(call);
+  Tensor self = operand(call, "self");
+  if (std::holds_alternative<double>(call["self"]))  // a number takes the row's dtype
+    *self.as<double>() = held(is_floating(rows.dtype()) ? rows.dtype() : DType::f32, *self.as<double>());
   const bool right =
       call.boolean("right") || (call.has("side") && call.given("side") && call.string("side") == "right");
   const std::int64_t n = rows.shape().empty() ? 1 : rows.shape().back();
   const bool shared = rows.dim() <= 1;
   const std::int64_t each = self.shape().empty() ? 1 : self.shape().back();
+  call.require(shared || self.numel() == 0 || self.numel() / each * n <= rows.numel(), "there are too few sorted rows");
   const Compute type = compute_of(rows.dtype()) == Compute::i64 && compute_of(self.dtype()) == Compute::i64
                            ? Compute::i64
                            : Compute::f64;
@@ -360,7 +391,7 @@ void add_distance_kernels(KernelTable& table) {
   table.add({aten_cdist_default, aten__cdist_forward_default}, cdist);
   table.add({aten__pdist_forward_default, aten_pdist_default}, pdist);
   table.add({aten_linalg_cross_default, aten_cross_default}, cross);
-  table.add({aten_bucketize_Tensor, aten_searchsorted_Tensor}, search);
+  table.add({aten_bucketize_Tensor, aten_bucketize_Scalar, aten_searchsorted_Tensor, aten_searchsorted_Scalar}, search);
   table.add({aten_logcumsumexp_default}, logcumsumexp);
   table.add({aten_cummax_default}, running_extremum<true>);
   table.add({aten_cummin_default}, running_extremum<false>);

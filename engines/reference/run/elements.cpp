@@ -249,8 +249,36 @@ Shape broadcast_strides(const Tensor& t, const Shape& shape) {
   return strides;
 }
 
+namespace {
+
+/// One part of each complex number, in its own memory.
+Tensor part_of(const Tensor& t, std::int64_t which) {
+  const DType real = t.dtype() == DType::c128 ? DType::f64 : DType::f32;
+  Shape strides = t.strides();
+  for (std::int64_t& s : strides) s *= 2;
+  return {real, t.shape(), std::move(strides), t.owner(),
+          t.data() + which * static_cast<std::int64_t>(dtype_size(real))};
+}
+
+/// Between complex dtypes, or to or from a real one. What has no place for an imaginary part loses it, but a complex
+/// number is true where either part is.
+void convert_complex(Tensor& out, const Tensor& in) {
+  const bool from = is_complex(in.dtype());
+  if (!is_complex(out.dtype())) {
+    const Tensor real = part_of(in, 0), imaginary = part_of(in, 1);
+    if (out.dtype() != DType::b8) return copy_elements(out, real);
+    return map<double, 2>(out, {&real, &imaginary}, [](double a, double b) { return a != 0 || b != 0 ? 1.0 : 0.0; });
+  }
+  Tensor real = part_of(out, 0), imaginary = part_of(out, 1);
+  copy_elements(real, from ? part_of(in, 0) : in);
+  copy_elements(imaginary, from ? part_of(in, 1) : scalar(imaginary.dtype(), 0));
+}
+
+}  // namespace
+
 void copy_elements(Tensor& out, const Tensor& in) {
   if (out.dtype() != in.dtype()) {
+    if (is_complex(out.dtype()) || is_complex(in.dtype())) return convert_complex(out, in);
     const auto wide = [&](DType t) { return out.dtype() == t || in.dtype() == t; };
     const Compute c = wide(DType::f64)                                      ? Compute::f64
                       : is_floating(out.dtype()) || is_floating(in.dtype()) ? Compute::f32

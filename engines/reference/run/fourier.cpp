@@ -324,8 +324,8 @@ void add_fourier_kernels(KernelTable& table) {
   table.add({aten_fft_ifft_default, aten_fft_ifft2_default, aten_fft_ifftn_default}, named<Form::complex, true>);
   table.add({aten_fft_rfft_default, aten_fft_rfft2_default, aten_fft_rfftn_default}, named<Form::real_in, false>);
   table.add({aten_fft_irfft_default, aten_fft_irfft2_default, aten_fft_irfftn_default}, named<Form::real_out, true>);
-  table.add({aten_fft_hfft_default}, hfft);
-  table.add({aten_fft_ihfft_default}, ihfft);
+  table.add({aten_fft_hfft_default, aten_fft_hfft2_default, aten_fft_hfftn_default}, hfft);
+  table.add({aten_fft_ihfft_default, aten_fft_ihfft2_default, aten_fft_ihfftn_default}, ihfft);
   table.add({aten_fft_fftshift_default}, shift_spectrum<false>);
   table.add({aten_fft_ifftshift_default}, shift_spectrum<true>);
   table.add({aten_fft_fftfreq_default}, frequencies<false>);

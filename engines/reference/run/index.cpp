@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 #include "engines/reference/run/views.h"
 
@@ -163,8 +164,8 @@ void one_hot(const Call& call) {
 /// gives them, and those not indexed. For each result element, the offset into self.
 class Indexed {
  public:
-  Indexed(const Call& call, const Tensor& self) : call_(call) {
-    const OpArgList& indices = call["indices"].list();
+  Indexed(const Call& call, const Tensor& self) : Indexed(call, self, call["indices"].list()) {}
+  Indexed(const Call& call, const Tensor& self, const OpArgList& indices) : call_(call) {
     call.require(indices.size() <= self.shape().size(), "more indices than dimensions");
     std::size_t first = 0, last = 0;
     std::vector<Tensor> given;
@@ -367,6 +368,75 @@ void index_put(const Call& call) {
   });
 }
 
+/// The call's indices, those beyond the tensor brought to its ends.
+OpArgList clamped_indices(const Call& call) {
+  const Tensor& self = call.self();
+  OpArgList indices = call["indices"].list();
+  call.require(indices.size() <= self.shape().size(), "more indices than dimensions");
+  for (std::size_t d = 0; d < indices.size(); ++d) {
+    const Tensor* index = indices[d].tensor_or_null();
+    if (index == nullptr) continue;
+    call.require(index->dtype() == DType::i64 || index->dtype() == DType::i32, "indices must be i64 or i32");
+    Tensor within(DType::i64, index->shape());
+    const std::int64_t n = self.size(d);
+    map<std::int64_t, 1>(within, {index}, [n](std::int64_t i) { return std::min(std::max(i, -n), n - 1); });
+    indices[d] = within;
+  }
+  return indices;
+}
+
+/// Where the mask is set, as 0 and 1 in this shape.
+std::vector<std::int64_t> mask_values(const Call& call, const Shape& shape) {
+  const Tensor& mask = call.tensor("mask");
+  const Contiguous<std::int64_t> set(view(mask, shape, broadcast_strides(mask, shape)));
+  return {set.data(), set.data() + element_count(shape)};
+}
+
+/// self[indices] where the mask is set; else the number.
+void masked_index(const Call& call) {
+  Tensor& out = call.out();
+  copy_elements(out, operand(call, "fill"));
+  const std::vector<std::int64_t> set = mask_values(call, out.shape());
+  Tensor self = call.self();
+  if (self.numel() == 0) return;
+  const OpArgList within = clamped_indices(call);
+  const Indexed indexed(call, self, within);
+  Tensor taken(self.dtype(), indexed.shape());
+  indexed.for_each([&](std::int64_t i, std::int64_t offset) { copy_item(taken, i, self, offset); });
+  const Tensor spread = view(taken, out.shape(), broadcast_strides(taken, out.shape())).contiguous();
+  for (std::int64_t i = 0; i < out.numel(); ++i)
+    if (set[static_cast<std::size_t>(i)] != 0) copy_item(out, i, spread, i);
+}
+
+/// self with the values whose mask is set added at the indices.
+void masked_index_put(const Call& call) {
+  copy_elements(call.out(), call.self());
+  if (call.self().numel() == 0) return;
+  const OpArgList within = clamped_indices(call);
+  const Indexed indexed(call, call.out(), within);
+  const std::vector<std::int64_t> set = mask_values(call, indexed.shape());
+  Tensor spread(call.out().dtype(), indexed.shape());
+  copy_elements(spread, call.tensor("values"));
+  if (is_complex(call.out().dtype())) {
+    const std::vector<Complex> added = complex_values(spread);
+    std::vector<Complex> sums = complex_values(call.out());
+    indexed.for_each([&](std::int64_t i, std::int64_t offset) {
+      if (set[static_cast<std::size_t>(i)] != 0)
+        sums[static_cast<std::size_t>(offset)] += added[static_cast<std::size_t>(i)];
+    });
+    return store_complex(call.out(), sums);
+  }
+  visit_compute(is_floating(call.out().dtype()) ? Compute::f64 : Compute::i64, [&]<typename C>(C) {
+    const Contiguous<C> added(spread), start(call.out());
+    std::vector<C> sums(start.data(), start.data() + call.out().numel());
+    indexed.for_each([&](std::int64_t i, std::int64_t offset) {
+      C& sum = sums[static_cast<std::size_t>(offset)];
+      if (set[static_cast<std::size_t>(i)] != 0) sum = wrap_add(sum, added[i]);
+    });
+    store<C>(call.out().dtype(), call.out().data(), 1, call.out().numel(), sums.data());
+  });
+}
+
 }  // namespace
 
 void add_index_kernels(KernelTable& table) {
@@ -375,6 +445,8 @@ void add_index_kernels(KernelTable& table) {
   table.add({aten_index_put_default, aten_index_put__default}, index_put);
   table.add({aten_index_select_default}, index_select);
   table.add({aten_gather_default}, gather);
+  table.add({aten__unsafe_masked_index_default}, masked_index);
+  table.add({aten__unsafe_masked_index_put_accumulate_default}, masked_index_put);
   table.add({aten_take_along_dim_default}, take_along_dim);
   table.add({aten_embedding_default}, embedding);
   table.add({aten_one_hot_default}, one_hot);

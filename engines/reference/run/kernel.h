@@ -129,5 +129,12 @@ void add_linear_system_kernels(KernelTable& table);
 void add_spectrum_kernels(KernelTable& table);
 void add_matrix_product_kernels(KernelTable& table);
 void add_ldl_kernels(KernelTable& table);
+void add_calculus_kernels(KernelTable& table);
+void add_histogram_kernels(KernelTable& table);
+void add_backward_kernels(KernelTable& table);
+void add_margin_loss_kernels(KernelTable& table);
+void add_fractional_pool_kernels(KernelTable& table);
+void add_segment_kernels(KernelTable& table);
+void add_ctc_kernels(KernelTable& table);
 
 }  // namespace aitune::reference

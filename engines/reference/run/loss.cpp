@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "engines/reference/run/loss.h"
+
 #include "engines/reference/run/elementwise.h"
 #include "engines/reference/run/views.h"
 
@@ -12,8 +14,9 @@ namespace {
 
 enum class Reduction : std::uint8_t { none, mean, sum };
 
-/// Writes the values, or their sum over `weight`.
-void reduce(const Call& call, const std::vector<double>& values, double weight) {
+}  // namespace
+
+void reduce_loss(const Call& call, const std::vector<double>& values, double weight) {
   const auto reduction = static_cast<Reduction>(call.integer("reduction"));
   visit_floating(call.out().dtype(), [&]<typename C>(C) {
     Result<C> out(call.out());
@@ -28,11 +31,13 @@ void reduce(const Call& call, const std::vector<double>& values, double weight) 
   });
 }
 
-std::vector<double> numbers(const Tensor& tensor) {
+std::vector<double> loss_numbers(const Tensor& tensor) {
   const Tensor wide = tensor.contiguous().to(DType::f64);
   const auto* first = wide.as<double>();
   return {first, first + wide.numel()};
 }
+
+namespace {
 
 Shape broadcast_of(std::initializer_list<const Tensor*> tensors) {
   Shape shape;
@@ -59,12 +64,12 @@ void of_elements(const Call& call, F f) {
   const Tensor *weight = optional(call, "weight"), *positive = optional(call, "pos_weight");
   const Shape shape = broadcast_of({&self, &target, weight, positive});
   const auto spread = [&](const Tensor* t) {
-    return t == nullptr ? std::vector<double>() : numbers(view(*t, shape, broadcast_strides(*t, shape)));
+    return t == nullptr ? std::vector<double>() : loss_numbers(view(*t, shape, broadcast_strides(*t, shape)));
   };
   const auto x = spread(&self), y = spread(&target), w = spread(weight), p = spread(positive);
   std::vector<double> values(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) values[i] = f(x[i], y[i], w.empty() ? 1.0 : w[i], p.empty() ? 1.0 : p[i]);
-  reduce(call, values, static_cast<double>(values.size()));
+  reduce_loss(call, values, static_cast<double>(values.size()));
 }
 
 void mse_loss(const Call& call) {
@@ -122,7 +127,7 @@ struct Classes {
 
 std::vector<double> class_weights(const Call& call, const Classes& classes) {
   const Tensor* weight = optional(call, "weight");
-  return weight == nullptr ? std::vector<double>(static_cast<std::size_t>(classes.count), 1.0) : numbers(*weight);
+  return weight == nullptr ? std::vector<double>(static_cast<std::size_t>(classes.count), 1.0) : loss_numbers(*weight);
 }
 
 /// The loss of log-probabilities where the target is a class. With smoothing a share of it is that of all classes.
@@ -145,17 +150,17 @@ void of_places(const Call& call, const Classes& classes, const std::vector<doubl
                          logs[classes.at(o, k, i)];
       total += weight;
     }
-  reduce(call, values, total);
+  reduce_loss(call, values, total);
 }
 
 void nll_loss(const Call& call) {
   const Classes classes(call.self().shape());
-  of_places(call, classes, numbers(call.self()), 0);
+  of_places(call, classes, loss_numbers(call.self()), 0);
 }
 
 void cross_entropy_loss(const Call& call) {
   const Classes classes(call.self().shape());
-  std::vector<double> logs = numbers(call.self());
+  std::vector<double> logs = loss_numbers(call.self());
   for (std::int64_t o = 0; o < classes.outer; ++o)
     for (std::int64_t i = 0; i < classes.inner; ++i) {
       double most = -std::numeric_limits<double>::infinity(), sum = 0;
@@ -165,7 +170,7 @@ void cross_entropy_loss(const Call& call) {
     }
   const double smoothing = call.number("label_smoothing");
   if (!is_floating(call.tensor("target").dtype())) return of_places(call, classes, logs, smoothing);
-  const std::vector<double> target = numbers(call.tensor("target")), weights = class_weights(call, classes);
+  const std::vector<double> target = loss_numbers(call.tensor("target")), weights = class_weights(call, classes);
   std::vector<double> values;
   for (std::int64_t o = 0; o < classes.outer; ++o)
     for (std::int64_t i = 0; i < classes.inner; ++i) {
@@ -176,7 +181,7 @@ void cross_entropy_loss(const Call& call) {
         values.back() -= share * weights[static_cast<std::size_t>(c)] * logs[classes.at(o, c, i)];
       }
     }
-  reduce(call, values, static_cast<double>(values.size()));
+  reduce_loss(call, values, static_cast<double>(values.size()));
 }
 
 }  // namespace

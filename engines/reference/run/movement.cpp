@@ -59,10 +59,9 @@ void split(const Call& call) {
 }
 
 /// The pieces of tensor_split may overlap or be empty where indices go back.
-void split_at(const Call& call, std::size_t d) {
+void split_at(const Call& call, std::size_t d, const std::vector<std::int64_t>& indices) {
   const Tensor& self = call.self();
   call.require(d < self.shape().size(), "the tensor has too few dimensions");
-  const auto indices = call.int_list("indices");
   const std::int64_t n = self.size(d);
   std::int64_t begin = 0;
   for (std::size_t i = 0; i < call.out_count(); ++i) {
@@ -76,7 +75,20 @@ void split_at(const Call& call, std::size_t d) {
 template <int Fixed>
 void split_indices(const Call& call) {
   const std::size_t rank = call.self().shape().size();
-  split_at(call, Fixed < 0 ? call.dim("dim", rank) : Fixed == 1 && rank == 1 ? 0 : static_cast<std::size_t>(Fixed));
+  split_at(call,
+           Fixed < 0                 ? call.dim("dim", rank)
+           : Fixed == 1 && rank == 1 ? 0
+                                     : static_cast<std::size_t>(Fixed),
+           call.int_list("indices"));
+}
+
+/// A number of parts, or positions, as a tensor.
+void split_by_tensor(const Call& call) {
+  const Tensor& where = call.tensor("tensor_indices_or_sections");
+  if (where.dim() == 0) return split<-1>(call);
+  call.require(where.dim() == 1 && where.dtype() == DType::i64, "the positions are no vector of i64");
+  const Contiguous<std::int64_t> indices(where);
+  split_at(call, call.dim("dim", call.self().shape().size()), {indices.data(), indices.data() + where.numel()});
 }
 
 /// Row-major elements in another shape.
@@ -201,6 +213,20 @@ void diag(const Call& call) {
   copy_elements(call.out(), diagonal_view(call, call.self(), 0, 1, offset, call.out().size(0)));
 }
 
+/// All elements on a diagonal of zeros, which are bytes of 0 in every dtype.
+void diagflat(const Call& call) {
+  const Tensor self = call.self().contiguous();
+  const std::int64_t n = self.numel(), offset = call.integer("offset");
+  const std::int64_t row = offset < 0 ? -offset : 0, column = offset > 0 ? offset : 0;
+  Tensor& out = call.out();
+  call.require(std::abs(offset) < 1 << 30 && out.dim() == 2 && out.size(0) == n + row + column &&
+                   out.size(1) == out.size(0) && out.dtype() == self.dtype(),
+               "the result has another shape");
+  if (out.byte_size() > 0) std::memset(out.data(), 0, out.byte_size());
+  Tensor to = view(out, {n}, {out.size(1) + 1}, n == 0 ? 0 : row * out.size(1) + column);
+  copy_elements(to, view(self, {n}, {1}));
+}
+
 /// The bytes of row-major elements, as they are.
 void reinterpret(const Call& call) {
   const Tensor self = call.self().contiguous();
@@ -246,17 +272,6 @@ void affine_grid(const Call& call) {
 
 // --- tensors out of numbers ---
 
-void logspace(const Call& call) {
-  const double start = call.number("start"), end = call.number("end"), base = call.number("base");
-  const std::int64_t n = call.out().numel();
-  const double step = n > 1 ? (end - start) / static_cast<double>(n - 1) : 0;
-  std::vector<double> values;
-  for (std::int64_t i = 0; i < n; ++i)
-    values.push_back(std::pow(base, i < n / 2 || n == 1 ? start + step * static_cast<double>(i)
-                                                        : end - step * static_cast<double>(n - 1 - i)));
-  store<double>(call.out().dtype(), call.out().data(), 1, n, values.data());
-}
-
 /// Rows, then columns, of the elements of a triangle.
 template <bool Lower>
 void triangle_indices(const Call& call) {
@@ -300,6 +315,7 @@ void add_movement_kernels(KernelTable& table) {
   table.add({aten_as_strided_default}, as_strided);
   table.add({aten_as_strided_scatter_default}, as_strided_scatter);
   table.add({aten_tensor_split_indices}, split_indices<-1>);
+  table.add({aten_tensor_split_tensor_indices_or_sections}, split_by_tensor);
   table.add({aten_hsplit_array}, split_indices<1>);
   table.add({aten_vsplit_array}, split_indices<0>);
   table.add({aten_dsplit_array}, split_indices<2>);
@@ -315,9 +331,9 @@ void add_movement_kernels(KernelTable& table) {
   table.add({aten_block_diag_default}, block_diag);
   table.add({aten_diag_embed_default}, diag_embed);
   table.add({aten_diag_default}, diag);
+  table.add({aten_diagflat_default}, diagflat);
   table.add({aten_view_dtype}, reinterpret);
   table.add({aten_affine_grid_generator_default}, affine_grid);
-  table.add({aten_logspace_default}, logspace);
   table.add({aten_tril_indices_default}, triangle_indices<true>);
   table.add({aten_triu_indices_default}, triangle_indices<false>);
   table.add({aten_hann_window_default, aten_hann_window_periodic}, hann);

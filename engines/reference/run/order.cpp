@@ -157,21 +157,6 @@ void isin(const Call& call) {
   });
 }
 
-/// bucketize(number, boundaries), searchsorted(sorted_sequence, number)
-void search_number(const Call& call) {
-  const Tensor& row = call.tensor(call.has("boundaries") ? "boundaries" : "sorted_sequence");
-  const bool right =
-      call.boolean("right") || (call.has("side") && call.given("side") && call.string("side") == "right");
-  call.require(!call.given("sorter"), "a sorter is not supported");
-  const Contiguous<double> sorted(row);
-  const double value = call.number("self");
-  const double *begin = sorted.data(), *end = begin + row.numel();
-  const std::int64_t found =
-      (right ? std::upper_bound(begin, end, value, less<double>) : std::lower_bound(begin, end, value, less<double>)) -
-      begin;
-  store<std::int64_t>(call.out().dtype(), call.out().data(), 1, 1, &found);
-}
-
 double norm_of(const std::vector<double>& values, double p) {
   double sum = p == -std::numeric_limits<double>::infinity() ? std::numeric_limits<double>::infinity() : 0;
   for (const double signed_value : values) {
@@ -305,7 +290,6 @@ void add_order_kernels(KernelTable& table) {
   table.add({aten_mode_default}, mode);
   table.add({aten_msort_default}, msort);
   table.add({aten_isin_Tensor_Tensor, aten_isin_Tensor_Scalar}, isin);
-  table.add({aten_bucketize_Scalar, aten_searchsorted_Scalar}, search_number);
   table.add({aten_dist_default}, dist);
   table.add({aten_renorm_default}, renorm);
   table.add({aten_linalg_norm_default, aten_linalg_norm_ord_str}, linalg_norm);

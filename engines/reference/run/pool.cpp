@@ -182,9 +182,10 @@ void max_unpool(const Call& call) {
 
 void add_pool_kernels(KernelTable& table) {
   using enum OpId;
-  table.add({aten_max_pool1d_default, aten_max_pool2d_default, aten_max_pool3d_default,
-             aten_max_pool2d_with_indices_default, aten_max_pool3d_with_indices_default},
-            max_pool);
+  table.add(
+      {aten_max_pool1d_default, aten_max_pool2d_default, aten_max_pool3d_default, aten_max_pool1d_with_indices_default,
+       aten_max_pool2d_with_indices_default, aten_max_pool3d_with_indices_default},
+      max_pool);
   table.add({aten_avg_pool1d_default, aten_avg_pool2d_default, aten_avg_pool3d_default}, avg_pool);
   table.add({aten_adaptive_avg_pool1d_default, aten_adaptive_avg_pool2d_default, aten_adaptive_avg_pool3d_default,
              aten__adaptive_avg_pool2d_default, aten__adaptive_avg_pool3d_default},

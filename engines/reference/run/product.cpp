@@ -63,7 +63,16 @@ void tensordot(const Call& call) {
   std::vector<std::size_t> left, right;
   for (const std::int64_t d : call.int_list("dims_self")) left.push_back(call.dim(d, a.shape().size()));
   for (const std::int64_t d : call.int_list("dims_other")) right.push_back(call.dim(d, b.shape().size()));
-  contract(call, sides(a, left), sides(b, right));
+  call.require(left.size() == right.size(), "the lists of dimensions have different lengths");
+  // A size of 1 stands for any.
+  Shape a_shape = a.shape(), b_shape = b.shape();
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    std::int64_t &x = a_shape.at(left[i]), &y = b_shape.at(right[i]);
+    if (x == 1) x = y;
+    if (y == 1) y = x;
+  }
+  contract(call, sides(view(a, a_shape, broadcast_strides(a, a_shape)), left),
+           sides(view(b, b_shape, broadcast_strides(b, b_shape)), right));
 }
 
 void inner(const Call& call) {

@@ -89,6 +89,13 @@ const KernelTable& kernels() {
     add_spectrum_kernels(t);
     add_matrix_product_kernels(t);
     add_ldl_kernels(t);
+    add_calculus_kernels(t);
+    add_histogram_kernels(t);
+    add_backward_kernels(t);
+    add_margin_loss_kernels(t);
+    add_fractional_pool_kernels(t);
+    add_segment_kernels(t);
+    add_ctc_kernels(t);
     return t;
   }();
   return table;
