@@ -35,9 +35,9 @@ void add_tensor_product_rules(DecomposeRules& rules);           ///< decompose_t
 void add_gather_rules(DecomposeRules& rules);                   ///< decompose_gather.cpp
 void add_fourier_rules(DecomposeRules& rules);                  ///< decompose_fourier.cpp
 void add_linear_algebra_decompositions(DecomposeRules& rules);  ///< decompose_linear_algebra.cpp
-void add_calculus_decompositions(DecomposeRules& rules);   ///< decompose_calculus.cpp
-void add_choice_decompositions(DecomposeRules& rules);     ///< decompose_choices.cpp
-void add_margin_decompositions(DecomposeRules& rules);     ///< decompose_margins.cpp
+void add_calculus_decompositions(DecomposeRules& rules);        ///< decompose_calculus.cpp
+void add_choice_decompositions(DecomposeRules& rules);          ///< decompose_choices.cpp
+void add_margin_decompositions(DecomposeRules& rules);          ///< decompose_margins.cpp
 /// x[mask] = values with a value for each position that the mask keeps (decompose_data.cpp).
 Replacement put_by_mask(Inserter& insert, Node& node);
 
