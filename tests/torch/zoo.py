@@ -464,6 +464,20 @@ ZOO["Integers"] = Case(Integers, lambda batch, g: [torch.randint(-20, 20, (batch
                                                    torch.rand(batch, 6, generator=g) > 0.5], ({0: "batch"}, {0: "batch"}))
 
 
+class WrappingIntegers(nn.Module):
+    """Short integers lose the bits beyond theirs at every step, in the middle of a kernel, too."""
+
+    def forward(self, x, y, z):
+        widened = (x * y).to(torch.int64) + 1, (z * z * z).to(torch.int64), (x << 3).to(torch.int32), z * z < 0
+        narrowed = (z.to(torch.int8) * 2).float(), (-z).to(torch.int16).to(torch.int32) + z
+        return *widened, *narrowed, (x - y).sum(1), (x + 200) // 3
+
+
+ZOO["WrappingIntegers"] = Case(WrappingIntegers, lambda batch, g: [
+    torch.randint(0, 255, (batch, 6), generator=g, dtype=torch.uint8), torch.randint(0, 255, (batch, 6), generator=g, dtype=torch.uint8),
+    torch.randint(-100000, 100000, (batch, 6), generator=g, dtype=torch.int32)], ({0: "batch"}, {0: "batch"}, {0: "batch"}))
+
+
 class Double(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Linear(6, 9), nn.Tanh(), nn.Linear(9, 2))

@@ -27,7 +27,7 @@ class Operands {
   const Node& node() const { return node_; }
 
   /// The node's result.
-  void define(const Scalar& expr, bool non_negative = false);
+  void define(const Scalar& formula, bool non_negative = false);
 
  private:
   Lowering& lowering_;

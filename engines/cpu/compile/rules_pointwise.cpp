@@ -1,6 +1,8 @@
 // Elementwise operators: by rule from a table of scalar forms.
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "base/tensor.h"
@@ -37,7 +39,40 @@ DType Operands::common_dtype() const {
   return promotion.result();
 }
 
-void Operands::define(const Scalar& expr, bool non_negative) {
+namespace {
+
+/// Whether not every number of the one type, which is whole or not, is one of the other.
+bool loses_numbers(DType from, DType to) {
+  if (from == DType::b8) return false;
+  return is_floating(from) || dtype_size(from) > dtype_size(to) ||
+         (dtype_size(from) == dtype_size(to) && (from == DType::u8) != (to == DType::u8));
+}
+
+/// Whether the expression may be a number that the result's short type does not hold.
+bool may_overflow(const Node& node, const Scalar& expr) {
+  static constexpr ExprOp kGrowing[] = {ExprOp::add, ExprOp::sub, ExprOp::mul, ExprOp::div,       ExprOp::floor_div,
+                                        ExprOp::neg, ExprOp::abs, ExprOp::pow, ExprOp::shift_left};
+  if (std::ranges::find(kGrowing, expr.expr->op) != std::end(kGrowing)) return true;
+  return std::ranges::any_of(node.operands(), [&](const Value* operand) {
+    return loses_numbers(operand->type.dtype, node.output()->type.dtype);
+  });
+}
+
+/// The number as elements of the short integer types hold it, without the bits beyond theirs.
+Scalar wrapped(const Scalar& x, DType dtype) {
+  if (dtype == DType::u8) return binary(ExprOp::bitwise_and, x, make_integer(255));
+  const Scalar bits = make_integer(64 - 8 * static_cast<std::int64_t>(dtype_size(dtype)));
+  return binary(ExprOp::shift_right, binary(ExprOp::shift_left, x, bits), bits);
+}
+
+}  // namespace
+
+void Operands::define(const Scalar& formula, bool non_negative) {
+  const DType dtype = result_dtype();
+  const bool is_short = is_integral(dtype) && dtype != DType::i64 && dtype != DType::b8;
+  // What is stored is cut by that; nodes that read the expression are to see the cut number, too.
+  const bool cut = is_short && formula.type() == ExprType::i64 && result_is_read() && may_overflow(node_, formula);
+  const Scalar expr = cut ? wrapped(formula, dtype) : formula;
   std::vector<const Node*> sources;
   for (const Value* value : node_.operands()) {
     const auto& state = lowering_.state(value);

@@ -6,8 +6,8 @@
 #include <numbers>
 #include <vector>
 
+#include "base/special_math.h"
 #include "engines/cpu/compile/pointwise.h"
-#include "engines/reference/run/special_math.h"
 
 namespace aitune::cpu {
 namespace {
@@ -95,8 +95,7 @@ Scalar digamma(const Scalar& x) {
 /// exp(x^2) erfc(x): a series in (x - 4) / (x + 4) for x >= 0.
 Scalar scaled_erfc(const Scalar& x) {
   static const ChebyshevSeries series(32, [](double u) {
-    return u == 1 ? 1 / std::sqrt(pi)
-                  : reference::special::scaled_erfc(4 * (1 + u) / (1 - u)) * (1 + 4 * (1 + u) / (1 - u));
+    return u == 1 ? 1 / std::sqrt(pi) : special::scaled_erfc(4 * (1 + u) / (1 - u)) * (1 + 4 * (1 + u) / (1 - u));
   });
   const Scalar size = abs(x);
   const Scalar fraction = select(size == kInfinity, x.number(1), (size - 4) / (size + 4));
@@ -117,12 +116,12 @@ Scalar log_normal_cdf(const Scalar& x) {
 template <int Order>
 Scalar scaled_bessel_i(const Scalar& x) {
   static const ChebyshevSeries near(36, [](double u) {
-    const double size = 4 * (u + 1), value = reference::special::scaled_bessel_i(Order, size);
+    const double size = 4 * (u + 1), value = special::scaled_bessel_i(Order, size);
     return Order == 0 ? value : size == 0 ? 0.5 : value / size;
   });
   static const ChebyshevSeries far(28, [](double u) {
     const double size = 16 / (u + 1);
-    return size > 1e6 ? 1 / std::sqrt(2 * pi) : reference::special::scaled_bessel_i(Order, size) * std::sqrt(size);
+    return size > 1e6 ? 1 / std::sqrt(2 * pi) : special::scaled_bessel_i(Order, size) * std::sqrt(size);
   });
   const Scalar size = abs(x);
   const Scalar small = near(size * 0.25 - 1) * (Order == 0 ? x.number(1) : x);

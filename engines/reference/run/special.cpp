@@ -7,8 +7,8 @@
 #include <numeric>
 #include <utility>
 
+#include "base/special_math.h"
 #include "engines/reference/run/elementwise.h"
-#include "engines/reference/run/special_math.h"
 
 namespace aitune::reference {
 namespace {

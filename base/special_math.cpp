@@ -1,10 +1,10 @@
-#include "engines/reference/run/special_math.h"
+#include "base/special_math.h"
 
 #include <cmath>
 #include <limits>
 #include <numbers>
 
-namespace aitune::reference::special {
+namespace aitune::special {
 namespace {
 
 using std::numbers::pi;
@@ -403,4 +403,4 @@ double legendre(double x, double n) {
                    [x](double k, double p, double before) { return ((2 * k + 1) * x * p - k * before) / (k + 1); });
 }
 
-}  // namespace aitune::reference::special
+}  // namespace aitune::special

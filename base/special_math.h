@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace aitune::reference::special {
+namespace aitune::special {
 
 /// The derivative of log gamma (DLMF 5.2, 5.11.2).
 double digamma(double x);
@@ -51,4 +51,4 @@ double hermite_he(double x, double n);
 double laguerre(double x, double n);
 double legendre(double x, double n);
 
-}  // namespace aitune::reference::special
+}  // namespace aitune::special
