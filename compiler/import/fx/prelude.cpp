@@ -28,7 +28,8 @@ const Functions& module_forwards() {
 
 const Functions& library_functions() {
   static const Functions functions =
-      parse_all({kActivationPrelude, kFunctionalPrelude, kLossPrelude, kLinearAlgebraPrelude, kLibraryPrelude}, "aitune's functions");
+      parse_all({kActivationPrelude, kFunctionalPrelude, kLossPrelude, kLinearAlgebraPrelude, kLibraryPrelude},
+                "aitune's functions");
   return functions;
 }
 
