@@ -316,4 +316,50 @@ Tensor scalar(std::int64_t value) {
   return result;
 }
 
+template <typename C, std::size_t N>
+void map_chunks(Tensor& out, const std::array<const Tensor*, N>& in, const ChunkLoop<C, N>& loop) {
+  Walk walk{out.shape(), {}};
+  walk.add(out.strides());
+  for (const Tensor* t : in) {
+    require_real(*t);
+    walk.add(broadcast_strides(*t, out.shape()));
+  }
+  require_real(out);
+  walk.merge();
+  std::array<std::array<C, kChunk>, N + 1> buffer;
+  typename ChunkLoop<C, N>::Operands operands{};
+  for (std::size_t k = 0; k < N; ++k) operands[k] = buffer[k].data();
+  C* result = buffer[N].data();
+  const std::int64_t inner = walk.inner();
+  const std::size_t out_size = dtype_size(out.dtype());
+  for_each_row(walk, [&](std::span<const std::int64_t> offsets) {
+    for (std::int64_t begin = 0; begin < inner; begin += kChunk) {
+      const std::int64_t n = std::min(kChunk, inner - begin);
+      for (std::size_t k = 0; k < N; ++k) {
+        const std::int64_t stride = walk.inner_stride(k + 1);
+        const std::int64_t at = offsets[k + 1] + begin * stride;
+        load<C>(in[k]->dtype(), in[k]->data() + at * static_cast<std::int64_t>(dtype_size(in[k]->dtype())), stride, n,
+                buffer[k].data());
+      }
+      loop.run(loop.function, operands, result, n);
+      const std::int64_t stride = walk.inner_stride(0);
+      store<C>(out.dtype(), out.data() + (offsets[0] + begin * stride) * static_cast<std::int64_t>(out_size), stride, n,
+               result);
+    }
+  });
+}
+
+template void map_chunks(Tensor&, const std::array<const Tensor*, 0>&, const ChunkLoop<float, 0>&);
+template void map_chunks(Tensor&, const std::array<const Tensor*, 1>&, const ChunkLoop<float, 1>&);
+template void map_chunks(Tensor&, const std::array<const Tensor*, 2>&, const ChunkLoop<float, 2>&);
+template void map_chunks(Tensor&, const std::array<const Tensor*, 3>&, const ChunkLoop<float, 3>&);
+template void map_chunks(Tensor&, const std::array<const Tensor*, 0>&, const ChunkLoop<double, 0>&);
+template void map_chunks(Tensor&, const std::array<const Tensor*, 1>&, const ChunkLoop<double, 1>&);
+template void map_chunks(Tensor&, const std::array<const Tensor*, 2>&, const ChunkLoop<double, 2>&);
+template void map_chunks(Tensor&, const std::array<const Tensor*, 3>&, const ChunkLoop<double, 3>&);
+template void map_chunks(Tensor&, const std::array<const Tensor*, 0>&, const ChunkLoop<std::int64_t, 0>&);
+template void map_chunks(Tensor&, const std::array<const Tensor*, 1>&, const ChunkLoop<std::int64_t, 1>&);
+template void map_chunks(Tensor&, const std::array<const Tensor*, 2>&, const ChunkLoop<std::int64_t, 2>&);
+template void map_chunks(Tensor&, const std::array<const Tensor*, 3>&, const ChunkLoop<std::int64_t, 3>&);
+
 }  // namespace aitune::reference

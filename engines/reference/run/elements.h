@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -130,45 +131,39 @@ void for_each_row(const Walk& walk, F&& f) {
 
 inline constexpr std::int64_t kChunk = 1024;
 
+/// Computes n values of a result from as many of each operand, by a function that is not known to map_chunks.
+template <typename C, std::size_t N>
+struct ChunkLoop {
+  using Operands = std::array<const C*, N>;
+  void (*run)(void* function, const Operands& from, C* to, std::int64_t n);
+  void* function;
+};
+
+/// Walks the result in chunks: loads them of the operands, with broadcasting, runs the loop and stores what it
+/// computed. Instantiated for the three compute types and up to three operands, so that each function costs its loop
+/// alone.
+template <typename C, std::size_t N>
+void map_chunks(Tensor& out, const std::array<const Tensor*, N>& in, const ChunkLoop<C, N>& loop);
+
 /// out[i] = f(in0[i], in1[i], ...) with broadcasting; computed in C.
 template <typename C, std::size_t N, typename F>
-void map(Tensor& out, const std::array<const Tensor*, N>& in, F&& f) {
-  Walk walk{out.shape(), {}};
-  walk.add(out.strides());
-  for (const Tensor* t : in) {
-    require_real(*t);
-    walk.add(broadcast_strides(*t, out.shape()));
-  }
-  require_real(out);
-  walk.merge();
-  std::array<std::array<C, kChunk>, N + 1> buffer;
-  const std::int64_t inner = walk.inner();
-  const std::size_t out_size = dtype_size(out.dtype());
-  for_each_row(walk, [&](std::span<const std::int64_t> offsets) {
-    for (std::int64_t begin = 0; begin < inner; begin += kChunk) {
-      const std::int64_t n = std::min(kChunk, inner - begin);
-      for (std::size_t k = 0; k < N; ++k) {
-        const std::int64_t stride = walk.inner_stride(k + 1);
-        const std::int64_t at = offsets[k + 1] + begin * stride;
-        load<C>(in[k]->dtype(), in[k]->data() + at * static_cast<std::int64_t>(dtype_size(in[k]->dtype())), stride, n,
-                buffer[k].data());
-      }
-      C* result = buffer[N].data();
+void map(Tensor& out, const std::array<const Tensor*, N>& in, F f) {
+  static_assert(N <= 3);
+  const auto run = [](void* function, const std::array<const C*, N>& from, C* to, std::int64_t n) {
+    F& g = *static_cast<F*>(function);
+    for (std::int64_t i = 0; i < n; ++i) {
       if constexpr (N == 0) {
-        for (std::int64_t i = 0; i < n; ++i) result[i] = static_cast<C>(f());
+        to[i] = static_cast<C>(g());
       } else if constexpr (N == 1) {
-        for (std::int64_t i = 0; i < n; ++i) result[i] = static_cast<C>(f(buffer[0][i]));
+        to[i] = static_cast<C>(g(from[0][i]));
       } else if constexpr (N == 2) {
-        for (std::int64_t i = 0; i < n; ++i) result[i] = static_cast<C>(f(buffer[0][i], buffer[1][i]));
+        to[i] = static_cast<C>(g(from[0][i], from[1][i]));
       } else {
-        static_assert(N == 3);
-        for (std::int64_t i = 0; i < n; ++i) result[i] = static_cast<C>(f(buffer[0][i], buffer[1][i], buffer[2][i]));
+        to[i] = static_cast<C>(g(from[0][i], from[1][i], from[2][i]));
       }
-      const std::int64_t stride = walk.inner_stride(0);
-      store<C>(out.dtype(), out.data() + (offsets[0] + begin * stride) * static_cast<std::int64_t>(out_size), stride, n,
-               result);
     }
-  });
+  };
+  map_chunks<C, N>(out, in, {run, std::addressof(f)});
 }
 
 /// Copies elements (with broadcasting) bit by bit where the dtypes agree, converting otherwise. Any dtype.
