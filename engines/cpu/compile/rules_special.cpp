@@ -13,8 +13,8 @@ namespace aitune::cpu {
 namespace {
 
 using std::numbers::pi;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
+constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
 
 /// A function on [-1, 1] by its first Chebyshev polynomials.
 class ChebyshevSeries {
@@ -69,7 +69,7 @@ Scalar log_gamma(const Scalar& x) {
   const Scalar value = log_gamma_of_positive(select(reflected, 1.0 - x, x));
   const Scalar sine = abs(unary(ExprOp::sin, from_nearest(x)));
   const Scalar result = select(reflected, std::log(pi) - log(sine) - value, value);
-  return select(abs(x) == kInfinity, x.number(kInfinity), result);
+  return select(abs(x) == kInfinite, x.number(kInfinite), result);
 }
 
 Scalar digamma_of_positive(const Scalar& x) {
@@ -88,7 +88,7 @@ Scalar digamma(const Scalar& x) {
   const Scalar negative = x < 0, angle = from_nearest(x);
   const Scalar value = digamma_of_positive(select(negative, 1.0 - x, x));
   const Scalar reflection = unary(ExprOp::cos, angle) / unary(ExprOp::sin, angle) * pi;
-  const Scalar left = select(x == floor(x), x.number(kNaN), value - reflection);
+  const Scalar left = select(x == floor(x), x.number(kNoNumber), value - reflection);
   return select(x == 0, -(1.0 / x), select(negative, left, value));
 }
 
@@ -98,7 +98,7 @@ Scalar scaled_erfc(const Scalar& x) {
     return u == 1 ? 1 / std::sqrt(pi) : special::scaled_erfc(4 * (1 + u) / (1 - u)) * (1 + 4 * (1 + u) / (1 - u));
   });
   const Scalar size = abs(x);
-  const Scalar fraction = select(size == kInfinity, x.number(1), (size - 4) / (size + 4));
+  const Scalar fraction = select(size == kInfinite, x.number(1), (size - 4) / (size + 4));
   const Scalar value = series(fraction) / (size + 1);
   return select(x < 0, 2.0 * exp(x * x) - value, value);
 }
@@ -130,7 +130,7 @@ Scalar scaled_bessel_i(const Scalar& x) {
 }
 template <int Order>
 Scalar bessel_i(const Scalar& x) {
-  return select(abs(x) == kInfinity, x.number(kNaN), scaled_bessel_i<Order>(x) * exp(abs(x)));
+  return select(abs(x) == kInfinite, x.number(kNoNumber), scaled_bessel_i<Order>(x) * exp(abs(x)));
 }
 
 /// Giles' polynomials, "Approximating the erfinv function" (2012), and a step of Newton's on erf.
@@ -145,7 +145,7 @@ Scalar inverse_erf(const Scalar& y) {
   for (const double term : kCentral) central = central * v + term;
   for (const double term : kTail) tail = tail * u + term;
   const Scalar value = select(w < 5, central, tail) * y;
-  return select(abs(y) == 1, y * kInfinity, value);
+  return select(abs(y) == 1, y * kInfinite, value);
 }
 
 template <Scalar (*f)(const Scalar&)>
