@@ -6,20 +6,9 @@ const std::string_view kFunctionalPrelude = R"py(
 # ---- normalisation
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05):
-    if not training:
-        return aten.batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps, True)
-    if running_mean is not None:
+    if training and running_mean is not None:
         raise 'batch norm in training mode: call model.eval() before tracing'
-    dims = [0]
-    shape = [1, -1]
-    for i in range(2, input.dim()):
-        dims = dims + [i]
-        shape = shape + [1]
-    centred = input - aten.mean(input, dims, True)
-    result = centred * aten.rsqrt(aten.mean(centred * centred, dims, True) + eps)
-    if weight is not None:
-        result = result * weight.view(shape)
-    return result if bias is None else result + bias.view(shape)
+    return aten.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, True)
 
 def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-05):
     return aten.instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, True)
