@@ -29,7 +29,7 @@ TEST(Goldens, CoverEveryOperator) {
     if (op.has_regions()) continue;
     // Ours are no operators of PyTorch's: tests/quantised has them.
     EXPECT_TRUE(covered.contains(op.id) || op.name.starts_with("aitune."))
-        << op.name << " has no case in make_goldens.py";
+        << op.name << " has no case in tests/ops/cases";
     EXPECT_TRUE(reference::has_kernel(op.id)) << op.name << " has no reference kernel";
   }
 }
