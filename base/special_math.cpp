@@ -236,6 +236,28 @@ double scaled_erfc(double x) {
   return sum / (x * std::sqrt(pi));
 }
 
+double inverse_erf(double y) {
+  if (std::isnan(y) || y < -1 || y > 1) return kNaN;
+  if (y == 1 || y == -1) return y * kInfinity;
+  // The polynomials of Giles, "Approximating the erfinv function" (2012), then Newton's steps on erf.
+  constexpr double kCentral[] = {2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
+                                 -0.00125372503, -0.00417768164, 0.246640727,    1.50140941};
+  constexpr double kTail[] = {-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
+                              -0.0076224613,   0.00943887047,  1.00167406,    2.83297682};
+  const double w = -std::log((1 - y) * (1 + y));
+  const bool central = w < 5;
+  const double v = central ? w - 2.5 : std::sqrt(w) - 3;
+  double x = 0;
+  for (const double term : central ? kCentral : kTail) x = x * v + term;
+  x *= y;
+  for (int i = 0; i < 3; ++i) {
+    // erfc near the ends, where erf would cancel.
+    const double error = y > 0.5 ? (1 - y) - std::erfc(x) : y < -0.5 ? std::erfc(-x) - (1 + y) : std::erf(x) - y;
+    x -= error * std::sqrt(pi) / 2 * std::exp(x * x);
+  }
+  return x;
+}
+
 double log_normal_cdf(double x) {
   const double scaled = x * std::numbers::sqrt2 / 2;
   if (x < -1) return std::log(scaled_erfc(-scaled) / 2) - scaled * scaled;

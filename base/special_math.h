@@ -21,6 +21,8 @@ double upper_gamma(double a, double x);
 
 /// exp(x * x) * erfc(x)
 double scaled_erfc(double x);
+/// The x of which y is erf(x); infinite at -1 and 1, NaN beyond.
+double inverse_erf(double y);
 /// The logarithm of the normal distribution's function, and the inverse of that function.
 double log_normal_cdf(double x);
 double normal_quantile(double p);

@@ -9,6 +9,7 @@
 #include <new>
 #include <type_traits>
 
+#include "base/element_types.h"
 #include "base/error.h"
 
 namespace aitune {
@@ -20,53 +21,12 @@ struct AlignedDelete {
   void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
 };
 
-// f16 and bf16 as C++ types, so that one conversion template serves all.
-struct Half {
-  std::uint16_t bits;
-  explicit operator float() const { return f16_to_float(bits); }
-  static Half from(float v) { return {float_to_f16(v)}; }
-};
-struct Brain {
-  std::uint16_t bits;
-  explicit operator float() const { return bf16_to_float(bits); }
-  static Brain from(float v) { return {float_to_bf16(v)}; }
-};
-template <typename T>
-constexpr bool kSixteenBitFloat = std::is_same_v<T, Half> || std::is_same_v<T, Brain>;
-
-// Calls f with a value-initialised element of the C++ type of `t`. Bools are bytes that may hold any bits.
-struct Bool {
-  std::uint8_t byte;
-};
 template <typename F>
-auto with_type(DType t, F&& f) {
-  switch (t) {
-    case DType::u8:
-      return f(std::uint8_t{});
-    case DType::i8:
-      return f(std::int8_t{});
-    case DType::i16:
-      return f(std::int16_t{});
-    case DType::i32:
-      return f(std::int32_t{});
-    case DType::i64:
-      return f(std::int64_t{});
-    case DType::f16:
-      return f(Half{});
-    case DType::f32:
-      return f(float{});
-    case DType::f64:
-      return f(double{});
-    case DType::b8:
-      return f(Bool{});
-    case DType::bf16:
-      return f(Brain{});
-    case DType::c64:
-    case DType::c128:
-      break;
-  }
-  throw Unsupported(fmt::format("conversion of {} elements", dtype_name(t)), "Tensor",
-                    "Convert complex tensors outside");
+void with_type(DType t, F&& f) {
+  visit_element(t, std::forward<F>(f), [t] {
+    throw Unsupported(fmt::format("conversion of {} elements", dtype_name(t)), "Tensor",
+                      "Convert complex tensors outside");
+  });
 }
 
 template <typename T>

@@ -3,54 +3,16 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "base/element_types.h"
 #include "base/error.h"
 
 namespace aitune::reference {
 namespace {
 
-struct Half {
-  std::uint16_t bits;
-  explicit operator float() const { return f16_to_float(bits); }
-};
-struct BrainFloat {
-  std::uint16_t bits;
-  explicit operator float() const { return bf16_to_float(bits); }
-};
-struct Bool {
-  std::uint8_t bits;
-};
-
-template <typename T>
-constexpr bool is_short = std::is_same_v<T, Half> || std::is_same_v<T, BrainFloat>;
-
 template <typename F>
 void visit_storage(DType t, F&& f) {
-  switch (t) {
-    case DType::u8:
-      return f(std::uint8_t{});
-    case DType::i8:
-      return f(std::int8_t{});
-    case DType::i16:
-      return f(std::int16_t{});
-    case DType::i32:
-      return f(std::int32_t{});
-    case DType::i64:
-      return f(std::int64_t{});
-    case DType::f16:
-      return f(Half{});
-    case DType::bf16:
-      return f(BrainFloat{});
-    case DType::f32:
-      return f(float{});
-    case DType::f64:
-      return f(double{});
-    case DType::b8:
-      return f(Bool{});
-    case DType::c64:
-    case DType::c128:
-      break;
-  }
-  throw Unsupported("the reference engine has no kernel for " + std::string(dtype_name(t)));
+  visit_element(t, std::forward<F>(f),
+                [t] { throw Unsupported("the reference engine has no kernel for " + std::string(dtype_name(t))); });
 }
 
 /// Float to integer as x86 does it: what does not fit becomes the smallest integer.
@@ -65,10 +27,10 @@ std::int64_t to_integer(C v) {
 template <typename C, typename T>
 C read(T v) {
   if constexpr (std::is_same_v<T, Bool>)
-    return static_cast<C>(v.bits != 0);
-  else if constexpr (is_short<T> && std::is_integral_v<C>)
+    return static_cast<C>(v.byte != 0);
+  else if constexpr (kSixteenBitFloat<T> && std::is_integral_v<C>)
     return static_cast<C>(to_integer(static_cast<float>(v)));
-  else if constexpr (is_short<T>)
+  else if constexpr (kSixteenBitFloat<T>)
     return static_cast<C>(static_cast<float>(v));
   else if constexpr (std::is_floating_point_v<T> && std::is_integral_v<C>)
     return to_integer(v);
@@ -80,10 +42,8 @@ template <typename T, typename C>
 T write(C v) {
   if constexpr (std::is_same_v<T, Bool>)
     return {static_cast<std::uint8_t>(v != C(0))};
-  else if constexpr (std::is_same_v<T, Half>)
-    return {float_to_f16(static_cast<float>(v))};
-  else if constexpr (std::is_same_v<T, BrainFloat>)
-    return {float_to_bf16(static_cast<float>(v))};
+  else if constexpr (kSixteenBitFloat<T>)
+    return T::from(static_cast<float>(v));
   else if constexpr (std::is_integral_v<T>)
     return static_cast<T>(to_integer(v));
   else

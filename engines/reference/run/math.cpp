@@ -4,6 +4,7 @@
 #include <limits>
 #include <numbers>
 
+#include "base/special_math.h"
 #include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 
@@ -12,45 +13,6 @@ namespace {
 
 template <typename T>
 constexpr T kPi = std::numbers::pi_v<T>;
-
-double erfinv(double y) {
-  if (std::isnan(y) || y < -1 || y > 1) return std::numeric_limits<double>::quiet_NaN();
-  if (y == 1 || y == -1) return y * std::numeric_limits<double>::infinity();
-  // Giles' approximation, then Newton steps on erf.
-  const double w = -std::log((1 - y) * (1 + y));
-  double x = 0;
-  if (w < 5) {
-    const double v = w - 2.5;
-    x = ((((((((2.81022636e-08 * v + 3.43273939e-07) * v - 3.5233877e-06) * v - 4.39150654e-06) * v + 0.00021858087) *
-                v -
-            0.00125372503) *
-               v -
-           0.00417768164) *
-              v +
-          0.246640727) *
-             v +
-         1.50140941) *
-        y;
-  } else {
-    const double v = std::sqrt(w) - 3;
-    x = ((((((((-0.000200214257 * v + 0.000100950558) * v + 0.00134934322) * v - 0.00367342844) * v + 0.00573950773) *
-                v -
-            0.0076224613) *
-               v +
-           0.00943887047) *
-              v +
-          1.00167406) *
-             v +
-         2.83297682) *
-        y;
-  }
-  for (int i = 0; i < 3; ++i) {
-    // erfc near the ends, where erf would cancel.
-    const double error = y > 0.5 ? (1 - y) - std::erfc(x) : y < -0.5 ? std::erfc(-x) - (1 + y) : std::erf(x) - y;
-    x -= error * std::sqrt(kPi<double>) / 2 * std::exp(x * x);
-  }
-  return x;
-}
 
 constexpr auto kSign = [](auto x) {
   using T = decltype(x);
@@ -96,7 +58,7 @@ constexpr auto kSinc = [](auto x) {
   using T = decltype(x);
   return x == T(0) ? T(1) : std::sin(kPi<T> * x) / (kPi<T> * x);
 };
-constexpr auto kErfinv = [](auto x) { return static_cast<decltype(x)>(erfinv(static_cast<double>(x))); };
+constexpr auto kErfinv = [](auto x) { return static_cast<decltype(x)>(special::inverse_erf(static_cast<double>(x))); };
 
 void round_decimals(const Call& call) {
   const std::int64_t decimals = call.integer("decimals");
