@@ -11,7 +11,7 @@ inline std::string graph_spelling(std::string_view name) {
   constexpr std::string_view kPrefix = "torch.ops.";
   if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
   std::string result(name);
-  if (const std::size_t colons = result.find("::"); colons != std::string::npos) result.replace(colons, 2, ".");
+  if (const std::size_t colons = result.find("::"); colons != std::string::npos) result.replace(colons, 2, 1, '.');
   return result;
 }
 

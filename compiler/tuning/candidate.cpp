@@ -1,22 +1,18 @@
 #include "compiler/tuning/candidate.h"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 
 #include <fmt/format.h>
 
 #include "compiler/tuning/measure.h"
+#include "compiler/tuning/stopwatch.h"
 #include "format/plan_memory.h"
 #include "runtime/program.h"
 #include "runtime/shapes.h"
 
 namespace aitune {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// What is wrong with a plan's output, or nothing; raises `worst` to its error.
 std::optional<std::string> compare(const Tensor& got, const Tensor& expected, double bound, double& worst) {
@@ -91,11 +87,11 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
   CandidateReport& report = candidate.report;
   report.precision = std::move(name);
   if (options.progress) options.progress->stage("tune " + report.precision);
-  const auto start = Clock::now();
+  const Stopwatch clock;
   if (options.timings) options.timings->take_decisions();
   candidate.built = build(lowered, options);
   if (options.timings) candidate.tactics = options.timings->take_decisions();
-  report.build_seconds = seconds_since(start);
+  report.build_seconds = clock.seconds();
   const BuiltPlan& built = candidate.built.plan;
   report.steps = built.plan.steps.size();
   report.code_bytes = built.code.size();

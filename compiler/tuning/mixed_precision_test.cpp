@@ -49,7 +49,9 @@ TEST(ChooseBf16, SavesAsMuchAsAnySetWithinTheBudget) {
       for (std::size_t i = 0; i < products.size(); ++i) chosen.push_back((set >> i & 1U) != 0);
       const Sums other = sums(products, chosen);
       // Rounding errors up to parts of the budget costs less than this.
-      if (other.error <= 0.999 * budget) EXPECT_GE(found.gain, other.gain * (1 - 1e-9));
+      if (other.error <= 0.999 * budget) {
+        EXPECT_GE(found.gain, other.gain * (1 - 1e-9));
+      }
     }
   }
 }

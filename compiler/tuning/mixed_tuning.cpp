@@ -20,8 +20,6 @@ constexpr double kWorthwhile = 0.03;
 /// Share of the f32 plan's time below which a saving is taken for noise.
 constexpr double kNoise = 0.01;
 
-using ByNode = std::map<std::string, double>;
-
 }  // namespace
 
 std::string why_kept(const ProductFacts& product, std::string_view precision, double bound) {
@@ -76,10 +74,15 @@ std::vector<ProductFacts> measure_gains(Candidate& f32, Candidate& other, std::s
   return list;
 }
 
-void add_errors(std::vector<ProductFacts>& products, Candidate& f32, std::span<const RecordedSample> samples) {
+std::vector<std::vector<Tensor>> measured_inputs(std::span<const RecordedSample> samples) {
   std::vector<std::vector<Tensor>> inputs;
-  for (std::size_t s = 0; s < std::min(samples.size(), kMeasuredSamples); ++s) inputs.push_back(samples[s].inputs);
-  const ByNode errors = measure_errors(*f32.instance, f32.built.products, inputs, kMeasuringSeconds);
+  for (const RecordedSample& sample : samples.first(std::min(samples.size(), kMeasuredSamples)))
+    inputs.push_back(sample.inputs);
+  return inputs;
+}
+
+void add_errors(std::vector<ProductFacts>& products, Candidate& f32, std::span<const RecordedSample> samples) {
+  const ByNode errors = measure_errors(*f32.instance, f32.built.products, measured_inputs(samples), kMeasuringSeconds);
   for (ProductFacts& p : products) p.error = errors.at(p.node);
 }
 
@@ -90,28 +93,38 @@ bool wants_mixture(std::span<const ProductFacts> products, const CandidateReport
   return lost > kWorthwhile * throughout.milliseconds * 1e3;
 }
 
+std::optional<Candidate> search_mixture(const Graph& lowered, const BuildOptions& options, const MixtureKind& kind,
+                                        std::vector<ProductFacts> products, double f32_milliseconds,
+                                        std::span<const RecordedSample> samples, double bound,
+                                        std::vector<CandidateReport>& tried) {
+  BuildOptions mixed = options;
+  mixed.reuse_tactics = true;
+  MixedSearch search(std::move(products), kind.searched, kNoise * f32_milliseconds * 1e3);
+  std::optional<Candidate> best;
+  while (auto kept = search.next()) {
+    if (best && options.is_over && options.is_over()) break;
+    mixed.f32_products = std::move(*kept);
+    Candidate candidate = try_candidate(lowered, mixed, std::string(kind.candidate), samples, bound);
+    CandidateReport& report = candidate.report;
+    report.kept_in_fp32 =
+        kept_products(candidate.built, why_by_facts(search.products(), kind.precision, bound, kind.unknown));
+    search.report(report.worst_error);
+    candidate.row = tried.size();
+    tried.push_back(report);
+    const bool fits = report.correct && report.worst_error <= kind.accepted;
+    if (fits && (!best || report.milliseconds < best->report.milliseconds)) best = std::move(candidate);
+  }
+  return best;
+}
+
 std::optional<Candidate> tune_mixture(const Graph& lowered, const BuildOptions& options,
                                       std::vector<ProductFacts> products, double f32_milliseconds,
                                       std::span<const RecordedSample> samples, double bound,
                                       std::vector<CandidateReport>& tried) {
   BuildOptions mixed = options;
   mixed.exact_values = true;
-  mixed.reuse_tactics = true;
-  MixedSearch search(std::move(products), bound, kNoise * f32_milliseconds * 1e3);
-  std::optional<Candidate> best;
-  while (auto kept = search.next()) {
-    if (best && options.is_over && options.is_over()) break;
-    mixed.f32_products = std::move(*kept);
-    Candidate candidate = try_candidate(lowered, mixed, "mixed", samples, bound);
-    CandidateReport& report = candidate.report;
-    report.kept_in_fp32 = kept_products(candidate.built, why_by_facts(search.products(), "bf16", bound, kOddFactors));
-    search.report(report.worst_error);
-    candidate.row = tried.size();
-    tried.push_back(report);
-    const bool fits = report.correct && report.worst_error <= mixed_limit(bound);
-    if (fits && (!best || report.milliseconds < best->report.milliseconds)) best = std::move(candidate);
-  }
-  return best;
+  const MixtureKind kind{"mixed", "bf16", kOddFactors, bound, mixed_limit(bound)};
+  return search_mixture(lowered, mixed, kind, std::move(products), f32_milliseconds, samples, bound, tried);
 }
 
 }  // namespace aitune

@@ -12,13 +12,8 @@
 namespace aitune {
 namespace {
 
-/// Errors of single products are measured on this many samples, each way to quantise in about this time.
-constexpr std::size_t kMeasuredSamples = 2;
+/// Errors of single products are measured in about this time for each way to quantise.
 constexpr double kMeasuringSeconds = 2;
-/// Share of the f32 plan's time below which a saving is taken for noise.
-constexpr double kNoise = 0.01;
-
-using ByNode = std::map<std::string, double>;
 
 OperandRounding int8_rounding(const ProductScales& scales) {
   return {[&scales](const std::string& node, std::span<float> values) { scales.at(node).round(values); },
@@ -45,8 +40,7 @@ Calibration calibrate_plan(const Graph& lowered, Candidate& f32, std::span<const
   const auto choices = calibrate(lowered, names, shiftable, samples, progress, is_over);
 
   if (progress) progress->stage("errors of products");
-  std::vector<std::vector<Tensor>> inputs;
-  for (std::size_t s = 0; s < std::min(samples.size(), kMeasuredSamples); ++s) inputs.push_back(samples[s].inputs);
+  const std::vector<std::vector<Tensor>> inputs = measured_inputs(samples);
   std::vector<ByNode> errors;  // by way
   for (std::size_t way = 0;; ++way) {
     ProductScales scales;
@@ -85,24 +79,11 @@ std::optional<Candidate> tune_quantised_mixture(const Graph& lowered, const Buil
                                                 const Calibration& calibration, std::vector<ProductFacts> products,
                                                 double f32_milliseconds, std::span<const RecordedSample> samples,
                                                 double bound, std::vector<CandidateReport>& tried) {
-  BuildOptions mixed = quantised_options(options, calibration);
-  mixed.reuse_tactics = true;
   // The search leaves room below its bound for inputs not seen; the user's limit holds for the samples.
-  MixedSearch search(std::move(products), bound / MixedSearch::kMost, kNoise * f32_milliseconds * 1e3);
-  std::optional<Candidate> best;
-  while (auto kept = search.next()) {
-    if (best && options.is_over && options.is_over()) break;
-    mixed.f32_products = std::move(*kept);
-    Candidate candidate = try_candidate(lowered, mixed, "int8-mixed", samples, bound);
-    CandidateReport& report = candidate.report;
-    report.kept_in_fp32 = kept_products(
-        candidate.built, why_by_facts(search.products(), "int8", bound, "its sizes or values do not suit int8"));
-    search.report(report.worst_error);
-    candidate.row = tried.size();
-    tried.push_back(report);
-    if (report.correct && (!best || report.milliseconds < best->report.milliseconds)) best = std::move(candidate);
-  }
-  return best;
+  const MixtureKind kind{"int8-mixed", "int8", "its sizes or values do not suit int8", bound / MixedSearch::kMost,
+                         bound};
+  return search_mixture(lowered, quantised_options(options, calibration), kind, std::move(products), f32_milliseconds,
+                        samples, bound, tried);
 }
 
 }  // namespace aitune

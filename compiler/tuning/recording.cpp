@@ -1,6 +1,5 @@
 #include "compiler/tuning/recording.h"
 
-#include <chrono>
 #include <set>
 
 #include <fmt/format.h>
@@ -8,16 +7,13 @@
 #include "compiler/graph/regions.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/rewrite.h"
+#include "compiler/tuning/stopwatch.h"
 #include "format/shared_constants.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
 
 namespace aitune {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// Names the branches and bodies of loops that no sample has run: nothing of them is compared.
 void warn_of_untried_regions(const Graph& graph, const std::set<const Node*>& tried, Progress& progress,
@@ -44,11 +40,11 @@ std::vector<RecordedSample> record(const Graph& graph, std::span<const std::vect
   std::set<const Node*> tried;
   for (const auto& inputs : samples) {
     progress.step(fmt::format("reference outputs of sample {}", recorded.size()), recorded.size(), samples.size());
-    const auto start = Clock::now();
+    const Stopwatch clock;
     auto outputs = evaluate(
         graph, inputs, [&](const Node& node, std::span<const Tensor>) { tried.insert(&node); },
         recorded.empty() ? &opt_shape : nullptr);
-    if (recorded.empty()) baseline_ms = seconds_since(start) * 1e3;
+    if (recorded.empty()) baseline_ms = clock.seconds() * 1e3;
     for (auto& output : outputs) output = output.contiguous();
     recorded.push_back({inputs, std::move(outputs)});
   }

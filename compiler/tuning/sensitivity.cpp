@@ -7,12 +7,12 @@
 #include <cstring>
 #include <limits>
 
+#include "compiler/tuning/stopwatch.h"
 #include "runtime/arena.h"
 
 namespace aitune {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Steps = std::vector<const ProductStep*>;
 
 constexpr int kTimedRuns = 12;
@@ -94,8 +94,6 @@ std::vector<std::pair<std::string, Steps>> by_node(std::span<const ProductStep> 
   return nodes;
 }
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
 }  // namespace
 
 OperandRounding bf16_rounding() {
@@ -103,20 +101,20 @@ OperandRounding bf16_rounding() {
   return {round, round};
 }
 
-std::map<std::string, double> measure_errors(Instance& f32, std::span<const ProductStep> products,
-                                             std::span<const std::vector<Tensor>> samples, double seconds,
-                                             const OperandRounding& rounding_of) {
+ByNode measure_errors(Instance& f32, std::span<const ProductStep> products,
+                      std::span<const std::vector<Tensor>> samples, double seconds,
+                      const OperandRounding& rounding_of) {
   const auto nodes = by_node(products);
-  std::map<std::string, double> errors;
+  ByNode errors;
   const double budget = seconds / static_cast<double>(samples.size());
   for (const auto& inputs : samples) {
     const auto expected = f32.run(inputs);
-    const auto start = Clock::now();
+    const Stopwatch clock;
     std::size_t group = 1;
     for (std::size_t first = 0; first < nodes.size(); first += group) {
       if (first > 0) {
-        const double each = seconds_since(start) / static_cast<double>(first);
-        const double left = std::max(1e-3, budget - seconds_since(start));
+        const double each = clock.seconds() / static_cast<double>(first);
+        const double left = std::max(1e-3, budget - clock.seconds());
         const double wanted = each * static_cast<double>(group) * static_cast<double>(nodes.size() - first) / left;
         group = std::max<std::size_t>(1, static_cast<std::size_t>(std::min(std::ceil(wanted), 64.0)));
       }
@@ -136,8 +134,7 @@ std::map<std::string, double> measure_errors(Instance& f32, std::span<const Prod
   return errors;
 }
 
-std::vector<std::map<std::string, double>> measure_times(std::span<const TimedPlan> plans,
-                                                         std::span<const Tensor> inputs) {
+std::vector<ByNode> measure_times(std::span<const TimedPlan> plans, std::span<const Tensor> inputs) {
   std::vector<std::vector<double>> fastest;  // by plan and step
   for (const TimedPlan& p : plans)
     fastest.emplace_back(p.instance.program().plan().steps.size(), std::numeric_limits<double>::infinity());
@@ -147,7 +144,7 @@ std::vector<std::map<std::string, double>> measure_times(std::span<const TimedPl
         double& best = fastest[p][t.step];
         best = std::min(best, std::chrono::duration<double, std::micro>(t.elapsed).count());
       }
-  std::vector<std::map<std::string, double>> times(plans.size());
+  std::vector<ByNode> times(plans.size());
   for (std::size_t p = 0; p < plans.size(); ++p)
     for (const ProductStep& product : plans[p].products) times[p][product.node] += fastest[p][product.step];
   return times;

@@ -13,6 +13,9 @@
 
 namespace aitune {
 
+/// A figure of each product, by the name of its node.
+using ByNode = std::map<std::string, double>;
+
 /// How the operands of a product lose bits.
 struct OperandRounding {
   std::function<void(const std::string& node, std::span<float>)> input;    ///< what the product of this node reads
@@ -27,9 +30,9 @@ OperandRounding bf16_rounding();
 /// Nothing is built for it: in the plan in f32, the product's step is shown rounded copies of what it reads. That is a
 /// little too much where its epilogue reads the same value, or where weights in bf16 are packed exactly. Where one
 /// product at a time would take longer than `seconds`, neighbours are rounded together and share what comes out.
-std::map<std::string, double> measure_errors(Instance& f32, std::span<const ProductStep> products,
-                                             std::span<const std::vector<Tensor>> samples, double seconds,
-                                             const OperandRounding& rounding = bf16_rounding());
+ByNode measure_errors(Instance& f32, std::span<const ProductStep> products,
+                      std::span<const std::vector<Tensor>> samples, double seconds,
+                      const OperandRounding& rounding = bf16_rounding());
 
 /// A plan whose products are to be timed.
 struct TimedPlan {
@@ -39,7 +42,6 @@ struct TimedPlan {
 
 /// Microseconds that each product takes within its plan, the fastest of some runs, by node; one map for each plan. The
 /// plans run in turn, so that whatever disturbs the machine disturbs all of them.
-std::vector<std::map<std::string, double>> measure_times(std::span<const TimedPlan> plans,
-                                                         std::span<const Tensor> inputs);
+std::vector<ByNode> measure_times(std::span<const TimedPlan> plans, std::span<const Tensor> inputs);
 
 }  // namespace aitune
