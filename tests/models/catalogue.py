@@ -84,9 +84,7 @@ vision("inception_v3", 299, init_weights=False, aux_logits=False, transform_inpu
 def _vit_b_32():
     import torchvision.models
 
-    model = torchvision.models.vit_b_32(weights=None)
-    torch.nn.init.normal_(model.heads.head.weight, std=0.02)  # torchvision leaves it zero
-    return model
+    return torchvision.models.vit_b_32(weights=None)
 
 
 SMALL = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
@@ -195,6 +193,18 @@ def _bloom():
 import catalogue_more  # noqa: E402, F401  it registers the rest
 
 
+def liven(model):
+    """Redraws what initialisation leaves at zero, or scales by nearly nothing: it would hide what comes before it."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            largest = parameter.abs().max() if parameter.numel() else 1
+            if largest == 0:  # heads, biases, positions
+                torch.nn.init.normal_(parameter, std=0.02)
+            elif largest < 1e-3:  # layer scales
+                torch.nn.init.constant_(parameter, 0.1)
+    return model
+
+
 def make_model(name):
     torch.manual_seed(0)
-    return MODELS[name].model().eval()
+    return liven(MODELS[name].model()).eval()

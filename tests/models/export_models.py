@@ -96,13 +96,7 @@ def make_model(name):
     import torchvision.models
 
     model = getattr(torchvision.models, name)(weights=None)
-    if name == "vit_b_16":  # torchvision leaves it zero: the answer would be all zeros
-        torch.nn.init.normal_(model.heads.head.weight, std=0.02)
-    if name == "convnext_tiny":  # torchvision's layer scale of 1e-6 would hide the blocks
-        for key, parameter in model.named_parameters():
-            if key.endswith("layer_scale"):
-                torch.nn.init.constant_(parameter, 0.1)
-    model.eval()
+    catalogue.liven(model).eval()
     settle_batch_norm(model, lambda: (torch.randn(4, 3, 224, 224),))
     return model.eval()
 
