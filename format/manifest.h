@@ -22,6 +22,8 @@ inline constexpr std::string_view kManifestEntry = "extra/aitune/manifest.json";
 inline constexpr std::string_view kManifestDigestEntry = "extra/aitune/manifest.sha256";  ///< 64 hexadecimal digits
 // Binary entries lie outside extra/: torch.export.load decodes everything in there as UTF-8.
 inline constexpr std::string_view kPlanFolder = "data/aitune/plans/";
+/// Where the modules lie in a file that holds several: "0.ait", "1.ait", and so on.
+inline constexpr std::string_view kBundleFolder = "data/aitune/modules/";
 inline constexpr std::string_view kSampleFolder = "data/aitune/samples/";
 
 /// An input or output of a module. Sizes are texts of SymInts ("s0", "224").

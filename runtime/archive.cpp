@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "format/plan_header.h"
+#include "runtime/bundle.h"
 
 namespace aitune {
 namespace {
@@ -19,16 +20,6 @@ constexpr std::string_view kCopyAgain = "Copy the file again from where it was m
 std::string_view stripped(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
   return text;
-}
-
-const ManifestModule& choose_module(const Manifest& manifest, const std::string& wanted, std::string_view where) {
-  if (manifest.modules.empty()) throw Corrupt("the manifest lists no module", std::string(where));
-  if (wanted.empty()) return manifest.modules.front();
-  if (const auto* found = manifest.find_module(wanted)) return *found;
-  std::vector<std::string> names;
-  for (const auto& m : manifest.modules) names.push_back(m.name);
-  throw NotFound(fmt::format("there is no module '{}': the file holds {}", wanted, fmt::join(names, ", ")),
-                 std::string(where), "Ask for one that is there");
 }
 
 /// What differs between one entry of the manifest and the archive; empty if nothing does.
@@ -48,6 +39,9 @@ std::string difference(const ZipReader& archive, const ManifestEntry& expected) 
 
 Manifest read_manifest(const ZipReader& archive) {
   const ZipEntry* entry = archive.find_in_top(kManifestEntry);
+  if (!entry && is_bundle(archive))
+    throw InvalidArgument(fmt::format("the file holds several modules: {}", module_list(bundled_modules(archive))),
+                          archive.where(), "Take one out: aitune extract FILE.ait --module NAME -o OUT.ait");
   if (!entry) {
     throw Unsupported("the archive holds no tuned model (extra/aitune/manifest.json is missing)", archive.where(),
                       "Make one with: aitune tune MODEL -o OUT.ait");
@@ -61,6 +55,18 @@ Manifest read_manifest(const ZipReader& archive) {
     throw Corrupt("the manifest does not match its SHA-256", archive.where(), std::string(kCopyAgain));
   }
   return manifest;
+}
+
+const ManifestModule& choose_module(const Manifest& manifest, std::string_view wanted, std::string_view where) {
+  if (manifest.modules.empty()) throw Corrupt("the manifest lists no module", std::string(where));
+  if (wanted.empty()) return manifest.modules.front();
+  for (std::size_t i = 0; i < manifest.modules.size(); ++i)
+    if (wanted == std::to_string(i)) return manifest.modules[i];
+  if (const auto* found = manifest.find_module(wanted)) return *found;
+  std::vector<std::string> names;
+  for (const auto& m : manifest.modules) names.push_back(m.name);
+  throw NotFound(fmt::format("there is no module '{}': the file holds {}", wanted, fmt::join(names, ", ")),
+                 std::string(where), "Ask for one that is there");
 }
 
 const ManifestPlan& choose_plan(const Manifest& manifest, const LoadOptions& options, std::string_view where) {
@@ -129,6 +135,11 @@ ForeignConstants constants_of(const ZipReader& archive, const Manifest& manifest
 }
 
 void verify_entries(const ZipReader& archive) {
+  if (is_bundle(archive)) {
+    for (const ZipEntry& entry : archive.entries()) archive.verify_crc(entry);
+    for (const BundledModule& module : bundled_modules(archive)) verify_entries(ZipReader(module.bytes, module.where));
+    return;
+  }
   const Manifest manifest = read_manifest(archive);
   std::vector<std::string> wrong;
   for (const ManifestEntry& entry : manifest.entries) {

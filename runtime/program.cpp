@@ -15,6 +15,7 @@
 #include "format/plan_memory.h"
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
+#include "runtime/bundle.h"
 
 namespace aitune {
 namespace {
@@ -113,6 +114,13 @@ std::shared_ptr<const Program> Program::from_bytes(std::span<const std::byte> ar
 
 std::shared_ptr<const Program> Program::from_archive(const Source& archive, const LoadOptions& options) {
   const ZipReader zip(archive.bytes, archive.where);
+  if (is_bundle(zip)) {
+    const BundledModule chosen = choose_bundled(zip, options.module);
+    LoadOptions of_module = options;
+    of_module.module.clear();
+    return from_archive(
+        {.bytes = chosen.bytes, .where = chosen.where, .owner = archive.owner, .mapped = archive.mapped}, of_module);
+  }
   Manifest manifest = read_manifest(zip);
   const ManifestPlan& row = choose_plan(manifest, options, archive.where);
   const auto bytes = plan_bytes(zip, row, options.verify_checksums);

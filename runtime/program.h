@@ -26,7 +26,7 @@ struct LoadOptions {
   int num_threads = 0;               ///< 0: as the plan says; the plan's 0: all CPUs
   std::shared_ptr<ThreadPool> pool;  ///< to share one among programs; empty: the program makes its own
   bool verify_checksums = true;      ///< false trusts the file system; structure and meaning are verified all the same
-  std::string module;                ///< which module of the file; empty: the first
+  std::string module;                ///< which module of the file, by name or number ("0"); empty: the first
   std::string precision;             ///< "fp32", "bf16" or "int8": no other plans; empty: what tuning preferred
   std::optional<CpuTarget> host;     ///< what the machine is taken to be; empty: what it is
   bool special_plans = true;         ///< false: the general plan serves all sizes

@@ -24,7 +24,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct BenchOptions {
-  std::string model, precision;
+  std::string model, module, precision;
   std::vector<std::string> inputs;
   int threads = 0, cold = 0;
   std::uint64_t weight_budget = 0;
@@ -55,6 +55,7 @@ Cold first_answer(const BenchOptions& options) {
                                     "--threads",       std::to_string(options.threads),
                                     "--weight-budget", std::to_string(options.weight_budget)};
   for (const auto& input : options.inputs) words.insert(words.end(), {"--input", input});
+  if (!options.module.empty()) words.insert(words.end(), {"--module", options.module});
   if (!options.precision.empty()) words.insert(words.end(), {"--precision", options.precision});
   std::vector<char*> argv;
   for (auto& w : words) argv.push_back(w.data());
@@ -144,6 +145,7 @@ nlohmann::ordered_json steps_json(const std::vector<StepRow>& rows) {
 
 void bench(const BenchOptions& options, const Common& common) {
   LoadOptions load;
+  load.module = options.module;
   load.num_threads = options.threads;
   load.weight_budget = options.weight_budget;
   load.precision = options.precision;
@@ -219,6 +221,7 @@ void add_bench_command(CLI::App& app, Common& common) {
   command->add_option("-i,--input", options->inputs, "inputs; the first recorded sample if left out");
   command->add_option("--seconds", options->seconds, "how long to measure")->check(CLI::Range(0.01, 3600.0));
   command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
+  add_module_option(*command, options->module);
   add_weight_budget_option(*command, options->weight_budget);
   command->add_option("--precision", options->precision, "the plan to measure: fp32, bf16 or int8");
   command->add_option("--cold", options->cold, "also start this many fresh processes, from exec to first answer")

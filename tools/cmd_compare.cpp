@@ -9,6 +9,7 @@
 #include "compiler/report/compare.h"
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
+#include "runtime/bundle.h"
 #include "tools/commands.h"
 #include "tools/samples.h"
 #include "tools/terminal.h"
@@ -25,7 +26,7 @@ struct CompareCommand {
 /// What the first of the two expects: it names its inputs.
 std::vector<ExpectedInput> expected_inputs(const std::string& path) {
   std::vector<ExpectedInput> expected;
-  if (const ZipReader zip = ZipReader::open(path); zip.find_in_top(kManifestEntry)) {
+  if (const ZipReader zip = ZipReader::open(path); zip.find_in_top(kManifestEntry) || is_bundle(zip)) {
     for (const ManifestModule& module : read_manifest(zip).modules)
       for (const ManifestTensor& input : module.inputs) expected.push_back({input.name, input.shape.size()});
   } else {

@@ -12,6 +12,7 @@
 #include "format/plan_memory.h"
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
+#include "runtime/bundle.h"
 #include "tools/commands.h"
 #include "tools/model.h"
 #include "tools/plan_text.h"
@@ -21,7 +22,7 @@ namespace aitune::tools {
 namespace {
 
 struct InspectOptions {
-  std::string model;
+  std::string model, module;
   bool steps = false, decisions = false;
 };
 
@@ -137,22 +138,17 @@ void print_decisions(const ZipReader& zip) {
   }
 }
 
-void inspect(const InspectOptions& options, const Common& common) {
-  const ZipReader zip = ZipReader::open(options.model);
-  if (!zip.find_in_top(kManifestEntry))
-    throw InvalidArgument("it is no .ait file: there is no " + std::string(kManifestEntry) + " in it", options.model,
-                          "aitune tune makes .ait files");
-  if (options.decisions) return print_decisions(zip);
+nlohmann::ordered_json to_json(const ZipReader& zip, bool steps) {
   const Manifest manifest = read_manifest(zip);
-  if (common.json) {
-    auto json = nlohmann::ordered_json::parse(manifest.to_json());
-    json["bytes"] = zip.file_bytes().size();
-    for (std::size_t i = 0; i < manifest.plans.size(); ++i)
-      add_plan(zip, manifest.plans[i], options.steps, json["plans"][i]);
-    print_json(json);
-    return;
-  }
-  fmt::print("{}: {} made by aitune {}, {}, {} the PyTorch program\n", options.model, manifest.name,
+  auto json = nlohmann::ordered_json::parse(manifest.to_json());
+  json["bytes"] = zip.file_bytes().size();
+  for (std::size_t i = 0; i < manifest.plans.size(); ++i) add_plan(zip, manifest.plans[i], steps, json["plans"][i]);
+  return json;
+}
+
+void print(const ZipReader& zip, bool steps) {
+  const Manifest manifest = read_manifest(zip);
+  fmt::print("{}: {} made by aitune {}, {}, {} the PyTorch program\n", zip.where(), manifest.name,
              manifest.aitune_version, human_bytes(static_cast<double>(zip.file_bytes().size())),
              manifest.portable ? "with" : "without");
   for (const auto& module : manifest.modules) {
@@ -164,7 +160,7 @@ void inspect(const InspectOptions& options, const Common& common) {
   }
   for (const auto& plan : manifest.plans) {
     const auto belongs = [&](const ManifestPlan& other) { return other.special_of == plan.entry; };
-    print_plan(zip, plan, static_cast<std::size_t>(std::ranges::count_if(manifest.plans, belongs)), options.steps);
+    print_plan(zip, plan, static_cast<std::size_t>(std::ranges::count_if(manifest.plans, belongs)), steps);
   }
   const auto measured = nlohmann::ordered_json::parse(manifest.measured);
   const auto number = [&](const char* key) {
@@ -179,6 +175,37 @@ void inspect(const InspectOptions& options, const Common& common) {
   fmt::print("configuration {}\n", manifest.config);
 }
 
+/// All modules of a file that holds several.
+void inspect_bundle(const ZipReader& bundle, const InspectOptions& options, const Common& common) {
+  const auto modules = bundled_modules(bundle);
+  auto list = nlohmann::ordered_json::array();
+  if (!common.json)
+    fmt::print("{}: {} modules, {}\n", options.model, modules.size(),
+               human_bytes(static_cast<double>(bundle.file_bytes().size())));
+  for (const BundledModule& module : modules) {
+    const ZipReader zip(module.bytes, module.where);
+    if (common.json)
+      list.push_back(to_json(zip, options.steps));
+    else
+      print(zip, options.steps);
+  }
+  if (common.json) print_json({{"bytes", bundle.file_bytes().size()}, {"files", list}});
+}
+
+void inspect(const InspectOptions& options, const Common& common) {
+  const ZipReader whole = ZipReader::open(options.model);
+  if (is_bundle(whole) && options.module.empty() && !options.decisions) return inspect_bundle(whole, options, common);
+  if (!is_bundle(whole) && !whole.find_in_top(kManifestEntry))
+    throw InvalidArgument("it is no .ait file: there is no " + std::string(kManifestEntry) + " in it", options.model,
+                          "aitune tune makes .ait files");
+  const ZipReader zip = open_ait(options.model, options.module);
+  if (options.decisions) return print_decisions(zip);
+  if (common.json)
+    print_json(to_json(zip, options.steps));
+  else
+    print(zip, options.steps);
+}
+
 }  // namespace
 
 void add_inspect_command(CLI::App& app, Common& common) {
@@ -188,6 +215,7 @@ void add_inspect_command(CLI::App& app, Common& common) {
   command->add_flag("--steps", options->steps, "list every step with its nodes");
   command->add_flag("--decisions", options->decisions,
                     "print the decision log, JSON: aitune tune --decisions builds the same file from it");
+  add_module_option(*command, options->module);
   add_common_options(*command, common);
   add_custom_ops_option(*command);
   command->callback([options, &common] { inspect(*options, common); });

@@ -12,7 +12,7 @@ namespace aitune::tools {
 namespace {
 
 struct RunOptions {
-  std::string model, output;
+  std::string model, module, output;
   std::vector<std::string> inputs;
   int threads = 0;
   std::uint64_t weight_budget = 0;
@@ -27,6 +27,7 @@ std::string output_path(const std::string& path, std::size_t sample, std::size_t
 
 void run(const RunOptions& options, const Common& common) {
   LoadOptions load;
+  load.module = options.module;
   load.num_threads = options.threads;
   load.weight_budget = options.weight_budget;
   Model model(options.model, load);
@@ -70,6 +71,7 @@ void add_run_command(CLI::App& app, Common& common) {
                       "inputs: .npz, .safetensors, .npy or NAME=FILE.npy; the recorded samples if left out");
   command->add_option("-o,--output", options->output, "where outputs go: .npz, .safetensors or .npy");
   command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
+  add_module_option(*command, options->module);
   add_weight_budget_option(*command, options->weight_budget);
   add_common_options(*command, common);
   add_custom_ops_option(*command);

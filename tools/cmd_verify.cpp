@@ -8,6 +8,7 @@
 #include "format/safetensors.h"
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
+#include "runtime/bundle.h"
 #include "tools/apart.h"
 #include "tools/commands.h"
 #include "tools/model.h"
@@ -61,9 +62,10 @@ const Tensor& recorded_output(const NamedTensors& outputs, const std::string& na
 }
 
 /// Every plan that this machine would run: the general one first.
-std::vector<std::unique_ptr<Checked>> plans_of(const std::string& path, const Model& model) {
+std::vector<std::unique_ptr<Checked>> plans_of(const std::string& path, const std::string& module, const Model& model) {
   std::vector<std::unique_ptr<Checked>> plans;
   LoadOptions options;
+  options.module = module;
   options.special_plans = false;
   plans.push_back(std::make_unique<Checked>(Program::open(path, options)));
   for (std::size_t i = 0; i < model.program().special_count(); ++i)
@@ -71,32 +73,44 @@ std::vector<std::unique_ptr<Checked>> plans_of(const std::string& path, const Mo
   return plans;
 }
 
-void verify_file(const std::string& path, const Common& common, Whereabouts& whereabouts) {
+/// What was found of one module.
+struct Verified {
+  std::string name;
+  std::size_t entries = 0, samples = 0;
+  std::vector<std::pair<std::string, std::size_t>> plans;  ///< with the number of samples that each served
+  double worst = 0, bound = 0;
+};
+
+Verified verify_module(const std::string& path, const std::string& module, Whereabouts& whereabouts) {
   whereabouts.next("reading the file");
-  const ZipReader zip = ZipReader::open(path);
+  const ZipReader zip = open_ait(path, module);
   verify_entries(zip);
-  Model model(path, {});
-  const auto plans = plans_of(path, model);
+  LoadOptions options;
+  options.module = module;
+  Model model(path, options);
+  const auto plans = plans_of(path, module, model);
   Checked& general = *plans.front();
   const Manifest& manifest = *model.program().manifest();
-  const auto inputs = recorded(path, manifest, false), expected = recorded(path, manifest, true);
+  const auto inputs = recorded(zip, manifest, false), expected = recorded(zip, manifest, true);
   const auto bound_row = manifest.bounds.find(general.plan().precision);
-  const double bound = bound_row == manifest.bounds.end() ? 1e-4 : bound_row->second;
-  double worst = 0;
+  Verified verified{.name = manifest.name, .entries = manifest.entries.size(), .samples = inputs.size()};
+  verified.bound = bound_row == manifest.bounds.end() ? 1e-4 : bound_row->second;
   const auto check = [&](Checked& checked, std::size_t s, const std::vector<Tensor>& ordered) {
     ++checked.samples;
     for (const auto& [name, tensor] : model.name_outputs(run_watched(checked, ordered, whereabouts))) {
-      const Tensor& reference = recorded_output(expected[s], name, fmt::format("{}: sample {}", path, s));
+      const Tensor& reference = recorded_output(expected[s], name, fmt::format("{}: sample {}", zip.where(), s));
       const double error = relative_error(tensor, reference);
-      worst = std::max(worst, error);
-      if (error <= bound) continue;
+      verified.worst = std::max(verified.worst, error);
+      if (error <= verified.bound) continue;
       const std::string place =
           &checked == &general
-              ? first_wrong_block(general, zip, s == 0 ? ordered : model.in_order(inputs[0], "sample 0"), bound)
+              ? first_wrong_block(general, zip, s == 0 ? ordered : model.in_order(inputs[0], "sample 0"),
+                                  verified.bound)
               : fmt::format(" (special plan {})", checked.entry());
       throw ValidationError(fmt::format("output {} of sample {} is off: relative error {:.2e}, allowed {:.0e}{}", name,
-                                        s, error, bound, place),
-                            path, "Tune the model again on this machine; aitune compare FILE MODEL names the node");
+                                        s, error, verified.bound, place),
+                            zip.where(),
+                            "Tune the model again on this machine; aitune compare FILE MODEL names the node");
     }
   };
   for (std::size_t s = 0; s < inputs.size(); ++s) {
@@ -106,35 +120,62 @@ void verify_file(const std::string& path, const Common& common, Whereabouts& whe
     for (std::size_t i = 1; i < plans.size(); ++i)
       if (plans[i]->entry() == used) check(*plans[i], s, ordered);
   }
-  if (common.json) {
-    auto checked = nlohmann::ordered_json::array();
-    for (const auto& plan : plans) checked.push_back({{"entry", plan->entry()}, {"samples", plan->samples}});
-    print_json({{"ok", true},
-                {"entries", manifest.entries.size()},
-                {"samples", inputs.size()},
-                {"plans", checked},
-                {"relative_error", worst},
-                {"bound", bound}});
-    return;
-  }
+  for (const auto& plan : plans) verified.plans.emplace_back(plan->entry(), plan->samples);
+  return verified;
+}
+
+nlohmann::ordered_json to_json(const Verified& verified) {
+  auto checked = nlohmann::ordered_json::array();
+  for (const auto& [entry, samples] : verified.plans) checked.push_back({{"entry", entry}, {"samples", samples}});
+  return {{"ok", true},       {"entries", verified.entries},      {"samples", verified.samples},
+          {"plans", checked}, {"relative_error", verified.worst}, {"bound", verified.bound}};
+}
+
+void print(const std::string& what, const Verified& verified) {
   fmt::print(
       "{}: whole ({} entries), and right: {} samples on {} plan{}, relative error at most {:.1e} (allowed {:.0e})\n",
-      path, manifest.entries.size(), inputs.size(), plans.size(), plans.size() == 1 ? "" : "s", worst, bound);
-  for (const auto& plan : plans)
-    if (plan->samples == 0) fmt::print("no sample has the sizes of {}\n", plan->entry());
+      what, verified.entries, verified.samples, verified.plans.size(), verified.plans.size() == 1 ? "" : "s",
+      verified.worst, verified.bound);
+  for (const auto& [entry, samples] : verified.plans)
+    if (samples == 0) fmt::print("no sample has the sizes of {}\n", entry);
+}
+
+/// All modules of a file that holds several.
+void verify_bundle(const ZipReader& bundle, const std::string& path, const Common& common, Whereabouts& whereabouts) {
+  whereabouts.next("reading the file");
+  verify_entries(bundle);
+  auto modules = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < bundled_modules(bundle).size(); ++i) {
+    const Verified verified = verify_module(path, std::to_string(i), whereabouts);
+    if (!common.json) print(fmt::format("{}: module {} ({})", path, i, verified.name), verified);
+    modules.push_back({{"name", verified.name}});
+    modules.back().update(to_json(verified));
+  }
+  if (common.json) print_json({{"ok", true}, {"modules", modules}});
+}
+
+void verify_file(const std::string& path, const std::string& module, const Common& common, Whereabouts& whereabouts) {
+  const ZipReader zip = ZipReader::open(path);
+  if (module.empty() && is_bundle(zip)) return verify_bundle(zip, path, common, whereabouts);
+  const Verified verified = verify_module(path, module, whereabouts);
+  if (common.json)
+    print_json(to_json(verified));
+  else
+    print(path, verified);
 }
 
 }  // namespace
 
 void add_verify_command(CLI::App& app, Common& common) {
   auto* command = app.add_subcommand("verify", "Check a file's checksums, and its outputs on the recorded samples");
-  const auto model = std::make_shared<std::string>();
+  const auto model = std::make_shared<std::string>(), module = std::make_shared<std::string>();
   command->add_option("model", *model, "the .ait file")->required();
+  add_module_option(*command, *module);
   add_common_options(*command, common);
   // What is verified may be anything: it must not take the command down with it.
   add_custom_ops_option(*command);
-  command->callback([model, &common] {
-    common.status = run_apart(common.json, *model, [&](Whereabouts& w) { verify_file(*model, common, w); });
+  command->callback([model, module, &common] {
+    common.status = run_apart(common.json, *model, [&](Whereabouts& w) { verify_file(*model, *module, common, w); });
   });
 }
 

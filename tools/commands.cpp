@@ -36,6 +36,10 @@ namespace {
 
 }  // namespace
 
+void add_module_option(CLI::App& command, std::string& module) {
+  command.add_option("--module", module, "which module, by name or number (0, 1, ...), of a file that holds several");
+}
+
 void add_weight_budget_option(CLI::App& command, std::uint64_t& budget) {
   command
       .add_option("--weight-budget", budget,

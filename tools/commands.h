@@ -46,6 +46,7 @@ void add_run_command(CLI::App& app, Common& common);
 void add_bench_command(CLI::App& app, Common& common);
 void add_inspect_command(CLI::App& app, Common& common);
 void add_verify_command(CLI::App& app, Common& common);
+void add_extract_command(CLI::App& app, Common& common);
 void add_doctor_command(CLI::App& app, Common& common);
 void add_tune_command(CLI::App& app, Common& common);
 void add_refit_command(CLI::App& app, Common& common);
@@ -59,6 +60,8 @@ void add_common_options(CLI::App& command, Common& common);
 
 /// Adds --custom-ops, whose libraries are loaded while the command line is read.
 void add_custom_ops_option(CLI::App& command);
+/// --module, for files that hold several.
+void add_module_option(CLI::App& command, std::string& module);
 /// --weight-budget, in bytes.
 void add_weight_budget_option(CLI::App& command, std::uint64_t& budget);
 

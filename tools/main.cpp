@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   add_bench_command(app, common);
   add_inspect_command(app, common);
   add_verify_command(app, common);
+  add_extract_command(app, common);
   add_doctor_command(app, common);
   return parse_and_run(app, argc, argv, common);
 }

@@ -19,8 +19,8 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", kVersion);
     Common common;
     for (const auto add : {add_tune_command, add_run_command, add_bench_command, add_inspect_command,
-                           add_verify_command, add_refit_command, add_cache_command, add_report_command,
-                           add_diff_command, add_compare_command, add_doctor_command})
+                           add_verify_command, add_extract_command, add_refit_command, add_cache_command,
+                           add_report_command, add_diff_command, add_compare_command, add_doctor_command})
       add(app, common);
     std::filesystem::create_directories(folder);
     write_file(folder / "aitune", bash_completion(app));

@@ -8,6 +8,7 @@
 #include "format/manifest.h"
 #include "format/safetensors.h"
 #include "format/zip_reader.h"
+#include "runtime/bundle.h"
 #include "tools/samples.h"
 
 namespace aitune::tools {
@@ -22,8 +23,17 @@ std::string in_program(std::string name) {
 
 }  // namespace
 
+ZipReader open_ait(const std::string& path, const std::string& module) {
+  if (!module.empty()) return open_module(path, module);
+  ZipReader zip = ZipReader::open(path);
+  if (is_bundle(zip))
+    throw InvalidArgument(fmt::format("the file holds several modules: {}", module_list(bundled_modules(zip))), path,
+                          "Name one of them, or give its number: --module NAME");
+  return zip;
+}
+
 Model::Model(const std::string& path, const LoadOptions& options)
-    : path_(path), program_(Program::open(path, options)), instance_(program_) {}
+    : archive_(open_ait(path, options.module)), program_(Program::open(path, options)), instance_(program_) {}
 
 std::span<const Argument> Model::arguments() const {
   const Manifest* manifest = program_->manifest();
@@ -59,8 +69,9 @@ std::vector<Tensor> Model::in_order(const NamedTensors& named, const std::string
 std::vector<std::vector<Tensor>> Model::samples(const std::vector<std::string>& files) const {
   std::vector<NamedTensors> named;
   if (files.empty()) {
-    named = recorded(path_, *program_->manifest(), false);
-    if (named.empty()) throw InvalidArgument("the file holds no samples", path_, "Give inputs with --input FILE");
+    named = recorded(archive_, *program_->manifest(), false);
+    if (named.empty())
+      throw InvalidArgument("the file holds no samples", archive_.where(), "Give inputs with --input FILE");
   } else {
     std::vector<ExpectedInput> expected;
     for (const auto& input : program_->plan().inputs) expected.push_back({input.name, input.shape.size()});
@@ -78,14 +89,13 @@ NamedTensors Model::name_outputs(std::vector<Tensor> outputs) const {
   return named;
 }
 
-std::vector<NamedTensors> recorded(const std::string& path, const Manifest& manifest, bool outputs) {
-  const ZipReader zip = ZipReader::open(path);
+std::vector<NamedTensors> recorded(const ZipReader& zip, const Manifest& manifest, bool outputs) {
   std::vector<NamedTensors> samples;
   for (const auto& sample : manifest.samples) {
     const auto& name = outputs ? sample.outputs : sample.inputs;
     const ZipEntry& entry = zip.at(name);
     zip.verify_crc(entry);
-    samples.push_back(read_safetensors(zip.bytes(entry), zip.owner(), fmt::format("{}/{}", path, name)));
+    samples.push_back(read_safetensors(zip.bytes(entry), zip.owner(), fmt::format("{}/{}", zip.where(), name)));
   }
   return samples;
 }

@@ -10,14 +10,20 @@
 #include <nlohmann/json.hpp>
 
 #include "format/tensor_files.h"
+#include "format/zip_reader.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
 
 namespace aitune::tools {
 
+/// The .ait of a module in the file at `path`. Throws InvalidArgument, naming the modules, where there are several and
+/// `module` is empty.
+ZipReader open_ait(const std::string& path, const std::string& module);
+
 /// A loaded file with one instance.
 class Model {
  public:
+  /// Throws like open_ait and Program::open.
   Model(const std::string& path, const LoadOptions& options);
 
   const Program& program() const { return *program_; }
@@ -35,13 +41,13 @@ class Model {
   /// What the model's forward() takes, where the file says it.
   std::span<const Argument> arguments() const;
 
-  std::string path_;
+  ZipReader archive_;  // of this module
   std::shared_ptr<const Program> program_;
   Instance instance_;
 };
 
-/// Recorded inputs (or outputs) of the file's samples.
-std::vector<NamedTensors> recorded(const std::string& path, const Manifest& manifest, bool outputs);
+/// Recorded inputs (or outputs) of the samples in an .ait.
+std::vector<NamedTensors> recorded(const ZipReader& zip, const Manifest& manifest, bool outputs);
 
 /// The name of a program's entry in its file: "data/aitune/plans/net-fp32.plan".
 std::string plan_entry(const Program& program);

@@ -7,6 +7,7 @@
 #include "compiler/import/fx/import.h"
 #include "compiler/import/portable/portable.h"
 #include "compiler/import/torchscript/import.h"
+#include "format/manifest.h"
 #include "format/zip_reader.h"
 
 namespace aitune {
@@ -61,6 +62,9 @@ IRType detect_ir(const std::filesystem::path& path) {
   const ZipReader zip = ZipReader::open(path);
   const auto has = [&](std::string_view name) { return zip.find_in_top(name) != nullptr; };
   if (has("archive_format") || has("serialized_exported_program.json")) return IRType::dynamo;
+  if (has(std::string(kBundleFolder) + "0.ait") && !has(kManifestEntry))
+    throw InvalidArgument("the file holds several modules", path.string(),
+                          "Take one out: aitune extract FILE.ait --module NAME -o OUT.ait");
   if (has("constants.pkl")) return IRType::ts;
   if (has("data.pkl") && is_fx_file(path)) return IRType::fx;
   return IRType::dynamo;  // whose importer says what else the file is

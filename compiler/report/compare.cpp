@@ -20,6 +20,7 @@
 #include "format/manifest.h"
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
+#include "runtime/bundle.h"
 
 namespace aitune {
 namespace {
@@ -27,7 +28,8 @@ namespace {
 using Names = std::set<std::string, std::less<>>;
 
 bool is_artifact(const std::filesystem::path& path) {
-  return ZipReader::open(path).find_in_top(kManifestEntry) != nullptr;
+  const ZipReader zip = ZipReader::open(path);
+  return zip.find_in_top(kManifestEntry) != nullptr || is_bundle(zip);  // readers say what is wrong with the latter
 }
 
 /// One of the two that are compared.

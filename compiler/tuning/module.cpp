@@ -26,6 +26,7 @@
 #include "format/source.h"
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
+#include "runtime/bundle.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
 
@@ -137,6 +138,7 @@ std::vector<NamedTensors> sample_inputs(const ZipReader& zip, const Manifest& ma
 
 std::vector<NamedTensors> recorded_inputs(const std::filesystem::path& path) {
   const ZipReader zip = ZipReader::open(path);
+  if (is_bundle(zip)) static_cast<void>(read_manifest(zip));  // says that
   if (!zip.find_in_top(kManifestEntry))
     throw InvalidArgument("there are no samples to tune on", path.string(),
                           "Give at least one set of inputs, representative of production");
@@ -183,8 +185,10 @@ Decisions read_decisions(const std::filesystem::path& path) {
   if (!is_zip(path)) return Decisions::from_json(read_file(path, kMaxDecisions), path.string());
   const ZipReader zip = ZipReader::open(path);
   const ZipEntry* entry = zip.find_in_top(kDecisionsEntry);
-  if (!entry)
+  if (!entry) {
+    static_cast<void>(read_manifest(zip));  // which says what else the file is
     throw Unsupported("the file does not say how it was tuned", path.string(), "Tune it again with this aitune");
+  }
   zip.verify_crc(*entry);
   return Decisions::from_json(zip.text(*entry), path.string());
 }

@@ -79,7 +79,7 @@ typedef struct aitune_load_options {
   size_t struct_size;
   int32_t num_threads;    /* 0: as tuned; at most 1024 */
   int32_t skip_checksums; /* not 0: trust the file system. The plan is verified all the same. */
-  const char* module;     /* which module of the file; NULL: the first */
+  const char* module;     /* which module of the file, by name or number ("0"); NULL: the first */
   const char* precision;  /* "fp32", "bf16" or "int8"; NULL: what tuning preferred */
   /* Bytes of the weights that may be in memory at a time; the others stay in the file and are read when they are
    * wanted. 0: no limit, or, for a file that was tuned with enable_weight_streaming, what two steps in a row need.

@@ -136,7 +136,7 @@ class Tensor {
 struct Options {
   int num_threads = 0;          ///< 0: as tuned
   bool skip_checksums = false;  ///< trust the file system; the plan is verified all the same
-  std::string module;           ///< which module of the file; empty: the first
+  std::string module;           ///< which module of the file, by name or number ("0"); empty: the first
   std::string precision;        ///< "fp32", "bf16" or "int8"; empty: what tuning preferred
   /// Bytes of the weights that may be in memory at a time, the others stay in the file; 0: no limit, or, for a file
   /// that was tuned with enable_weight_streaming, what two steps in a row need.

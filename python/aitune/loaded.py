@@ -189,7 +189,7 @@ def load(
         path: the file, which must not be written to as long as the module lives; or its bytes.
         num_threads: threads of a run, 0 for as many as it was tuned for.
         verify_checksums: False trusts the file system; the plan is verified all the same.
-        module: which module of the file; the first if empty.
+        module: which module of the file, by name or number ("0"); the first if empty.
         precision: "fp32" or "bf16"; what tuning preferred if empty.
         weight_budget: bytes of the weights that may be in memory at a time; the others stay in the file and are read when
             they are wanted. 0: no limit, or, for a file tuned with enable_weight_streaming, what two steps in a row need.

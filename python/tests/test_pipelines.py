@@ -228,6 +228,7 @@ class Nested:
 
 def test_modules_in_lists_and_dicts(tmp_path):
     pipe = Nested()
+    head = copy.deepcopy(pipe.heads["main"])
     x = torch.randn(3, 6)
     want = pipe.encode(x).detach()
     info = ait.inspect(pipe, x, inference_function=pipe.encode, number_of_iterations=2, warmup_iterations=0)
@@ -240,6 +241,11 @@ def test_modules_in_lists_and_dicts(tmp_path):
     fresh = Nested()
     ait.load(fresh, tmp_path / "nested.ait")
     check_same(fresh.encode(x), want)
+    aitune.verify_file(tmp_path / "nested.ait")
+    alone = aitune.load(tmp_path / "nested.ait", module="heads.main")  # as a machine without PyTorch does
+    check_same(torch.from_numpy(alone(x.numpy())), reference(head, x))
+    with pytest.raises(aitune.NotFound, match=r"heads\.tail.*heads\.main"):
+        aitune.load(tmp_path / "nested.ait", module="heads.tail")
 
 
 def test_one_module_of_several_is_loaded_where_it_was(tmp_path):

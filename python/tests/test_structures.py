@@ -8,6 +8,7 @@ import pytest
 import torch
 from support import check_same, reference, wrap
 
+import aitune
 import aitune.torch as ait
 
 
@@ -130,6 +131,7 @@ def test_calls_of_several_kinds_get_a_graph_each(tmp_path):
     for args, kwargs in calls:
         check_same(fresh(*args, **kwargs), model(*args, **kwargs))
         check_same(loaded(*args, **kwargs), model(*args, **kwargs))
+    assert len({str(aitune.load(tmp_path / "m.ait", module=str(i)).inputs) for i in range(7)}) > 1
 
 
 def test_model_output():

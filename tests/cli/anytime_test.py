@@ -7,11 +7,12 @@
 import json
 import pathlib
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import time
+
+from support import write_images
 
 SKIPPED = 77
 PATIENCE = 300  # seconds; a hang, far above what anything here takes
@@ -20,14 +21,6 @@ PATIENCE = 300  # seconds; a hang, far above what anything here takes
 def check(condition, what):
     if not condition:
         sys.exit(f"failed: {what}")
-
-
-def write_images(file):
-    """Four images, as numpy.save writes them."""
-    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 1, 8, 8), }"
-    header += " " * (63 - (10 + len(header)) % 64) + "\n"
-    values = struct.pack("<256f", *[i % 7 / 7 for i in range(256)])
-    file.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + values)
 
 
 def interrupted(command, file, number):

@@ -87,6 +87,7 @@ class Entry:
     meta: GraphMeta | None  # None: the file was made without Python
     offset: int = 0
     size: int | None = None
+    number: str = ""  # what the runtime calls it in a file of several
 
 
 def read_entries(path: str | os.PathLike[str]) -> list[Entry]:
@@ -201,7 +202,7 @@ def write_bundle(file: Any, graphs: Sequence[tuple[GraphMeta, str]]) -> None:
     rows = []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for index, (meta, path) in enumerate(graphs):
-            entry = f"data/aitune/modules/{index}.ait"
+            entry = _part_name(index)
             rows.append({"entry": entry, "meta": meta.to_json()})
             info = zipfile.ZipInfo(f"{_TOP}/{entry}", (1980, 1, 1, 0, 0, 0))
             # Name and extra field end where the data begins: the latter fills up to a multiple of 64. A field has an
@@ -212,6 +213,10 @@ def write_bundle(file: Any, graphs: Sequence[tuple[GraphMeta, str]]) -> None:
                 shutil.copyfileobj(source, to, 1 << 20)
         text = json.dumps({"version": _VERSION, "modules": rows}, separators=(",", ":"))
         archive.writestr(zipfile.ZipInfo(f"{_TOP}/{BUNDLE_NAME}", (1980, 1, 1, 0, 0, 0)), text)
+
+
+def _part_name(number: int) -> str:
+    return f"data/aitune/modules/{number}.ait"
 
 
 def _padding(begin: int) -> bytes:
@@ -225,13 +230,13 @@ def _read_bundle(archive: zipfile.ZipFile, names: dict[str, str], where: str) ->
     if data.get("version") != _VERSION or not isinstance(rows, list) or not rows:
         raise Corrupt("the list of modules is not as this version writes it", where)
     entries = []
-    for row in rows:
-        if not isinstance(row, dict) or row.get("entry") not in names:
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict) or row.get("entry") != _part_name(number) or row["entry"] not in names:
             raise Corrupt("the list of modules names an entry that is not there", where)
         info = archive.getinfo(names[row["entry"]])
         if info.compress_type != zipfile.ZIP_STORED:
             raise Corrupt(f"{row['entry']} is compressed", where)
-        entries.append(Entry(GraphMeta.from_json(row.get("meta"), where), _data_offset(info, where), info.file_size))
+        entries.append(Entry(GraphMeta.from_json(row.get("meta"), where), _data_offset(info, where), info.file_size, str(number)))
     return entries
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import mmap
 import os
 import shutil
 import tempfile
@@ -54,14 +53,7 @@ class Engine:
     def __init__(self, path: str | os.PathLike[str], entry: Entry, *, owns_folder: bool = False) -> None:
         self.path = Path(path)
         self.entry = entry
-        options = (0, True, "", "", 0)
-        if entry.size is None:
-            self._loaded = _runtime.LoadedModule(os.fsencode(path), *options)
-        else:
-            with open(path, "rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            part = memoryview(mapped)[entry.offset : entry.offset + entry.size]
-            self._loaded = _runtime.LoadedModule.from_memory(part, *options)
+        self._loaded = _runtime.LoadedModule(os.fsencode(path), 0, True, entry.number, "", 0)
         self.input_names = [info.name for info in self._loaded.inputs]
         self._dtypes = [getattr(torch, info.dtype) for info in self._loaded.outputs]
         if owns_folder:
