@@ -32,7 +32,10 @@ def save(model, samples, stem):
     for i, sample in enumerate(samples):
         support.write_inputs(f"{stem}.{i}.npz", sample)
         with torch.no_grad():
-            answers.append(support.tensors_of(traced(*[t.clone() for t in sample])))
+            answer = traced(*[t.clone() for t in sample])
+        # Numbers come out as tensors without dimensions.
+        whole = torch.utils._pytree.tree_map(lambda leaf: leaf if isinstance(leaf, torch.Tensor) else torch.tensor(leaf), answer)
+        answers.append(support.tensors_of(whole))
     return answers
 
 

@@ -39,6 +39,17 @@ class Numbers(nn.Module):
         return sizes, mixed, y, torch.tensor([ratio, 1.0]), torch.tensor(round(ratio * 10)), torch.tensor(ratio)
 
 
+class Functions(nn.Module):
+    """Functions of math, of numbers that are known and of sizes."""
+
+    def forward(self, x: Tensor):
+        n = x.size(0)
+        known = math.tan(0.3) + math.log(8.0, 2.0) + math.fmod(-7.5, 2.0) + math.erfc(0.2) + math.fabs(-1.5) + math.atan2(1.0, 2.0)
+        waves = math.sin(n) + math.cos(n / 3) + math.tanh(n / 9) + math.atan(n)
+        logs = math.log(n, 2) + math.log10(n) + math.log1p(n / 2) + math.erf(n / 20)
+        return x * known, x + waves, x * logs, x + math.degrees(n) - math.radians(n), x + math.fabs(n - 7.5), x + math.fmod(n, 2.5)
+
+
 class Resized(nn.Module):
     """The scale makes the smaller side so long, as in torchvision's detectors; then a layer, and sizes of its result."""
 
@@ -75,6 +86,7 @@ def image(seed, height, width):
 CASES = {
     "Padded": (Padded, [[rows(n, 0.0, n)] for n in (4, 13, 8, 5)]),
     "Numbers": (Numbers, [[rows(n, 0.0, n)] for n in (3, 14, 7, 8)]),
+    "Functions": (Functions, [[rows(n, 0.0, n)] for n in (3, 14, 7, 8)]),
     "FromTheEnd": (FromTheEnd, [[rows(5, float(n), 6), torch.tensor(n)] for n in (3, 2, 5, 6, 9)]),
     "Resized": (Resized, [[image(i, *size)] for i, size in enumerate([(20, 30), (40, 34), (32, 32), (25, 33)])]),
 }

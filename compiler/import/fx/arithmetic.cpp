@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "compiler/import/fx/refuse.h"
+#include "compiler/import/fx/size_numbers.h"
 
 namespace aitune::fx {
 namespace {
@@ -135,7 +136,7 @@ bool is_comparison(std::string_view op) {
   return op == "==" || op == "!=" || op == "<" || op == "<=" || op == ">" || op == ">=";
 }
 
-PyValue on_integers(std::string_view op, const PyValue& left, const PyValue& right) {
+PyValue on_integers(Writer& writer, std::string_view op, const PyValue& left, const PyValue& right) {
   const SymInt a = integer_of(left), b = integer_of(right);
   if (op == "+") return PyValue::of(a + b);
   if (op == "-") return PyValue::of(a - b);
@@ -154,15 +155,14 @@ PyValue on_integers(std::string_view op, const PyValue& left, const PyValue& rig
     if (difference) return PyValue::of(compare(op, *difference, 0));
     return unknown_result(op, left, right);
   }
-  if (!a.is_constant() || !b.is_constant()) return unknown_result(op, left, right);
+  if (!a.is_constant() || !b.is_constant()) return size_arithmetic(writer, op, left, right);
   return on_reals(op, static_cast<double>(a.constant()), static_cast<double>(b.constant()));
 }
 
-PyValue on_numbers(std::string_view op, const PyValue& left, const PyValue& right) {
-  if (left.is(PyKind::unknown) || right.is(PyKind::unknown)) return unknown_result(op, left, right);
-  if (!is_real(left) && !is_real(right)) return on_integers(op, left, right);
-  for (const PyValue* const side : {&left, &right})
-    if (!is_real(*side) && !integer_of(*side).is_constant()) return unknown_result(op, left, right);
+PyValue on_numbers(Writer& writer, std::string_view op, const PyValue& left, const PyValue& right) {
+  const bool floats = is_real(left) || is_real(right) || left.is(PyKind::unknown) || right.is(PyKind::unknown);
+  if (!floats) return on_integers(writer, op, left, right);
+  if (depends_on_sizes(left) || depends_on_sizes(right)) return size_arithmetic(writer, op, left, right);
   return on_reals(op, constant_number(left, "a number"), constant_number(right, "a number"));
 }
 
@@ -178,9 +178,12 @@ bool same_items(const PyValue& left, const PyValue& right) {
 // Python's == where neither side is a tensor.
 bool same(const PyValue& left, const PyValue& right) {
   if (left.is_number() && right.is_number()) {
-    const PyValue equal = on_numbers("==", left, right);
-    if (!equal.is(PyKind::boolean)) refuse(fmt::format("the comparison {}", equal.text));
-    return equal.boolean;
+    if (left.is(PyKind::unknown) || right.is(PyKind::unknown))
+      refuse(fmt::format("the comparison {}", unknown_result("==", left, right).text));
+    if (is_real(left) || is_real(right)) return constant_number(left, "a number") == constant_number(right, "a number");
+    const auto difference = (integer_of(left) - integer_of(right)).as_constant();
+    if (!difference) refuse(fmt::format("the comparison {}", unknown_result("==", left, right).text));
+    return *difference == 0;
   }
   if (left.is_tensor() || right.is_tensor()) return left.tensor == right.tensor;
   if (left.is_sequence() && right.is_sequence()) return same_items(left, right);
@@ -244,7 +247,7 @@ PyValue unary(Writer& writer, std::string_view op, const PyValue& operand) {
     if (op == "+") return operand;
     return writer.call(op == "-" ? "neg" : "bitwise_not", {operand});
   }
-  if (operand.is(PyKind::unknown)) return PyValue::unknown(fmt::format("{}{}", op, operand.text.substr(0, 200)));
+  if (operand.is(PyKind::unknown)) return size_arithmetic(writer, op, PyValue::of(0.0), operand);
   if (operand.is(PyKind::real) && op != "~") return PyValue::of(op == "-" ? -operand.real : operand.real);
   if (!operand.is_number()) refuse(fmt::format("{}{}", op, operand.describe()));
   const SymInt value = integer_of(operand);
@@ -257,7 +260,7 @@ PyValue binary(Writer& writer, std::string_view op, const PyValue& left, const P
   if (op == "in" || op == "not in") return PyValue::of(holds(right, left) == (op == "in"));
   const bool numeric = (left.is_tensor() || left.is_number()) && (right.is_tensor() || right.is_number());
   if (numeric && (left.is_tensor() || right.is_tensor())) return on_tensors(writer, row_of(op), left, right);
-  if (numeric) return on_numbers(op, left, right);
+  if (numeric) return on_numbers(writer, op, left, right);
   if (op == "==" || op == "!=") return PyValue::of(same(left, right) == (op == "=="));
   return on_sequences(op, left, right);
 }

@@ -10,6 +10,7 @@
 #include "compiler/import/fx/arithmetic.h"
 #include "compiler/import/fx/indexing.h"
 #include "compiler/import/fx/refuse.h"
+#include "compiler/import/fx/size_numbers.h"
 
 namespace aitune::fx {
 namespace {
@@ -53,22 +54,22 @@ PyValue length(Interpreter& interpreter, const PyArgs& args) {
   return PyValue::of(SymInt(static_cast<std::int64_t>(walk(interpreter, value).size())));
 }
 
-PyValue to_integer(Interpreter&, const PyArgs& args) {
+PyValue to_integer(Interpreter& interpreter, const PyArgs& args) {
   const PyValue value = first(args);
-  if (value.is(PyKind::integer) || value.is(PyKind::unknown)) return value;
+  if (value.is(PyKind::integer)) return value;
+  if (value.is(PyKind::unknown)) return cut_size(interpreter.writer(), value);
   const double number = constant_number(value, "int()");
   if (!(std::abs(number) < 9.2e18)) refuse("an integer beyond 64 bits");
   return PyValue::of(SymInt(static_cast<std::int64_t>(number)));
 }
 
-PyValue to_real(Interpreter&, const PyArgs& args) {
+PyValue to_real(Interpreter& interpreter, const PyArgs& args) {
   const PyValue value = first(args);
   if (value.is(PyKind::string)) {
     if (value.text == "inf" || value.text == "-inf") return PyValue::of(value.text == "inf" ? HUGE_VAL : -HUGE_VAL);
     refuse("a text as a float");
   }
-  if (value.is(PyKind::unknown) || (value.is(PyKind::integer) && !value.integer.is_constant()))
-    return PyValue::unknown(fmt::format("float of {}", value.describe()));
+  if (depends_on_sizes(value)) return size_as_float(interpreter.writer(), value);
   return PyValue::of(constant_number(value, "float()"));
 }
 

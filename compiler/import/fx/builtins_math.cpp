@@ -10,13 +10,18 @@
 #include "compiler/import/fx/arithmetic.h"
 #include "compiler/import/fx/builtins.h"
 #include "compiler/import/fx/indexing.h"
+#include "compiler/import/fx/size_numbers.h"
 
 namespace aitune::fx {
 namespace {
 
-bool depends_on_sizes(const PyValue& value) {
-  return value.is(PyKind::unknown) || (value.is(PyKind::integer) && !value.integer.is_constant());
-}
+// A name as a template argument.
+struct Symbol {
+  char text[8] = {};
+  consteval Symbol(const char* from) {  // NOLINT: meant to convert
+    for (std::size_t i = 0; from[i] != '\0'; ++i) text[i] = from[i];
+  }
+};
 
 PyValue finite(double value) {
   if (std::isnan(value)) throw Unsupported("a function of math outside of its domain");
@@ -24,18 +29,19 @@ PyValue finite(double value) {
 }
 
 // math functions of a tensor convert it to a float first: PyTorch would read its data.
-template <double (*Function)(double)>
-PyValue real_function(Interpreter&, const PyArgs& args) {
+template <double (*Function)(double), Symbol Aten>
+PyValue real_function(Interpreter& interpreter, const PyArgs& args) {
   const PyItems a = arguments(args, {"x"});
-  if (depends_on_sizes(a[0])) return PyValue::unknown(fmt::format("a function of {}", a[0].describe()).substr(0, 200));
+  if (depends_on_sizes(a[0])) return size_function(interpreter.writer(), Aten.text, a[0]);
   const double x = constant_number(a[0], "an argument of math");
   return std::isnan(x) ? PyValue::of(x) : finite(Function(x));
 }
 
-template <double (*Function)(double)>
-PyValue whole_function(Interpreter&, const PyArgs& args) {
+template <double (*Function)(double), PyValue (*OfSize)(const Writer&, const PyValue&)>
+PyValue whole_function(Interpreter& interpreter, const PyArgs& args) {
   const PyItems a = arguments(args, {"x"});
   if (a[0].is(PyKind::integer)) return a[0];
+  if (a[0].is(PyKind::unknown)) return OfSize(interpreter.writer(), a[0]);
   const double value = Function(constant_number(a[0], "an argument of math"));
   if (!(std::abs(value) < 9.2e18)) throw Unsupported("an integer beyond 64 bits");
   return PyValue::of(SymInt(static_cast<std::int64_t>(value)));
@@ -43,15 +49,15 @@ PyValue whole_function(Interpreter&, const PyArgs& args) {
 
 PyValue math_log(Interpreter& interpreter, const PyArgs& args) {
   const PyItems a = arguments(args, {"x", "base"});
-  if (depends_on_sizes(a[0])) return PyValue::unknown(fmt::format("log of {}", a[0].describe()).substr(0, 200));
-  const PyValue log = finite(std::log(constant_number(a[0], "log()")));
+  const PyValue log = depends_on_sizes(a[0]) ? size_function(interpreter.writer(), "log", a[0])
+                                             : finite(std::log(constant_number(a[0], "log()")));
   if (a[1].is(PyKind::nothing)) return log;
   return binary(interpreter.writer(), "/", log, finite(std::log(constant_number(a[1], "log()"))));
 }
 
 PyValue math_pow(Interpreter& interpreter, const PyArgs& args) {
   const PyItems a = arguments(args, {"x", "y"});
-  if (depends_on_sizes(a[0]) || depends_on_sizes(a[1])) return PyValue::unknown("a power of a size");
+  if (depends_on_sizes(a[0]) || depends_on_sizes(a[1])) return size_arithmetic(interpreter.writer(), "**", a[0], a[1]);
   return binary(interpreter.writer(), "**", PyValue::of(constant_number(a[0], "pow()")), a[1]);
 }
 
@@ -62,37 +68,29 @@ PyValue math_prod(Interpreter& interpreter, const PyArgs& args) {
   return product;
 }
 
-constexpr auto kMath = std::to_array<BuiltinRow>({{"math.sqrt", real_function<std::sqrt>},
-                                                  {"math.exp", real_function<std::exp>},
-                                                  {"math.log2", real_function<std::log2>},
-                                                  {"math.log10", real_function<std::log10>},
-                                                  {"math.log1p", real_function<std::log1p>},
-                                                  {"math.expm1", real_function<std::expm1>},
-                                                  {"math.sin", real_function<std::sin>},
-                                                  {"math.cos", real_function<std::cos>},
-                                                  {"math.tan", real_function<std::tan>},
-                                                  {"math.asin", real_function<std::asin>},
-                                                  {"math.acos", real_function<std::acos>},
-                                                  {"math.atan", real_function<std::atan>},
-                                                  {"math.sinh", real_function<std::sinh>},
-                                                  {"math.cosh", real_function<std::cosh>},
-                                                  {"math.tanh", real_function<std::tanh>},
-                                                  {"math.erf", real_function<std::erf>},
-                                                  {"math.fabs", real_function<std::fabs>},
-                                                  {"math.floor", whole_function<std::floor>},
-                                                  {"math.ceil", whole_function<std::ceil>},
-                                                  {"math.trunc", whole_function<std::trunc>},
+constexpr auto kMath = std::to_array<BuiltinRow>({{"math.sqrt", real_function<std::sqrt, "sqrt">},
+                                                  {"math.exp", real_function<std::exp, "exp">},
+                                                  {"math.log2", real_function<std::log2, "log2">},
+                                                  {"math.log10", real_function<std::log10, "log10">},
+                                                  {"math.log1p", real_function<std::log1p, "log1p">},
+                                                  {"math.expm1", real_function<std::expm1, "expm1">},
+                                                  {"math.sin", real_function<std::sin, "sin">},
+                                                  {"math.cos", real_function<std::cos, "cos">},
+                                                  {"math.tan", real_function<std::tan, "tan">},
+                                                  {"math.asin", real_function<std::asin, "asin">},
+                                                  {"math.acos", real_function<std::acos, "acos">},
+                                                  {"math.atan", real_function<std::atan, "atan">},
+                                                  {"math.sinh", real_function<std::sinh, "sinh">},
+                                                  {"math.cosh", real_function<std::cosh, "cosh">},
+                                                  {"math.tanh", real_function<std::tanh, "tanh">},
+                                                  {"math.erf", real_function<std::erf, "erf">},
+                                                  {"math.fabs", real_function<std::fabs, "abs">},
+                                                  {"math.floor", whole_function<std::floor, floor_of_size>},
+                                                  {"math.ceil", whole_function<std::ceil, ceil_of_size>},
+                                                  {"math.trunc", whole_function<std::trunc, cut_size>},
                                                   {"math.log", math_log},
                                                   {"math.pow", math_pow},
                                                   {"math.prod", math_prod}});
-
-// A symbol as a template argument.
-struct Symbol {
-  char text[8] = {};
-  consteval Symbol(const char* from) {  // NOLINT: meant to convert
-    for (std::size_t i = 0; from[i] != '\0'; ++i) text[i] = from[i];
-  }
-};
 
 template <Symbol Op>
 PyValue binary_function(Interpreter& interpreter, const PyArgs& args) {

@@ -95,6 +95,8 @@ class Outputs {
     } else if (value.is_sequence() || value.is(PyKind::dict)) {
       for (std::size_t i = 0; i < value.items().size(); ++i)
         add(value.items()[i], value.is(PyKind::dict) ? value.keys[i] : name);
+    } else if (value.is_number() && (!value.is(PyKind::unknown) || value.tensor != nullptr)) {
+      add(as_tensor(value), name);
     } else {
       throw Unsupported(fmt::format("the output {}", value.describe()), "", "let the model return tensors");
     }
@@ -102,6 +104,13 @@ class Outputs {
   }
 
  private:
+  /// A number as a 0-dim tensor, of its own dtype.
+  PyValue as_tensor(const PyValue& value) {
+    if (value.is(PyKind::unknown)) return PyValue::of(value.tensor);
+    const DType dtype = value.is(PyKind::real) ? DType::f64 : value.is(PyKind::boolean) ? DType::b8 : DType::i64;
+    return writer_.call_exactly("aten.full.default", {{PyValue::tuple({}), value}, {{"dtype", PyValue::of(dtype)}}});
+  }
+
   std::string unique(const std::string& name) const {
     std::string result = name;
     for (int i = 1; std::ranges::find(graph_.output_names, result) != graph_.output_names.end(); ++i)

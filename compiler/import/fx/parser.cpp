@@ -103,10 +103,12 @@ class Parser {
     return next().text;
   }
 
-  // wrap("name") before the function, for torch.fx.wrap.
+  // wrap("name") before the function, for torch.fx.wrap; or torch.fx._symbolic_trace.wrap("math_sqrt").
   bool is_wrap() const {
-    return peek().kind == TokenKind::name && is_symbol("(", 1) && peek(2).kind == TokenKind::string &&
-           is_symbol(")", 3) && peek(4).kind == TokenKind::newline;
+    std::size_t at = 0;
+    while (peek(at).kind == TokenKind::name && is_symbol(".", at + 1)) at += 2;
+    return peek(at).kind == TokenKind::name && is_symbol("(", at + 1) && peek(at + 2).kind == TokenKind::string &&
+           is_symbol(")", at + 3) && peek(at + 4).kind == TokenKind::newline;
   }
 
   // dropout2d = dropout

@@ -27,7 +27,8 @@ std::string refusal(const std::string& code) {
 
 TEST(FxParser, ReadsWhatTorchFxGenerates) {
   const Function made = forward(
-      "\n\nwrap(\"helper\")\n\ndef forward(self, x : torch.Tensor, mask : typing_Optional[torch.Tensor] = None) -> "
+      "\n\nwrap(\"helper\")\ntorch.fx._symbolic_trace.wrap(\"math_sqrt\")\n\ndef forward(self, x : torch.Tensor, mask "
+      ": typing_Optional[torch.Tensor] = None) -> "
       "typing_List[torch.Tensor]:\n"
       "    # a comment\n"
       "    layer_0 = getattr(self.layer, \"0\")(x);  x = None\n"
@@ -39,12 +40,12 @@ TEST(FxParser, ReadsWhatTorchFxGenerates) {
       "        iadd], dim = 1)\n"
       "    return {'a': cat, \"b\": (add,)}\n"
       "    ");
-  EXPECT_EQ(made.line, 5);
+  EXPECT_EQ(made.line, 6);
   ASSERT_EQ(made.parameters.size(), 3U);
   EXPECT_EQ(made.parameters[2].name, "mask");
   ASSERT_TRUE(made.parameters[2].default_value.has_value());
   ASSERT_EQ(made.body.size(), 11U);
-  EXPECT_EQ(made.body[0].line, 7);
+  EXPECT_EQ(made.body[0].line, 8);
   EXPECT_EQ(made.body[0].value.kind, ExprKind::call);
   EXPECT_EQ(made.body[3].targets.size(), 2U);
   EXPECT_EQ(made.body[5].kind, StmtKind::augmented);

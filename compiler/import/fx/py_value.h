@@ -30,7 +30,7 @@ enum class PyKind : std::uint8_t {
   module,   ///< a pickled object; text is its path in the model
   global,   ///< text: a qualified name such as "torch.nn.functional"
   method,   ///< items[0] and the name of its method, text
-  unknown,  ///< a bool or float that depends on a symbolic size; text says which
+  unknown,  ///< a bool or float that depends on a symbolic size; text says which (size_numbers.h)
   nothing,  ///< deleted after its last use, or never given
 };
 
@@ -47,7 +47,9 @@ class PyValue {
   std::string text;
   DType dtype = DType::f32;
   MemoryFormat format = MemoryFormat::contiguous;
-  Value* tensor = nullptr;
+  Value* tensor = nullptr;  ///< of an unknown float: a 0-dim tensor of f64, if it can be computed
+  /// Of an unknown float that is `integer` divided by this; otherwise 0.
+  std::int64_t denominator = 0;
   const PickleValue* record = nullptr;
   std::vector<std::string> keys;
 

@@ -36,6 +36,19 @@ void check_size(const BoundCall& call, const TensorType& result) {
     throw Unsupported(fmt::format("a tensor of {} elements", *elements), call.op->name);
 }
 
+/// The dtype of a 0-dim tensor in a call that makes the result what a number of Python's would: f64 gives way to
+/// floats with dimensions; other tensors of floats keep their type, and integers become PyTorch's default.
+DType dtype_beside(const PyArgs& args) {
+  DType type = DType::f32;
+  const auto look = [&](const PyValue& value) {
+    if (!value.is_tensor() || !is_floating(value.tensor->type.dtype) || type == DType::f64) return;
+    type = value.tensor->type.shape.empty() ? value.tensor->type.dtype : DType::f64;
+  };
+  for (const PyValue& value : args.positional) look(value);
+  for (const auto& [name, value] : args.keyword) look(value);
+  return type;
+}
+
 }  // namespace
 
 PyValue Writer::append(BoundCall call) {
@@ -56,13 +69,22 @@ PyValue Writer::append(BoundCall call) {
 }
 
 PyValue Writer::call(std::string_view base, const PyArgs& args) {
-  const auto number_to_tensor = [this](const PyValue& value) { return number(value); };
+  const auto number_to_tensor = [&](const PyValue& value) {
+    return value.is(PyKind::unknown) ? float_of_sizes(value, args) : number(value);
+  };
   const bool in_place = base.size() > 1 && base.ends_with('_') && !base.ends_with("__");
   if (in_place && overloads_of(base).empty() && !args.positional.empty()) {
     const PyValue result = call(base.substr(0, base.size() - 1), args);
     return call("copy_", {args.positional.front(), result});
   }
   return append(choose_overload(base, args, number_to_tensor));
+}
+
+Value* Writer::float_of_sizes(const PyValue& value, const PyArgs& args) {
+  if (value.tensor == nullptr) throw Unsupported(fmt::format("{} in the place of a tensor", value.describe()));
+  const DType type = dtype_beside(args);
+  if (type == DType::f64) return value.tensor;
+  return call_exactly("aten.to.dtype", {{PyValue::of(value.tensor), PyValue::of(type)}, {}}).tensor;
 }
 
 PyValue Writer::call_exactly(std::string_view name, const PyArgs& args) {

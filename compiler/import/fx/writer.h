@@ -36,12 +36,15 @@ class Writer {
   void within(std::string module) { source_.module = std::move(module); }
   const SourceLocation& source() const { return source_; }
   Graph& graph() { return graph_; }
+  const Graph& graph() const { return graph_; }
   /// Told of each thing that the user should know.
   void warn(std::string message);
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
   PyValue append(BoundCall call);
+  /// A float that is made of sizes, for an operator that has these arguments.
+  Value* float_of_sizes(const PyValue& value, const PyArgs& args);
 
   Graph& graph_;
   SourceLocation source_;

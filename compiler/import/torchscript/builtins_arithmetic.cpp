@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <numbers>
 
 #include "base/error.h"
 #include "compiler/import/torchscript/builtins.h"
@@ -219,6 +220,13 @@ Result remainder_numbers(Call& call) {
       [](double a, double b) { return a - b * std::floor(a / b); });
 }
 
+// math.fmod has the sign of its first operand.
+Result fmod_numbers(Call& call) {
+  if (!numbers(call, 2)) return std::nullopt;
+  check_divisor(call);
+  return binary(call, nullptr, [](double a, double b) { return std::fmod(a, b); });
+}
+
 Result div(Call& call) {
   const auto found = numbers(call, 2);
   if (!found) return std::nullopt;
@@ -404,6 +412,18 @@ Result shift_right(Call& call) {
 
 // ---- one number
 
+Result logarithm(Call& call) {
+  const std::size_t count = call.size() == 2 ? 2 : 1;  // to a base, or the natural one
+  const auto found = numbers(call, count);
+  if (!found || call.size() != count) return std::nullopt;
+  const auto x = real(found->values[0]), base = count == 2 ? real(found->values[1]) : std::nullopt;
+  if (!x || (count == 2 && !base)) return on_moving_sizes(call, *found);
+  return give(*found, base ? std::log(*x) / std::log(*base) : std::log(*x));
+}
+
+double degrees(double x) { return x * (180 / std::numbers::pi); }
+double radians(double x) { return x * (std::numbers::pi / 180); }
+
 template <double (*function)(double)>
 Result unary_real(Call& call) {
   const auto found = numbers(call, 1);
@@ -501,7 +521,8 @@ void add_arithmetic(BuiltinTable& table) {
   table.add({"mul", "mul_"}, mul);
   table.add({"div", "div_", "true_divide"}, div);
   table.add({"floordiv", "floor_divide"}, floordiv_numbers);
-  table.add({"remainder", "mod", "fmod"}, remainder_numbers);
+  table.add({"remainder", "mod"}, remainder_numbers);
+  table.add({"fmod"}, fmod_numbers);
   table.add({"pow"}, power);
   table.add({"min", "minimum"}, over_list<minimum>);
   table.add({"max", "maximum"}, over_list<maximum>);
@@ -521,11 +542,28 @@ void add_arithmetic(BuiltinTable& table) {
   table.add({"abs"}, absolute);
   table.add({"sqrt"}, unary_real<std::sqrt>);
   table.add({"exp"}, unary_real<std::exp>);
-  table.add({"log"}, unary_real<std::log>);
+  table.add({"log"}, logarithm);
   table.add({"sin"}, unary_real<std::sin>);
   table.add({"cos"}, unary_real<std::cos>);
   table.add({"tanh"}, unary_real<std::tanh>);
   table.add({"log2"}, unary_real<std::log2>);
+  table.add({"tan"}, unary_real<std::tan>);
+  table.add({"asin"}, unary_real<std::asin>);
+  table.add({"acos"}, unary_real<std::acos>);
+  table.add({"atan"}, unary_real<std::atan>);
+  table.add({"sinh"}, unary_real<std::sinh>);
+  table.add({"cosh"}, unary_real<std::cosh>);
+  table.add({"asinh"}, unary_real<std::asinh>);
+  table.add({"acosh"}, unary_real<std::acosh>);
+  table.add({"atanh"}, unary_real<std::atanh>);
+  table.add({"log10"}, unary_real<std::log10>);
+  table.add({"log1p"}, unary_real<std::log1p>);
+  table.add({"expm1"}, unary_real<std::expm1>);
+  table.add({"erf"}, unary_real<std::erf>);
+  table.add({"erfc"}, unary_real<std::erfc>);
+  table.add({"fabs"}, unary_real<std::fabs>);
+  table.add({"degrees"}, unary_real<degrees>);
+  table.add({"radians"}, unary_real<radians>);
   table.add({"floor"}, rounded<std::floor>);
   table.add({"ceil"}, rounded<std::ceil>);
   table.add({"round"}, rounded<std::nearbyint>);

@@ -1,6 +1,7 @@
 #include "compiler/import/torchscript/unknown_numbers.h"
 
 #include <algorithm>
+#include <numbers>
 #include <unordered_map>
 
 #include "compiler/import/torchscript/operators.h"
@@ -146,6 +147,23 @@ std::optional<Val> function_of_float(const NumberCall& c) {
   if (c.args.size() != 1) return std::nullopt;
   return c.number(c.call(c.name, {c.as(0, DType::f64)}));
 }
+// To a base, or the natural one.
+std::optional<Val> logarithm(const NumberCall& c) {
+  if (c.args.size() != 2) return function_of_float(c);
+  const auto log = [&](std::size_t i) { return c.call("log", {c.as(i, DType::f64)}); };
+  return c.number(c.call("div", {log(0), log(1)}));
+}
+std::optional<Val> absolute_float(const NumberCall& c) {
+  if (c.args.size() != 1) return std::nullopt;
+  return c.number(c.call("abs", {c.as(0, DType::f64)}));
+}
+template <double (*factor)()>
+std::optional<Val> scaled(const NumberCall& c) {
+  if (c.args.size() != 1) return std::nullopt;
+  return c.number(c.call("mul", {c.as(0, DType::f64), Number{factor(), DType::f64}}));
+}
+double degrees_of_radian() { return 180 / std::numbers::pi; }
+double radians_of_degree() { return std::numbers::pi / 180; }
 std::optional<Val> range(const NumberCall& c) {
   return c.args.size() == 1 && c.dtype(0) == DType::i64 ? std::optional(c.args[0]) : std::nullopt;
 }
@@ -211,7 +229,29 @@ NumberFunction find_function(std::string_view name) {
                                                                              {"as_tensor", tensor_of},
                                                                              {"sqrt", function_of_float},
                                                                              {"exp", function_of_float},
-                                                                             {"log", function_of_float},
+                                                                             {"log", logarithm},
+                                                                             {"sin", function_of_float},
+                                                                             {"cos", function_of_float},
+                                                                             {"tan", function_of_float},
+                                                                             {"asin", function_of_float},
+                                                                             {"acos", function_of_float},
+                                                                             {"atan", function_of_float},
+                                                                             {"sinh", function_of_float},
+                                                                             {"cosh", function_of_float},
+                                                                             {"tanh", function_of_float},
+                                                                             {"asinh", function_of_float},
+                                                                             {"acosh", function_of_float},
+                                                                             {"atanh", function_of_float},
+                                                                             {"log10", function_of_float},
+                                                                             {"log1p", function_of_float},
+                                                                             {"expm1", function_of_float},
+                                                                             {"erf", function_of_float},
+                                                                             {"erfc", function_of_float},
+                                                                             {"lgamma", function_of_float},
+                                                                             {"fabs", absolute_float},
+                                                                             {"fmod", arithmetic},
+                                                                             {"degrees", scaled<degrees_of_radian>},
+                                                                             {"radians", scaled<radians_of_degree>},
                                                                              {"range", range},
                                                                              {"__range_length", range_length},
                                                                              {"__derive_index", derive_index}};
