@@ -26,20 +26,57 @@ def llama():
     )
 
 
+def mistral(window=64):
+    return transformers.MistralForCausalLM(
+        transformers.MistralConfig(
+            num_hidden_layers=2,
+            hidden_size=32,
+            intermediate_size=64,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            sliding_window=window,
+            **SMALL,
+        )
+    )
+
+
+def gemma3():
+    """Layers with a window and without."""
+    return transformers.Gemma3ForCausalLM(
+        transformers.Gemma3TextConfig(
+            num_hidden_layers=2,
+            hidden_size=32,
+            intermediate_size=64,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=8,
+            sliding_window=64,
+            layer_types=["sliding_attention", "full_attention"],
+            **SMALL,
+        )
+    )
+
+
+def mamba():
+    return transformers.MambaForCausalLM(
+        transformers.MambaConfig(hidden_size=32, num_hidden_layers=2, state_size=8, pad_token_id=0, **SMALL)
+    )
+
+
 def decode(model, prompt, steps):
     """Logits of the prompt and of so many tokens after it, and the cache."""
     torch.manual_seed(prompt)
     ids = torch.randint(3, 50, (1, prompt))
     logits = []
     with torch.no_grad():
-        out = model(ids, past_key_values=transformers.DynamicCache(), use_cache=True)
+        out = model(ids, past_key_values=transformers.DynamicCache(config=model.config), use_cache=True)
         for _ in range(steps):
             logits.append(out.logits[:, -1:])
             out = model(logits[-1].argmax(-1), past_key_values=out.past_key_values, use_cache=True)
     return torch.cat([*logits, out.logits[:, -1:]]), out.past_key_values
 
 
-@pytest.mark.parametrize("make", [gpt2, llama])
+@pytest.mark.parametrize("make", [gpt2, llama, mistral, gemma3])
 def test_decoding_step_by_step(tmp_path, make):
     torch.manual_seed(0)
     net = make().eval()
@@ -48,7 +85,7 @@ def test_decoding_step_by_step(tmp_path, make):
     ait.tune(lambda prompt: decode(model, prompt, 4), [3, 12])
     ait.save(model, tmp_path / "lm.ait")
     want, want_cache = decode(plain, 5, 9)
-    for tuned in (model, ait.load(tmp_path / "lm.ait")):
+    for tuned in (model, ait.load(copy.deepcopy(plain), tmp_path / "lm.ait")):
         got, cache = decode(tuned, 5, 9)
         torch.testing.assert_close(got, want, **TOLERANCE)
         assert type(cache) is transformers.DynamicCache and cache.get_seq_length() == 14
@@ -57,13 +94,15 @@ def test_decoding_step_by_step(tmp_path, make):
             torch.testing.assert_close(ours.values, theirs.values, **TOLERANCE)
 
 
-def test_generate():
+@pytest.mark.parametrize(("make", "lengths"), [(llama, (4, 9)), (mistral, (4, 9)), (mamba, (7,))])
+def test_generate(make, lengths):
+    """Mamba's scan is a loop in Python, which fixes the length of the prompt."""
     torch.manual_seed(0)
-    net = llama().eval()
+    net = make().eval()
     plain = copy.deepcopy(net)
     model = wrap(net, min_block_size=1)
     options = {"max_new_tokens": 6, "do_sample": False, "pad_token_id": 2}
-    ait.tune(lambda ids: net.generate(ids, **options), [torch.randint(3, 50, (1, n)) for n in (4, 9)])
+    ait.tune(lambda ids: net.generate(ids, **options), [torch.randint(3, 50, (1, n)) for n in lengths])
     assert model.state is ait.ModuleState.TUNED
     ids = torch.randint(3, 50, (1, 7))
     assert net.generate(ids, **options).tolist() == plain.generate(ids, **options).tolist()
@@ -84,8 +123,23 @@ def test_what_a_cache_is_made_of():
     assert again.get_seq_length() == 3
 
 
+def test_a_window_that_is_full():
+    """What a prompt leaves in the cache is right; the length that it stands for is a result, and no size of a tensor."""
+    torch.manual_seed(0)
+    net = mistral(window=4).eval()
+    plain, ids = copy.deepcopy(net), torch.randint(3, 50, (1, 9))
+    model = wrap(net, min_block_size=1)
+    ait.tune(model, {"input_ids": ids})
+    with torch.no_grad():
+        want = plain(ids).past_key_values
+    cache = model(ids).past_key_values
+    assert cache.get_seq_length() == want.get_seq_length() == 9
+    for ours, theirs in zip(cache.layers, want.layers, strict=True):
+        assert ours.keys.shape[-2] == 3
+        torch.testing.assert_close(ours.keys, theirs.keys, **TOLERANCE)
+
+
 def test_layers_of_other_kinds_are_refused_by_name():
-    config = transformers.MistralConfig(num_hidden_layers=1, sliding_window=4, hidden_size=32, **SMALL)
-    cache = transformers.DynamicCache(config=config)
-    with pytest.raises(aitune.Unsupported, match="DynamicCache cannot be taken apart"):
+    cache = transformers.StaticCache(config=llama().config, max_cache_len=8)
+    with pytest.raises(aitune.Unsupported, match="StaticCache cannot be taken apart"):
         flatten(cache, "past_key_values")

@@ -320,6 +320,7 @@ function("split", lambda x: (x.split(2, 1), torch.split(x, [1, 4], dim=1), x.chu
 function("flip", lambda x: (x.flip(0), torch.flip(x, (1, 2)), x.roll(1, 1), torch.roll(x, (1, 2), (0, 1)), x[0].tril(), torch.triu(x, 1)), (2, 3, 4))
 function("narrow", lambda x: (x.narrow(1, 1, 2), x.select(1, 0), torch.select(x, 0, -1), x.diagonal(0, 1, 2), x.unfold(2, 2, 1)), (2, 3, 4))
 function("index", lambda x: (x[0], x[:, 1], x[..., -1], x[:, None], x[1:, ::2, :-1], x[..., 0, :], x[-1, None, 1:]), (3, 4, 5))
+function("index_beyond", lambda x: (x[-63:] * 2, x[-5:] + 1, x[:-5], x[5:], x[2:9], x[-1:]), (3, 4), dynamic=True)
 function("gather", lambda x: (x[[0, 2]], x[:, [1, 1]], x.index_select(1, torch.tensor([0, 2])), x[torch.tensor([1, 0]), :, torch.tensor([0, 3])]), (3, 4, 5))
 function("gather_input", lambda x, i: (x.gather(1, i), torch.take_along_dim(x, i, 1), x[:, i[0]], torch.scatter(x, 1, i, 0.5)), inputs=[torch.randn(3, 5), torch.randint(0, 5, (3, 4))])
 function("len", lambda x: x * x.size(-1) ** -0.5 + math.sqrt(2), (3, 4))

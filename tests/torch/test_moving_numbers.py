@@ -50,6 +50,13 @@ class Functions(nn.Module):
         return x * known, x + waves, x * logs, x + math.degrees(n) - math.radians(n), x + math.fabs(n - 7.5), x + math.fmod(n, 2.5)
 
 
+class Beyond(nn.Module):
+    """Slices that begin before the first row, or behind the last one, for some of the sizes."""
+
+    def forward(self, x: Tensor):
+        return x[-63:] * 2, x[-5:].sum(1), x[:-5] + 1, x[6:] - 1, x[2:9], x[-1:]
+
+
 class Resized(nn.Module):
     """The scale makes the smaller side so long, as in torchvision's detectors; then a layer, and sizes of its result."""
 
@@ -87,6 +94,7 @@ CASES = {
     "Padded": (Padded, [[rows(n, 0.0, n)] for n in (4, 13, 8, 5)]),
     "Numbers": (Numbers, [[rows(n, 0.0, n)] for n in (3, 14, 7, 8)]),
     "Functions": (Functions, [[rows(n, 0.0, n)] for n in (3, 14, 7, 8)]),
+    "Beyond": (Beyond, [[rows(n, 0.0, n)] for n in (3, 90, 5, 62, 63, 64)]),
     "FromTheEnd": (FromTheEnd, [[rows(5, float(n), 6), torch.tensor(n)] for n in (3, 2, 5, 6, 9)]),
     "Resized": (Resized, [[image(i, *size)] for i, size in enumerate([(20, 30), (40, 34), (32, 32), (25, 33)])]),
 }

@@ -21,6 +21,7 @@
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/index_masks.h"
 #include "compiler/ops/schema.h"
+#include "compiler/ops/slice_bounds.h"
 
 namespace aitune::dynamo {
 namespace {
@@ -216,6 +217,7 @@ void add_operator(const JsonView& node, std::string_view exported, Scope& scope,
   }
   ArgList bound = bind_arguments(*op, {}, std::move(args));
   if (has_mask_beside_indices(*op, bound)) expand_masks(graph, *op, bound, declared_data_size(node, scope, graph));
+  clamp_slice(graph, *op, bound);
   std::vector<TensorType> types = infer_types(*op, bound);
   // Another operator may lack what nothing in inference needs (the lengths of _weight_norm_interface).
   const bool first_only = replaced && types.size() == 1;

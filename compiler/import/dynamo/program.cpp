@@ -68,7 +68,7 @@ Graph import_program(const JsonView& root, const TensorLookup& tensors) {
   Graph graph;
   Scope scope(module.at("graph"));
   import_inputs(signature, tensors, scope, graph);
-  reserve_input_symbols(graph);
+  reserve_input_symbols(root, graph);
   import_all_nodes(scope, graph);
   import_outputs(signature, scope, graph);
   refuse_mutations(module.at("graph"), mutated_names(graph));

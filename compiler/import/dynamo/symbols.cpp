@@ -108,13 +108,20 @@ void check_scopes(const JsonView& root, const Graph& graph, const std::map<std::
   }
 }
 
+/// What the program says of a size; anything where it says nothing.
+SymRange declared_range(const JsonView& root, const std::string& name) {
+  const auto constraints = root.find("range_constraints");
+  const auto constraint = constraints ? constraints->find(name) : std::nullopt;
+  return constraint ? read_range(*constraint) : SymRange{};
+}
+
 }  // namespace
 
-void reserve_input_symbols(Graph& graph) {
+void reserve_input_symbols(const JsonView& root, Graph& graph) {
   std::set<std::string> symbols;
   for (const Value* input : graph.inputs)
     for (const SymInt& size : input->type.shape) collect(size, symbols);
-  for (const std::string& name : symbols) graph.symbols[name] = {};
+  for (const std::string& name : symbols) graph.symbols[name] = declared_range(root, name);
 }
 
 void import_symbols(const JsonView& root, Graph& graph) {
@@ -122,7 +129,6 @@ void import_symbols(const JsonView& root, Graph& graph) {
   std::set<std::string> used;
   collect_definers(root, graph, by_data, used);
   check_scopes(root, graph, by_data, {});
-  const auto constraints = root.find("range_constraints");
   for (const std::string& name : symbols_in_use(graph)) {
     const auto definer = by_data.find(name);
     if (definer == by_data.end() && !is_input_dimension(graph, name))
@@ -131,8 +137,7 @@ void import_symbols(const JsonView& root, Graph& graph) {
                       "a formula of it",
                       printable(name)),
           "make that dimension static, or pass a dimension of that size as an input");
-    const auto constraint = constraints ? constraints->find(name) : std::nullopt;
-    SymRange range = constraint ? read_range(*constraint) : SymRange{};
+    SymRange range = declared_range(root, name);
     // torch.export takes 2 for the smallest result of some operators, so as not to look at smaller ones; eager PyTorch
     // gives those, too. What the operator itself can give is the range, up to a limit of the model. Numbers of the
     // program are what the model says that they are.

@@ -6,8 +6,8 @@
 
 namespace aitune::dynamo {
 
-/// Keeps the names of the inputs' symbols from becoming those of sizes that data decide.
-void reserve_input_symbols(Graph& graph);
+/// Puts the symbols of the inputs into graph.symbols, with their ranges: sizes that data decide get other names.
+void reserve_input_symbols(const JsonView& root, Graph& graph);
 
 /// Sets graph.symbols to the symbols in use with the ranges of the program's range_constraints. Unsupported when one is
 /// not the size of an input dimension by itself, so that no caller's shapes could tell its value.

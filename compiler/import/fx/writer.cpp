@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/index_masks.h"
+#include "compiler/ops/slice_bounds.h"
 
 namespace aitune::fx {
 namespace {
@@ -54,6 +55,7 @@ DType dtype_beside(const PyArgs& args) {
 PyValue Writer::append(BoundCall call) {
   if (graph_.nodes().size() >= kMaxNodes) throw Unsupported("the model has more operators than aitune reads");
   expand_masks(graph_, *call.op, call.args);
+  clamp_slice(graph_, *call.op, call.args);
   std::vector<TensorType> types = infer_types(*call.op, call.args);
   name_data_size(graph_, *call.op, call.args, types);
   for (const TensorType& type : types) check_size(call, type);

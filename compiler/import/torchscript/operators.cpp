@@ -10,6 +10,7 @@
 #include "compiler/import/torchscript/builtins.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
+#include "compiler/ops/slice_bounds.h"
 
 namespace aitune::torchscript {
 namespace {
@@ -261,6 +262,7 @@ Val add_node(Evaluator& evaluator, const OpInfo& op, const Vals& args, const Key
     if (const SchemaArg* expected = find_arg(op, name)) named.emplace_back(name, make_arg(evaluator, *expected, value));
   ArgList bound = bind_arguments(op, std::move(positional), std::move(named));
   evaluator.take_memory_inside(op, bound);
+  clamp_slice(evaluator.graph(), op, bound);
   std::vector<SizeFact> facts;
   std::vector<TensorType> types = infer_types(op, bound, &facts);
   evaluator.name_size(op, bound, types);

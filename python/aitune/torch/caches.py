@@ -8,10 +8,29 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import torch
+
+from aitune.errors import Corrupt
+
 __all__ = ["is_cache", "make_cache", "parts_of_cache"]
 
 _MODULE = "transformers.cache_utils"
 _CLASSES = ("DynamicCache", "EncoderDecoderCache")
+_LAYERS = (
+    "DynamicLayer",
+    "DynamicSlidingWindowLayer",
+    "LinearAttentionLayer",
+    "LinearAttentionAndFullAttentionLayer",
+)
+# What layers of linear attention and state space models hold, by the number of the state.
+_STATES = (
+    "conv_states",
+    "recurrent_states",
+    "is_conv_states_initialized",
+    "is_recurrent_states_initialized",
+    "has_previous_state",
+    "conv_kernel_size",
+)
 
 
 def _class(name: str) -> Any:
@@ -24,21 +43,53 @@ def is_cache(cls: Any) -> bool:
 
 
 def parts_of_cache(value: Any) -> list[tuple[str, Any]] | None:
-    """Names and values of what is in it: a pair of tensors for each layer, None for a layer that has none yet. None for
-    all other objects, and for caches with layers of other kinds, such as sliding windows."""
+    """Names and values of what is in it, by layer. None for all other objects, and for caches with layers of other kinds,
+    such as those of fixed size."""
     if type(value) is _class("EncoderDecoderCache"):
         return [
             ("self_attention_cache", value.self_attention_cache),
             ("cross_attention_cache", value.cross_attention_cache),
             ("is_updated", dict(value.is_updated)),
         ]
-    layer_class = _class("DynamicLayer")
     if type(value) is not _class("DynamicCache") or getattr(value, "offloading", False):
         return None
-    layers = value.layers
-    if any(type(layer) is not layer_class for layer in layers):
+    if not all(_is_known_layer(layer) for layer in value.layers):
         return None
-    return [("layers", [None if layer.keys is None else (layer.keys, layer.values) for layer in layers])]
+    return [("layers", [_parts_of_layer(layer) for layer in value.layers])]
+
+
+def _is_known_layer(layer: Any) -> bool:
+    known = any(type(layer) is _class(name) for name in _LAYERS if _class(name) is not None)
+    return known and not getattr(layer, "record_past", False)
+
+
+def _is_linear(layer: Any) -> bool:
+    linear = _class("LinearAttentionLayer")
+    return linear is not None and isinstance(layer, linear)
+
+
+def _parts_of_layer(layer: Any) -> Any:
+    """Keys and values of a plain layer, or None if it has none yet; a dict for the other kinds."""
+    pair = None if _is_empty(layer) else (layer.keys, layer.values)
+    if type(layer) is _class("DynamicLayer"):
+        return pair
+    parts: dict[str, Any] = {"kind": type(layer).__name__}
+    if pair is not None:
+        parts["pair"] = pair
+    if type(layer) is _class("DynamicSlidingWindowLayer"):
+        parts["window"] = layer.sliding_window
+        # What a full window has seen is not what is in it.
+        if pair is not None and layer.cumulative_length != layer.keys.shape[-2]:
+            parts["seen"] = torch.full((), layer.cumulative_length, dtype=torch.int64)
+    if _is_linear(layer):
+        for name in _STATES:
+            parts[name] = list(getattr(layer, name).values())
+    return parts
+
+
+def _is_empty(layer: Any) -> bool:
+    """Whether a layer has no keys and values (yet, or by its kind)."""
+    return getattr(layer, "keys", None) is None
 
 
 def make_cache(cls: Any, parts: dict[str, Any]) -> Any:
@@ -52,10 +103,28 @@ def make_cache(cls: Any, parts: dict[str, Any]) -> Any:
     return made
 
 
-def _make_layer(pair: Any) -> Any:
-    layer = _class("DynamicLayer")()
+def _make_layer(parts: Any) -> Any:
+    kind = parts["kind"] if isinstance(parts, dict) else "DynamicLayer"
+    pair = parts.get("pair") if isinstance(parts, dict) else parts
+    if kind not in _LAYERS:
+        raise Corrupt(f"there is no layer of caches '{kind}'", "cache")
+    if kind == "DynamicSlidingWindowLayer":
+        layer = _class(kind)(sliding_window=parts["window"])
+    elif kind == "DynamicLayer":
+        layer = _class(kind)()
+    else:
+        layer = _class(kind)(number_of_states=len(parts[_STATES[0]]))
+        for name in _STATES:
+            # Layers write to their states: those of the caller stay as they are.
+            states = [s.clone() if isinstance(s, torch.Tensor) else s for s in parts[name]]
+            setattr(layer, name, dict(enumerate(states)))
+        held = [s for s in (*layer.conv_states.values(), *layer.recurrent_states.values()) if s is not None]
+        if held:
+            layer.dtype, layer.device = held[0].dtype, held[0].device
     if pair is not None:
         keys, values = pair
         layer.lazy_initialization(keys, values)
         layer.keys, layer.values = keys, values
+    if kind == "DynamicSlidingWindowLayer" and pair is not None:
+        layer.cumulative_length = parts["seen"].item() if "seen" in parts else pair[0].shape[-2]
     return layer

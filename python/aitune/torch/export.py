@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch.export.graph_signature import InputKind, TensorArgument
 
 from aitune.errors import InvalidArgument, Unsupported
 from aitune.torch.dynamic_shapes import ShapeTable
@@ -209,9 +210,9 @@ def _check_moving(program: torch.export.ExportedProgram, record: GraphRecord, na
     """Names a size that moves in the samples and that the model fixes."""
     placeholders = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
     tensors = [
-        placeholders[user].meta["val"]
-        for user in program.graph_signature.user_inputs
-        if isinstance(user, str) and isinstance(placeholders[user].meta.get("val"), torch.Tensor)
+        placeholders[spec.arg.name].meta["val"]
+        for spec in program.graph_signature.input_specs
+        if spec.kind is InputKind.USER_INPUT and isinstance(spec.arg, TensorArgument)
     ]
     for path, axes, value in zip(record.shapes.paths, record.shapes.axes, tensors, strict=False):
         for index, (axis, size) in enumerate(zip(axes, value.shape, strict=True)):
