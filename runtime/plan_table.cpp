@@ -52,8 +52,9 @@ void PlanTable::add(const Plan& general, const Plan& special, std::string_view w
   for (const PlanSymbol& symbol : general.symbols) {
     if (symbol.data) continue;
     const std::int64_t size = special.exprs[special.inputs[symbol.input].shape[symbol.dim]].value;
-    check(size >= symbol.range.min && size <= symbol.range.max,
-          fmt::format("the special plan is for {} = {}, and the general one for {} to {}", symbol.name, size,
+    const std::int64_t value = symbol_value(symbol, size);
+    check(value >= symbol.range.min && value <= symbol.range.max,
+          fmt::format("the special plan is for {} = {}, and the general one for {} to {}", symbol.name, value,
                       symbol.range.min, symbol.range.max));
     row.push_back(size);
   }

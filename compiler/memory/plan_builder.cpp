@@ -387,12 +387,11 @@ void PlanBuilder::place_arenas() {
   SymInt total = 0;
   std::vector<PlanStep> fills;
   for (auto& [key, group] : groups) {
-    std::vector<std::int64_t> offsets;
-    const std::int64_t size = place_by_liveness(group.requests, kAlignment, offsets);
-    const SymInt base = total;
+    const ArenaLayout layout = lay_out(group.unit, group.requests, kAlignment, model_.symbols);
+    const SymInt base = total, size = layout.quantum * layout.size;
     for (std::size_t i = 0; i < group.buffers.size(); ++i)
-      plan.buffers[group.buffers[i]].offset = plan.add(base + group.unit * offsets[i]);
-    total += group.unit * size;
+      plan.buffers[group.buffers[i]].offset = plan.add(base + layout.quantum * layout.offsets[i]);
+    total += size;
     if (key.front() != '|') {
       // One buffer that spans the group stands for it in the step that zeroes it.
       PlanStep fill;
@@ -400,8 +399,8 @@ void PlanBuilder::place_arenas() {
       fill.name = "zero_halo";
       fill.every_run = group.data_sized;
       fill.buffers = {static_cast<std::uint32_t>(plan.buffers.size())};
-      fill.params = {plan.constant(0), plan.add(group.unit * size), plan.constant(0)};
-      plan.buffers.push_back({BufferSpace::arena, 0, plan.add(base), plan.add(group.unit * size)});
+      fill.params = {plan.constant(0), plan.add(size), plan.constant(0)};
+      plan.buffers.push_back({BufferSpace::arena, 0, plan.add(base), plan.add(size)});
       fills.push_back(std::move(fill));
     }
   }

@@ -69,6 +69,13 @@ Replacement transpose_matrices(Inserter& insert, Node& node) {
   return {{insert.permute(operand(node), dims)}};
 }
 
+/// The same, with the conjugates of complex numbers.
+Replacement adjoint(Inserter& insert, Node& node) {
+  Value* turned = transpose_matrices(insert, node)->front();
+  if (!is_complex(turned->type.dtype)) return {{turned}};
+  return {{insert.call("aten.conj_physical.default", {turned})}};
+}
+
 Replacement normalise_permute(Inserter& insert, Node& node) {
   const Dims given = node.args.at(1).int_list();
   Dims dims = given;
@@ -360,8 +367,8 @@ void add_movement_rules(DecomposeRules& rules) {
   rules["aten.t.default"] = reverse_dims;
   rules["aten.numpy_T.default"] = reverse_dims;
   rules["aten.mT.default"] = transpose_matrices;
-  rules["aten.mH.default"] = transpose_matrices;
-  rules["aten.adjoint.default"] = transpose_matrices;
+  rules["aten.mH.default"] = adjoint;
+  rules["aten.adjoint.default"] = adjoint;
   rules["aten.permute.default"] = normalise_permute;
   rules["aten.permute_copy.default"] = normalise_permute;
   rules["aten.movedim.int"] = move_dims;

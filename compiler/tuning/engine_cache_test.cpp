@@ -142,6 +142,14 @@ TEST(EngineKey, HasAllThatADecisionDependsOn) {
   differs("dtype of a sample", engine_key(graph(), other, preferred, settings));
   differs("number of samples", engine_key(graph(), more, preferred, settings));
   differs("preferred sizes", engine_key(graph(), samples, {{"s0", 5}}, settings));
+  // Scales of int8 come from the values of the samples; nothing else does.
+  const std::vector<std::vector<Tensor>> ones = {{Tensor(DType::f32, {4, 64})}}, twos = {{Tensor(DType::f32, {4, 64})}};
+  std::fill_n(twos[0][0].as<float>(), 4 * 64, 2.0F);
+  std::fill_n(ones[0][0].as<float>(), 4 * 64, 1.0F);
+  EXPECT_EQ(engine_key(graph(), ones, preferred, settings), engine_key(graph(), twos, preferred, settings));
+  CompilationSettings quantised;
+  quantised.set("enabled_precisions", "fp32,int8");
+  EXPECT_NE(engine_key(graph(), ones, preferred, quantised), engine_key(graph(), twos, preferred, quantised));
   CompilationSettings shared;
   shared.refit_identical_engine_weights = true;
   EXPECT_EQ(engine_key(graph(), samples, preferred, shared),

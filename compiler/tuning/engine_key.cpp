@@ -27,10 +27,13 @@ std::string engine_key(const Graph& imported, std::span<const std::vector<Tensor
     if (!settings.refit_identical_engine_weights) text += " " + w.sha256;
     key["weights"].push_back(std::move(text));
   }
+  // Scales, and what autocast leaves in low precision, come from the samples' values.
+  const bool calibrates = settings.enabled_precisions.contains(DType::i8) || settings.enable_autocast;
   key["samples"] = Json::array();
   for (const auto& sample : samples) {
     Json shapes = Json::array();
     for (const Tensor& t : sample) shapes.push_back(describe(t.dtype(), t.shape()));
+    if (calibrates) shapes.push_back(sample_digest(sample));
     key["samples"].push_back(std::move(shapes));
   }
   for (const auto& inputs : calibration) key["calibration"].push_back(sample_digest(inputs));

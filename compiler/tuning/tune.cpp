@@ -44,6 +44,12 @@ void check_ranges(const Graph& graph, const Value& input, const Tensor& tensor, 
   }
 }
 
+/// Parts of an input may be named as they are in Python ("pair.left"); the program says pair_left.
+std::string in_program(std::string name) {
+  std::ranges::replace(name, '.', '_');
+  return name;
+}
+
 }  // namespace
 
 std::vector<Tensor> order_inputs(const Graph& graph, const std::vector<std::pair<std::string, Tensor>>& named,
@@ -55,7 +61,7 @@ std::vector<Tensor> order_inputs(const Graph& graph, const std::vector<std::pair
   for (const auto& [name, tensor] : named) {
     std::optional<std::size_t> at;
     for (std::size_t i = 0; i < graph.inputs.size(); ++i)
-      if (graph.inputs[i]->name == name || std::to_string(i) == name) at = i;
+      if (graph.inputs[i]->name == in_program(name) || std::to_string(i) == name) at = i;
     if (!at)
       throw InvalidArgument(fmt::format("the model has no input '{}'", name), where, "Its inputs are: " + expected);
     if (slots[*at]) throw InvalidArgument(fmt::format("input '{}' is given twice", graph.inputs[*at]->name), where);

@@ -321,6 +321,8 @@ function("flip", lambda x: (x.flip(0), torch.flip(x, (1, 2)), x.roll(1, 1), torc
 function("narrow", lambda x: (x.narrow(1, 1, 2), x.select(1, 0), torch.select(x, 0, -1), x.diagonal(0, 1, 2), x.unfold(2, 2, 1)), (2, 3, 4))
 function("index", lambda x: (x[0], x[:, 1], x[..., -1], x[:, None], x[1:, ::2, :-1], x[..., 0, :], x[-1, None, 1:]), (3, 4, 5))
 function("index_beyond", lambda x: (x[-63:] * 2, x[-5:] + 1, x[:-5], x[5:], x[2:9], x[-1:]), (3, 4), dynamic=True)
+function("index_from_the_end", lambda x, y: (x[-y.shape[0]:] * 2, x[:-y.shape[0]], x[y.shape[0]:-y.shape[0]], y[-x.shape[0]:]), (9, 4), (3, 4), dynamic=True)
+function("complex_parts", lambda x: (torch.fft.rfft(x).real, torch.fft.rfft(x).imag, torch.view_as_real(torch.fft.rfft(x).H.resolve_conj())), (3, 6))
 function("gather", lambda x: (x[[0, 2]], x[:, [1, 1]], x.index_select(1, torch.tensor([0, 2])), x[torch.tensor([1, 0]), :, torch.tensor([0, 3])]), (3, 4, 5))
 function("gather_input", lambda x, i: (x.gather(1, i), torch.take_along_dim(x, i, 1), x[:, i[0]], torch.scatter(x, 1, i, 0.5)), inputs=[torch.randn(3, 5), torch.randint(0, 5, (3, 4))])
 function("len", lambda x: x * x.size(-1) ** -0.5 + math.sqrt(2), (3, 4))

@@ -327,6 +327,23 @@ def test_tensors_on_several_devices_are_named(work):
     assert "several devices: cpu (input), cuda:1 (p_0_weight)" in result.err
 
 
+class MovesToCuda(nn.Module):
+    def forward(self, x: torch.Tensor):
+        return x.to("cuda") + torch.zeros(4)
+
+
+@pytest.mark.parametrize("form", ["ts", "fx"])
+def test_a_move_to_another_device_is_named(work, form):
+    file = work / f"moves.{form}"
+    if form == "ts":
+        torch.jit.save(torch.jit.script(MovesToCuda()), file)
+    else:
+        torch.save(torch.fx.symbolic_trace(MovesToCuda()), file)
+    inputs = support.write_inputs(work / "in.npz", {"x": torch.rand(2, 4)})
+    result = support.must("tune", file, "-i", inputs, "-o", work / "moves.ait", *FAST)
+    assert "moves a tensor to cuda" in result.err
+
+
 @torch.library.custom_op("aitune_tests::twice", mutates_args=())
 def twice(x: torch.Tensor) -> torch.Tensor:
     return x * 2

@@ -57,6 +57,14 @@ class Beyond(nn.Module):
         return x[-63:] * 2, x[-5:].sum(1), x[:-5] + 1, x[6:] - 1, x[2:9], x[-1:]
 
 
+class FromSizesTo(nn.Module):
+    """Slices whose bounds are sizes of another tensor, from the end."""
+
+    def forward(self, x: Tensor, y: Tensor):
+        n = y.size(0)
+        return x[-n:] + y, x[:-n], x[n:-n] * 2
+
+
 class Resized(nn.Module):
     """The scale makes the smaller side so long, as in torchvision's detectors; then a layer, and sizes of its result."""
 
@@ -95,6 +103,8 @@ CASES = {
     "Numbers": (Numbers, [[rows(n, 0.0, n)] for n in (3, 14, 7, 8)]),
     "Functions": (Functions, [[rows(n, 0.0, n)] for n in (3, 14, 7, 8)]),
     "Beyond": (Beyond, [[rows(n, 0.0, n)] for n in (3, 90, 5, 62, 63, 64)]),
+    "FromSizesTo": (FromSizesTo, [[rows(n, 0.0, 2 * n + 3), rows(n, 1.0, n)] for n in (2, 6, 3, 5)]),
+    "FromSizesToNothing": (FromSizesTo, [[rows(n, 0.0, n), rows(n, 1.0, n)] for n in (2, 6, 3, 5)]),
     "FromTheEnd": (FromTheEnd, [[rows(5, float(n), 6), torch.tensor(n)] for n in (3, 2, 5, 6, 9)]),
     "Resized": (Resized, [[image(i, *size)] for i, size in enumerate([(20, 30), (40, 34), (32, 32), (25, 33)])]),
 }

@@ -1,5 +1,6 @@
 """An .ait is still a PyTorch program: torch.export.load opens it, and pickle_protocol means what it means there."""
 
+import dataclasses
 import io
 import pickletools
 import zipfile
@@ -55,6 +56,28 @@ def test_transformer_block_with_dynamic_batch(tmp_path, generator):
     model, tokens = Attention(), torch.randn(3, 10, 32, generator=generator)
     support.export(model, [tokens], tmp_path / "model.pt2", ({0: torch.export.Dim("batch", min=1, max=16)},))
     same_program(tmp_path, tmp_path / "model.pt2", [tokens])
+
+
+@dataclasses.dataclass
+class Pair:
+    left: torch.Tensor
+    right: torch.Tensor
+
+
+torch.export.register_dataclass(Pair, serialized_type_name="aitune_tests.Pair")
+
+
+class TakesAPair(nn.Module):
+    def forward(self, pair: Pair):
+        return pair.left * 2 + pair.right
+
+
+def test_example_inputs_of_a_class_of_the_users(tmp_path, generator):
+    """Their pickle asks for a class; the program does without the examples."""
+    pair = Pair(torch.randn(2, 4, generator=generator), torch.randn(4, generator=generator))
+    torch.export.save(torch.export.export(TakesAPair(), (pair,)), tmp_path / "model.pt2")
+    tuned = tune(tmp_path, tmp_path / "model.pt2", {"pair.left": pair.left, "pair.right": pair.right})
+    assert torch.equal(torch.export.load(tuned).module()(pair), TakesAPair()(pair))
 
 
 def sample_pickle(ait):

@@ -271,6 +271,19 @@ def test_common_shapes_of_the_samples_get_plans(tmp_path, generator):
     run_and_check(tmp_path, tmp_path / "m.ait", model, [images(b, 24, 24, generator) for b in (1, 2, 4)], "common")
 
 
+def test_special_plans_of_sizes_that_are_multiples(tmp_path, generator):
+    """An image whose sides are multiples of 8: the symbols are not the sizes."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AvgPool2d(8)).eval()
+    side = torch.export.Dim("side", min=4, max=12)
+    draw = lambda n: {"input": torch.randn(1, 3, 8 * n, 8 * n, generator=generator)}  # noqa: E731
+    support.export(model, list(draw(5).values()), tmp_path / "model.pt2", ({2: 8 * side, 3: 8 * side},))
+    sample = support.write_inputs(tmp_path / "in.npz", draw(8))
+    support.must("tune", tmp_path / "model.pt2", "-i", sample, "-o", tmp_path / "m.ait", *support.FAST, *KEEP)
+    _, special = plans_in(tmp_path / "m.ait")
+    assert special
+    run_and_check(tmp_path, tmp_path / "m.ait", model, [draw(8), draw(4), draw(12)], "multiples")
+
+
 def test_a_dry_run_builds_nothing_and_says_what_would_be(encoder, tmp_path):
     folder, _ = encoder
     words_of = ["tune", folder / "model.pt2", "-i", folder / "in.npz", "--set", "torch_executed_ops=aten.tanh.default"]

@@ -1,6 +1,7 @@
 """Small networks of many kinds. ZOO maps a name to a Case: how to make the model, its inputs, and what is dynamic."""
 
 import dataclasses
+import enum
 from collections.abc import Callable
 
 import torch
@@ -476,6 +477,71 @@ class WrappingIntegers(nn.Module):
 ZOO["WrappingIntegers"] = Case(WrappingIntegers, lambda batch, g: [
     torch.randint(0, 255, (batch, 6), generator=g, dtype=torch.uint8), torch.randint(0, 255, (batch, 6), generator=g, dtype=torch.uint8),
     torch.randint(-100000, 100000, (batch, 6), generator=g, dtype=torch.int32)], ({0: "batch"}, {0: "batch"}, {0: "batch"}))
+
+
+class Layout(enum.Enum):
+    rows = 1
+    columns = 2
+
+
+class EnumAndParameters(nn.Module):
+    """An attribute that is of an Enum, as timm's networks have, and a list of parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.layout = Layout.columns
+        self.scales = nn.ParameterList([torch.randn(5), torch.randn(5)])
+
+    def forward(self, x):
+        if self.layout == Layout.columns:
+            x = x * 2
+        for scale in self.scales:
+            x = x + scale
+        return x
+
+
+ZOO["EnumAndParameters"] = Case(EnumAndParameters, lambda batch, g: [torch.randn(batch, 5, generator=g)], ({0: "batch"},))
+
+
+class ScaledIntegers(nn.Module):
+    """Integers times floats of Python, which are f32, as in the embeddings of time of diffusion models."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 3)
+
+    def forward(self, t, mask):
+        waves = t[:, None] * torch.exp(torch.arange(4) * -0.5)[None]
+        return self.layer(torch.cat([waves.sin(), waves.cos()], 1)) + mask[:, :3] * -10000.0, t / 3, t + 0.5
+
+
+ZOO["ScaledIntegers"] = Case(ScaledIntegers, lambda batch, g: [
+    torch.randint(0, 100, (batch,), generator=g), torch.rand(batch, 4, generator=g) > 0.5], ({0: "batch"}, {0: "batch"}))
+
+
+class Adjoints(nn.Module):
+    def forward(self, x, y):
+        z = torch.complex(x, y)
+        return torch.view_as_real(z.mH.resolve_conj()), torch.view_as_real(torch.adjoint(z) @ z), x.mH
+
+
+ZOO["Adjoints"] = Case(Adjoints, lambda batch, g: [torch.randn(batch, 3, 4, generator=g), torch.randn(batch, 3, 4, generator=g)])
+
+
+class ShapesInPlace(nn.Module):
+    """Operators that give a tensor another shape in place."""
+
+    def forward(self, x):
+        y = x.clone()
+        y.unsqueeze_(0)
+        z = x + 1
+        z.t_()
+        w = z.clone()
+        w.transpose_(0, 1)
+        return y * 2, z @ w, y.shape[1] + w
+
+
+ZOO["ShapesInPlace"] = Case(ShapesInPlace, lambda batch, g: [torch.randn(batch, 4, generator=g)])
 
 
 class Double(nn.Sequential):

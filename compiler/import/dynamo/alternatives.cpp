@@ -177,6 +177,8 @@ Table make_table() {
        std::initializer_list<Rename>{{"prims.abs.default", "aten.abs.default"},
                                      {"prims.acos.default", "aten.acos.default"},
                                      {"prims.acosh.default", "aten.acosh.default"},
+                                     {"aten._is_all_true.default", "aten.all.default"},
+                                     {"aten._is_any_true.default", "aten.any.default"},
                                      {"prims.asin.default", "aten.asin.default"},
                                      {"prims.asinh.default", "aten.asinh.default"},
                                      {"prims.atan.default", "aten.atan.default"},

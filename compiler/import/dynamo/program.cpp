@@ -38,11 +38,9 @@ void read_call_spec(const JsonView& module, Graph& graph) {
   }
 }
 
-void refuse_mutations(const JsonView& module, std::vector<std::string> names) {
-  if (names.empty()) return;
-  module.unsupported(
-      fmt::format("the program writes to {}", printable(fmt::format("{}", fmt::join(names, ", ")), 1000)),
-      "Call model.eval() before exporting, and let forward() return new values instead of storing them");
+void refuse_mutations(const JsonView& module, const Mutations& found) {
+  if (!found.empty())
+    module.unsupported(fmt::format("the program writes to {}", printable(found.list(), 1000)), found.advice());
 }
 
 // After a first problem the rest is imported on what the file declares, to find all of them.
@@ -71,7 +69,7 @@ Graph import_program(const JsonView& root, const TensorLookup& tensors) {
   reserve_input_symbols(root, graph);
   import_all_nodes(scope, graph);
   import_outputs(signature, scope, graph);
-  refuse_mutations(module.at("graph"), mutated_names(graph));
+  refuse_mutations(module.at("graph"), find_mutations(graph));
   import_symbols(root, graph);
   read_call_spec(module, graph);
   return graph;

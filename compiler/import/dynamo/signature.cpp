@@ -105,15 +105,15 @@ void import_outputs(const JsonView& signature, const Scope& scope, Graph& graph)
   if (graph.outputs.empty()) signature.unsupported("a program without outputs", std::string(kTensorsOnly));
 }
 
-std::vector<std::string> declared_mutations(const JsonView& signature) {
-  std::vector<std::string> names;
+Mutations declared_mutations(const JsonView& signature) {
+  Mutations found;
   for (const JsonView& item : signature.at("output_specs").items()) {
     const auto [kind, spec] = item.tagged();
-    if (kind == "buffer_mutation") names.push_back("buffer " + spec.at("buffer_name").string());
-    if (kind == "parameter_mutation") names.push_back("parameter " + spec.at("parameter_name").string());
-    if (kind == "user_input_mutation") names.push_back("input " + spec.at("user_input_name").string());
+    if (kind == "buffer_mutation") found.weights.push_back("buffer " + spec.at("buffer_name").string());
+    if (kind == "parameter_mutation") found.weights.push_back("parameter " + spec.at("parameter_name").string());
+    if (kind == "user_input_mutation") found.inputs.push_back("input " + spec.at("user_input_name").string());
   }
-  return names;
+  return found;
 }
 
 }  // namespace aitune::dynamo

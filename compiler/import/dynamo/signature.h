@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/import/dynamo/mutation.h"
 #include "compiler/import/dynamo/program.h"
 #include "compiler/import/dynamo/scope.h"
 
@@ -19,6 +20,6 @@ void import_inputs(const JsonView& signature, const TensorLookup& tensors, Scope
 void import_outputs(const JsonView& signature, const Scope& scope, Graph& graph);
 
 /// The buffers, parameters and inputs that the signature says are written: "buffer bn.running_mean".
-std::vector<std::string> declared_mutations(const JsonView& signature);
+Mutations declared_mutations(const JsonView& signature);
 
 }  // namespace aitune::dynamo

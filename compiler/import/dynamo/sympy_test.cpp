@@ -24,6 +24,19 @@ TEST(Sympy, ReadsFunctionForm) {
   EXPECT_EQ(parse_sympy("Pow(" + kS0 + ", Integer(2))"), s0 * s0);
 }
 
+TEST(Sympy, RoundsFractionsOfSizes) {
+  const SymInt s0 = SymInt::symbol("s0");
+  const std::string scaled = "Mul(Float('1.5', precision=53), ToFloat(" + kS0 + "))";
+  EXPECT_EQ(parse_sympy("TruncToInt(" + scaled + ")"), floordiv(s0 * 3, 2));
+  EXPECT_EQ(parse_sympy("CeilToInt(Add(" + scaled + ", Float('0.25', precision=53)))"), floordiv(s0 * 6 + 4, 4));
+  EXPECT_EQ(parse_sympy("FloorToInt(IntTrueDiv(" + kS0 + ", Integer(3)))"), floordiv(s0, 3));
+  EXPECT_EQ(parse_sympy("TruncToInt(Mul(Float('2.0', precision=53), ToFloat(" + kS0 + ")))"), s0 * 2);
+  EXPECT_THROW(parse_sympy(scaled), Unsupported);
+  EXPECT_THROW(parse_sympy("TruncToInt(Mul(Float('0.1', precision=53), ToFloat(" + kS0 + ")))"), Unsupported);
+  EXPECT_THROW(parse_sympy("IntTrueDiv(Integer(1), " + kS0 + ")"), Unsupported);
+  EXPECT_THROW(parse_sympy("Float('x', precision=53)"), Corrupt);
+}
+
 TEST(Sympy, ReadsInfixFormOfOldFiles) {
   EXPECT_EQ(parse_sympy("3*s0 - 1"), SymInt::symbol("s0") * 3 - 1);
   EXPECT_EQ(parse_sympy("s0"), SymInt::symbol("s0"));

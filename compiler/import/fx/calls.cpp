@@ -63,7 +63,9 @@ std::optional<PyValue> tensor_attribute(Writer& writer, const PyValue& tensor, s
   if (name == "data") return tensor;
   if (name == "grad") return PyValue();
   if (name == "T") return writer.call("numpy_T", {tensor});
-  if (name == "mT" || name == "mH") return transposed(writer, tensor);
+  if (name == "mT") return transposed(writer, tensor);
+  if (name == "mH" || name == "H") return writer.call("mH", {tensor});
+  if (name == "real" || name == "imag") return writer.call(name, {tensor});
   static constexpr auto no = std::to_array<std::string_view>(
       {"requires_grad", "is_cuda", "is_quantized", "is_sparse", "is_meta", "is_nested"});
   if (std::ranges::find(no, name) != no.end()) return PyValue::of(false);
@@ -163,6 +165,10 @@ PyValue Interpreter::call_method(const PyValue& self, std::string_view name, con
     refuse(fmt::format("{} has no method {}", self.describe(), name.substr(0, kMaxPrinted)));
   }
   if (const Builtin method = find_tensor_method(name)) return method(*this, all);
+  if (name.size() > 4 && name.starts_with("__") && name.ends_with("__")) {  // x[i], of a parameter or a buffer
+    const std::string_view plain = name.substr(2, name.size() - 4).substr(0, kMaxPrinted);
+    if (const Builtin function = find_builtin(fmt::format("operator.{}", plain))) return function(*this, all);
+  }
   if (const Function* const function = tensor_method(name)) {
     Frame frame;
     return run(*function, frame, all, false);

@@ -279,7 +279,8 @@ PyValue Interpreter::evaluate_inner(const Expr& expr, Frame& frame) {
 }
 
 PyValue Interpreter::evaluate_name(const Expr& expr, Frame& frame) {
-  if (const auto it = frame.names.find(expr.text); it != frame.names.end()) return it->second;
+  if (const auto it = frame.names.find(expr.text); it != frame.names.end())
+    return it->second.is_tensor() ? PyValue::of(writer_.latest(it->second.tensor)) : it->second;
   std::string name = expr.text;
   if (frame.generated == nullptr) {
     if (library_function(name) != nullptr || module_forward(name) != nullptr)

@@ -70,6 +70,7 @@ def MultiheadAttention(self, query, key, value, key_padding_mask=None, need_weig
     source = key.shape[0]
     heads = self.num_heads
     width = size // heads
+    shared_mask = key_padding_mask is None and (attn_mask is None or attn_mask.dim() == 2)
     if is_causal and key_padding_mask is None and not need_weights:
         attn_mask = None
     else:
@@ -100,7 +101,7 @@ def MultiheadAttention(self, query, key, value, key_padding_mask=None, need_weig
         output = aten.view(aten.contiguous(output), [target * batch, size])
     else:
         if attn_mask is not None:
-            attn_mask = aten.unsqueeze(attn_mask, 0) if attn_mask.shape[0] == 1 else aten.view(attn_mask, [batch, heads, -1, source])
+            attn_mask = aten.unsqueeze(attn_mask, 0) if shared_mask else aten.view(attn_mask, [batch, heads, -1, source])
         q = aten.view(q, [batch, heads, target, width])
         k = aten.view(k, [batch, heads, source, width])
         v = aten.view(v, [batch, heads, source, width])

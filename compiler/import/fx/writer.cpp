@@ -61,6 +61,7 @@ PyValue Writer::append(BoundCall call) {
   for (const TensorType& type : types) check_size(call, type);
   Node* const node = graph_.add_node(*call.op, std::move(call.args), std::move(types), hint_);
   node->source = source_;
+  reshaped_.add(*node);
   if (node->op->id == OpId::aten_item_default || node->op->id == OpId::aten__local_scalar_dense_default)
     return PyValue::of(SymInt::symbol(data_symbol(*node)->name));
   if (node->outputs.size() == 1 && !call.op->variadic_results) return PyValue::of(node->output());

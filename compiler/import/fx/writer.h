@@ -9,6 +9,7 @@
 #include "compiler/graph/graph.h"
 #include "compiler/import/fx/overload.h"
 #include "compiler/import/fx/py_value.h"
+#include "compiler/import/reshaped.h"
 
 namespace aitune::fx {
 
@@ -37,6 +38,8 @@ class Writer {
   const SourceLocation& source() const { return source_; }
   Graph& graph() { return graph_; }
   const Graph& graph() const { return graph_; }
+  /// The value of a tensor whose shape operators may have changed in place.
+  Value* latest(Value* value) const { return reshaped_.latest(value); }
   /// Told of each thing that the user should know.
   void warn(std::string message);
   const std::vector<std::string>& warnings() const { return warnings_; }
@@ -51,6 +54,7 @@ class Writer {
   std::string hint_;
   std::map<std::string, Value*, std::less<>> numbers_;
   std::vector<std::string> warnings_;
+  ReshapedInPlace reshaped_;
 };
 
 }  // namespace aitune::fx

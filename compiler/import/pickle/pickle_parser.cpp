@@ -17,6 +17,7 @@ namespace aitune {
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 1024;
+constexpr std::string_view kTorchScriptClasses = "__torch__.";
 
 std::string printable(std::string_view text) {
   std::string shown(text.substr(0, 120));
@@ -343,9 +344,14 @@ void PickleParser::op_call(unsigned char op) {
   }
   const PickleValue* const arguments = pop();
   const PickleValue* const callee = pop();
-  if (!arguments->is(PickleKind::tuple)) corrupt("the arguments of a call are not a tuple");
+  const std::string& name = callee_name(*callee);
+  if (!arguments->is(PickleKind::tuple)) {
+    // TorchScript gives the value of an enum as it is.
+    if (op != 'R' || !name.starts_with(kTorchScriptClasses)) corrupt("the arguments of a call are not a tuple");
+    return push_call(name, {arguments}, false);
+  }
   charge(arguments->items.size());
-  push_call(callee_name(*callee), arguments->items, op != 'R');
+  push_call(name, arguments->items, op != 'R');
 }
 
 void PickleParser::op_call_from_mark(unsigned char op) {

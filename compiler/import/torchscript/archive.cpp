@@ -95,6 +95,7 @@ class Loader {
     if (type == nullptr)
       throw Corrupt(fmt::format("the class {} of an object is not in code/", printable(value.text)), where_,
                     "the file is damaged; save it again");
+    if (is_enum(type) && value.items.size() == 1) return make_tuple({load(*value.items[0], path)}, type);
     auto object = std::make_shared<Object>();
     object->type = type;
     object->path = path;

@@ -98,6 +98,8 @@ struct Class {
   }
 };
 
+inline bool is_enum(const Class* type) { return type != nullptr && type->base == "Enum"; }
+
 /// One parsed file.
 struct File {
   std::map<std::string, Class, std::less<>> classes;  ///< by unqualified name

@@ -110,6 +110,9 @@ Result to(Call& call) {
   if (call.size() == 0 || !call[0].is_tensor()) return std::nullopt;
   std::optional<DType> wanted;
   const auto take = [&](const Val& value) {
+    if (const auto* device = value.get<Device>(); device != nullptr && !device->name.starts_with("cpu"))
+      call.evaluator.warn(
+          fmt::format("the model moves a tensor to {}: everything runs on the CPU here", device->name.substr(0, 40)));
     if (const auto number = value.integer()) {
       wanted = dtype_of_scalar_type(*number);
       if (!wanted) call.evaluator.unsupported(fmt::format("the element type {}", *number));
@@ -117,6 +120,7 @@ Result to(Call& call) {
       wanted = (*other)->type.dtype;
     }
   };
+  if (const Val* device = call.keyword("device")) take(*device);
   for (std::size_t i = 1; i < std::min<std::size_t>(call.size(), 3); ++i) {
     take(call[i]);
     if (call[i].get<bool>() != nullptr || wanted) break;

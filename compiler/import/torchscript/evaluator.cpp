@@ -272,4 +272,11 @@ void Evaluator::set_slot(const ObjectPtr& object, const std::string& name, Val v
   slot.value = std::move(value);
 }
 
+void Evaluator::warn(std::string message) {
+  constexpr std::size_t kMaxWarnings = 50;
+  message = fmt::format("{}: {}", location().code.substr(0, 200), message);
+  if (warnings_.size() < kMaxWarnings && std::ranges::find(warnings_, message) == warnings_.end())
+    warnings_.push_back(std::move(message));
+}
+
 }  // namespace aitune::torchscript

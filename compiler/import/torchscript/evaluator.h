@@ -17,6 +17,7 @@
 #include "base/ops.h"
 #include "compiler/graph/graph.h"
 #include "compiler/import/imported_model.h"
+#include "compiler/import/reshaped.h"
 #include "compiler/import/torchscript/archive.h"
 #include "compiler/import/torchscript/value.h"
 #include "compiler/ops/schema.h"
@@ -128,6 +129,12 @@ class Evaluator {
   /// Reads an attribute of an object, of a NamedTuple or of an enumeration.
   Val attribute(const Val& base, const std::string& name);
 
+  /// A node was added that may have changed the shape of a tensor in place.
+  void reshaped(const Node& node) { reshaped_.add(node); }
+  /// Told of each thing that the user should know; the same thing counts once.
+  void warn(std::string message);
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
  private:
   struct Frame {
     const Function* function = nullptr;
@@ -228,6 +235,7 @@ class Evaluator {
   Val global(const std::string& dotted);
   Val call(const Expr& expr);
   std::optional<Val> call_with_types(const Expr& expr);
+  void unwrap_numbers(std::string_view function, const Expr& expr, Vals& args);
   Val call_value(const Val& callee, Vals args, Keywords keywords);
   void load(Val& value, int depth = 0);
   Val make_object(const Class& type);
@@ -267,6 +275,8 @@ class Evaluator {
   std::vector<Frame> frames_;
   std::vector<Val> changed_;
   std::size_t work_ = 0;
+  std::vector<std::string> warnings_;
+  ReshapedInPlace reshaped_;
   int depth_ = 0;
   std::unordered_map<std::string, Value*> weights_;  // by bytes, dtype and shape
 };

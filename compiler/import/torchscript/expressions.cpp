@@ -109,7 +109,10 @@ Vals Evaluator::evaluate_all(const std::vector<Expr>& items, std::size_t first) 
 
 Val Evaluator::name(const Expr& expr) {
   const auto found = frame().locals.find(expr.text);
-  if (found != frame().locals.end()) return found->second;
+  if (found != frame().locals.end()) {
+    const auto* tensor = found->second.get<Value*>();
+    return tensor != nullptr ? Val(reshaped_.latest(*tensor)) : found->second;
+  }
   return global(expr.text);
 }
 
@@ -160,7 +163,12 @@ Val Evaluator::attribute(const Val& base, const std::string& name) {
     if (field != nullptr && field->value) return evaluate(*field->value);
     unsupported(fmt::format("{} has no attribute {}", printable((*object)->type->name), printable(name)));
   }
-  if (const auto* tuple = base.get<TuplePtr>(); tuple != nullptr && (*tuple)->type != nullptr) {
+  if (const auto* tuple = base.get<TuplePtr>(); tuple != nullptr && is_enum((*tuple)->type)) {
+    const Val& value = (*tuple)->items.at(0);
+    if (name == "value") return value;
+    for (const Field& field : (*tuple)->type->fields)
+      if (name == "name" && field.value && same(evaluate(*field.value), value) == true) return field.name;
+  } else if (tuple != nullptr && (*tuple)->type != nullptr) {
     const auto& fields = (*tuple)->type->fields;
     for (std::size_t i = 0; i < fields.size() && i < (*tuple)->items.size(); ++i)
       if (fields[i].name == name) return (*tuple)->items[i];
@@ -168,7 +176,10 @@ Val Evaluator::attribute(const Val& base, const std::string& name) {
   if (const auto* type = base.get<const Class*>()) {
     if (name == "__new__") return Builtin{"__new__"};
     const Field* field = (*type)->find_field(name);
-    if (field != nullptr && field->value) return evaluate(*field->value);
+    if (field != nullptr && field->value) {
+      Val value = evaluate(*field->value);
+      return is_enum(*type) ? Val(make_tuple({std::move(value)}, *type)) : value;
+    }
   }
   unsupported(fmt::format("the attribute {} of {}", printable(name), base.kind()));
 }
@@ -189,7 +200,23 @@ Val Evaluator::call(const Expr& expr) {
     keywords.emplace_back(expr.keywords[i], std::move(args[args.size() - named + i]));
   args.resize(args.size() - named);
   frame().offset = expr.offset;
+  if (const auto* builtin = callee.get<Builtin>()) unwrap_numbers(builtin->name, expr, args);
   return call_value(callee, std::move(args), std::move(keywords));
+}
+
+/// Numbers of Python that tracing has made constants of ("torch.mul(x, CONSTANTS.c0)") promote as numbers do: next to a
+/// tensor of integers a float is PyTorch's default float, and not f64.
+void Evaluator::unwrap_numbers(std::string_view function, const Expr& expr, Vals& args) {
+  static constexpr std::string_view kArithmetic[] = {"torch.add", "torch.sub", "torch.rsub",      "torch.mul",
+                                                     "torch.div", "torch.pow", "torch.remainder", "torch.floor_divide"};
+  if (std::ranges::find(kArithmetic, function) == std::end(kArithmetic)) return;
+  const bool beside_tensor = std::ranges::any_of(args, [](const Val& v) { return v.get<Value*>() != nullptr; });
+  for (std::size_t i = 0; beside_tensor && i < std::min<std::size_t>(args.size(), 2); ++i) {
+    const Expr& written = expr.items[i + 1];
+    const auto* number = args[i].get<Number>();
+    if (number == nullptr || written.kind != ExprKind::attribute || !written.items[0].is_name("CONSTANTS")) continue;
+    if (number->dtype == DType::f64) args[i] = std::get<double>(number->value);
+  }
 }
 
 // Calls whose first arguments are types, or names.

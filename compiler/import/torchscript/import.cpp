@@ -54,15 +54,13 @@ ImportedScript import_once(const Archive& archive, std::span<const NamedTensors>
   for (Val& value : inputs.args) value = prepared(evaluator, value);
   const Val result = evaluator.call_method(archive.model(), "forward", std::move(inputs.args));
   set_outputs(evaluator, result, graph, changed);
+  imported.model.warnings = evaluator.warnings();
   drop_unused_weights(graph);
   drop_unused_symbols(graph);
   spread_symbols(graph);
-  const auto written = dynamo::mutated_names(graph);
-  if (!written.empty())
-    throw Unsupported(
-        fmt::format("the model writes to {}", printable(fmt::format("{}", fmt::join(written, ", ")), 1000)),
-        archive.where(),
-        "call model.eval() before saving, and let forward() return new values instead of storing them");
+  if (const auto found = dynamo::find_mutations(graph); !found.empty())
+    throw Unsupported(fmt::format("the model writes to {}", printable(found.list(), 1000)), archive.where(),
+                      found.advice());
   return imported;
 }
 

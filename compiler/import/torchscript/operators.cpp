@@ -270,6 +270,7 @@ Val add_node(Evaluator& evaluator, const OpInfo& op, const Vals& args, const Key
   Node* node = evaluator.graph().add_node(op, std::move(bound), std::move(types));
   node->source = evaluator.location();
   evaluator.made(*node);
+  evaluator.reshaped(*node);
   for (std::size_t i = 0; i < op.args.size(); ++i)
     if (op.args[i].written) evaluator.written(node->args[i].value_or_null());
   return results_of(op, *node);

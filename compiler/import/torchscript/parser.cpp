@@ -127,6 +127,10 @@ class Parser {
     Field field;
     field.name = expect_name();
     if (field.name == "__annotations__") {  // for names that are not identifiers
+      if (accept("=")) {                    // of a class that has such names alone: a list to put them into
+        expression();
+        return expect_newline();
+      }
       expect("[");
       if (at().kind != TokenKind::string) fail("a name in quotes must be here");
       field.name = unquote(next(), source_);

@@ -35,7 +35,7 @@ struct List {
   std::size_t column = 0;  ///< of a list of tuples, from 1, if it is one
   bool stored = false;     ///< came from the file: changing it would be state
 };
-/// A tuple, or a NamedTuple with the names of its fields.
+/// A tuple, a NamedTuple with the names of its fields, or a member of an Enum: one item, its value.
 struct Tuple {
   Vals items;
   const Class* type = nullptr;

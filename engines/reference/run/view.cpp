@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elements.h"
 #include "engines/reference/run/kernel.h"
 #include "engines/reference/run/views.h"
@@ -33,6 +34,20 @@ void transpose_matrices(const Call& call) {
     std::swap(strides[strides.size() - 1], strides[strides.size() - 2]);
   }
   copy_elements(call.out(), view(self, shape, strides));
+}
+
+/// The same, with the conjugates of complex numbers.
+void adjoint(const Call& call) {
+  transpose_matrices(call);
+  if (!is_complex(call.self().dtype())) return;
+  Tensor turned(call.out().dtype(), call.out().shape());
+  copy_elements(turned, call.out());
+  const Tensor parts = as_real(turned);
+  visit_floating(parts.dtype(), [&]<typename T>(T) {
+    T* const numbers = const_cast<T*>(parts.as<T>());  // of our own tensor
+    for (std::int64_t i = 1; i < parts.numel(); i += 2) numbers[i] = -numbers[i];
+  });
+  copy_elements(call.out(), turned);
 }
 
 void transpose(const Call& call) {
@@ -252,7 +267,8 @@ void add_view_kernels(KernelTable& table) {
              aten_swapdims_default},
             transpose);
   table.add({aten_t_default, aten_t__default, aten_t_copy_default, aten_numpy_T_default}, reverse_dims);
-  table.add({aten_mT_default, aten_mH_default, aten_adjoint_default}, transpose_matrices);
+  table.add({aten_mT_default}, transpose_matrices);
+  table.add({aten_mH_default, aten_adjoint_default}, adjoint);
   table.add({aten_movedim_int, aten_movedim_intlist}, movedim);
   table.add({aten_slice_Tensor, aten_slice_copy_Tensor}, slice_op);
   table.add({aten_select_int, aten_select_copy_int}, select_op);
