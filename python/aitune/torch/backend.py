@@ -23,7 +23,7 @@ from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine, work_folder
 from aitune.torch.export import Exported, IRType, export
 from aitune.torch.progress import improved_plan, tell
-from aitune.torch.recording import GraphRecord, take_call
+from aitune.torch.recording import GraphRecord, Sample, take_call
 from aitune.torch.settings import (
     CompilationSettings,
     TorchTensorRTConfig,
@@ -219,13 +219,21 @@ class TorchTensorRTAotBackend(Backend):
             settings=list(settings.items()),
             shapes_json=json.dumps(ranges) if ranges else "",
             pickle_protocol=self.config.pickle_protocol,
-            samples=[call(sample.tensors) for sample in record.samples],
+            samples=[call(sample.tensors) for sample in _samples_for(settings, record)],
             calibration=[call(tensors) for tensors in calibration],
             progress=tell(name),
             improved=improved_plan(name, interim),
             improved_path=str(interim),
             improved_extra=_extra_files(meta),
         )
+
+
+def _samples_for(settings: dict[str, str], record: GraphRecord) -> list[Sample]:
+    """All that are kept where the compiler looks at the values; a few of different shapes otherwise."""
+    precisions = settings.get("enabled_precisions", "").split(",")
+    if "int8" in precisions or "i8" in precisions or settings.get("enable_autocast") == "true":
+        return record.samples
+    return [record.samples[index] for index in record.of_different_shapes()]
 
 
 class TorchEagerBackend(Backend):

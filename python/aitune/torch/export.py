@@ -176,7 +176,7 @@ def _shapes_for_call(
 def _export_dynamo(
     module: torch.nn.Module, forward: Callable[..., Any], record: GraphRecord, path: Path, name: str
 ) -> Exported:
-    sample = record.samples[record.sample_shapes.index(record.shapes.example(record.sample_shapes))]
+    sample = record.example()
     builtin = record.key.structure.keys == () or all(item.is_builtin() for item in record.key.structure.items)
     is_plain = builtin and record.output.is_builtin() and not record.output.has_constants()
     answer = forward if is_plain else _plain_forward(forward, record)
@@ -257,7 +257,7 @@ def _export_torchscript(
             return Exported(path, "ts", _script_names(record), _script_constants(record))
         except Exception as error:
             script_error = error
-    sample = record.samples[record.sample_shapes.index(record.shapes.example(record.sample_shapes))]
+    sample = record.example()
     flat = _Flat(module, record, Signature(forward, name)).eval()
     try:
         traced = torch.jit.trace(flat, tuple(sample.tensors), strict=False, check_trace=False)
