@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import logging
 import shutil
@@ -32,7 +33,7 @@ from aitune.torch.settings import (
     unknown_settings,
 )
 from aitune.torch.signature import Signature
-from aitune.torch.structure import rebuild
+from aitune.torch.structure import computed_numbers, rebuild
 
 if TYPE_CHECKING:
     from aitune import _compiler
@@ -160,6 +161,8 @@ class TorchTensorRTAotBackend(Backend):
         for line in unknown_settings(self.config.compile_config):
             _logger.warning("%s: %s", name, line)
         _logger.info("%s: exporting with ir=%s", name, self.config.ir)
+        if _returns_numbers(module, self.config.ir):
+            record = dataclasses.replace(record, output=computed_numbers(record.output))
         with _kept_on_success() as folder:
             exported = export(module, forward, record, self.config.ir, folder, name)
             meta = GraphMeta(record.owner or name, record.path, Signature(forward, name), record.key, record.output)
@@ -226,6 +229,11 @@ class TorchTensorRTAotBackend(Backend):
             improved_path=str(interim),
             improved_extra=_extra_files(meta),
         )
+
+
+def _returns_numbers(module: torch.nn.Module, ir: IRType) -> bool:
+    """Whether numbers in the result are outputs of the exported model, whatever they depend on."""
+    return ir == "fx" or (ir == "ts" and isinstance(module, torch.jit.ScriptModule))
 
 
 def _samples_for(settings: dict[str, str], record: GraphRecord) -> list[Sample]:

@@ -10,7 +10,7 @@ import torch
 
 from aitune.errors import InvalidArgument
 from aitune.torch.dynamic_shapes import DynamicShapes, ShapeTable
-from aitune.torch.structure import Structure, flatten
+from aitune.torch.structure import Structure, computed_numbers, flatten
 
 __all__ = ["GraphKey", "Recording", "Sample", "check_device", "take_call"]
 
@@ -78,6 +78,15 @@ class GraphRecord:
             seen.add(shape)
         return chosen
 
+    def at_end(self, high: bool) -> list[torch.Tensor]:
+        """Tensors of a call with the largest or smallest sizes: parts of the first sample come again, or are left out."""
+        tensors = list(self.samples[0].tensors)
+        for t, axes in enumerate(self.shapes.axes):
+            for a, axis in enumerate(axes):
+                index = torch.arange(axis.high if high else axis.low) % max(tensors[t].shape[a], 1)
+                tensors[t] = tensors[t].index_select(a, index)
+        return tensors
+
     def example(self) -> Sample:
         """The call to export with."""
         chosen = self.of_different_shapes()
@@ -136,7 +145,10 @@ class Recording:
         if record is None:
             shapes = ShapeTable(list(key.structure.paths()), self._dynamic_shapes, f"module '{self._name}'")
             record = GraphRecord(key, shapes, output)
-        elif record.output != output:
+        record.shapes.add([tuple(t.shape) for t in sample.tensors])
+        if record.shapes.moving:
+            record.output, output = computed_numbers(record.output), computed_numbers(output)
+        if record.output != output:
             from aitune.torch.structure import describe_difference
 
             raise InvalidArgument(
@@ -145,7 +157,6 @@ class Recording:
                 f"module '{self._name}'",
                 "Let calls that answer in another way differ in a constant argument",
             )
-        record.shapes.add([tuple(t.shape) for t in sample.tensors])
         self.graphs[key] = record
         record.calls += 1
         record.keep(sample)
