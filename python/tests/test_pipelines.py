@@ -263,6 +263,47 @@ def test_one_module_of_several_is_loaded_where_it_was(tmp_path):
     check_same(fresh(x), want)
 
 
+class Twins:
+    """Two modules of the same kind, under one name unless they are given others."""
+
+    def __init__(self, name=None, wrapped=True):
+        layers = [torch.nn.Linear(4, 4).eval() for _ in range(2)]
+        self.first, second = [ait.Module(m, name, strategy=strategy()) if wrapped else m for m in layers]
+        self.rest = {"second": second}
+
+    def __call__(self, x):
+        return self.rest["second"](torch.relu(self.first(x)))
+
+
+@pytest.mark.parametrize("name", ["twin", None])
+def test_two_modules_of_one_name(name, tmp_path):
+    pipe, x = Twins(name), torch.randn(3, 4)
+    want = pipe(x).detach()
+    ait.tune(pipe, x)
+    ait.save(pipe, tmp_path / "twins.ait")
+    for fresh in (Twins(name), Twins(wrapped=False)):
+        ait.load(fresh, tmp_path / "twins.ait")
+        check_same(fresh(x), want)
+    with pytest.raises(aitune.InvalidArgument, match="the file holds 2 modules"):
+        ait.load(tmp_path / "twins.ait")
+    other = Twins(name)
+    ait.refit(tmp_path / "twins.ait", other, tmp_path / "other.ait")
+    fresh = ait.load(Twins(name), tmp_path / "other.ait")
+    check_same(fresh(x), other(x).detach())
+
+
+def test_one_of_two_modules_of_one_name(tmp_path):
+    pipe, x = Twins("twin"), torch.randn(3, 4)
+    ait.tune(pipe.first, x)
+    with pytest.raises(aitune.InvalidArgument, match="there are 2 modules 'twin', and one of them is tuned"):
+        ait.save(pipe, tmp_path / "twin.ait")
+    ait.save(pipe.first, tmp_path / "twin.ait")
+    fresh = Twins("twin")
+    with pytest.raises(aitune.InvalidArgument, match="there are 2 modules 'twin' in a Twins, at first, rest.second"):
+        ait.load(fresh, tmp_path / "twin.ait")
+    check_same(ait.load(fresh.first, tmp_path / "twin.ait")(x), pipe.first(x))
+
+
 def test_inputs_are_described_before_the_module_changes_them():
     class Adds(torch.nn.Module):
         def __init__(self):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from aitune.torch.module import (
     ModuleState,
     all_modules,
     find_modules,
+    located_modules,
+    named_module,
     original_forwards,
     part_of,
     place,
@@ -210,15 +214,19 @@ def save(module: Any, path: str | os.PathLike[str]) -> None:
     """
     graphs: list[tuple[GraphMeta, str]] = []
     files: list[Engine] = []
-    for owner in find_modules(module):
+    located = located_modules(module)
+    names = Counter(owner.name for _, owner in located)
+    for at, owner in located:
         for result in owner._tuned.values():
             if result.engine is None:
                 raise InvalidArgument(
                     f"module '{owner.name}' runs in {result.backend}, which has no file", "save", "Use another backend"
                 )
             files.append(result.engine)
-            if result.engine.entry.meta is not None:
-                graphs.append((result.engine.entry.meta, str(result.engine.path)))
+            if (meta := result.engine.entry.meta) is not None:
+                # The path tells modules of one name apart.
+                meta = dataclasses.replace(meta, path=at) if names[owner.name] > 1 else meta
+                graphs.append((meta, str(result.engine.path)))
     if isinstance(module, LoadedModule):
         files = module._engines
     if not files:
@@ -226,6 +234,13 @@ def save(module: Any, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     whole = {engine.path for engine in files}
     if len(whole) == 1 and (len(files) == 1 or files[0].entry.size is not None):
+        if files[0].entry.size is None and graphs and names[graphs[0][0].name] > 1:
+            raise InvalidArgument(
+                f"there are {names[graphs[0][0].name]} modules '{graphs[0][0].name}', and one of them is tuned: its file "
+                "would not say which",
+                "save",
+                "Give each Module a name of its own, or save that one alone",
+            )
         source = whole.pop()
         with replacing(target) as file, open(source, "rb") as original:
             shutil.copyfileobj(original, file, 1 << 20)
@@ -285,24 +300,24 @@ def load(module: Any, path: str | os.PathLike[str] | None = None, *, rebuild: bo
     if path is None:
         if not isinstance(module, (str, os.PathLike)):
             raise InvalidArgument("there is no path", "load", "Call load(model, path) or load(path)")
-        by_name = _engines_of(module, rebuild)
-        if len(by_name) > 1:
+        groups = _engines_of(module, rebuild)
+        if len(groups) > 1:
             raise InvalidArgument(
-                f"the file holds {len(by_name)} modules: {', '.join(by_name)}",
+                f"the file holds {len(groups)} modules: {', '.join(name for name, _ in groups)}",
                 os.fspath(module),
                 "Load it into the pipeline: load(pipeline, path)",
             )
-        return LoadedModule(next(iter(by_name.values())))
-    by_name = _engines_of(path, rebuild)
-    wrappers = {wrapper.name: wrapper for wrapper in find_modules(module)}
-    for name, engines in by_name.items():
-        meta = engines[0].entry.meta
-        target = wrappers.get(name)
-        if target is None and meta is not None and meta.path:
-            target = _wrap_at(module, meta.path, os.fspath(path))
-        if target is None and len(by_name) == 1:
+        return LoadedModule(next(iter(groups.values())))
+    groups = _engines_of(path, rebuild)
+    wrappers = find_modules(module)
+    names = Counter(name for name, _ in groups)
+    for (name, at), engines in groups.items():
+        target = named_module(module, name, at, names[name] == 1, os.fspath(path))
+        if target is None and at:
+            target = _wrap_at(module, at, name, os.fspath(path))
+        if target is None and len(groups) == 1:
             # A module by itself, under another name perhaps.
-            target = next(iter(wrappers.values())) if len(wrappers) == 1 else None
+            target = wrappers[0] if len(wrappers) == 1 else None
             if target is None and isinstance(module, torch.nn.Module):
                 target = Module(module, name)
                 module = target
@@ -314,8 +329,10 @@ def load(module: Any, path: str | os.PathLike[str] | None = None, *, rebuild: bo
     return module
 
 
-def _engines_of(path: str | os.PathLike[str], rebuild: bool) -> dict[str, list[Engine]]:
-    by_name: dict[str, list[Engine]] = {}
+def _engines_of(path: str | os.PathLike[str], rebuild: bool) -> dict[tuple[str, str], list[Engine]]:
+    """The graphs of each module in a file, by its name and path. Raises InvalidArgument where they do not tell modules
+    apart."""
+    groups: dict[tuple[str, str], list[Engine]] = {}
     for entry in read_entries(path):
         try:
             engine = Engine(path, entry)
@@ -323,8 +340,16 @@ def _engines_of(path: str | os.PathLike[str], rebuild: bool) -> dict[str, list[E
             if not rebuild:
                 raise
             engine = backend.compile_again(Path(path), entry)
-        by_name.setdefault(entry.meta.name if entry.meta else engine.path.stem, []).append(engine)
-    return by_name
+        place_of = (entry.meta.name, entry.meta.path) if entry.meta else (engine.path.stem, "")
+        groups.setdefault(place_of, []).append(engine)
+    for (name, _), engines in groups.items():
+        if len({None if engine.entry.meta is None else engine.entry.meta.key for engine in engines}) < len(engines):
+            raise InvalidArgument(
+                f"the file holds several modules '{name}', and does not say which is which",
+                os.fspath(path),
+                "Give each Module a name of its own, and save the pipeline again",
+            )
+    return groups
 
 
 def _adopt(module: Module, engines: Sequence[Engine]) -> None:
@@ -336,16 +361,16 @@ def _adopt(module: Module, engines: Sequence[Engine]) -> None:
     )
 
 
-def _wrap_at(owner: Any, name: str, where: str) -> Module:
-    """Wraps what the path `name` leads to, by attributes, keys and positions."""
-    *parents, last = name.split(".")
+def _wrap_at(owner: Any, path: str, name: str, where: str) -> Module:
+    """Wraps what the path leads to, by attributes, keys and positions."""
+    *parents, last = path.split(".")
     found = owner
     for part in parents:
         found = part_of(found, part)
     original = part_of(found, last)
     if not isinstance(original, torch.nn.Module):
-        raise InvalidArgument(f"there is no module '{name}' in a {type(owner).__name__}", where)
+        raise InvalidArgument(f"there is no module '{path}' in a {type(owner).__name__}", where)
     wrapped = original if isinstance(original, Module) else Module(original, name)
-    wrapped.__dict__["_path"] = name
+    wrapped.__dict__["_path"] = path
     place(found, last, wrapped)
     return wrapped
