@@ -18,7 +18,7 @@ import torch
 
 from aitune.errors import InvalidArgument
 from aitune.loaded import custom_ops, load_custom_ops
-from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta
+from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta, architecture_of
 from aitune.torch.custom import compiler, every_operator
 from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine, work_folder
@@ -165,7 +165,10 @@ class TorchTensorRTAotBackend(Backend):
             record = dataclasses.replace(record, output=computed_numbers(record.output))
         with _kept_on_success() as folder:
             exported = export(module, forward, record, self.config.ir, folder, name)
-            meta = GraphMeta(record.owner or name, record.path, Signature(forward, name), record.key, record.output)
+            signature = Signature(forward, name)
+            architecture = architecture_of(module, signature)
+            owner = record.owner or name
+            meta = GraphMeta(owner, record.path, signature, record.key, record.output, architecture)
             calibration = self._calibration(meta, name)
             with every_operator():
                 tuned = self._tune(exported, record, settings, meta, calibration, name)

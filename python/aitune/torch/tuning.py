@@ -16,7 +16,7 @@ import torch
 
 from aitune.errors import AituneError, Incompatible, InvalidArgument, Unavailable
 from aitune.torch import backend
-from aitune.torch.archive import GraphMeta, read_entries, write_bundle
+from aitune.torch.archive import GraphMeta, architecture_of, read_entries, write_bundle
 from aitune.torch.backend import BuildResult
 from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine
@@ -311,6 +311,7 @@ def load(module: Any, path: str | os.PathLike[str] | None = None, *, rebuild: bo
     groups = _engines_of(path, rebuild)
     wrappers = find_modules(module)
     names = Counter(name for name, _ in groups)
+    targets: list[tuple[Module, list[Engine]]] = []
     for (name, at), engines in groups.items():
         target = named_module(module, name, at, names[name] == 1, os.fspath(path))
         if target is None and at:
@@ -323,6 +324,9 @@ def load(module: Any, path: str | os.PathLike[str] | None = None, *, rebuild: bo
                 module = target
         if target is None:
             raise InvalidArgument(f"there is no module '{name}' in a {type(module).__name__}", os.fspath(path))
+        _check_architecture(target, engines, os.fspath(path))
+        targets.append((target, engines))
+    for target, engines in targets:
         _adopt(target, engines)
     if isinstance(module, torch.nn.Module) and not isinstance(module, Module):
         return next(iter(wrappers_of(module)), module)
@@ -350,6 +354,19 @@ def _engines_of(path: str | os.PathLike[str], rebuild: bool) -> dict[tuple[str, 
                 "Give each Module a name of its own, and save the pipeline again",
             )
     return groups
+
+
+def _check_architecture(module: Module, engines: Sequence[Engine], where: str) -> None:
+    here = architecture_of(module._original, module._signature)
+    for engine in engines:
+        meta = engine.entry.meta
+        if meta is not None and here and meta.architecture and meta.architecture != here:
+            raise InvalidArgument(
+                f"the file holds another module: '{meta.name}' does not have the weights (names, shapes, dtypes) and the "
+                f"arguments of '{module.name}', a {type(module._original).__name__}",
+                where,
+                "Load it into the module that was tuned, or without one: load(path)",
+            )
 
 
 def _adopt(module: Module, engines: Sequence[Engine]) -> None:
