@@ -213,6 +213,22 @@ def test_dry_run(caplog):
         ait.save(model, "never.ait")
 
 
+@pytest.mark.parametrize("file", [False, True])
+def test_dry_run_as_a_setting(file, tmp_path, caplog):
+    path = tmp_path / "dry.txt"
+    pipe = Pipeline()
+    pipe.encoder = wrap(pipe.encoder, name="encoder", dryrun=str(path) if file else True)
+    pipe.step = wrap(pipe.step, name="step")
+    x = torch.randn(2, 6)
+    with caplog.at_level(logging.INFO, "aitune"):
+        text = ait.tune(pipe, x)
+    assert text.startswith("module 'encoder'") and "aten.gelu" in text and "module 'step'" not in text
+    assert text.splitlines()[0] in caplog.text
+    assert path.exists() == file and (not file or path.read_text() == text)
+    assert pipe.encoder.state is ait.ModuleState.PASSTHROUGH and pipe.step.state is ait.ModuleState.TUNED
+    check_same(pipe(x), reference(pipe, x))
+
+
 class Nested:
     """Modules in a list and in a dict, called by a method."""
 

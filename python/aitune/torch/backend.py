@@ -125,6 +125,10 @@ class Backend(ABC):
     def describe(self) -> str:
         """One line: the backend and what its configuration changes."""
 
+    def wants_dry_run(self) -> bool | str:
+        """Whether its configuration asks for a dry run in place of tuning, or the path that its text is to go to."""
+        return False
+
 
 class TorchTensorRTAotBackend(Backend):
     """Compiles ahead of time with every engine that the machine has; the file that comes of it needs no PyTorch."""
@@ -141,6 +145,10 @@ class TorchTensorRTAotBackend(Backend):
     def describe(self) -> str:
         return f"TorchTensorRTAotBackend(ir={self.config.ir})"
 
+    def wants_dry_run(self) -> bool | str:
+        value = dict(compiler_settings(self.config.compile_config)).get("dryrun", "false")
+        return value == "true" if value in ("true", "false", "") else value
+
     def build(
         self,
         module: torch.nn.Module,
@@ -156,8 +164,7 @@ class TorchTensorRTAotBackend(Backend):
         for library in custom_ops:
             compiler().load_custom_ops(library)
         if dry_run:
-            if settings.get("dryrun", "false") == "false":
-                settings["dryrun"] = "true"
+            settings["dryrun"] = "true"
         for line in unknown_settings(self.config.compile_config):
             _logger.warning("%s: %s", name, line)
         _logger.info("%s: exporting with ir=%s", name, self.config.ir)

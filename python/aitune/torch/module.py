@@ -184,10 +184,9 @@ class Module(torch.nn.Module):
         """The recorded calls."""
         return self._recording
 
-    def _tune(self) -> None:
-        """Tunes every recorded graph. Raises what the strategy raises; the module stays as it was then."""
-        results: dict[GraphKey | None, BuildResult] = {}
-        records = list(self._recording.graphs.items())
+    def _graphs(self) -> list[tuple[Job, TuneStrategy]]:
+        """The recorded graphs, and how each is to be tuned."""
+        records = list(self._recording.graphs.values())
         strategies = self._strategies or [self._strategy] * len(records)
         if len(strategies) < len(records):
             raise InvalidArgument(
@@ -195,12 +194,25 @@ class Module(torch.nn.Module):
                 f"module '{self._name}'",
                 "Give one for each kind of call, or `strategy` for all",
             )
-        for index, (key, record) in enumerate(records):
-            graph_name = self._name if len(records) == 1 else f"{self._name}.{index}"
+        graphs = []
+        for index, record in enumerate(records):
+            record.owner, record.path = self._name, self._path
+            name = self._name if len(records) == 1 else f"{self._name}.{index}"
+            graphs.append((Job(self._original, self._own_forward, record, name), strategies[index]))
+        return graphs
+
+    def _tune(self) -> None:
+        """Tunes every recorded graph. Raises what the strategy raises; the module stays as it was then."""
+        results: dict[GraphKey | None, BuildResult] = {}
+        for job, strategy in self._graphs():
             with original_forwards(), evaluating(self._original), torch.no_grad():
-                record.owner, record.path = self._name, self._path
-                results[key] = strategies[index].tune(Job(self._original, self._own_forward, record, graph_name))
+                results[job.record.key] = strategy.tune(job)
         self._adopt(results)
+
+    def _wants_dry_run(self) -> bool:
+        """Whether a backend's configuration asks for one."""
+        strategies = self._strategies or [self._strategy]
+        return any(backend.wants_dry_run() for strategy in strategies for backend in strategy.backends())
 
     def _adopt(self, results: Mapping[GraphKey | None, BuildResult]) -> None:
         """From now on, calls are answered by these. The key None takes tensors in any structure."""

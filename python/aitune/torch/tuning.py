@@ -66,7 +66,8 @@ def tune(
             None: every sample is a call as it is.
         max_num_batches_per_batch_size: how many calls are made at most (of each batch size).
         device: "cpu", or None for where the modules are.
-        dry_run: nothing is built; returns, and logs, how each module would be cut and what would fall back.
+        dry_run: nothing is built; returns, and logs, how each module would be cut and what would fall back. The same is
+            done with modules whose settings say `dryrun`, which may be a path to write to, too.
         disable_external_logging: other loggers than aitune's are silent meanwhile.
         clear_cache: the timings of earlier tunings in the user's cache are removed before.
         ignore_failing_modules: a module that cannot be tuned stays as it is, with a warning, instead of an error.
@@ -86,9 +87,11 @@ def tune(
     with _others_silent() if disable_external_logging else contextlib.nullcontext(), showing(), improving(improved):
         candidates = _candidates(func, dataset)
         met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
-        if dry_run:
-            return _dry_run(met)
+        dry = [module for module in met if dry_run or module._wants_dry_run()]
+        text = _dry_run(dry) if dry else None
         for module in met:
+            if module in dry:
+                continue
             try:
                 _logger.info("%s: tuning with %s", module.name, module.strategy.describe())
                 module._tune()
@@ -99,7 +102,7 @@ def tune(
                 continue
             if release_weights:
                 module._release_weights()
-    return None
+    return text
 
 
 def _cache_folder() -> Path:
@@ -192,15 +195,21 @@ def _record(
 
 
 def _dry_run(modules: Sequence[Module]) -> str:
-    texts = []
+    """The texts of all graphs and backends: logged, and written where a backend's `dryrun` names a file."""
+    texts: list[str] = []
+    files: dict[str, list[str]] = {}
     for module in modules:
-        for index, record in enumerate(module.recording.graphs.values()):
-            name = module.name if len(module.recording.graphs) == 1 else f"{module.name}.{index}"
-            for backend in module.strategy.backends():
+        for job, strategy in module._graphs():
+            for backend in strategy.backends():
                 with original_forwards(), evaluating(module._original), torch.no_grad():
-                    text = backend.build(module._original, module._own_forward, record, name, dry_run=True)
-                texts.append(f"module '{name}', {backend.describe()}\n{text}")
+                    text = backend.build(job.module, job.forward, job.record, job.name, dry_run=True)
+                texts.append(f"module '{job.name}', {backend.describe()}\n{text}")
                 _logger.info("%s", texts[-1])
+                if isinstance(path := backend.wants_dry_run(), str):
+                    files.setdefault(path, []).append(texts[-1])
+    for path, parts in files.items():
+        with replacing(Path(path)) as file:
+            file.write("\n".join(parts).encode())
     return "\n".join(texts)
 
 
