@@ -183,12 +183,17 @@ class TorchTensorRTAotBackend(Backend):
             if text is not None:
                 shutil.rmtree(folder)
                 return text
-            file = folder / f"{exported.path.stem}.ait"
+            file = saved = folder / f"{exported.path.stem}.ait"
             tuned.save(str(file), _extra_files(meta))
             report = json.loads(tuned.report_json())
             del tuned  # and the weights that it holds
+            if settings.get("strip_engine_weights") == "true":
+                # The file cannot run: this process runs what comes of it with its weights.
+                file = folder / "running.ait"
+                with every_operator():
+                    compiler().refit(str(saved), str(exported.path), str(file), tell(name))
             exported.path.unlink()
-            engine = Engine(file, Entry(meta), owns_folder=True)
+            engine = Engine(file, Entry(meta), owns_folder=True, saved=saved)
         return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0))
 
     def _calibration(self, meta: GraphMeta, name: str) -> list[list[torch.Tensor]]:

@@ -235,13 +235,13 @@ def save(module: Any, path: str | os.PathLike[str]) -> None:
             if (meta := result.engine.entry.meta) is not None:
                 # The path tells modules of one name apart.
                 meta = dataclasses.replace(meta, path=at) if names[owner.name] > 1 else meta
-                graphs.append((meta, str(result.engine.path)))
+                graphs.append((meta, str(result.engine.saved)))
     if isinstance(module, LoadedModule):
         files = module._engines
     if not files:
         raise InvalidArgument("nothing is tuned", "save", "Call tune() before save()")
     target = Path(path)
-    whole = {engine.path for engine in files}
+    whole = {engine.saved for engine in files}
     if len(whole) == 1 and (len(files) == 1 or files[0].entry.size is not None):
         if files[0].entry.size is None and graphs and names[graphs[0][0].name] > 1:
             raise InvalidArgument(
