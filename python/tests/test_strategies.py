@@ -147,9 +147,15 @@ def test_what_stays_in_pytorch_has_no_file(tmp_path):
         ait.save(model, tmp_path / "m.ait")
 
 
+def tuned_by(strategies):
+    return ait.Module(torch.nn.Linear(4, 4), "net", strategies=strategies)
+
+
 def test_wrong_arguments():
     for make, message in (
         (lambda: ait.FirstWinsStrategy(aot()), "is no list of backends"),
+        (lambda: tuned_by({"net": ait.OneBackendStrategy()}), "strategies is a dict.*Give a list"),
+        (lambda: tuned_by(ait.OneBackendStrategy()), "strategies is a OneBackendStrategy.*Give a list"),
         (lambda: ait.MinLatencyStrategy([3]), "the backend is a int"),
         (lambda: ait.LatencyBudgetStrategy(0), "latency_budget_ms is 0"),
         (lambda: ait.LatencyBudgetStrategy("5"), "latency_budget_ms is '5'"),

@@ -63,6 +63,12 @@ class Module(torch.nn.Module):
             raise InvalidArgument(
                 f"a {type(module).__name__} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
             )
+        if strategies is not None and not isinstance(strategies, (list, tuple)):
+            raise InvalidArgument(
+                f"strategies is a {type(strategies).__name__}",
+                "aitune.torch.Module",
+                "Give a list, with a strategy for each kind of call in the order in which they come; `strategy` is for all",
+            )
         for given in [strategy, *(strategies or ())]:
             if given is not None and not isinstance(given, TuneStrategy):
                 raise InvalidArgument(
