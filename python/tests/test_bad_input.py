@@ -178,8 +178,8 @@ def test_a_file_of_another_module(tmp_path):
         def forward(self, x, scale=1.0):
             return super().forward(x) * scale
 
-    others = [torch.nn.Linear(4, 5), torch.nn.Linear(4, 4).double(), torch.nn.Sequential(torch.nn.Linear(4, 4)), More(4, 4)]
-    for other in others:
+    inside = torch.nn.Sequential(torch.nn.Linear(4, 4))
+    for other in (torch.nn.Linear(4, 5), torch.nn.Linear(4, 4).double(), inside, More(4, 4)):
         with pytest.raises(aitune.InvalidArgument, match="the file holds another module: 'net' .* of 'other'"):
             ait.load(ait.Module(other, "other"), file)
     lazy = torch.nn.LazyLinear(4)

@@ -1,8 +1,10 @@
 """Modules in pipelines and functions: wrapping, recording, inspecting, datasets."""
 
 import copy
+import gc
 import logging
 import pickle
+import weakref
 
 import pytest
 import torch
@@ -150,6 +152,17 @@ def test_recording_by_hand():
         ait.tune(model, x)
     model.enable_passthrough(force=True)
     check_same(model(x), net(x).detach())
+
+
+@pytest.mark.parametrize("backend", [ait.TorchTensorRTAotBackend, ait.TorchEagerBackend])
+def test_samples_leave_memory_when_a_module_is_tuned(backend):
+    model = ait.Module(torch.nn.Linear(4, 4).eval(), "net", strategy=ait.OneBackendStrategy(backend()))
+    model.enable_recording()
+    model(torch.randn(2, 4))
+    kept = weakref.ref(next(iter(model.recording.graphs.values())).samples[0].tensors[0])
+    ait.tune(model)
+    gc.collect()
+    assert model.state is ait.ModuleState.TUNED and kept() is None
 
 
 def test_inputs_that_the_module_changes_are_recorded_before():

@@ -280,9 +280,10 @@ class TorchEagerBackend(Backend):
         if dry_run:
             return f"{name}: runs in PyTorch\n"
         signature = Signature(forward, name)
+        structure = record.key.structure
 
         def run(tensors: list[torch.Tensor]) -> Any:
-            args, kwargs = signature.call_form(rebuild(record.key.structure, iter(tensors)))
+            args, kwargs = signature.call_form(rebuild(structure, iter(tensors)))
             with torch.no_grad():
                 return forward(*args, **kwargs)
 

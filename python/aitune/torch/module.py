@@ -67,7 +67,7 @@ class Module(torch.nn.Module):
             raise InvalidArgument(
                 f"strategies is a {type(strategies).__name__}",
                 "aitune.torch.Module",
-                "Give a list, with a strategy for each kind of call in the order in which they come; `strategy` is for all",
+                "Give a list, with one for each kind of call in the order in which they come; `strategy` is for all",
             )
         for given in [strategy, *(strategies or ())]:
             if given is not None and not isinstance(given, TuneStrategy):
@@ -214,6 +214,7 @@ class Module(torch.nn.Module):
             with original_forwards(), evaluating(self._original), torch.no_grad():
                 results[job.record.key] = strategy.tune(job)
         self._adopt(results)
+        self.clear_recording()  # samples may be large
 
     def _wants_dry_run(self) -> bool:
         """Whether a backend's configuration asks for one."""
@@ -373,15 +374,15 @@ def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def named_module(owner: Any, name: str, path: str, only: bool, where: str) -> Module | None:
-    """The Module of that name, where a file holds no other so called (`only`); or else the one at `path`. None if there is
-    none; raises InvalidArgument if there are several and the path tells nothing."""
+    """The Module of that name, where a file holds no other so called (`only`); or else the one at `path`. None if there
+    is none; raises InvalidArgument if there are several and the path tells nothing."""
     found = {at: module for at, module in located_modules(owner) if module.name == name}
     if only and len(found) == 1:
         return next(iter(found.values()))
     if path not in found and len(found) > 1:
         raise InvalidArgument(
-            f"there are {len(found)} modules '{name}' in a {type(owner).__name__}, at {', '.join(found)}: the file does "
-            "not say which is meant",
+            f"there are {len(found)} modules '{name}' in a {type(owner).__name__}, at {', '.join(found)}: the file "
+            "does not say which is meant",
             where,
             "Load it into that module alone, or give each Module a name of its own and save again",
         )

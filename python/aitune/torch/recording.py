@@ -79,7 +79,7 @@ class GraphRecord:
         return chosen
 
     def at_end(self, high: bool) -> list[torch.Tensor]:
-        """Tensors of a call with the largest or smallest sizes: parts of the first sample come again, or are left out."""
+        """Tensors of a call with the largest or smallest sizes: parts of the first sample come again or are cut."""
         tensors = list(self.samples[0].tensors)
         for t, axes in enumerate(self.shapes.axes):
             for a, axis in enumerate(axes):

@@ -42,7 +42,8 @@ _NUMBERS: dict[str, tuple[type, torch.dtype]] = {"int": (int, torch.int64), "flo
 @dataclass(frozen=True)
 class Structure:
     """One value. ``kind`` is "tensor", "number", "constant", "list", "tuple", "dict" or "object" (with named fields). A
-    number is an int or float in a result that is computed, from sizes that move: a tensor without dimensions for the graph.
+    number is an int or float in a result that is computed from sizes that move: for the graph, a tensor without
+    dimensions.
 
     Two structures are equal if a module that was traced with one can be called with the other.
     """

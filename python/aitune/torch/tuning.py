@@ -245,8 +245,8 @@ def save(module: Any, path: str | os.PathLike[str]) -> None:
     if len(whole) == 1 and (len(files) == 1 or files[0].entry.size is not None):
         if files[0].entry.size is None and graphs and names[graphs[0][0].name] > 1:
             raise InvalidArgument(
-                f"there are {names[graphs[0][0].name]} modules '{graphs[0][0].name}', and one of them is tuned: its file "
-                "would not say which",
+                f"there are {names[graphs[0][0].name]} modules '{graphs[0][0].name}', and one of them is tuned: "
+                "its file would not say which",
                 "save",
                 "Give each Module a name of its own, or save that one alone",
             )
@@ -371,8 +371,8 @@ def _check_architecture(module: Module, engines: Sequence[Engine], where: str) -
         meta = engine.entry.meta
         if meta is not None and here and meta.architecture and meta.architecture != here:
             raise InvalidArgument(
-                f"the file holds another module: '{meta.name}' does not have the weights (names, shapes, dtypes) and the "
-                f"arguments of '{module.name}', a {type(module._original).__name__}",
+                f"the file holds another module: '{meta.name}' does not have the weights (names, shapes, dtypes) and "
+                f"the arguments of '{module.name}', a {type(module._original).__name__}",
                 where,
                 "Load it into the module that was tuned, or without one: load(path)",
             )
