@@ -166,6 +166,26 @@ def test_saving_and_loading(tmp_path):
         ait.load(model)
 
 
+def test_a_file_of_another_module(tmp_path):
+    file, x = tmp_path / "m.ait", torch.randn(2, 4)
+    model = linear()
+    ait.tune(model, x)
+    ait.save(model, file)
+    same = torch.nn.Linear(4, 4)
+    check_same(ait.load(ait.Module(same, "by another name"), file)(x), model(x))
+
+    class More(torch.nn.Linear):
+        def forward(self, x, scale=1.0):
+            return super().forward(x) * scale
+
+    inside = torch.nn.Sequential(torch.nn.Linear(4, 4))
+    for other in (torch.nn.Linear(4, 5), torch.nn.Linear(4, 4).double(), inside, More(4, 4)):
+        with pytest.raises(aitune.InvalidArgument, match="the file holds another module: 'net' .* of 'other'"):
+            ait.load(ait.Module(other, "other"), file)
+    lazy = torch.nn.LazyLinear(4)
+    check_same(ait.load(lazy, file)(x), model(x))
+
+
 def damaged(data, generator):
     data = bytearray(data)
     for _ in range(3):

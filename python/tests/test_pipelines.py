@@ -1,8 +1,10 @@
 """Modules in pipelines and functions: wrapping, recording, inspecting, datasets."""
 
 import copy
+import gc
 import logging
 import pickle
+import weakref
 
 import pytest
 import torch
@@ -152,6 +154,17 @@ def test_recording_by_hand():
     check_same(model(x), net(x).detach())
 
 
+@pytest.mark.parametrize("backend", [ait.TorchTensorRTAotBackend, ait.TorchEagerBackend])
+def test_samples_leave_memory_when_a_module_is_tuned(backend):
+    model = ait.Module(torch.nn.Linear(4, 4).eval(), "net", strategy=ait.OneBackendStrategy(backend()))
+    model.enable_recording()
+    model(torch.randn(2, 4))
+    kept = weakref.ref(next(iter(model.recording.graphs.values())).samples[0].tensors[0])
+    ait.tune(model)
+    gc.collect()
+    assert model.state is ait.ModuleState.TUNED and kept() is None
+
+
 def test_inputs_that_the_module_changes_are_recorded_before():
     class Writes(torch.nn.Module):
         def forward(self, x):
@@ -213,6 +226,22 @@ def test_dry_run(caplog):
         ait.save(model, "never.ait")
 
 
+@pytest.mark.parametrize("file", [False, True])
+def test_dry_run_as_a_setting(file, tmp_path, caplog):
+    path = tmp_path / "dry.txt"
+    pipe = Pipeline()
+    pipe.encoder = wrap(pipe.encoder, name="encoder", dryrun=str(path) if file else True)
+    pipe.step = wrap(pipe.step, name="step")
+    x = torch.randn(2, 6)
+    with caplog.at_level(logging.INFO, "aitune"):
+        text = ait.tune(pipe, x)
+    assert text.startswith("module 'encoder'") and "aten.gelu" in text and "module 'step'" not in text
+    assert text.splitlines()[0] in caplog.text
+    assert path.exists() == file and (not file or path.read_text() == text)
+    assert pipe.encoder.state is ait.ModuleState.PASSTHROUGH and pipe.step.state is ait.ModuleState.TUNED
+    check_same(pipe(x), reference(pipe, x))
+
+
 class Nested:
     """Modules in a list and in a dict, called by a method."""
 
@@ -261,6 +290,47 @@ def test_one_module_of_several_is_loaded_where_it_was(tmp_path):
     loaded = ait.load(fresh, tmp_path / "part.ait")
     assert loaded is fresh and isinstance(fresh[1], ait.Module) and not isinstance(fresh[0], ait.Module)
     check_same(fresh(x), want)
+
+
+class Twins:
+    """Two modules of the same kind, under one name unless they are given others."""
+
+    def __init__(self, name=None, wrapped=True):
+        layers = [torch.nn.Linear(4, 4).eval() for _ in range(2)]
+        self.first, second = [ait.Module(m, name, strategy=strategy()) if wrapped else m for m in layers]
+        self.rest = {"second": second}
+
+    def __call__(self, x):
+        return self.rest["second"](torch.relu(self.first(x)))
+
+
+@pytest.mark.parametrize("name", ["twin", None])
+def test_two_modules_of_one_name(name, tmp_path):
+    pipe, x = Twins(name), torch.randn(3, 4)
+    want = pipe(x).detach()
+    ait.tune(pipe, x)
+    ait.save(pipe, tmp_path / "twins.ait")
+    for fresh in (Twins(name), Twins(wrapped=False)):
+        ait.load(fresh, tmp_path / "twins.ait")
+        check_same(fresh(x), want)
+    with pytest.raises(aitune.InvalidArgument, match="the file holds 2 modules"):
+        ait.load(tmp_path / "twins.ait")
+    other = Twins(name)
+    ait.refit(tmp_path / "twins.ait", other, tmp_path / "other.ait")
+    fresh = ait.load(Twins(name), tmp_path / "other.ait")
+    check_same(fresh(x), other(x).detach())
+
+
+def test_one_of_two_modules_of_one_name(tmp_path):
+    pipe, x = Twins("twin"), torch.randn(3, 4)
+    ait.tune(pipe.first, x)
+    with pytest.raises(aitune.InvalidArgument, match="there are 2 modules 'twin', and one of them is tuned"):
+        ait.save(pipe, tmp_path / "twin.ait")
+    ait.save(pipe.first, tmp_path / "twin.ait")
+    fresh = Twins("twin")
+    with pytest.raises(aitune.InvalidArgument, match="there are 2 modules 'twin' in a Twins, at first, rest.second"):
+        ait.load(fresh, tmp_path / "twin.ait")
+    check_same(ait.load(fresh.first, tmp_path / "twin.ait")(x), pipe.first(x))
 
 
 def test_inputs_are_described_before_the_module_changes_them():

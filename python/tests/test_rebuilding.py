@@ -88,6 +88,36 @@ def test_one_module(tmp_path, ir):
         ait.repeat(file, new, again)
 
 
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+def test_a_file_without_weights(tmp_path, ir):
+    """The tuned module runs; what save() writes has no weights, until refit puts some in."""
+    net = torch.nn.Sequential(torch.nn.Linear(64, 128), torch.nn.GELU(), torch.nn.Linear(128, 64)).eval()
+    model = wrap(copy.deepcopy(net), ir, strip_engine_weights=True)
+    ait.tune(model, [torch.rand(n, 64) for n in (2, 5)])
+    x = torch.rand(3, 64)
+    check_same(model(x), reference(net, x))
+    file, filled = tmp_path / "net.ait", tmp_path / "filled.ait"
+    ait.save(model, file)
+    assert file.stat().st_size < 4 * sum(p.numel() for p in net.parameters())
+    with pytest.raises(aitune.Unavailable, match="without weights"):
+        ait.load(file)
+    ait.refit(file, net, filled)
+    check_same(ait.load(filled)(x), reference(net, x))
+
+
+def test_a_pipeline_without_weights(tmp_path):
+    file, filled = tmp_path / "pipeline.ait", tmp_path / "filled.ait"
+    pipeline, plain = tuned_pipeline(file, strip_engine_weights=True)
+    x = torch.rand(4, 6)
+    check_same(pipeline(x), plain(x))
+    with pytest.raises(aitune.Unavailable, match="without weights"):
+        ait.load(file)
+    ait.refit(file, pipeline, filled)
+    fresh = Pipeline(2)
+    fresh.encoder, fresh.heads[0] = ait.Module(fresh.encoder, "encoder"), ait.Module(fresh.heads[0], "head")
+    check_same(ait.load(fresh, filled)(x), plain(x))
+
+
 def test_better_plans_are_told_of(tmp_path):
     model = wrap(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.GELU(), torch.nn.Linear(8, 3)), optimization_level=3,
                  timing_cache_path="none", min_block_size=1)

@@ -7,6 +7,7 @@ import logging
 
 import pytest
 import torch
+from support import strategy
 
 import aitune
 import aitune.torch as ait
@@ -191,6 +192,21 @@ def test_autocast_looks_at_its_own_samples():
     assert report(autocast_calibration_dataloader=[torch.randint(5, (16, 64))])["bf16_share"] == 1
     with pytest.raises(aitune.InvalidArgument, match="calibration sample 0 of autocast"):
         report(autocast_calibration_dataloader=[torch.randn(2, 64)])
+
+
+def test_int8_looks_at_every_sample():
+    """A model whose first samples are small is measured on the large ones, too."""
+    data = [torch.randn(8, 64) * (1 if i < 2 else 20) for i in range(6)]
+
+    def report(**settings):
+        net = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 64)).eval()
+        model = ait.Module(net, "net", strategy=strategy(**settings))
+        ait.tune(model, data)
+        return model.reports[0]
+
+    assert report()["samples"] == 2
+    assert report(enabled_precisions={torch.int8, torch.float32})["samples"] == 6
+    assert report(enable_autocast=True)["samples"] == 6
 
 
 def test_settings_do_something():

@@ -81,6 +81,31 @@ def test_a_wrong_result_is_an_error_or_the_next_one_s_turn(spoil, message):
     assert result.engine is not None and result.report["strategy"][0]["backend"] == "Slow((0.0, 0.0))"
 
 
+def test_a_result_that_is_wrong_on_a_later_sample():
+    spoil = ait.OneBackendStrategy(Wrong(lambda y: y.clamp(max=2)))
+    data = [torch.full((2, 4), 0.1) for _ in range(5)]
+    tuned(spoil, data)
+    with pytest.raises(aitune.ValidationError, match="differs from PyTorch's by .* on sample 4"):
+        tuned(spoil, [*data[:4], torch.randn(2, 4) * 1e3])
+
+
+def test_how_many_samples_are_kept():
+    def record(sizes, scale=1):
+        model = ait.Module(torch.nn.Identity(), "net")
+        model.enable_recording()
+        for size in sizes:
+            model(torch.empty(size, scale))
+        (found,) = model.recording.graphs.values()
+        assert found.calls == len(sizes)
+        return found
+
+    assert len(record([2] * 40 + [3] * 5).samples) == 37
+    assert len(record(range(1, 200)).samples) == 128
+    assert len(record([2] * 5, 20 << 20).samples) == 2  # 160 MiB each
+    kept = record([2, 2, 3, 2, *range(4, 20)])
+    assert [kept.samples[i].tensors[0].shape[0] for i in kept.of_different_shapes()] == [2, 2, 3, 4, 5, 6, 7, 8]
+
+
 def test_first_wins():
     strategy = ait.FirstWinsStrategy([Slow(5), aot(require_full_compilation=True, torch_executed_ops={"aten.linear.default"})])
     result = tuned(strategy)
@@ -122,9 +147,15 @@ def test_what_stays_in_pytorch_has_no_file(tmp_path):
         ait.save(model, tmp_path / "m.ait")
 
 
+def tuned_by(strategies):
+    return ait.Module(torch.nn.Linear(4, 4), "net", strategies=strategies)
+
+
 def test_wrong_arguments():
     for make, message in (
         (lambda: ait.FirstWinsStrategy(aot()), "is no list of backends"),
+        (lambda: tuned_by({"net": ait.OneBackendStrategy()}), "strategies is a dict.*Give a list"),
+        (lambda: tuned_by(ait.OneBackendStrategy()), "strategies is a OneBackendStrategy.*Give a list"),
         (lambda: ait.MinLatencyStrategy([3]), "the backend is a int"),
         (lambda: ait.LatencyBudgetStrategy(0), "latency_budget_ms is 0"),
         (lambda: ait.LatencyBudgetStrategy("5"), "latency_budget_ms is '5'"),

@@ -71,6 +71,88 @@ def test_results(kind, ir, tmp_path):
     check_same(ait.load(tmp_path / "m.ait")(x), want)
 
 
+class Patches(torch.nn.Module):
+    """Tokens, and the sizes of the map that they come from."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.layer = torch.nn.Conv2d(2, 3, 2, 2)
+        self.answer = answer
+
+    def forward(self, x):
+        y = self.layer(x)
+        return self.answer(y, y.shape[2], y.shape[3])
+
+
+SIZES = {
+    "tuple": lambda y, h, w: (y.flatten(2), h, w),
+    "ratio": lambda y, h, w: (y, h / 4, w // 2),
+    "dict": lambda y, h, w: {"y": y, "sizes": [h, w], "mode": "grid", "scale": 2.5, "flag": True, "no": None},
+    "shape": lambda y, h, w: Named(y, [tuple(y.shape)]),
+}
+DECLARED = {"x": (1, 2, ait.DynamicDim("h", 4, 16), ait.DynamicDim("w", 4, 16))}
+
+
+@pytest.mark.parametrize("kind", SIZES)
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+@pytest.mark.parametrize("declared", [True, False])
+def test_sizes_in_results_move(kind, ir, declared, tmp_path):
+    if ir == "fx" and kind != "tuple":
+        pytest.skip("symbolic_trace takes plain tuples")
+    net = Patches(SIZES[kind]).eval()
+    samples = [torch.randn(1, 2, 8, 6)] if declared else [torch.randn(1, 2, h, w) for h, w in ((4, 16), (16, 4))]
+    model = wrap(net, ir, dynamic_shapes=DECLARED if declared else None)
+    ait.tune(model, samples)
+    ait.save(model, tmp_path / "m.ait")
+    loaded = ait.load(tmp_path / "m.ait")
+    for h, w in ((10, 6), (4, 8)):
+        x = torch.randn(1, 2, h, w)
+        check_same(model(x), reference(net, x))
+        check_same(loaded(x), reference(net, x))
+
+
+@pytest.mark.parametrize("ir", ["ts", "fx"])
+def test_numbers_are_outputs_of_scripts_and_of_fx(ir):
+    net = Patches(lambda y, h, w: (y, h, 7)).eval()
+    x = torch.randn(1, 2, 4, 6)
+    scripted = torch.jit.trace(net.layer, x) if ir == "ts" else None
+    if scripted is not None:
+
+        class Scripted(torch.nn.Module):
+            def __init__(self, layer):
+                super().__init__()
+                self.layer = layer
+
+            def forward(self, x):
+                y = self.layer(x)
+                return y, y.shape[2], 7
+
+        net = torch.jit.script(Scripted(net.layer).eval())
+    want = net(x)
+    model = wrap(net, ir)
+    ait.tune(model, x)
+    check_same(model(x), want)
+
+
+def test_a_size_that_a_trace_takes_for_a_constant():
+    """torch.jit.trace does not follow len(x): an error, and no wrong number."""
+    answer = lambda y, h, w: {"y": y, "n": len(y), "k": 3}  # noqa: E731
+    shapes = {"x": (ait.BatchDim("b", 1, 4), 2, 4, 4)}
+    fixed = "takes the number 'n' of the result for a constant"
+    with pytest.raises(aitune.Unsupported, match=fixed):
+        ait.tune(wrap(Patches(answer).eval(), "ts", dynamic_shapes=shapes), torch.randn(2, 2, 4, 4))
+    two = [torch.randn(2, 2, 4, 4), torch.randn(4, 2, 4, 4)]
+    with pytest.raises(aitune.Unsupported, match=fixed):
+        ait.tune(wrap(Patches(answer).eval(), "ts"), two)
+
+
+def test_a_trace_divides_sizes_in_float32():
+    net = Patches(lambda y, h, w: (y, h / w)).eval()
+    model = wrap(net, "ts", dynamic_shapes=DECLARED)
+    ait.tune(model, torch.randn(1, 2, 6, 14))
+    assert model(torch.randn(1, 2, 14, 6))[1] == pytest.approx(7 / 3)
+
+
 class Takes(torch.nn.Module):
     def __init__(self):
         super().__init__()

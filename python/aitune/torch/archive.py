@@ -19,7 +19,16 @@ from aitune.torch.recording import GraphKey
 from aitune.torch.signature import Signature
 from aitune.torch.structure import Structure
 
-__all__ = ["EXTRA_NAME", "Entry", "GraphMeta", "Recorded", "read_entries", "read_recorded", "write_bundle"]
+__all__ = [
+    "EXTRA_NAME",
+    "Entry",
+    "GraphMeta",
+    "Recorded",
+    "architecture_of",
+    "read_entries",
+    "read_recorded",
+    "write_bundle",
+]
 
 EXTRA_NAME = "aitune/python.json"
 BUNDLE_NAME = "extra/aitune/bundle.json"
@@ -38,6 +47,7 @@ class GraphMeta:
     signature: Signature
     key: GraphKey
     output: Structure
+    architecture: str = ""  # what architecture_of() says of the original; older files lack it
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for json.dumps."""
@@ -50,6 +60,7 @@ class GraphMeta:
             "dtypes": [str(dtype) for dtype in self.key.dtypes],
             "ranks": list(self.key.ranks),
             "output": self.output.to_json(),
+            "architecture": self.architecture,
         }
 
     @staticmethod
@@ -70,7 +81,19 @@ class GraphMeta:
         signature = Signature.from_json(data.get("parameters"), f"module '{data['module']}'")
         if not isinstance(path := data.get("path"), str):
             raise Corrupt("the path of the module is missing", where)
-        return GraphMeta(data["module"], path, signature, key, output)
+        if not isinstance(architecture := data.get("architecture", ""), str):
+            raise Corrupt("the digest of the module's architecture is no text", where)
+        return GraphMeta(data["module"], path, signature, key, output, architecture)
+
+
+def architecture_of(module: torch.nn.Module, signature: Signature) -> str:
+    """A digest of names, shapes and dtypes of a module's weights, and of the parameters of its forward(). Empty where
+    weights have no shape yet."""
+    tensors = {name: value for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)}
+    if any(torch.nn.parameter.is_lazy(value) for value in tensors.values()):
+        return ""
+    rows = [[name, list(tensors[name].shape), str(tensors[name].dtype)] for name in sorted(tensors)]
+    return hashlib.sha256(json.dumps([rows, signature.to_json()]).encode()).hexdigest()
 
 
 def _dtype(text: Any, where: str) -> torch.dtype:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import logging
 import shutil
@@ -17,13 +18,13 @@ import torch
 
 from aitune.errors import InvalidArgument
 from aitune.loaded import custom_ops, load_custom_ops
-from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta
+from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta, architecture_of
 from aitune.torch.custom import compiler, every_operator
 from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine, work_folder
 from aitune.torch.export import Exported, IRType, export
 from aitune.torch.progress import improved_plan, tell
-from aitune.torch.recording import GraphRecord, take_call
+from aitune.torch.recording import GraphRecord, Sample, take_call
 from aitune.torch.settings import (
     CompilationSettings,
     TorchTensorRTConfig,
@@ -32,7 +33,7 @@ from aitune.torch.settings import (
     unknown_settings,
 )
 from aitune.torch.signature import Signature
-from aitune.torch.structure import rebuild
+from aitune.torch.structure import computed_numbers, rebuild
 
 if TYPE_CHECKING:
     from aitune import _compiler
@@ -124,6 +125,10 @@ class Backend(ABC):
     def describe(self) -> str:
         """One line: the backend and what its configuration changes."""
 
+    def wants_dry_run(self) -> bool | str:
+        """Whether its configuration asks for a dry run in place of tuning, or the path that its text is to go to."""
+        return False
+
 
 class TorchTensorRTAotBackend(Backend):
     """Compiles ahead of time with every engine that the machine has; the file that comes of it needs no PyTorch."""
@@ -140,6 +145,10 @@ class TorchTensorRTAotBackend(Backend):
     def describe(self) -> str:
         return f"TorchTensorRTAotBackend(ir={self.config.ir})"
 
+    def wants_dry_run(self) -> bool | str:
+        value = dict(compiler_settings(self.config.compile_config)).get("dryrun", "false")
+        return value == "true" if value in ("true", "false", "") else value
+
     def build(
         self,
         module: torch.nn.Module,
@@ -155,14 +164,18 @@ class TorchTensorRTAotBackend(Backend):
         for library in custom_ops:
             compiler().load_custom_ops(library)
         if dry_run:
-            if settings.get("dryrun", "false") == "false":
-                settings["dryrun"] = "true"
+            settings["dryrun"] = "true"
         for line in unknown_settings(self.config.compile_config):
             _logger.warning("%s: %s", name, line)
         _logger.info("%s: exporting with ir=%s", name, self.config.ir)
+        if _returns_numbers(module, self.config.ir):
+            record = dataclasses.replace(record, output=computed_numbers(record.output))
         with _kept_on_success() as folder:
             exported = export(module, forward, record, self.config.ir, folder, name)
-            meta = GraphMeta(record.owner or name, record.path, Signature(forward, name), record.key, record.output)
+            signature = Signature(forward, name)
+            architecture = architecture_of(module, signature)
+            owner = record.owner or name
+            meta = GraphMeta(owner, record.path, signature, record.key, record.output, architecture)
             calibration = self._calibration(meta, name)
             with every_operator():
                 tuned = self._tune(exported, record, settings, meta, calibration, name)
@@ -170,12 +183,17 @@ class TorchTensorRTAotBackend(Backend):
             if text is not None:
                 shutil.rmtree(folder)
                 return text
-            file = folder / f"{exported.path.stem}.ait"
+            file = saved = folder / f"{exported.path.stem}.ait"
             tuned.save(str(file), _extra_files(meta))
             report = json.loads(tuned.report_json())
             del tuned  # and the weights that it holds
+            if settings.get("strip_engine_weights") == "true":
+                # The file cannot run: this process runs what comes of it with its weights.
+                file = folder / "running.ait"
+                with every_operator():
+                    compiler().refit(str(saved), str(exported.path), str(file), tell(name))
             exported.path.unlink()
-            engine = Engine(file, Entry(meta), owns_folder=True)
+            engine = Engine(file, Entry(meta), owns_folder=True, saved=saved)
         return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0))
 
     def _calibration(self, meta: GraphMeta, name: str) -> list[list[torch.Tensor]]:
@@ -219,13 +237,26 @@ class TorchTensorRTAotBackend(Backend):
             settings=list(settings.items()),
             shapes_json=json.dumps(ranges) if ranges else "",
             pickle_protocol=self.config.pickle_protocol,
-            samples=[call(sample.tensors) for sample in record.samples],
+            samples=[call(sample.tensors) for sample in _samples_for(settings, record)],
             calibration=[call(tensors) for tensors in calibration],
             progress=tell(name),
             improved=improved_plan(name, interim),
             improved_path=str(interim),
             improved_extra=_extra_files(meta),
         )
+
+
+def _returns_numbers(module: torch.nn.Module, ir: IRType) -> bool:
+    """Whether numbers in the result are outputs of the exported model, whatever they depend on."""
+    return ir == "fx" or (ir == "ts" and isinstance(module, torch.jit.ScriptModule))
+
+
+def _samples_for(settings: dict[str, str], record: GraphRecord) -> list[Sample]:
+    """All that are kept where the compiler looks at the values; a few of different shapes otherwise."""
+    precisions = settings.get("enabled_precisions", "").split(",")
+    if "int8" in precisions or "i8" in precisions or settings.get("enable_autocast") == "true":
+        return record.samples
+    return [record.samples[index] for index in record.of_different_shapes()]
 
 
 class TorchEagerBackend(Backend):
@@ -249,9 +280,10 @@ class TorchEagerBackend(Backend):
         if dry_run:
             return f"{name}: runs in PyTorch\n"
         signature = Signature(forward, name)
+        structure = record.key.structure
 
         def run(tensors: list[torch.Tensor]) -> Any:
-            args, kwargs = signature.call_form(rebuild(record.key.structure, iter(tensors)))
+            args, kwargs = signature.call_form(rebuild(structure, iter(tensors)))
             with torch.no_grad():
                 return forward(*args, **kwargs)
 

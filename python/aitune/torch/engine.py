@@ -48,10 +48,14 @@ class Engine:
         path: the file.
         entry: which part of the file, and its structure; without one, results are a tensor or a tuple of them.
         owns_folder: the folder of the file is removed together with this.
+        saved: the file that save() writes in its place, which is without weights perhaps.
     """
 
-    def __init__(self, path: str | os.PathLike[str], entry: Entry, *, owns_folder: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], entry: Entry, *, owns_folder: bool = False, saved: Path | None = None
+    ) -> None:
         self.path = Path(path)
+        self.saved = saved or self.path
         self.entry = entry
         self._loaded = _runtime.LoadedModule(os.fsencode(path), 0, True, entry.number, "", 0)
         self.input_names = [info.name for info in self._loaded.inputs]

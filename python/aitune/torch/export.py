@@ -21,7 +21,7 @@ from aitune.errors import InvalidArgument, Unsupported
 from aitune.torch.dynamic_shapes import ShapeTable
 from aitune.torch.recording import GraphRecord
 from aitune.torch.signature import Signature
-from aitune.torch.structure import Structure, flatten, plain, rebuild, tensors_at, tensors_only
+from aitune.torch.structure import Structure, flatten, leaves_at, plain, rebuild, tensors_at, tensors_only
 
 __all__ = ["Exported", "IRType", "evaluating", "export"]
 
@@ -176,9 +176,10 @@ def _shapes_for_call(
 def _export_dynamo(
     module: torch.nn.Module, forward: Callable[..., Any], record: GraphRecord, path: Path, name: str
 ) -> Exported:
-    sample = record.samples[record.sample_shapes.index(record.shapes.example(record.sample_shapes))]
+    sample = record.example()
     builtin = record.key.structure.keys == () or all(item.is_builtin() for item in record.key.structure.items)
-    is_plain = builtin and record.output.is_builtin() and not record.output.has_constants()
+    output = record.output
+    is_plain = builtin and output.is_builtin() and not output.has_constants() and not any(output.numbers())
     answer = forward if is_plain else _plain_forward(forward, record)
     arguments = sample.arguments if is_plain else _plain_arguments(sample.arguments)
     args, kwargs = Signature(forward, name).call_form(arguments)
@@ -237,11 +238,15 @@ class _Flat(torch.nn.Module):
         self.module = module
         self._record = record
         self._signature = signature
+        self.fixed_numbers: list[int] = []  # which results the trace knows as plain numbers
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         named = rebuild(self._record.key.structure, iter(tensors))
         args, kwargs = self._signature.call_form(named)
-        return tuple(tensors_at(self._record.output, self.module(*args, **kwargs)))
+        result = self.module(*args, **kwargs)
+        leaves = leaves_at(self._record.output, result)
+        self.fixed_numbers = [i for i, (_, leaf) in enumerate(leaves) if not isinstance(leaf, torch.Tensor)]
+        return tuple(tensors_at(self._record.output, result))
 
 
 def _export_torchscript(
@@ -257,14 +262,39 @@ def _export_torchscript(
             return Exported(path, "ts", _script_names(record), _script_constants(record))
         except Exception as error:
             script_error = error
-    sample = record.samples[record.sample_shapes.index(record.shapes.example(record.sample_shapes))]
+    sample = record.example()
     flat = _Flat(module, record, Signature(forward, name)).eval()
     try:
         traced = torch.jit.trace(flat, tuple(sample.tensors), strict=False, check_trace=False)
+        _check_fixed_numbers(flat, record, name)
         torch.jit.save(traced, str(path))
+    except Unsupported:
+        raise
     except Exception as error:
         raise _cannot_export(error, "torch.jit.trace", module, name) from (script_error or error)
     return Exported(path, "ts", [str(i) for i in range(len(sample.tensors))])
+
+
+def _check_fixed_numbers(flat: _Flat, record: GraphRecord, name: str) -> None:
+    """Names a number in the result that torch.jit.trace takes for a constant, and that is another at other sizes:
+    len(x) and float(x.shape[0]) are such numbers."""
+    fixed = flat.fixed_numbers
+    if not fixed:
+        return
+    calls = {shape: sample.tensors for shape, sample in zip(record.sample_shapes, record.samples, strict=True)}
+    inputs = list(calls.values()) if len(calls) > 1 else [record.at_end(high) for high in (False, True)]
+    try:
+        answers = [flat(*(tensor.clone() for tensor in tensors)) for tensors in inputs]
+    except Exception:  # the ends of declared ranges are our guess
+        answers = []
+    paths = list(record.output.paths())
+    for index in fixed:
+        if not answers or any(not torch.equal(answer[index], answers[0][index]) for answer in answers):
+            raise Unsupported(
+                f"torch.jit.trace takes the number '{paths[index]}' of the result for a constant",
+                f"module '{name}'",
+                "Use ir='dynamo', return x.shape[0] as it is, or give samples of several sizes if it is one",
+            )
 
 
 def _script_names(record: GraphRecord) -> list[str]:

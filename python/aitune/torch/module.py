@@ -63,6 +63,12 @@ class Module(torch.nn.Module):
             raise InvalidArgument(
                 f"a {type(module).__name__} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
             )
+        if strategies is not None and not isinstance(strategies, (list, tuple)):
+            raise InvalidArgument(
+                f"strategies is a {type(strategies).__name__}",
+                "aitune.torch.Module",
+                "Give a list, with one for each kind of call in the order in which they come; `strategy` is for all",
+            )
         for given in [strategy, *(strategies or ())]:
             if given is not None and not isinstance(given, TuneStrategy):
                 raise InvalidArgument(
@@ -184,10 +190,9 @@ class Module(torch.nn.Module):
         """The recorded calls."""
         return self._recording
 
-    def _tune(self) -> None:
-        """Tunes every recorded graph. Raises what the strategy raises; the module stays as it was then."""
-        results: dict[GraphKey | None, BuildResult] = {}
-        records = list(self._recording.graphs.items())
+    def _graphs(self) -> list[tuple[Job, TuneStrategy]]:
+        """The recorded graphs, and how each is to be tuned."""
+        records = list(self._recording.graphs.values())
         strategies = self._strategies or [self._strategy] * len(records)
         if len(strategies) < len(records):
             raise InvalidArgument(
@@ -195,12 +200,26 @@ class Module(torch.nn.Module):
                 f"module '{self._name}'",
                 "Give one for each kind of call, or `strategy` for all",
             )
-        for index, (key, record) in enumerate(records):
-            graph_name = self._name if len(records) == 1 else f"{self._name}.{index}"
+        graphs = []
+        for index, record in enumerate(records):
+            record.owner, record.path = self._name, self._path
+            name = self._name if len(records) == 1 else f"{self._name}.{index}"
+            graphs.append((Job(self._original, self._own_forward, record, name), strategies[index]))
+        return graphs
+
+    def _tune(self) -> None:
+        """Tunes every recorded graph. Raises what the strategy raises; the module stays as it was then."""
+        results: dict[GraphKey | None, BuildResult] = {}
+        for job, strategy in self._graphs():
             with original_forwards(), evaluating(self._original), torch.no_grad():
-                record.owner, record.path = self._name, self._path
-                results[key] = strategies[index].tune(Job(self._original, self._own_forward, record, graph_name))
+                results[job.record.key] = strategy.tune(job)
         self._adopt(results)
+        self.clear_recording()  # samples may be large
+
+    def _wants_dry_run(self) -> bool:
+        """Whether a backend's configuration asks for one."""
+        strategies = self._strategies or [self._strategy]
+        return any(backend.wants_dry_run() for strategy in strategies for backend in strategy.backends())
 
     def _adopt(self, results: Mapping[GraphKey | None, BuildResult]) -> None:
         """From now on, calls are answered by these. The key None takes tensors in any structure."""
@@ -311,39 +330,63 @@ def original_forwards() -> Iterator[None]:
             _install(module)
 
 
-def find_modules(value: Any, _depth: int = 0, _seen: set[int] | None = None) -> list[Module]:
+def find_modules(value: Any) -> list[Module]:
     """The wrapped modules inside of a module or a pipeline, in the order in which they are met."""
-    seen = set() if _seen is None else _seen
-    if id(value) in seen or _depth > _MAX_DEPTH:
+    return [module for _, module in located_modules(value)]
+
+
+def located_modules(value: Any) -> list[tuple[str, Module]]:
+    """The same with the path that leads to each: attributes, keys and positions."""
+    return _locate(value, "", 0, set())
+
+
+def _locate(value: Any, path: str, depth: int, seen: set[int]) -> list[tuple[str, Module]]:
+    if id(value) in seen or depth > _MAX_DEPTH:
         return []
     seen.add(id(value))
-    found: list[Module] = []
+    found: list[tuple[str, Module]] = []
     if isinstance(value, Module):
-        found.append(value)
+        found.append((path, value))
         seen.add(id(value._original))
     elif isinstance(value, torch.nn.Module):
-        found += [wrapper for wrapper in wrappers_of(value) if id(wrapper) not in seen]
-        seen.update(id(wrapper) for wrapper in found)
-    for child in _parts(value):
-        found += find_modules(child, _depth + 1, seen)
+        found += [(path, wrapper) for wrapper in wrappers_of(value) if id(wrapper) not in seen]
+        seen.update(id(wrapper) for _, wrapper in found)
+    for key, child in _parts(value):
+        found += _locate(child, f"{path}.{key}" if path else str(key), depth + 1, seen)
     return found
 
 
 _MAX_DEPTH = 16
 
 
-def _parts(value: Any) -> Iterable[Any]:
-    """What an object holds that may be, or hold, a module."""
+def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
+    """Keys and values of what an object holds that may be, or hold, a module."""
     if isinstance(value, torch.nn.Module):
-        return list(value._modules.values())
+        return list(value._modules.items())
     if isinstance(value, Mapping):
-        return list(value.values())
+        return list(value.items())
     if isinstance(value, (list, tuple)):
-        return value
+        return enumerate(value)
     if isinstance(value, types.MethodType):
-        return [value.__self__]
+        return [("__self__", value.__self__)]
     opaque = (type, types.ModuleType, types.FunctionType, torch.Tensor)
-    return list(vars(value).values()) if hasattr(value, "__dict__") and not isinstance(value, opaque) else ()
+    return list(vars(value).items()) if hasattr(value, "__dict__") and not isinstance(value, opaque) else ()
+
+
+def named_module(owner: Any, name: str, path: str, only: bool, where: str) -> Module | None:
+    """The Module of that name, where a file holds no other so called (`only`); or else the one at `path`. None if there
+    is none; raises InvalidArgument if there are several and the path tells nothing."""
+    found = {at: module for at, module in located_modules(owner) if module.name == name}
+    if only and len(found) == 1:
+        return next(iter(found.values()))
+    if path not in found and len(found) > 1:
+        raise InvalidArgument(
+            f"there are {len(found)} modules '{name}' in a {type(owner).__name__}, at {', '.join(found)}: the file "
+            "does not say which is meant",
+            where,
+            "Load it into that module alone, or give each Module a name of its own and save again",
+        )
+    return found.get(path)
 
 
 def place(parent: Any, key: Any, module: Module) -> None:

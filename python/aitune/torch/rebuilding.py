@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from aitune.torch.custom import compiler, every_operator
 from aitune.torch.dynamic_shapes import DynamicShapes, ShapeTable
 from aitune.torch.export import Exported, evaluating, export
 from aitune.torch.files import replacing
-from aitune.torch.module import Module, find_modules, original_forwards, part_of
+from aitune.torch.module import Module, named_module, original_forwards, part_of
 from aitune.torch.progress import showing, tell
 from aitune.torch.recording import GraphRecord, Sample
 from aitune.torch.structure import rebuild
@@ -94,6 +95,8 @@ def _build_again(file: str | os.PathLike[str], model: Any, path: str | os.PathLi
             return build(os.fspath(file), os.fspath(model), os.fspath(path), None)
         made = []
         entries = read_entries(file)
+        places = {(entry.meta.name, entry.meta.path) for entry in entries if entry.meta is not None}
+        names = Counter(name for name, _ in places)
         for index, entry in enumerate(entries):
             if entry.meta is None:
                 raise InvalidArgument(
@@ -101,7 +104,8 @@ def _build_again(file: str | os.PathLike[str], model: Any, path: str | os.PathLi
                     os.fspath(file),
                     "Give the model that was tuned as a saved file or as a program of torch.export",
                 )
-            made.append((entry.meta, str(_build_part(file, entry, entry.meta, model, folder / str(index), build))))
+            found = _module_for(model, entry.meta, names[entry.meta.name] == 1, os.fspath(file))
+            made.append((entry.meta, str(_build_part(file, entry, entry.meta, found, folder / str(index), build))))
         with replacing(Path(path)) as to:
             if len(entries) > 1 or entries[0].size is not None:
                 write_bundle(to, made)
@@ -110,8 +114,11 @@ def _build_again(file: str | os.PathLike[str], model: Any, path: str | os.PathLi
                     shutil.copyfileobj(only, to, 1 << 20)
 
 
+_Found = contextlib.AbstractContextManager[tuple[torch.nn.Module, Any, DynamicShapes | None]]
+
+
 def _build_part(
-    file: str | os.PathLike[str], entry: Entry, meta: GraphMeta, model: Any, folder: Path, build: _Build
+    file: str | os.PathLike[str], entry: Entry, meta: GraphMeta, found: _Found, folder: Path, build: _Build
 ) -> Path:
     """One graph of the file, from the module that it was made of."""
     folder.mkdir()
@@ -120,7 +127,7 @@ def _build_part(
         whole.seek(entry.offset)
         to.write(whole.read(-1 if entry.size is None else entry.size))
     recorded = read_recorded(part)
-    with _module_for(model, meta) as (module, forward, dynamic_shapes):
+    with found as (module, forward, dynamic_shapes):
         exported = export(module, forward, _record(meta, recorded, dynamic_shapes), recorded.ir, folder, meta.name)  # type: ignore[arg-type]
     with every_operator():
         build(str(part), str(exported.path), str(made), [_call(exported, tensors) for tensors in recorded.samples])
@@ -132,12 +139,14 @@ def _call(exported: Exported, tensors: list[torch.Tensor]) -> list[tuple[str, to
 
 
 @contextlib.contextmanager
-def _module_for(model: Any, meta: GraphMeta) -> Iterator[tuple[torch.nn.Module, Any, DynamicShapes | None]]:
+def _module_for(
+    model: Any, meta: GraphMeta, only: bool, file: str
+) -> Iterator[tuple[torch.nn.Module, Any, DynamicShapes | None]]:
     """The module that a graph was made of, its own forward() and what was declared of its sizes, ready to be
-    exported."""
-    wrappers = [wrapper for wrapper in find_modules(model) if wrapper.name == meta.name]
-    found: Any = wrappers[0] if wrappers else model
-    if not wrappers and meta.path:
+    exported. `only`: the file holds no other of that name."""
+    wrapper = named_module(model, meta.name, meta.path, only, file)
+    found: Any = model if wrapper is None else wrapper
+    if wrapper is None and meta.path:
         for part in meta.path.split("."):
             found = part_of(found, part)
     if not isinstance(found, torch.nn.Module):

@@ -10,12 +10,17 @@ import torch
 
 from aitune.errors import InvalidArgument
 from aitune.torch.dynamic_shapes import DynamicShapes, ShapeTable
-from aitune.torch.structure import Structure, flatten
+from aitune.torch.structure import Structure, computed_numbers, flatten
 
 __all__ = ["GraphKey", "Recording", "Sample", "check_device", "take_call"]
 
-_MAX_STORED = 8
-_STORED_OF_A_SHAPE = 2
+# What is kept: at most so many calls of the same shapes, so many in all, and so many bytes; two whatever their size.
+_MAX_OF_A_SHAPE = 32
+_MAX_KEPT = 128
+_MAX_BYTES = 256 << 20
+_MIN_KEPT = 2
+# The compiler runs each sample on its slow reference engine, and is content with a few of different shapes.
+_MAX_FOR_COMPILER = 8
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,10 @@ class Sample:
     arguments: dict[str, Any]  # by parameter, copies
     tensors: list[torch.Tensor]  # those in them, in the order of the structure
 
+    def bytes(self) -> int:
+        """The size of the tensors."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
+
 
 @dataclass
 class GraphRecord:
@@ -47,6 +56,42 @@ class GraphRecord:
     calls: int = 0
     owner: str = ""  # the name of the module
     path: str = ""  # where the module is in the object that wrap() was given
+
+    def keep(self, sample: Sample) -> None:
+        """Keeps a call, as far as there is room."""
+        shape = self.shapes.index([tuple(t.shape) for t in sample.tensors])
+        if len(self.samples) >= _MIN_KEPT:
+            if len(self.samples) >= _MAX_KEPT or self.sample_shapes.count(shape) >= _MAX_OF_A_SHAPE:
+                return
+            if sum(kept.bytes() for kept in self.samples) + sample.bytes() > _MAX_BYTES:
+                return
+        self.sample_shapes.append(shape)
+        self.samples.append(sample)
+
+    def of_different_shapes(self) -> list[int]:
+        """Which samples suffice where nothing depends on the values: one of each set of shapes, or two in all."""
+        chosen: list[int] = []
+        seen: set[int] = set()
+        for index, shape in enumerate(self.sample_shapes):
+            if len(chosen) < (_MIN_KEPT if shape in seen else _MAX_FOR_COMPILER):
+                chosen.append(index)
+            seen.add(shape)
+        return chosen
+
+    def at_end(self, high: bool) -> list[torch.Tensor]:
+        """Tensors of a call with the largest or smallest sizes: parts of the first sample come again or are cut."""
+        tensors = list(self.samples[0].tensors)
+        for t, axes in enumerate(self.shapes.axes):
+            for a, axis in enumerate(axes):
+                index = torch.arange(axis.high if high else axis.low) % max(tensors[t].shape[a], 1)
+                tensors[t] = tensors[t].index_select(a, index)
+        return tensors
+
+    def example(self) -> Sample:
+        """The call to export with."""
+        chosen = self.of_different_shapes()
+        shape = self.shapes.example([self.sample_shapes[index] for index in chosen])
+        return self.samples[self.sample_shapes.index(shape)]
 
 
 def check_device(tensors: Sequence[torch.Tensor], paths: Sequence[str], where: str) -> None:
@@ -100,7 +145,10 @@ class Recording:
         if record is None:
             shapes = ShapeTable(list(key.structure.paths()), self._dynamic_shapes, f"module '{self._name}'")
             record = GraphRecord(key, shapes, output)
-        elif record.output != output:
+        record.shapes.add([tuple(t.shape) for t in sample.tensors])
+        if record.shapes.moving:
+            record.output, output = computed_numbers(record.output), computed_numbers(output)
+        if record.output != output:
             from aitune.torch.structure import describe_difference
 
             raise InvalidArgument(
@@ -109,9 +157,6 @@ class Recording:
                 f"module '{self._name}'",
                 "Let calls that answer in another way differ in a constant argument",
             )
-        new = record.shapes.add([tuple(t.shape) for t in sample.tensors])
         self.graphs[key] = record
         record.calls += 1
-        if len(record.samples) < (_MAX_STORED if new else _STORED_OF_A_SHAPE):
-            record.sample_shapes.append(record.shapes.index([tuple(t.shape) for t in sample.tensors]))
-            record.samples.append(sample)
+        record.keep(sample)

@@ -17,7 +17,17 @@ import torch
 from aitune.errors import Corrupt, Unsupported
 from aitune.torch.caches import is_cache, make_cache, parts_of_cache
 
-__all__ = ["Structure", "describe_difference", "flatten", "plain", "rebuild", "tensors_at", "tensors_only"]
+__all__ = [
+    "Structure",
+    "computed_numbers",
+    "describe_difference",
+    "flatten",
+    "leaves_at",
+    "plain",
+    "rebuild",
+    "tensors_at",
+    "tensors_only",
+]
 
 _MAX_DEPTH = 64
 _PLAIN = (bool, int, float, str, type(None))
@@ -25,9 +35,15 @@ _PLAIN = (bool, int, float, str, type(None))
 _OPAQUE = (complex, bytes, torch.dtype, torch.device, torch.layout, torch.memory_format)
 
 
+# Numbers that a graph computes are outputs of these dtypes.
+_NUMBERS: dict[str, tuple[type, torch.dtype]] = {"int": (int, torch.int64), "float": (float, torch.float64)}
+
+
 @dataclass(frozen=True)
 class Structure:
-    """One value. ``kind`` is "tensor", "constant", "list", "tuple", "dict" or "object" (with named fields).
+    """One value. ``kind`` is "tensor", "number", "constant", "list", "tuple", "dict" or "object" (with named fields). A
+    number is an int or float in a result that is computed from sizes that move: for the graph, a tensor without
+    dimensions.
 
     Two structures are equal if a module that was traced with one can be called with the other.
     """
@@ -36,14 +52,14 @@ class Structure:
     keys: tuple[Any, ...] = ()  # of a dict; names of an object's fields
     items: tuple[Structure, ...] = ()
     value: Any = None  # of a constant; what repr() says if JSON does not have its type
-    type_name: str = ""  # of a constant: 1, 1.0 and True are not the same
+    type_name: str = ""  # of a constant: 1, 1.0 and True are not the same; of a number
     class_name: str = ""  # "module:Qualified.Name" of an object, or of a dict or sequence that is not a plain one
     cls: type | None = dataclasses.field(default=None, compare=False)
     original: Any = dataclasses.field(default=None, compare=False)  # a constant that JSON does not have
 
     def paths(self, path: str = "") -> Iterator[str]:
-        """Where the tensors are, in order: "x", "options.mask", "items[0]"."""
-        if self.kind == "tensor":
+        """Where the tensors and numbers are, in order: "x", "options.mask", "items[0]"."""
+        if self.kind in ("tensor", "number"):
             yield path or "0"
         for key, item in zip(self.keys or range(len(self.items)), self.items, strict=True):
             if self.kind in ("list", "tuple") and not self.keys:
@@ -52,12 +68,18 @@ class Structure:
                 yield from item.paths(f"{path}.{key}" if path else str(key))
 
     def count(self) -> int:
-        """How many tensors there are."""
+        """How many tensors and numbers there are."""
         return sum(1 for _ in self.paths())
 
     def has_constants(self) -> bool:
-        """Whether there is anything but tensors in the containers."""
+        """Whether there is anything but tensors and numbers in the containers."""
         return self.kind == "constant" or any(item.has_constants() for item in self.items)
+
+    def numbers(self) -> list[bool]:
+        """For each of paths(): whether it is a number."""
+        if self.kind in ("tensor", "number"):
+            return [self.kind == "number"]
+        return [number for item in self.items for number in item.numbers()]
 
     def is_builtin(self) -> bool:
         """Whether there are only lists, tuples, dicts, tensors and constants."""
@@ -67,6 +89,8 @@ class Structure:
         """Plain data for json.dumps."""
         if self.kind == "tensor":
             return "tensor"
+        if self.kind == "number":
+            return {"number": self.type_name}
         if self.kind == "constant":
             return {"constant": self.value, "type": self.type_name}
         data: dict[str, Any] = {self.kind: [item.to_json() for item in self.items]}
@@ -83,6 +107,8 @@ class Structure:
             raise Corrupt("a structure is nested too deeply", where)
         if data == "tensor":
             return Structure("tensor")
+        if isinstance(data, dict) and isinstance(data.get("number"), str) and data["number"] in _NUMBERS:
+            return Structure("number", type_name=data["number"])
         if isinstance(data, dict) and "constant" in data:
             value, type_name = data["constant"], data.get("type")
             if isinstance(value, _PLAIN) and isinstance(type_name, str):
@@ -176,11 +202,34 @@ def flatten(value: Any, where: str = "", depth: int = 0) -> tuple[Structure, lis
     )
 
 
+def computed_numbers(structure: Structure) -> Structure:
+    """The structure of a result whose numbers may depend on sizes that move: ints and floats are computed. Those of a
+    cache's layers are its configuration."""
+    if structure.kind == "constant" and structure.type_name in _NUMBERS:
+        return Structure("number", type_name=structure.type_name)
+    if not structure.items or (structure.cls is not None and is_cache(structure.cls)):
+        return structure
+    return dataclasses.replace(structure, items=tuple(computed_numbers(item) for item in structure.items))
+
+
+def _number_as_tensor(structure: Structure, value: Any) -> torch.Tensor:
+    """What an exporter can return for a number: torch.export has symbols there, torch.jit.trace has tensors."""
+    dtype = _NUMBERS[structure.type_name][1]
+    return value.to(dtype) if isinstance(value, torch.Tensor) else torch.full((), value, dtype=dtype)
+
+
 def tensors_at(structure: Structure, value: Any) -> list[torch.Tensor]:
     """The tensors of a value that has this structure, where other parts may be anything: while a model is traced, sizes
-    are no numbers."""
-    if structure.kind == "tensor":
-        return [value]
+    are no numbers. Numbers of the structure are tensors here, too."""
+    return [
+        _number_as_tensor(part, leaf) if part.kind == "number" else leaf for part, leaf in leaves_at(structure, value)
+    ]
+
+
+def leaves_at(structure: Structure, value: Any) -> list[tuple[Structure, Any]]:
+    """The tensors and numbers of a value that has this structure, as they are there."""
+    if structure.kind in ("tensor", "number"):
+        return [(structure, value)]
     if structure.kind == "constant":
         return []
     if structure.kind == "object":
@@ -191,7 +240,7 @@ def tensors_at(structure: Structure, value: Any) -> list[torch.Tensor]:
     else:
         items = list(value)
     pairs = zip(structure.items, items, strict=True)
-    return [tensor for part, item in pairs for tensor in tensors_at(part, item)]
+    return [leaf for part, item in pairs for leaf in leaves_at(part, item)]
 
 
 class Attributes(dict):  # type: ignore[type-arg]
@@ -230,7 +279,7 @@ def plain(structure: Structure, tensors: Iterator[torch.Tensor]) -> Any:
 
 def tensors_only(structure: Structure, tensors: Iterator[torch.Tensor]) -> Any:
     """Dicts, lists and tuples as plain() gives them, without constants: what every program can return."""
-    if structure.kind == "tensor":
+    if structure.kind in ("tensor", "number"):
         return next(tensors)
     kept = [item for item in structure.items if item.kind != "constant"]
     items = [tensors_only(item, tensors) for item in kept]
@@ -248,6 +297,8 @@ def _rebuild(
 ) -> Any:
     if structure.kind == "tensor":
         return next(tensors)
+    if structure.kind == "number":
+        return _NUMBERS[structure.type_name][0](next(tensors).item())
     if structure.kind == "constant":
         return structure.value if structure.original is None else structure.original
     items = [_rebuild(item, tensors, find, attributes) for item in structure.items]

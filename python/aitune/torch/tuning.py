@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import torch
 
 from aitune.errors import AituneError, Incompatible, InvalidArgument, Unavailable
 from aitune.torch import backend
-from aitune.torch.archive import GraphMeta, read_entries, write_bundle
+from aitune.torch.archive import GraphMeta, architecture_of, read_entries, write_bundle
 from aitune.torch.backend import BuildResult
 from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine
@@ -25,6 +27,8 @@ from aitune.torch.module import (
     ModuleState,
     all_modules,
     find_modules,
+    located_modules,
+    named_module,
     original_forwards,
     part_of,
     place,
@@ -62,7 +66,8 @@ def tune(
             None: every sample is a call as it is.
         max_num_batches_per_batch_size: how many calls are made at most (of each batch size).
         device: "cpu", or None for where the modules are.
-        dry_run: nothing is built; returns, and logs, how each module would be cut and what would fall back.
+        dry_run: nothing is built; returns, and logs, how each module would be cut and what would fall back. The same is
+            done with modules whose settings say `dryrun`, which may be a path to write to, too.
         disable_external_logging: other loggers than aitune's are silent meanwhile.
         clear_cache: the timings of earlier tunings in the user's cache are removed before.
         ignore_failing_modules: a module that cannot be tuned stays as it is, with a warning, instead of an error.
@@ -82,9 +87,11 @@ def tune(
     with _others_silent() if disable_external_logging else contextlib.nullcontext(), showing(), improving(improved):
         candidates = _candidates(func, dataset)
         met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
-        if dry_run:
-            return _dry_run(met)
+        dry = [module for module in met if dry_run or module._wants_dry_run()]
+        text = _dry_run(dry) if dry else None
         for module in met:
+            if module in dry:
+                continue
             try:
                 _logger.info("%s: tuning with %s", module.name, module.strategy.describe())
                 module._tune()
@@ -95,7 +102,7 @@ def tune(
                 continue
             if release_weights:
                 module._release_weights()
-    return None
+    return text
 
 
 def _cache_folder() -> Path:
@@ -188,15 +195,21 @@ def _record(
 
 
 def _dry_run(modules: Sequence[Module]) -> str:
-    texts = []
+    """The texts of all graphs and backends: logged, and written where a backend's `dryrun` names a file."""
+    texts: list[str] = []
+    files: dict[str, list[str]] = {}
     for module in modules:
-        for index, record in enumerate(module.recording.graphs.values()):
-            name = module.name if len(module.recording.graphs) == 1 else f"{module.name}.{index}"
-            for backend in module.strategy.backends():
+        for job, strategy in module._graphs():
+            for backend in strategy.backends():
                 with original_forwards(), evaluating(module._original), torch.no_grad():
-                    text = backend.build(module._original, module._own_forward, record, name, dry_run=True)
-                texts.append(f"module '{name}', {backend.describe()}\n{text}")
+                    text = backend.build(job.module, job.forward, job.record, job.name, dry_run=True)
+                texts.append(f"module '{job.name}', {backend.describe()}\n{text}")
                 _logger.info("%s", texts[-1])
+                if isinstance(path := backend.wants_dry_run(), str):
+                    files.setdefault(path, []).append(texts[-1])
+    for path, parts in files.items():
+        with replacing(Path(path)) as file:
+            file.write("\n".join(parts).encode())
     return "\n".join(texts)
 
 
@@ -210,22 +223,33 @@ def save(module: Any, path: str | os.PathLike[str]) -> None:
     """
     graphs: list[tuple[GraphMeta, str]] = []
     files: list[Engine] = []
-    for owner in find_modules(module):
+    located = located_modules(module)
+    names = Counter(owner.name for _, owner in located)
+    for at, owner in located:
         for result in owner._tuned.values():
             if result.engine is None:
                 raise InvalidArgument(
                     f"module '{owner.name}' runs in {result.backend}, which has no file", "save", "Use another backend"
                 )
             files.append(result.engine)
-            if result.engine.entry.meta is not None:
-                graphs.append((result.engine.entry.meta, str(result.engine.path)))
+            if (meta := result.engine.entry.meta) is not None:
+                # The path tells modules of one name apart.
+                meta = dataclasses.replace(meta, path=at) if names[owner.name] > 1 else meta
+                graphs.append((meta, str(result.engine.saved)))
     if isinstance(module, LoadedModule):
         files = module._engines
     if not files:
         raise InvalidArgument("nothing is tuned", "save", "Call tune() before save()")
     target = Path(path)
-    whole = {engine.path for engine in files}
+    whole = {engine.saved for engine in files}
     if len(whole) == 1 and (len(files) == 1 or files[0].entry.size is not None):
+        if files[0].entry.size is None and graphs and names[graphs[0][0].name] > 1:
+            raise InvalidArgument(
+                f"there are {names[graphs[0][0].name]} modules '{graphs[0][0].name}', and one of them is tuned: "
+                "its file would not say which",
+                "save",
+                "Give each Module a name of its own, or save that one alone",
+            )
         source = whole.pop()
         with replacing(target) as file, open(source, "rb") as original:
             shutil.copyfileobj(original, file, 1 << 20)
@@ -285,37 +309,43 @@ def load(module: Any, path: str | os.PathLike[str] | None = None, *, rebuild: bo
     if path is None:
         if not isinstance(module, (str, os.PathLike)):
             raise InvalidArgument("there is no path", "load", "Call load(model, path) or load(path)")
-        by_name = _engines_of(module, rebuild)
-        if len(by_name) > 1:
+        groups = _engines_of(module, rebuild)
+        if len(groups) > 1:
             raise InvalidArgument(
-                f"the file holds {len(by_name)} modules: {', '.join(by_name)}",
+                f"the file holds {len(groups)} modules: {', '.join(name for name, _ in groups)}",
                 os.fspath(module),
                 "Load it into the pipeline: load(pipeline, path)",
             )
-        return LoadedModule(next(iter(by_name.values())))
-    by_name = _engines_of(path, rebuild)
-    wrappers = {wrapper.name: wrapper for wrapper in find_modules(module)}
-    for name, engines in by_name.items():
-        meta = engines[0].entry.meta
-        target = wrappers.get(name)
-        if target is None and meta is not None and meta.path:
-            target = _wrap_at(module, meta.path, os.fspath(path))
-        if target is None and len(by_name) == 1:
+        return LoadedModule(next(iter(groups.values())))
+    groups = _engines_of(path, rebuild)
+    wrappers = find_modules(module)
+    names = Counter(name for name, _ in groups)
+    targets: list[tuple[Module, list[Engine]]] = []
+    for (name, at), engines in groups.items():
+        target = named_module(module, name, at, names[name] == 1, os.fspath(path))
+        if target is None and at:
+            target = _wrap_at(module, at, name, os.fspath(path))
+        if target is None and len(groups) == 1:
             # A module by itself, under another name perhaps.
-            target = next(iter(wrappers.values())) if len(wrappers) == 1 else None
+            target = wrappers[0] if len(wrappers) == 1 else None
             if target is None and isinstance(module, torch.nn.Module):
                 target = Module(module, name)
                 module = target
         if target is None:
             raise InvalidArgument(f"there is no module '{name}' in a {type(module).__name__}", os.fspath(path))
+        _check_architecture(target, engines, os.fspath(path))
+        targets.append((target, engines))
+    for target, engines in targets:
         _adopt(target, engines)
     if isinstance(module, torch.nn.Module) and not isinstance(module, Module):
         return next(iter(wrappers_of(module)), module)
     return module
 
 
-def _engines_of(path: str | os.PathLike[str], rebuild: bool) -> dict[str, list[Engine]]:
-    by_name: dict[str, list[Engine]] = {}
+def _engines_of(path: str | os.PathLike[str], rebuild: bool) -> dict[tuple[str, str], list[Engine]]:
+    """The graphs of each module in a file, by its name and path. Raises InvalidArgument where they do not tell modules
+    apart."""
+    groups: dict[tuple[str, str], list[Engine]] = {}
     for entry in read_entries(path):
         try:
             engine = Engine(path, entry)
@@ -323,8 +353,29 @@ def _engines_of(path: str | os.PathLike[str], rebuild: bool) -> dict[str, list[E
             if not rebuild:
                 raise
             engine = backend.compile_again(Path(path), entry)
-        by_name.setdefault(entry.meta.name if entry.meta else engine.path.stem, []).append(engine)
-    return by_name
+        place_of = (entry.meta.name, entry.meta.path) if entry.meta else (engine.path.stem, "")
+        groups.setdefault(place_of, []).append(engine)
+    for (name, _), engines in groups.items():
+        if len({None if engine.entry.meta is None else engine.entry.meta.key for engine in engines}) < len(engines):
+            raise InvalidArgument(
+                f"the file holds several modules '{name}', and does not say which is which",
+                os.fspath(path),
+                "Give each Module a name of its own, and save the pipeline again",
+            )
+    return groups
+
+
+def _check_architecture(module: Module, engines: Sequence[Engine], where: str) -> None:
+    here = architecture_of(module._original, module._signature)
+    for engine in engines:
+        meta = engine.entry.meta
+        if meta is not None and here and meta.architecture and meta.architecture != here:
+            raise InvalidArgument(
+                f"the file holds another module: '{meta.name}' does not have the weights (names, shapes, dtypes) and "
+                f"the arguments of '{module.name}', a {type(module._original).__name__}",
+                where,
+                "Load it into the module that was tuned, or without one: load(path)",
+            )
 
 
 def _adopt(module: Module, engines: Sequence[Engine]) -> None:
@@ -336,16 +387,16 @@ def _adopt(module: Module, engines: Sequence[Engine]) -> None:
     )
 
 
-def _wrap_at(owner: Any, name: str, where: str) -> Module:
-    """Wraps what the path `name` leads to, by attributes, keys and positions."""
-    *parents, last = name.split(".")
+def _wrap_at(owner: Any, path: str, name: str, where: str) -> Module:
+    """Wraps what the path leads to, by attributes, keys and positions."""
+    *parents, last = path.split(".")
     found = owner
     for part in parents:
         found = part_of(found, part)
     original = part_of(found, last)
     if not isinstance(original, torch.nn.Module):
-        raise InvalidArgument(f"there is no module '{name}' in a {type(owner).__name__}", where)
+        raise InvalidArgument(f"there is no module '{path}' in a {type(owner).__name__}", where)
     wrapped = original if isinstance(original, Module) else Module(original, name)
-    wrapped.__dict__["_path"] = name
+    wrapped.__dict__["_path"] = path
     place(found, last, wrapped)
     return wrapped
