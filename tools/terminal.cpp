@@ -1,5 +1,6 @@
 #include "tools/terminal.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -74,10 +75,17 @@ class TerminalProgress final : public Progress {
     if (!best_.empty()) line += ", " + best_;
     if (const auto left = time_left_.left()) line += fmt::format(", about {:.0f} s left", left->count());
     line += " " + detail;
-    if (line.size() > 100) line.resize(100);
+    line.resize(std::min(line.size(), columns() - 1));
     fmt::print(stderr, "\r\033[K{}", line);
     std::fflush(stderr);
     shown_ = true;
+  }
+  /// Of the terminal now: a line that wraps would stay when the next one is drawn over it.
+  static std::size_t columns() {
+    constexpr std::size_t kUsual = 80, kLeast = 20;
+    winsize size{};
+    const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return std::max<std::size_t>(known ? size.ws_col : kUsual, kLeast);
   }
   void clear() {
     if (!shown_) return;

@@ -353,7 +353,7 @@ constexpr SettingField kFields[] = {
     boolean<&S::offload_module_to_cpu>("offload_module_to_cpu", "move the model off the GPU while it is compiled")
         .done_always("the model is in the CPU's memory alone")
         .shown(kEffectTest),
-    boolean<&S::enable_autocast>("enable_autocast", "choose the precision of each product by rule: [rules](#autocast)")
+    boolean<&S::enable_autocast>("enable_autocast", "choose the precision of each product by rule")
         .ignored_by_reference_for(kOwnTypes)
         .shown(kCastTest),
     SettingField{"autocast_low_precision_type", SettingKind::text, "fp16, bf16 or none",
