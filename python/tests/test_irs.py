@@ -1,5 +1,7 @@
 """The three forms in which a model is exported, sizes that move, and what cannot be exported."""
 
+import typing
+
 import pytest
 import torch
 from support import OPENS_AIT, check_same, reference, wrap
@@ -142,6 +144,55 @@ class Sized(torch.nn.Module):
         if x.shape[0] == 3:
             return self.layer(x)
         return x
+
+
+def torchscript(kind, net, tmp_path):
+    if kind == "traced":
+        return torch.jit.trace(net.eval(), torch.randn(2, 3, 8, 8))
+    scripted = torch.jit.script(net.train(kind == "in training mode"))
+    if kind == "frozen":
+        return torch.jit.freeze(scripted)
+    torch.jit.save(scripted, tmp_path / "net.pt")
+    return torch.jit.load(tmp_path / "net.pt") if kind == "loaded" else scripted
+
+
+@pytest.mark.parametrize("kind", ["scripted", "in training mode", "traced", "loaded", "frozen"])
+def test_modules_of_torchscript(kind, tmp_path):
+    net, x = Convolutions(), torch.randn(2, 3, 8, 8)
+    scripted = torchscript(kind, net, tmp_path)
+    calls = [((x,), {})] if kind == "traced" else [((x,), {}), ((x,), {"gain": 3.0})]
+    model = ait.Module(scripted, "net", strategy=wrap(torch.nn.Linear(1, 1), "ts").strategy)
+    ait.tune(model, calls)
+    net.eval()
+    for args, kwargs in calls:
+        check_same(model(*args, **kwargs), reference(net, *args, **kwargs))
+    ait.save(model, tmp_path / "m.ait")
+    again = ait.load(torchscript(kind, Convolutions(), tmp_path), tmp_path / "m.ait")
+    check_same(again(x), reference(net, x))
+
+
+class Chooses(torch.nn.Module):
+    def forward(self, x, mode: str, y: typing.Optional[torch.Tensor] = None):
+        z = x * 2 if mode == "double" else x + 1
+        return z if y is None else z * y
+
+
+def test_torchscript_with_other_arguments_than_numbers():
+    scripted, x = torch.jit.script(Chooses().eval()), torch.randn(2, 4)
+    model = ait.Module(scripted, "net", strategy=wrap(Chooses(), "ts").strategy)
+    ait.tune(model, [((x, "double"), {}), ((x, "other", x), {})])
+    check_same([model(x, "double"), model(x, "other", y=x)], [x * 2, (x + 1) * x])
+    frozen = ait.Module(torch.jit.freeze(scripted), "net", strategy=model.strategy)
+    with pytest.raises(aitune.Unsupported, match="Let it take tensors and numbers .* or do not freeze it"):
+        ait.tune(frozen, ((x, "double"), {}))
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "fx"])
+def test_torchscript_has_a_form_of_its_own(ir, tmp_path):
+    for kind in ("scripted", "traced", "loaded", "frozen"):
+        model = ait.Module(torchscript(kind, Convolutions(), tmp_path), "net", strategy=wrap(torch.nn.Linear(1, 1), ir).strategy)
+        with pytest.raises(aitune.Unsupported, match=f"module 'net': a model in TorchScript .* ir='{ir}'. Use ir='ts'"):
+            ait.tune(model, torch.randn(2, 3, 8, 8))
 
 
 def test_a_size_that_the_model_fixes():

@@ -46,6 +46,8 @@ def export(
     `forward` is its own forward(); it is in evaluation mode. Raises Unsupported, naming the line of the model and what to try, if PyTorch cannot
     export it.
     """
+    if ir != "ts" and isinstance(module, torch.jit.ScriptModule):
+        raise Unsupported(f"a model in TorchScript cannot be exported by ir='{ir}'", f"module '{name}'", "Use ir='ts'")
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name) or "model"
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporters about themselves
@@ -59,7 +61,7 @@ def export(
 @contextlib.contextmanager
 def evaluating(module: torch.nn.Module) -> Iterator[None]:
     """Switches to evaluation, and back."""
-    training = [part for part in module.modules() if part.training]
+    training = [part for part in module.modules() if getattr(part, "training", False)]
     for part in training:
         part.training = False
     try:
@@ -247,9 +249,6 @@ class _Flat(torch.nn.Module):
 def _export_torchscript(
     module: torch.nn.Module, forward: Callable[..., Any], record: GraphRecord, path: Path, name: str
 ) -> Exported:
-    if isinstance(module, torch.jit.ScriptModule):
-        torch.jit.save(module, str(path))
-        return Exported(path, "ts", _script_names(record), _script_constants(record))
     script_error: Exception | None = None
     if _can_be_scripted(record):
         try:
@@ -258,7 +257,8 @@ def _export_torchscript(
         except Exception as error:
             script_error = error
     sample = record.samples[record.sample_shapes.index(record.shapes.example(record.sample_shapes))]
-    flat = _Flat(module, record, Signature(forward, name)).eval()
+    flat = _Flat(module, record, Signature(forward, name))
+    flat.training = False
     try:
         traced = torch.jit.trace(flat, tuple(sample.tensors), strict=False, check_trace=False)
         torch.jit.save(traced, str(path))
@@ -362,7 +362,7 @@ def _user_frames(error: BaseException) -> list[traceback.FrameSummary]:
 
 
 def _cannot_export(error: Exception, exporter: str, module: torch.nn.Module, name: str) -> Unsupported:
-    forward = type(module).forward
+    forward = None if isinstance(module, torch.jit.ScriptModule) else type(module).forward
     code = forward.__code__ if isinstance(forward, types.FunctionType) else None
     frames = _user_frames(error)
     # The frames from the module's forward on are the model's; those before it called tune().
@@ -379,7 +379,9 @@ def _cannot_export(error: Exception, exporter: str, module: torch.nn.Module, nam
         if named and "site-packages/torch/" not in named.group(1):
             place = f" at {named.group(1)}:{named.group(2)}"
     advice = next((fix for pattern, fix in _ADVICE if re.search(pattern, text)), "")
-    if not advice:
+    if isinstance(module, torch.jit.ScriptModule):
+        advice = "Let it take tensors and numbers and return tensors, or do not freeze it"
+    elif not advice:
         others = {"torch.export": "ts", "torch.jit.trace": "dynamo", "torch.fx.symbolic_trace": "dynamo"}
         advice = f"Change that line, wrap a part of the model that can be exported, or try ir='{others[exporter]}'"
     return Unsupported(f"{exporter} cannot export the model{place}: {type(error).__name__}: {line}", where, advice)

@@ -77,8 +77,8 @@ class Module(torch.nn.Module):
         state = self.__dict__
         state["_original"] = module
         for shared in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
-            state[shared] = module.__dict__[shared]
-        state["training"] = module.training
+            state[shared] = getattr(module, shared)
+        state["training"] = getattr(module, "training", False)  # torch.jit.freeze removes it
         state["_name"] = name or type(module).__name__
         state["_path"] = ""  # in the object that wrap() was given
         state["_strategies"] = list(strategies or ())
