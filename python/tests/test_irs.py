@@ -208,3 +208,74 @@ def test_a_model_in_training_mode_is_tuned_for_inference():
     ait.tune(model, x)
     assert net.training
     check_same(model(x), net[0](x))
+
+
+def tenfold(module, args, result=None):
+    return (args[0] * 10,) if result is None else result * 10
+
+
+def hooked(where, before):
+    net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU()).eval()
+    part = {"own": net, "of a layer": net[0]}[where]
+    if before:
+        part.register_forward_pre_hook(lambda module, args: tenfold(module, args))
+    else:
+        part.register_forward_hook(lambda module, args, result: tenfold(module, args, result))
+    return net
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("where", ["own", "of a layer"])
+def test_hooks_count_once(where, before, ir, tmp_path):
+    net, x = hooked(where, before), torch.randn(3, 4)
+    with torch.no_grad():
+        want = net(x)
+    model = wrap(net, ir)
+    ait.tune(model, x)
+    check_same([model(x), net(x)], [want, want])
+    ait.save(model, tmp_path / "m.ait")
+    again = ait.load(hooked(where, before), tmp_path / "m.ait")
+    check_same(again(x), want)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*")
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+def test_a_hook_that_makes_weights(ir):
+    net, x = torch.nn.utils.weight_norm(torch.nn.Linear(4, 4)).eval(), torch.randn(3, 4)
+    model = wrap(net, ir)
+    ait.tune(model, x)
+    with torch.no_grad():
+        check_same(model(x), torch.nn.functional.linear(x, net.weight, net.bias))
+
+
+class Keeps(torch.nn.Module):
+    """Keeps values for plots, as many models do."""
+
+    def __init__(self, branches):
+        super().__init__()
+        self.branches = branches
+        self.last, self.history, self.by_name = None, [], {"a": [None]}
+
+    def forward(self, x):
+        y = torch.softmax(x, -1)
+        self.last = y
+        self.history.append(y)
+        self.by_name["a"][0] = self.new = y
+        return y + 1 if self.branches and y.sum() > 0 else y @ x
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "fx"])
+@pytest.mark.parametrize("branches", [True, False])
+def test_attributes_keep_what_recording_left(branches, ir):
+    net, x = Keeps(branches).eval(), torch.randn(4, 4)
+    recorded = Keeps(branches)
+    recorded(x)
+    try:
+        ait.tune(wrap(net, ir), x)
+    except aitune.Unsupported:
+        assert branches
+    kept = [net.last, net.new, *net.history, net.by_name["a"][0]]
+    assert all(type(value) is torch.Tensor for value in kept)
+    check_same(kept[0], recorded.last)
+    assert not any(isinstance(value, torch._subclasses.FakeTensor) for value in kept)

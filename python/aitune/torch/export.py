@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import operator
 import re
 import traceback
 import types
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +51,7 @@ def export(
     if ir != "ts" and isinstance(module, torch.jit.ScriptModule):
         raise Unsupported(f"a model in TorchScript cannot be exported by ir='{ir}'", f"module '{name}'", "Use ir='ts'")
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name) or "model"
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), _attributes_kept(module), _without_own_hooks(module):
         warnings.simplefilter("ignore")  # of the exporters about themselves
         if ir == "dynamo":
             return _export_dynamo(module, forward, record, folder / f"{stem}.pt2", name)
@@ -69,6 +71,46 @@ def evaluating(module: torch.nn.Module) -> Iterator[None]:
     finally:
         for part in training:
             part.training = True
+
+
+@contextlib.contextmanager
+def _without_own_hooks(module: torch.nn.Module) -> Iterator[None]:
+    """Hooks of the module itself, not of its children, run around what stands in the place of its forward(), so that
+    they must not be in the graph. Those of torch.nn.utils stay: they make weights, and leave arguments alone."""
+    before = {name: module.__dict__[name] for name in ("_forward_hooks", "_forward_pre_hooks")}
+    for name, hooks in before.items():
+        kept = {key: hook for key, hook in hooks.items() if type(hook).__module__.startswith("torch.nn.utils.")}
+        module.__dict__[name] = OrderedDict(kept)
+    try:
+        yield
+    finally:
+        module.__dict__.update(before)
+
+
+@contextlib.contextmanager
+def _attributes_kept(module: torch.nn.Module) -> Iterator[None]:
+    """What forward() puts into attributes, and into containers that are attributes, goes again: while a model is
+    exported, that is no tensor with values."""
+    contents: dict[int, tuple[Any, Any]] = {}  # by identity: a container, and a copy
+    for part in module.modules():
+        if not isinstance(part, torch.jit.ScriptModule):
+            _copy_containers(part.__dict__, contents)
+    try:
+        yield
+    finally:
+        for container, copied in contents.values():
+            if isinstance(container, list):
+                container[:] = copied
+            else:
+                container.clear()
+                container.update(copied)
+
+
+def _copy_containers(value: Any, contents: dict[int, tuple[Any, Any]]) -> None:
+    if isinstance(value, (list, dict, set)) and id(value) not in contents:
+        contents[id(value)] = value, copy.copy(value)
+        for item in value.values() if isinstance(value, dict) else value:
+            _copy_containers(item, contents)
 
 
 @contextlib.contextmanager
@@ -297,6 +339,15 @@ def _script_constants(record: GraphRecord) -> list[tuple[str, torch.Tensor]]:
 # --- fx ---------------------------------------------------------------------------------------------------------------
 
 
+class _Tracer(torch.fx.Tracer):
+    """Follows the code of layers, too, that do more than their class says: hooks, and weights that are made of others."""
+
+    def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
+        parametrized = torch.nn.utils.parametrize.is_parametrized(m) or type(m).__module__.startswith("torch.nn.utils.")
+        hooks = m._forward_hooks or m._forward_pre_hooks
+        return super().is_leaf_module(m, module_qualified_name) and not hooks and not parametrized
+
+
 def _export_fx(
     module: torch.nn.Module, forward: Callable[..., Any], record: GraphRecord, path: Path, name: str
 ) -> Exported:
@@ -316,7 +367,9 @@ def _export_fx(
         graph_module = module
     else:
         try:
-            graph_module = torch.fx.symbolic_trace(module, concrete_args=constants or None)
+            graph = _Tracer().trace(module, concrete_args=constants or None)
+            graph._tracer_cls = None
+            graph_module = torch.fx.GraphModule(module, graph, type(module).__name__)
         except Exception as error:
             raise _cannot_export(error, "torch.fx.symbolic_trace", module, name) from error
         _remove_constants(graph_module.graph, constants)
