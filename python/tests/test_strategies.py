@@ -81,6 +81,29 @@ def test_a_wrong_result_is_an_error_or_the_next_one_s_turn(spoil, message):
     assert result.engine is not None and result.report["strategy"][0]["backend"] == "Slow((0.0, 0.0))"
 
 
+class Counts(torch.nn.Module):
+    """Keeps a number in Python, which an export takes for a constant."""
+
+    def __init__(self, spoil):
+        super().__init__()
+        self.calls, self.spoil = 0, spoil
+
+    def forward(self, x):
+        self.calls += 1
+        return self.spoil((x * 0).long() + self.calls)
+
+
+@pytest.mark.parametrize("spoil", [lambda n: n, lambda n: n.int(), lambda n: n % 2 == 0])
+def test_integers_are_compared(spoil):
+    model = ait.Module(Counts(spoil).eval(), "counts", strategy=ait.OneBackendStrategy(aot()))
+    with pytest.raises(aitune.ValidationError, match="'0' has other integers than PyTorch's in 8 of 8 .* on sample [01]"):
+        ait.tune(model, [torch.randn(2, 4), torch.randn(2, 4)])
+    choices = ait.Module(torch.nn.Threshold(0.0, 1.0), "net", strategy=ait.OneBackendStrategy(aot()))
+    x = torch.randint(-9, 9, (5, 5))
+    ait.tune(choices, x)
+    check_same(choices(x), torch.where(x > 0, x, torch.ones_like(x)))
+
+
 def test_first_wins():
     strategy = ait.FirstWinsStrategy([Slow(5), aot(require_full_compilation=True, torch_executed_ops={"aten.linear.default"})])
     result = tuned(strategy)

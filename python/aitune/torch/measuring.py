@@ -19,6 +19,7 @@ __all__ = ["batches", "check_result", "median_milliseconds"]
 # Plans are compared with the reference engine by much closer bounds when they are tuned; this compares the whole with
 # PyTorch, whatever precisions the user has allowed.
 _MAX_ERROR = 5e-2
+_OTHER_INTEGERS = "has other integers than PyTorch's"
 
 
 def median_milliseconds(result: BuildResult, tensors: list[torch.Tensor], budget: float = 0.2) -> float:
@@ -35,7 +36,7 @@ def median_milliseconds(result: BuildResult, tensors: list[torch.Tensor], budget
 
 def check_result(result: BuildResult, baseline: BuildResult, record: GraphRecord, where: str) -> float:
     """Compares with PyTorch on every sample. Returns the largest relative error; raises ValidationError beyond 5e-2,
-    for another shape or dtype, and for NaN or Inf where PyTorch has none."""
+    for another shape or dtype, for NaN or Inf where PyTorch has none, and for other integers or truth values."""
     worst = 0.0
     paths = list(record.output.paths())
     for index, sample in enumerate(record.samples):
@@ -44,9 +45,13 @@ def check_result(result: BuildResult, baseline: BuildResult, record: GraphRecord
         for path, a, b in zip(paths, got, expected, strict=True):
             problem = _difference(a, b)
             if isinstance(problem, str):
-                raise ValidationError(
-                    f"output '{path}' {problem} on sample {index}", where, "This is a bug of aitune: please report it"
-                )
+                fix = "This is a bug of aitune: please report it"
+                if problem.startswith(_OTHER_INTEGERS):
+                    fix = (
+                        "Make what the module keeps between calls, and what it draws at random, an argument; "
+                        "enable_correctness_check(False) accepts other choices among equal values"
+                    )
+                raise ValidationError(f"output '{path}' {problem} on sample {index}", where, fix)
             worst = max(worst, problem)
     return worst
 
@@ -54,8 +59,11 @@ def check_result(result: BuildResult, baseline: BuildResult, record: GraphRecord
 def _difference(got: torch.Tensor, expected: torch.Tensor) -> float | str:
     if got.shape != expected.shape or got.dtype != expected.dtype:
         return f"is {got.dtype}{list(got.shape)} and not {expected.dtype}{list(expected.shape)}"
-    if not (expected.is_floating_point() or expected.is_complex()) or expected.numel() == 0:
+    if expected.numel() == 0:
         return 0.0
+    if not (expected.is_floating_point() or expected.is_complex()):
+        differ = int((got != expected).sum())
+        return f"{_OTHER_INTEGERS} in {differ} of {expected.numel()} elements" if differ else 0.0
     finite = expected.isfinite()
     if not got[finite].isfinite().all():
         return "has NaN or Inf where PyTorch has none"
