@@ -49,6 +49,17 @@ def test_what_gives_no_samples():
         ait.tune(linear(), [torch.randn(4)], batch_sizes=[0])
 
 
+def test_inside_of_autocast():
+    model = linear()
+    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(
+        aitune.InvalidArgument, match="tune: torch.autocast is on. Tune outside of it.*enable_autocast.*enabled_precisions"
+    ):
+        ait.tune(model, torch.randn(2, 4))
+    with torch.autocast("cpu", enabled=False):
+        ait.tune(model, torch.randn(2, 4))
+    assert model.state is ait.ModuleState.TUNED
+
+
 def test_no_module():
     with pytest.raises(aitune.InvalidArgument, match="a Tensor cannot be called"):
         ait.tune(torch.ones(1), torch.ones(1))

@@ -72,11 +72,13 @@ def tune(
             What it raises ends tuning.
 
     Raises:
-        InvalidArgument: no sample, a sample that fails, a tensor on another device, no Module that is called.
+        InvalidArgument: no sample, a sample that fails, a tensor on another device, no Module that is called; tuning
+            inside of torch.autocast.
         Unsupported: a model that cannot be exported or compiled.
         ValidationError: no plan gives the reference's outputs.
     """
     _check_device(device)
+    _check_autocast()
     if clear_cache:
         (_cache_folder() / "timings.json").unlink(missing_ok=True)
     with _others_silent() if disable_external_logging else contextlib.nullcontext(), showing(), improving(improved):
@@ -123,6 +125,16 @@ def _check_device(device: str | torch.device | None) -> None:
     if device is not None and torch.device(device).type != "cpu":
         raise Unavailable(
             f"there is no engine for device {device}", "tune", "aitune of this version compiles for the CPU: device='cpu'"
+        )
+
+
+def _check_autocast() -> None:
+    if torch.is_autocast_enabled("cpu"):
+        raise InvalidArgument(
+            "torch.autocast is on",
+            "tune",
+            "Tune outside of it, and let CompilationSettings have enable_autocast=True, or enabled_precisions with "
+            "torch.bfloat16 or torch.float16",
         )
 
 
