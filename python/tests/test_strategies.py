@@ -81,6 +81,38 @@ def test_a_wrong_result_is_an_error_or_the_next_one_s_turn(spoil, message):
     assert result.engine is not None and result.report["strategy"][0]["backend"] == "Slow((0.0, 0.0))"
 
 
+class Masks(torch.nn.Module):
+    """Two outputs: one that is -inf where it is masked, one that is NaN for negative sums."""
+
+    def forward(self, x):
+        return {"masked": x.masked_fill(x > 0, float("-inf")), "root": x.sum().sqrt() + x}
+
+
+def test_nan_of_pytorch_itself_is_said_once(caplog):
+    x = torch.rand(2, 4) + 0.1
+    model = ait.Module(Masks().eval(), "masks", strategy=ait.FirstWinsStrategy([aot(), aot()]))
+    ait.tune(model, [x, x + 1])
+    assert "NaN" not in caplog.text
+    model.enable_passthrough(force=True)
+    ait.tune(model, [x, -x, -x - 1])
+    assert caplog.text.count("NaN") == 1
+    assert "masks: output 'root' has NaN in PyTorch itself on sample 1" in caplog.text
+
+
+def test_nan_where_pytorch_has_another_value():
+    net = Masks().eval()
+
+    def spoil(results):
+        return results | {"masked": results["masked"] - results["masked"].isinf() * float("-inf")}
+
+    strategy = ait.FirstWinsStrategy([Wrong(spoil)])
+    model = ait.Module(net, "masks", strategy=strategy)
+    ait.tune(model, torch.rand(2, 4) + 0.1)
+    (result,) = model._tuned.values()
+    assert result.backend == "TorchEagerBackend()"
+    assert "output 'masked' has NaN or Inf where PyTorch has none on sample 0" in result.report["strategy"][0]["problem"]
+
+
 class Counts(torch.nn.Module):
     """Keeps a number in Python, which an export takes for a constant."""
 

@@ -65,7 +65,7 @@ def _difference(got: torch.Tensor, expected: torch.Tensor) -> float | str:
         differ = int((got != expected).sum())
         return f"{_OTHER_INTEGERS} in {differ} of {expected.numel()} elements" if differ else 0.0
     finite = expected.isfinite()
-    if not got[finite].isfinite().all():
+    if not got[finite].isfinite().all() or (got.isnan() & ~expected.isnan()).any():
         return "has NaN or Inf where PyTorch has none"
     wide = torch.complex128 if expected.is_complex() else torch.float64
     a, b = got[finite].to(wide), expected[finite].to(wide)

@@ -69,6 +69,10 @@ def take_call(named: Mapping[str, Any], where: str) -> tuple[GraphKey, list[torc
     return key, tensors
 
 
+def _has_nan(tensor: torch.Tensor) -> bool:
+    return (tensor.is_floating_point() or tensor.is_complex()) and bool(tensor.isnan().any())
+
+
 def _copy(value: Any, copies: dict[int, torch.Tensor]) -> Any:
     """The same containers with copies of the tensors."""
     import copy
@@ -84,6 +88,8 @@ class Recording:
         self._name = name
         self._dynamic_shapes = dynamic_shapes
         self.graphs: dict[GraphKey, GraphRecord] = {}
+        self.calls = 0
+        self.first_nan: tuple[int, str] | None = None  # the call, and the path of the output
 
     def begin(self, named: Mapping[str, Any]) -> tuple[GraphKey, Sample]:
         """Copies the arguments before the module may change them."""
@@ -112,6 +118,10 @@ class Recording:
         new = record.shapes.add([tuple(t.shape) for t in sample.tensors])
         self.graphs[key] = record
         record.calls += 1
+        if self.first_nan is None:
+            with_nan = [path for path, t in zip(output.paths(), tensors, strict=True) if _has_nan(t)]
+            self.first_nan = (self.calls, with_nan[0]) if with_nan else None
+        self.calls += 1
         if len(record.samples) < (_MAX_STORED if new else _STORED_OF_A_SHAPE):
             record.sample_shapes.append(record.shapes.index([tuple(t.shape) for t in sample.tensors]))
             record.samples.append(sample)

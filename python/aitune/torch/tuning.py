@@ -196,6 +196,14 @@ def _record(
     if not met:
         names = ", ".join(f"'{module.name}'" for module in modules)
         raise InvalidArgument(f"none of the modules was called: {names}", "tune", "Give a function that calls them")
+    for module in met:
+        if nan := module.recording.first_nan:
+            call, path = nan
+            _logger.warning(
+                "%s: output '%s' has NaN in PyTorch itself on sample %d: tuning cannot tell there whether results are "
+                "right. Leave such samples out if they are not meant",
+                module.name, path, call,
+            )
     return met
 
 
