@@ -125,11 +125,11 @@ class Counts(torch.nn.Module):
         return self.spoil((x * 0).long() + self.calls)
 
 
-@pytest.mark.parametrize("spoil", [lambda n: n, lambda n: n.int(), lambda n: n % 2 == 0])
+@pytest.mark.parametrize("spoil", [lambda n: n, lambda n: n.int(), lambda n: n % 2 == 0, lambda n: n.float()])
 def test_integers_are_compared(spoil):
     model = ait.Module(Counts(spoil).eval(), "counts", strategy=ait.OneBackendStrategy(aot()))
-    with pytest.raises(aitune.ValidationError, match="'0' has other integers than PyTorch's in 8 of 8 .* on sample [01]"):
-        ait.tune(model, [torch.randn(2, 4), torch.randn(2, 4)])
+    with pytest.raises(aitune.ValidationError, match="'0' (has other integers than PyTorch's in 8 of 8|differs from).* sample 0"):
+        ait.tune(model, torch.randn(2, 4))
     choices = ait.Module(torch.nn.Threshold(0.0, 1.0), "net", strategy=ait.OneBackendStrategy(aot()))
     x = torch.randint(-9, 9, (5, 5))
     ait.tune(choices, x)
