@@ -181,3 +181,24 @@ def test_classes_of_a_file_are_not_imported(tmp_path):
     assert "antigravity" not in sys.modules
     structure = Structure.from_json({"object": ["tensor"], "keys": ["args"], "class": "subprocess:Popen"}, "test")
     assert type(rebuild(structure, iter([torch.ones(1)]))).__name__ == "Attributes"
+
+
+class Fills(torch.nn.Module):
+    def forward(self, x, fill=None, limit=3.0, dtype=torch.float32):
+        y = x if fill is None else x.masked_fill(x > 0, fill)
+        return y.clamp(-3, limit).to(dtype)
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+@pytest.mark.parametrize("limit", ["nan", "inf", "-inf"])
+def test_constants_that_json_does_not_have(limit, ir, tmp_path):
+    x, limit = torch.randn(3, 4), float(limit)
+    model = wrap(Fills(), ir)
+    ait.tune(model, ((x, limit, 2.0), {"dtype": torch.float64}))
+    ait.save(model, tmp_path / "m.ait")
+    want = Fills()(x, limit, 2.0, torch.float64)
+    for loaded in (model, ait.load(tmp_path / "m.ait"), ait.load(Fills(), tmp_path / "m.ait")):
+        got = loaded(x, float(str(limit)), limit=2.0, dtype=torch.float64)
+        torch.testing.assert_close(got, want, equal_nan=True)
+        with pytest.raises(aitune.InvalidArgument, match=f"'fill' is 1.0, it was {limit} when"):
+            loaded(x, 1.0, 2.0, torch.float64)

@@ -50,6 +50,8 @@ def export(
     """
     if ir != "ts" and isinstance(module, torch.jit.ScriptModule):
         raise Unsupported(f"a model in TorchScript cannot be exported by ir='{ir}'", f"module '{name}'", "Use ir='ts'")
+    if record.output.count() == 0:
+        raise Unsupported("the module returns no tensor", f"module '{name}'", "Return what it computes, or leave it out")
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name) or "model"
     with torch.no_grad(), warnings.catch_warnings(), _attributes_kept(module), _without_own_hooks(module):
         warnings.simplefilter("ignore")  # of the exporters about themselves
@@ -137,9 +139,9 @@ def _plain_forward(forward: Callable[..., Any], record: GraphRecord) -> Callable
 
     def answer(*args: Any, **kwargs: Any) -> Any:
         named = signature.normalise(args, kwargs)
-        for key, value in named.items():
-            if key in by_name:
-                named[key] = rebuild(by_name[key], iter(_plain_tensors(by_name[key], value)))
+        for key, item in by_name.items():
+            if key in named or not item.count():  # a constant that was made None may be the default
+                named[key] = rebuild(item, iter(_plain_tensors(item, named.get(key))))
         args, kwargs = signature.call_form(named)
         result = forward(*args, **kwargs)
         return tensors_only(record.output, iter(tensors_at(record.output, result)))
@@ -222,6 +224,7 @@ def _export_dynamo(
 ) -> Exported:
     sample = record.samples[record.sample_shapes.index(record.shapes.example(record.sample_shapes))]
     builtin = record.key.structure.keys == () or all(item.is_builtin() for item in record.key.structure.items)
+    builtin = builtin and not record.key.structure.has_opaque()
     is_plain = builtin and record.output.is_builtin() and not record.output.has_constants()
     answer = forward if is_plain else _plain_forward(forward, record)
     arguments = sample.arguments if is_plain else _plain_arguments(sample.arguments)
@@ -242,11 +245,11 @@ def _export_dynamo(
                 raise
             program = run(hint=True)  # sizes may hang together in ways that samples do not show
         _check_moving(program, record, name)
+        torch.export.save(program, path)
     except InvalidArgument:
         raise
     except Exception as error:
         raise _cannot_export(error, "torch.export", module, name) from error
-    torch.export.save(program, path)
     return Exported(path, "dynamo", [str(i) for i in range(len(sample.tensors))])
 
 
@@ -359,25 +362,26 @@ def _export_fx(
                 f"argument '{key}' is a {item.kind}, and ir='fx' takes tensors alone", f"module '{name}'",
                 "Use ir='dynamo'",
             )
-    constants = {key: item.value for key, item in by_name.items() if item.kind == "constant"}
+    constants = {key: rebuild(item, iter(())) for key, item in by_name.items() if item.kind == "constant"}
     for key, parameter in inspect.signature(forward).parameters.items():
         if key not in by_name and parameter.default is not inspect.Parameter.empty:
             constants[key] = parameter.default
-    if isinstance(module, torch.fx.GraphModule):
-        graph_module = module
-    else:
-        try:
-            graph = _Tracer().trace(module, concrete_args=constants or None)
-            graph._tracer_cls = None
-            graph_module = torch.fx.GraphModule(module, graph, type(module).__name__)
-        except Exception as error:
-            raise _cannot_export(error, "torch.fx.symbolic_trace", module, name) from error
-        _remove_constants(graph_module.graph, constants)
-        graph_module.graph.set_codegen(torch.fx.graph.CodeGen())
-        graph_module.recompile()
-    torch.save(graph_module, path)
+    try:
+        torch.save(module if isinstance(module, torch.fx.GraphModule) else _traced(module, constants), path)
+    except Exception as error:
+        raise _cannot_export(error, "torch.fx.symbolic_trace", module, name) from error
     names = [key for key, item in by_name.items() if item.kind == "tensor"]
     return Exported(path, "fx", names)
+
+
+def _traced(module: torch.nn.Module, constants: dict[str, Any]) -> torch.fx.GraphModule:
+    graph = _Tracer().trace(module, concrete_args=constants or None)
+    graph._tracer_cls = None
+    graph_module = torch.fx.GraphModule(module, graph, type(module).__name__)
+    _remove_constants(graph_module.graph, constants)
+    graph_module.graph.set_codegen(torch.fx.graph.CodeGen())
+    graph_module.recompile()
+    return graph_module
 
 
 def _remove_constants(graph: torch.fx.Graph, constants: Collection[str]) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from aitune.errors import ValidationError
+from aitune.errors import InvalidArgument, ValidationError
 from aitune.torch.backend import BuildResult
-from aitune.torch.recording import GraphRecord
+from aitune.torch.recording import GraphRecord, Sample
 from aitune.torch.structure import flatten
 
 __all__ = ["batches", "check_result", "median_milliseconds"]
@@ -43,7 +43,7 @@ def check_result(result: BuildResult, baseline: BuildResult, record: GraphRecord
     worst = 0.0
     # Once more the first, which a module answers in another way if it keeps state.
     for index, sample in [*enumerate(record.samples), (0, record.samples[0])]:
-        _, expected = flatten(baseline.run([t.clone() for t in sample.tensors]))
+        expected = _expected(baseline, sample, f"{where}, sample {index}")
         _, got = flatten(result.run(sample.tensors))
         for path, a, b in zip(record.output.paths(), got, expected, strict=True):
             problem = _difference(a, b)
@@ -51,6 +51,18 @@ def check_result(result: BuildResult, baseline: BuildResult, record: GraphRecord
                 raise ValidationError(f"output '{path}' {problem} on sample {index}", where, _ADVICE)
             worst = max(worst, problem)
     return worst
+
+
+def _expected(baseline: BuildResult, sample: Sample, where: str) -> list[torch.Tensor]:
+    """PyTorch's results."""
+    try:
+        return flatten(baseline.run([t.clone() for t in sample.tensors]))[1]
+    except Exception as error:
+        raise InvalidArgument(
+            f"the model fails when it is called with it again: {type(error).__name__}: {error}",
+            where,
+            "Let it answer equal calls in the same way",
+        ) from error
 
 
 def _difference(got: torch.Tensor, expected: torch.Tensor) -> float | str:

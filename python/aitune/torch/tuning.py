@@ -81,7 +81,9 @@ def tune(
     _check_autocast()
     if clear_cache:
         (_cache_folder() / "timings.json").unlink(missing_ok=True)
-    with _others_silent() if disable_external_logging else contextlib.nullcontext(), showing(), improving(improved):
+    raised: list[BaseException] = []  # by `improved`
+    noting = _noting(improved, raised)
+    with _others_silent() if disable_external_logging else contextlib.nullcontext(), showing(), improving(noting):
         candidates = _candidates(func, dataset)
         met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
         if dry_run:
@@ -90,14 +92,32 @@ def tune(
             try:
                 _logger.info("%s: tuning with %s", module.name, module.strategy.describe())
                 module._tune()
-            except AituneError as error:
-                if not ignore_failing_modules:
+            except Exception as error:
+                if not ignore_failing_modules or raised:
                     raise
-                _logger.warning("%s stays as it is: %s", module.name, error)
+                said = str(error) if isinstance(error, AituneError) else f"{type(error).__name__}: {error}"
+                _logger.warning("%s stays as it is: %s", module.name, said)
                 continue
             if release_weights:
                 module._release_weights()
     return None
+
+
+def _noting(
+    improved: Callable[[str, Path], None] | None, raised: list[BaseException]
+) -> Callable[[str, Path], None] | None:
+    """The same function, which puts what it raises into the list, too."""
+    if improved is None:
+        return None
+
+    def call(name: str, path: Path) -> None:
+        try:
+            improved(name, path)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    return call
 
 
 def _cache_folder() -> Path:
@@ -122,7 +142,13 @@ def _others_silent() -> Iterator[None]:
 
 
 def _check_device(device: str | torch.device | None) -> None:
-    if device is not None and torch.device(device).type != "cpu":
+    if device is None:
+        return
+    try:
+        kind = torch.device(device).type
+    except (RuntimeError, TypeError) as error:
+        raise InvalidArgument(f"there is no device {device!r}", "tune", "It is 'cpu', or left out") from error
+    if kind != "cpu":
         raise Unavailable(
             f"there is no engine for device {device}", "tune", "aitune of this version compiles for the CPU: device='cpu'"
         )
