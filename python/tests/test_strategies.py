@@ -110,7 +110,7 @@ def test_nan_where_pytorch_has_another_value():
     ait.tune(model, torch.rand(2, 4) + 0.1)
     (result,) = model._tuned.values()
     assert result.backend == "TorchEagerBackend()"
-    assert "output 'masked' has NaN or Inf where PyTorch has none on sample 0" in result.report["strategy"][0]["problem"]
+    assert "output 'masked' has NaN or Inf where PyTorch has none on sample 0" in result.report["strategy"][0]["why"]
 
 
 class Counts(torch.nn.Module):
@@ -140,8 +140,9 @@ def test_first_wins():
     strategy = ait.FirstWinsStrategy([Slow(5), aot(require_full_compilation=True, torch_executed_ops={"aten.linear.default"})])
     result = tuned(strategy)
     rows = result.report["strategy"]
-    assert result.backend == "TorchEagerBackend()" and len(rows) == 2
-    assert rows[0]["speedup"] < 1 and "require_full_compilation" in rows[1]["problem"]
+    assert result.backend == "TorchEagerBackend()" and [row["stays"] for row in rows] == [False, False, True]
+    assert rows[0]["speedup"] < 1 and "require_full_compilation" in rows[1]["why"]
+    assert rows[2]["backend"] == "TorchEagerBackend()" and "times as fast as PyTorch" in rows[0]["why"]
 
 
 def test_min_latency():
@@ -165,9 +166,57 @@ def test_latency_budget():
     strategy = ait.LatencyBudgetStrategy(60, [Slow(0, 16), Slow(90)]).enable_performance_validation(False)
     result = tuned(strategy, samples)
     assert result.report["selected_batch_size"] == 2
-    assert "no batch size is answered within 60 ms" in result.report["strategy"][1]["problem"]
+    assert "no batch size is answered within 60 ms" in result.report["strategy"][1]["why"]
     with pytest.raises(aitune.ValidationError, match="no backend is left: Slow.*within 1 ms"):
         tuned(ait.LatencyBudgetStrategy(1, [Slow(5)]).enable_performance_validation(False))
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        lambda backends: ait.OneBackendStrategy(backends[0]),
+        lambda backends: ait.OneBackendStrategy(backends[0]).enable_performance_validation(),
+        ait.FirstWinsStrategy,
+        lambda backends: ait.FirstWinsStrategy(backends).enable_performance_validation(False),
+        ait.MinLatencyStrategy,
+        ait.MaxThroughputStrategy,
+        lambda backends: ait.LatencyBudgetStrategy(1e4, backends),
+    ],
+)
+@pytest.mark.parametrize("slow", [True, False])
+def test_the_report_says_what_stays_and_why(strategy, slow):
+    one = strategy([Slow(9) if slow else Slow(0), Wrong(lambda y: y + 9)])
+    result = tuned(one)
+    rows = result.report["strategy"]
+    assert [row["backend"] for row in rows if row["stays"]] == [result.backend]
+    assert all(isinstance(row["why"], str) and row["why"] for row in rows)
+    assert not [row for row in rows if "Wrong" in row["backend"] and row["stays"]]
+    if slow and one._check_performance:
+        assert result.backend == "TorchEagerBackend()" and "as fast as PyTorch, and 1.01 times is" in rows[0]["why"]
+
+
+def test_configurations_are_told_apart():
+    config = ait.TorchTensorRTAotBackendConfig
+    for settings, text in (
+        ({"optimization_level": 0}, "ir=dynamo, optimization_level=0"),
+        ({"enabled_precisions": {torch.float32, torch.bfloat16}}, "ir=dynamo, enabled_precisions=bfloat16+float32"),
+        (ait.CompilationSettings(enable_autocast=True, num_threads=0), "ir=dynamo, enable_autocast=True"),
+        (ait.CompilationSettings(), "ir=dynamo"),
+        ({"torch_executed_ops": {f"aten.op{i}" for i in range(20)}}, "ir=dynamo, torch_executed_ops=aten.op0+"),
+    ):
+        described = ait.TorchTensorRTAotBackend(config(compile_config=settings)).describe()
+        assert described.startswith(f"TorchTensorRTAotBackend({text}") and len(described) < 100, described
+    protocol = config(ir="ts", pickle_protocol=2, compile_config={"num_threads": 1})
+    assert ait.TorchTensorRTAotBackend(protocol).describe() == "TorchTensorRTAotBackend(ir=ts, num_threads=1, pickle_protocol=2)"
+
+
+def test_candidates_are_timed_in_turn():
+    from aitune.torch.measuring import median_milliseconds
+
+    order = []
+    results = [BuildResult(name, lambda tensors, name=name: order.append(name)) for name in "ab"]
+    assert len(median_milliseconds(results, [], 0.0)) == 2
+    assert "".join(order) == "ab" * 4
 
 
 def test_what_stays_in_pytorch_has_no_file(tmp_path):

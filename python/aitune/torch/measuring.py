@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -25,16 +25,21 @@ _ADVICE = (
 )
 
 
-def median_milliseconds(result: BuildResult, tensors: list[torch.Tensor], budget: float = 0.2) -> float:
-    """The median time of a run, from as many as fit in `budget` seconds, at least three."""
-    result.run(tensors)
-    times: list[float] = []
-    until = time.perf_counter() + budget
-    while len(times) < 3 or (time.perf_counter() < until and len(times) < 200):
-        start = time.perf_counter()
+def median_milliseconds(results: Sequence[BuildResult], tensors: list[torch.Tensor], budget: float = 0.2) -> list[float]:
+    """The median time of a run of each. They run in turn, so that what else the machine does hits all alike, for as many
+    rounds as fit in `budget` seconds for each, at least three."""
+    for result in results:
         result.run(tensors)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times) * 1e3
+    times: list[list[float]] = [[] for _ in results]
+    until = time.perf_counter() + budget * len(results)
+    rounds = 0
+    while rounds < 3 or (time.perf_counter() < until and rounds < 200):
+        rounds += 1
+        for result, row in zip(results, times, strict=True):
+            start = time.perf_counter()
+            result.run(tensors)
+            row.append(time.perf_counter() - start)
+    return [statistics.median(row) * 1e3 for row in times]
 
 
 def check_result(result: BuildResult, baseline: BuildResult, record: GraphRecord, where: str) -> float:

@@ -18,6 +18,7 @@ __all__ = [
     "CompilationSettings",
     "TorchTensorRTConfig",
     "calibration_loader",
+    "changed_settings",
     "compiler_settings",
     "ignored_settings",
     "unknown_settings",
@@ -327,6 +328,30 @@ def _default(settings: Any, name: str) -> Any:
     if name == "device":  # Torch-TensorRT's default is the GPU of the machine
         return getattr(settings, name)
     return declared.default_factory() if declared.default_factory is not dataclasses.MISSING else None
+
+
+def changed_settings(settings: Any) -> list[str]:
+    """ "optimization_level=0" and the like, for each field that differs from its default."""
+    found = []
+    for name, value in _values(settings).items():
+        text, default = _short(name, value), _short(name, _default(settings, name))
+        if text != default:
+            found.append(f"{name}={text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + '…'}")
+    return found
+
+
+_MAX_SHOWN = 40
+
+
+def _short(name: str, value: Any) -> str:
+    """A value in a few letters, the same for equal sets."""
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if name == "autocast_calibration_dataloader":
+        return type(value).__name__
+    text = _FIELDS[name](name, value)
+    is_collection = isinstance(value, Collection) and not isinstance(value, str)
+    return "+".join(sorted(text.split(","))) if is_collection else text
 
 
 def unknown_settings(settings: Any) -> list[str]:
