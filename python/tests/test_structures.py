@@ -202,3 +202,26 @@ def test_constants_that_json_does_not_have(limit, ir, tmp_path):
         torch.testing.assert_close(got, want, equal_nan=True)
         with pytest.raises(aitune.InvalidArgument, match=f"'fill' is 1.0, it was {limit} when"):
             loaded(x, 1.0, 2.0, torch.float64)
+
+
+class Optional(torch.nn.Module):
+    def forward(self, x, mask=None, scale=1.0, options=None):
+        return x * scale if mask is None else x * mask * scale
+
+
+def test_an_unknown_call_is_told_from_the_nearest_one():
+    x = torch.randn(2, 4)
+    model = wrap(Optional())
+    calls = [((x,), {}), ((x, x), {}), ((x,), {"scale": 2.0}), ((x, x), {"options": {"a": 1, "b": [2]}})]
+    ait.tune(model, calls)
+    for args, kwargs, message in (
+        ((x,), {"scale": 3.0}, "'scale' is 3.0, it was 2.0 when"),
+        ((x, [1, 2]), {}, "'mask' is a list, it was a tensor when"),
+        ((x, x.double()), {}, "tensor 'mask' is torch.float64, it was torch.float32"),
+        ((x, x[0]), {}, "tensor 'mask' has 1 dimensions, it had 2"),
+        ((x, x), {"options": {"a": 1, "b": [3]}}, "'options.b.0' is 3, it was 2 when"),
+        ((x, x), {"options": {"b": [2], "a": 1}}, "'options' comes in another order"),
+        ((x, x, 2.0), {}, "it is called with scale"),
+    ):
+        with pytest.raises(aitune.InvalidArgument, match=message):
+            model(*args, **kwargs)

@@ -18,7 +18,7 @@ import torch
 from aitune.errors import Corrupt, Unsupported
 from aitune.torch.caches import is_cache, make_cache, parts_of_cache
 
-__all__ = ["Structure", "describe_difference", "flatten", "plain", "rebuild", "tensors_at", "tensors_only"]
+__all__ = ["Structure", "count_differences", "describe_difference", "flatten", "plain", "rebuild", "tensors_at", "tensors_only"]
 
 _MAX_DEPTH = 64
 _PLAIN = (bool, int, float, str, type(None))
@@ -292,6 +292,21 @@ def _make_object(cls: type, named: dict[str, Any]) -> Any:
         if name in fields and not fields[name].init:
             object.__setattr__(made, name, value)
     return made
+
+
+def count_differences(expected: Structure, came: Structure) -> int:
+    """How far two structures are apart: 1 for another constant, 2 for each part of another kind, 3 for each that one of
+    them lacks."""
+    if expected == came:
+        return 0
+    if expected.kind != came.kind or expected.class_name != came.class_name:
+        return 2
+    if expected.kind == "constant":
+        return 1
+    x = dict(zip(expected.keys or range(len(expected.items)), expected.items, strict=True))
+    y = dict(zip(came.keys or range(len(came.items)), came.items, strict=True))
+    # At least 1, for another order.
+    return max(3 * len(x.keys() ^ y.keys()) + sum(count_differences(x[key], y[key]) for key in x.keys() & y.keys()), 1)
 
 
 def describe_difference(expected: Structure, came: Structure, path: str = "") -> str:
