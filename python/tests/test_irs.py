@@ -249,13 +249,20 @@ def test_a_hook_that_makes_weights(ir):
         check_same(model(x), torch.nn.functional.linear(x, net.weight, net.bias))
 
 
+class Frozen(dict):
+    def clear(self):
+        raise TypeError("not to be changed")
+
+    update = clear
+
+
 class Keeps(torch.nn.Module):
     """Keeps values for plots, as many models do."""
 
     def __init__(self, branches):
         super().__init__()
         self.branches = branches
-        self.last, self.history, self.by_name = None, [], {"a": [None]}
+        self.last, self.history, self.by_name, self.frozen = None, [], {"a": [None]}, Frozen(a=1)
 
     def forward(self, x):
         y = torch.softmax(x, -1)

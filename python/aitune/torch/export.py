@@ -10,7 +10,7 @@ import re
 import traceback
 import types
 import warnings
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,7 +109,8 @@ def _attributes_kept(module: torch.nn.Module) -> Iterator[None]:
 
 
 def _copy_containers(value: Any, contents: dict[int, tuple[Any, Any]]) -> None:
-    if isinstance(value, (list, dict, set)) and id(value) not in contents:
+    # Subclasses may forbid to be changed, such as transformers' ModelOutput.
+    if type(value) in (list, dict, OrderedDict, defaultdict, set) and id(value) not in contents:
         contents[id(value)] = value, copy.copy(value)
         for item in value.values() if isinstance(value, dict) else value:
             _copy_containers(item, contents)
