@@ -52,7 +52,7 @@ def test_what_gives_no_samples():
 def test_inside_of_autocast():
     model = linear()
     with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(
-        aitune.InvalidArgument, match="tune: torch.autocast is on. Tune outside of it.*enable_autocast.*enabled_precisions"
+        aitune.InvalidArgument, match="tune: torch.autocast is on. Tune outside of it.*enable_autocast.*enabled_prec"
     ):
         ait.tune(model, torch.randn(2, 4))
     with torch.autocast("cpu", enabled=False):
@@ -82,7 +82,8 @@ class Damaged(torch.utils.data.Dataset):
 )
 def test_a_dataset_that_raises(dataset, options, where):
     model = linear()
-    with pytest.raises(aitune.InvalidArgument, match=f"{where} of the dataset: the dataset raises KeyError: 'no file") as caught:
+    message = f"{where} of the dataset: the dataset raises KeyError: 'no file"
+    with pytest.raises(aitune.InvalidArgument, match=message) as caught:
         ait.tune(model, dataset, **options)
     assert isinstance(caught.value.__cause__, KeyError) and model.state is ait.ModuleState.PASSTHROUGH
 
@@ -139,7 +140,8 @@ class Fails(ait.backend.Backend):
 
 def test_what_a_module_raises_belongs_to_it(caplog):
     x = torch.randn(2, 4)
-    with pytest.raises(aitune.InvalidArgument, match="module 'net', sample 0: the model fails .* again: KeyError: 'no more'"):
+    message = "module 'net', sample 0: the model fails .* again: KeyError: 'no more'"
+    with pytest.raises(aitune.InvalidArgument, match=message):
         ait.tune(wrap(Tired(4, 4)), x)
     fails = ait.Module(torch.nn.ReLU(), "fails", strategy=ait.OneBackendStrategy(Fails()))
     good = linear("good")

@@ -190,7 +190,8 @@ def test_torchscript_with_other_arguments_than_numbers():
 @pytest.mark.parametrize("ir", ["dynamo", "fx"])
 def test_torchscript_has_a_form_of_its_own(ir, tmp_path):
     for kind in ("scripted", "traced", "loaded", "frozen"):
-        model = ait.Module(torchscript(kind, Convolutions(), tmp_path), "net", strategy=wrap(torch.nn.Linear(1, 1), ir).strategy)
+        scripted = torchscript(kind, Convolutions(), tmp_path)
+        model = ait.Module(scripted, "net", strategy=wrap(torch.nn.Linear(1, 1), ir).strategy)
         with pytest.raises(aitune.Unsupported, match=f"module 'net': a model in TorchScript .* ir='{ir}'. Use ir='ts'"):
             ait.tune(model, torch.randn(2, 3, 8, 8))
 

@@ -213,7 +213,7 @@ def test_settings_do_something():
 
 def test_a_misspelt_field_is_no_attribute():
     settings = ait.CompilationSettings()
-    with pytest.raises(aitune.InvalidArgument, match="no setting 'optimisation_level'. Did you mean optimization_level"):
+    with pytest.raises(aitune.InvalidArgument, match="no setting 'optimisation_level'. Did you mean optimization_l"):
         settings.optimisation_level = 2
     with pytest.raises(aitune.InvalidArgument, match="no setting 'num_thread'. Did you mean num_threads"):
         compiler_settings({"num_thread": 2})
@@ -232,7 +232,8 @@ def test_fields_of_autocast_need_it(caplog):
         (ait.CompilationSettings(), 0),
     ):
         assert len([line for line in ignored_settings(settings) if "enable_autocast is off" in line]) == lines
-    config = ait.TorchTensorRTAotBackendConfig(compile_config={"autocast_excluded_nodes": {"a"}, "optimization_level": 0})
+    settings = {"autocast_excluded_nodes": {"a"}, "optimization_level": 0}
+    config = ait.TorchTensorRTAotBackendConfig(compile_config=settings)
     model = ait.Module(torch.nn.ReLU(), "net", strategy=ait.OneBackendStrategy(ait.TorchTensorRTAotBackend(config)))
     ait.tune(model, torch.randn(2))
     said = [record.getMessage() for record in caplog.records if record.name == "aitune"]

@@ -128,7 +128,8 @@ class Counts(torch.nn.Module):
 @pytest.mark.parametrize("spoil", [lambda n: n, lambda n: n.int(), lambda n: n % 2 == 0, lambda n: n.float()])
 def test_integers_are_compared(spoil):
     model = ait.Module(Counts(spoil).eval(), "counts", strategy=ait.OneBackendStrategy(aot()))
-    with pytest.raises(aitune.ValidationError, match="'0' (has other integers than PyTorch's in 8 of 8|differs from).* sample 0"):
+    message = "'0' (has other integers than PyTorch's in 8 of 8|differs from).* sample 0"
+    with pytest.raises(aitune.ValidationError, match=message):
         ait.tune(model, torch.randn(2, 4))
     choices = ait.Module(torch.nn.Threshold(0.0, 1.0), "net", strategy=ait.OneBackendStrategy(aot()))
     x = torch.randint(-9, 9, (5, 5))
@@ -206,8 +207,8 @@ def test_configurations_are_told_apart():
     ):
         described = ait.TorchTensorRTAotBackend(config(compile_config=settings)).describe()
         assert described.startswith(f"TorchTensorRTAotBackend({text}") and len(described) < 100, described
-    protocol = config(ir="ts", pickle_protocol=2, compile_config={"num_threads": 1})
-    assert ait.TorchTensorRTAotBackend(protocol).describe() == "TorchTensorRTAotBackend(ir=ts, num_threads=1, pickle_protocol=2)"
+    described = ait.TorchTensorRTAotBackend(config("ts", {"num_threads": 1}, 2)).describe()
+    assert described == "TorchTensorRTAotBackend(ir=ts, num_threads=1, pickle_protocol=2)"
 
 
 def test_candidates_are_timed_in_turn():

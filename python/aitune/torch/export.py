@@ -51,7 +51,9 @@ def export(
     if ir != "ts" and isinstance(module, torch.jit.ScriptModule):
         raise Unsupported(f"a model in TorchScript cannot be exported by ir='{ir}'", f"module '{name}'", "Use ir='ts'")
     if record.output.count() == 0:
-        raise Unsupported("the module returns no tensor", f"module '{name}'", "Return what it computes, or leave it out")
+        raise Unsupported(
+            "the module returns no tensor", f"module '{name}'", "Return what it computes, or leave it out"
+        )
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name) or "model"
     with torch.no_grad(), warnings.catch_warnings(), _attributes_kept(module), _without_own_hooks(module):
         warnings.simplefilter("ignore")  # of the exporters about themselves
@@ -344,7 +346,7 @@ def _script_constants(record: GraphRecord) -> list[tuple[str, torch.Tensor]]:
 
 
 class _Tracer(torch.fx.Tracer):
-    """Follows the code of layers, too, that do more than their class says: hooks, and weights that are made of others."""
+    """Follows the code of layers, too, that do more than their class says: by hooks, or with weights made of others."""
 
     def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
         parametrized = torch.nn.utils.parametrize.is_parametrized(m) or type(m).__module__.startswith("torch.nn.utils.")

@@ -20,14 +20,16 @@ __all__ = ["batches", "check_result", "median_milliseconds"]
 # PyTorch, whatever precisions the user has allowed.
 _MAX_ERROR = 5e-2
 _ADVICE = (
-    "What the module keeps between calls in Python, or draws at random, must be an argument; choices among values that are "
-    "nearly equal are accepted by enable_correctness_check(False). Anything else is a bug of aitune: please report it"
+    "What the module keeps between calls in Python, or draws at random, must be an argument; choices among values that "
+    "are nearly equal pass with enable_correctness_check(False). Anything else is a bug of aitune: please report it"
 )
 
 
-def median_milliseconds(results: Sequence[BuildResult], tensors: list[torch.Tensor], budget: float = 0.2) -> list[float]:
-    """The median time of a run of each. They run in turn, so that what else the machine does hits all alike, for as many
-    rounds as fit in `budget` seconds for each, at least three."""
+def median_milliseconds(
+    results: Sequence[BuildResult], tensors: list[torch.Tensor], budget: float = 0.2
+) -> list[float]:
+    """The median time of a run of each. They run in turn, so that what else the machine does hits all alike, for as
+    many rounds as fit in `budget` seconds for each, at least three."""
     for result in results:
         result.run(tensors)
     times: list[list[float]] = [[] for _ in results]

@@ -378,7 +378,8 @@ def unknown_settings(settings: Any) -> list[str]:
     values = _values(settings)
     of_autocast = [name for name in values if name.startswith("autocast_") and values[name] != _default(settings, name)]
     if of_autocast and not values.get("enable_autocast"):
-        lines.append(f"{', '.join(of_autocast)} {'is' if len(of_autocast) == 1 else 'are'} ignored: enable_autocast is off")
+        verb = "is" if len(of_autocast) == 1 else "are"
+        lines.append(f"{', '.join(of_autocast)} {verb} ignored: enable_autocast is off")
     return lines
 
 

@@ -18,7 +18,16 @@ import torch
 from aitune.errors import Corrupt, Unsupported
 from aitune.torch.caches import is_cache, make_cache, parts_of_cache
 
-__all__ = ["Structure", "count_differences", "describe_difference", "flatten", "plain", "rebuild", "tensors_at", "tensors_only"]
+__all__ = [
+    "Structure",
+    "count_differences",
+    "describe_difference",
+    "flatten",
+    "plain",
+    "rebuild",
+    "tensors_at",
+    "tensors_only",
+]
 
 _MAX_DEPTH = 64
 _PLAIN = (bool, int, float, str, type(None))

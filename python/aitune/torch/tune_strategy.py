@@ -91,8 +91,8 @@ class TuneStrategy(ABC):
 
     @abstractmethod
     def tune(self, job: Job) -> BuildResult:
-        """The backend that stays, ready to run. Its report has a row for each that was tried under "strategy": "backend",
-        "stays", "why", and what was measured; PyTorch has one where it was compared or stays."""
+        """The backend that stays, ready to run. Its report has a row for each that was tried under "strategy": with
+        "backend", "stays", "why", and what was measured; PyTorch has one where it was compared or stays."""
 
     def _build(self, backend: Backend, job: Job, baseline: BuildResult) -> BuildResult:
         """Builds and checks. Raises what was wrong."""
