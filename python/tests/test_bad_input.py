@@ -49,6 +49,120 @@ def test_what_gives_no_samples():
         ait.tune(linear(), [torch.randn(4)], batch_sizes=[0])
 
 
+def test_inside_of_autocast():
+    model = linear()
+    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(
+        aitune.InvalidArgument, match="tune: torch.autocast is on. Tune outside of it.*enable_autocast.*enabled_prec"
+    ):
+        ait.tune(model, torch.randn(2, 4))
+    with torch.autocast("cpu", enabled=False):
+        ait.tune(model, torch.randn(2, 4))
+    assert model.state is ait.ModuleState.TUNED
+
+
+class Damaged(torch.utils.data.Dataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        if index == 1:
+            raise KeyError("no file image1.png")
+        return torch.randn(2, 4)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "where"),
+    [
+        (Damaged(), {}, "sample 1"),
+        (torch.utils.data.DataLoader(Damaged(), batch_size=None), {}, "sample 1"),
+        (torch.utils.data.DataLoader(Damaged(), batch_size=2), {}, "sample 0"),
+        (Damaged(), {"batch_sizes": [1, 2]}, "batch 1 of 1 samples"),
+        (Damaged(), {"batch_sizes": [4]}, "batch 0 of 4 samples"),
+    ],
+)
+def test_a_dataset_that_raises(dataset, options, where):
+    model = linear()
+    message = f"{where} of the dataset: the dataset raises KeyError: 'no file"
+    with pytest.raises(aitune.InvalidArgument, match=message) as caught:
+        ait.tune(model, dataset, **options)
+    assert isinstance(caught.value.__cause__, KeyError) and model.state is ait.ModuleState.PASSTHROUGH
+
+
+def test_no_device():
+    for device in ("xyz", "cpu:x", 3.5):
+        with pytest.raises(aitune.InvalidArgument, match="tune: there is no device"):
+            ait.tune(linear(), torch.randn(2, 4), device=device)
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+@pytest.mark.parametrize("answer", [lambda x: None, lambda x: {"size": x.shape[0]}, lambda x: []])
+def test_a_module_without_a_tensor_for_a_result(answer, ir):
+    class Answers(torch.nn.Module):
+        def forward(self, x):
+            return answer(x)
+
+    x = torch.randn(2, 4)
+    if ir == "fx" and answer(x):  # whose numbers are outputs like others
+        ait.tune(model := wrap(Answers(), ir), x)
+        assert model(x) == answer(x)
+        return
+    with pytest.raises(aitune.Unsupported, match="module 'net': the module returns no tensor"):
+        ait.tune(wrap(Answers(), ir), x)
+
+
+def test_what_fx_cannot_save():
+    class Sums(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("total", torch.zeros(4))
+
+        def forward(self, x):
+            self.total = self.total + x.sum(0)
+            return x + self.total
+
+    with pytest.raises(aitune.Unsupported, match="module 'net': torch.fx.symbolic_trace cannot export") as caught:
+        ait.tune(wrap(Sums(), "fx"), torch.randn(2, 4))
+    assert caught.value.__cause__ is not None
+
+
+class Tired(torch.nn.Linear):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        if self.calls > 2:
+            raise KeyError("no more")
+        return super().forward(x)
+
+
+class Fails(ait.backend.Backend):
+    def describe(self):
+        return "Fails()"
+
+    def build(self, module, forward, record, name, *, dry_run=False):
+        raise KeyError("of the backend")
+
+
+def test_what_a_module_raises_belongs_to_it(caplog):
+    x = torch.randn(2, 4)
+    message = "module 'net', sample 0: the model fails .* again: KeyError: 'no more'"
+    with pytest.raises(aitune.InvalidArgument, match=message):
+        ait.tune(wrap(Tired(4, 4)), x)
+    fails = ait.Module(torch.nn.ReLU(), "fails", strategy=ait.OneBackendStrategy(Fails()))
+    good = linear("good")
+    ait.tune(lambda v: good(fails(v)), x, ignore_failing_modules=True)
+    assert fails.state is ait.ModuleState.PASSTHROUGH and good.state is ait.ModuleState.TUNED
+    assert "fails stays as it is: KeyError: 'of the backend'" in caplog.text
+
+
+def test_what_the_caller_raises_ends_tuning():
+    def improved(name, path):
+        raise KeyError("of the caller")
+
+    with pytest.raises(KeyError, match="of the caller"):
+        ait.tune(linear(), torch.randn(2, 4), improved=improved, ignore_failing_modules=True)
+
+
 def test_no_module():
     with pytest.raises(aitune.InvalidArgument, match="a Tensor cannot be called"):
         ait.tune(torch.ones(1), torch.ones(1))

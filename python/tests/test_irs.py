@@ -1,5 +1,7 @@
 """The three forms in which a model is exported, sizes that move, and what cannot be exported."""
 
+import typing
+
 import pytest
 import torch
 from support import OPENS_AIT, check_same, reference, wrap
@@ -144,6 +146,56 @@ class Sized(torch.nn.Module):
         return x
 
 
+def torchscript(kind, net, tmp_path):
+    if kind == "traced":
+        return torch.jit.trace(net.eval(), torch.randn(2, 3, 8, 8))
+    scripted = torch.jit.script(net.train(kind == "in training mode"))
+    if kind == "frozen":
+        return torch.jit.freeze(scripted)
+    torch.jit.save(scripted, tmp_path / "net.pt")
+    return torch.jit.load(tmp_path / "net.pt") if kind == "loaded" else scripted
+
+
+@pytest.mark.parametrize("kind", ["scripted", "in training mode", "traced", "loaded", "frozen"])
+def test_modules_of_torchscript(kind, tmp_path):
+    net, x = Convolutions(), torch.randn(2, 3, 8, 8)
+    scripted = torchscript(kind, net, tmp_path)
+    calls = [((x,), {})] if kind == "traced" else [((x,), {}), ((x,), {"gain": 3.0})]
+    model = ait.Module(scripted, "net", strategy=wrap(torch.nn.Linear(1, 1), "ts").strategy)
+    ait.tune(model, calls)
+    net.eval()
+    for args, kwargs in calls:
+        check_same(model(*args, **kwargs), reference(net, *args, **kwargs))
+    ait.save(model, tmp_path / "m.ait")
+    again = ait.load(torchscript(kind, Convolutions(), tmp_path), tmp_path / "m.ait")
+    check_same(again(x), reference(net, x))
+
+
+class Chooses(torch.nn.Module):
+    def forward(self, x, mode: str, y: typing.Optional[torch.Tensor] = None):
+        z = x * 2 if mode == "double" else x + 1
+        return z if y is None else z * y
+
+
+def test_torchscript_with_other_arguments_than_numbers():
+    scripted, x = torch.jit.script(Chooses().eval()), torch.randn(2, 4)
+    model = ait.Module(scripted, "net", strategy=wrap(Chooses(), "ts").strategy)
+    ait.tune(model, [((x, "double"), {}), ((x, "other", x), {})])
+    check_same([model(x, "double"), model(x, "other", y=x)], [x * 2, (x + 1) * x])
+    frozen = ait.Module(torch.jit.freeze(scripted), "net", strategy=model.strategy)
+    with pytest.raises(aitune.Unsupported, match="Let it take tensors and numbers .* or do not freeze it"):
+        ait.tune(frozen, ((x, "double"), {}))
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "fx"])
+def test_torchscript_has_a_form_of_its_own(ir, tmp_path):
+    for kind in ("scripted", "traced", "loaded", "frozen"):
+        scripted = torchscript(kind, Convolutions(), tmp_path)
+        model = ait.Module(scripted, "net", strategy=wrap(torch.nn.Linear(1, 1), ir).strategy)
+        with pytest.raises(aitune.Unsupported, match=f"module 'net': a model in TorchScript .* ir='{ir}'. Use ir='ts'"):
+            ait.tune(model, torch.randn(2, 3, 8, 8))
+
+
 def test_a_size_that_the_model_fixes():
     with pytest.raises(aitune.AituneError) as caught:
         ait.tune(wrap(Sized()), [torch.randn(3, 4), torch.randn(2, 4)])
@@ -157,3 +209,81 @@ def test_a_model_in_training_mode_is_tuned_for_inference():
     ait.tune(model, x)
     assert net.training
     check_same(model(x), net[0](x))
+
+
+def tenfold(module, args, result=None):
+    return (args[0] * 10,) if result is None else result * 10
+
+
+def hooked(where, before):
+    net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU()).eval()
+    part = {"own": net, "of a layer": net[0]}[where]
+    if before:
+        part.register_forward_pre_hook(lambda module, args: tenfold(module, args))
+    else:
+        part.register_forward_hook(lambda module, args, result: tenfold(module, args, result))
+    return net
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("where", ["own", "of a layer"])
+def test_hooks_count_once(where, before, ir, tmp_path):
+    net, x = hooked(where, before), torch.randn(3, 4)
+    with torch.no_grad():
+        want = net(x)
+    model = wrap(net, ir)
+    ait.tune(model, x)
+    check_same([model(x), net(x)], [want, want])
+    ait.save(model, tmp_path / "m.ait")
+    again = ait.load(hooked(where, before), tmp_path / "m.ait")
+    check_same(again(x), want)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*")
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+def test_a_hook_that_makes_weights(ir):
+    net, x = torch.nn.utils.weight_norm(torch.nn.Linear(4, 4)).eval(), torch.randn(3, 4)
+    model = wrap(net, ir)
+    ait.tune(model, x)
+    with torch.no_grad():
+        check_same(model(x), torch.nn.functional.linear(x, net.weight, net.bias))
+
+
+class Frozen(dict):
+    def clear(self):
+        raise TypeError("not to be changed")
+
+    update = clear
+
+
+class Keeps(torch.nn.Module):
+    """Keeps values for plots, as many models do."""
+
+    def __init__(self, branches):
+        super().__init__()
+        self.branches = branches
+        self.last, self.history, self.by_name, self.frozen = None, [], {"a": [None]}, Frozen(a=1)
+
+    def forward(self, x):
+        y = torch.softmax(x, -1)
+        self.last = y
+        self.history.append(y)
+        self.by_name["a"][0] = self.new = y
+        return y + 1 if self.branches and y.sum() > 0 else y @ x
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "fx"])
+@pytest.mark.parametrize("branches", [True, False])
+def test_attributes_keep_what_recording_left(branches, ir):
+    net, x = Keeps(branches).eval(), torch.randn(4, 4)
+    recorded = Keeps(branches)
+    recorded(x)
+    try:
+        ait.tune(wrap(net, ir), x)
+    except aitune.Unsupported:
+        assert branches
+    kept = [net.last, net.new, *net.history, net.by_name["a"][0]]
+    assert all(type(value) is torch.Tensor for value in kept)
+    check_same(kept[0], recorded.last)
+    assert not any(isinstance(value, torch._subclasses.FakeTensor) for value in kept)

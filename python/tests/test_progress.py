@@ -33,6 +33,18 @@ def test_a_terminal_gets_one_line_that_is_rewritten(monkeypatch, caplog):
     assert "mind this" in caplog.text
 
 
+def test_the_line_is_as_wide_as_the_terminal(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with showing():
+        for columns in (40, 200, 0, 1):
+            monkeypatch.setenv("COLUMNS", str(columns))
+            tell("net")("stage", "x" * 300, 0, 0)
+    lines = terminal.getvalue().split("\r\033[K")[1:-1]
+    assert [len(line) for line in lines[:2]] == [39, 199] and len(lines) == 4
+    assert 1 <= len(lines[2]) < 300 and len(lines[3]) == 1
+
+
 def test_tuning_shows_itself(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

@@ -1,9 +1,11 @@
 """CompilationSettings: Torch-TensorRT's fields and defaults, what is checked, and what is said of ignored ones."""
 
+import copy
 import dataclasses
 import enum
 import json
 import logging
+import pickle
 
 import pytest
 import torch
@@ -223,3 +225,32 @@ def test_settings_do_something():
     assert report(min_block_size=1, torch_executed_ops={"aten.gelu.default"})["compiled_share"] < 1
     with pytest.raises(aitune.AituneError, match="require_full_compilation"):
         report(require_full_compilation=True, torch_executed_ops={"aten.gelu.default"})
+
+
+def test_a_misspelt_field_is_no_attribute():
+    settings = ait.CompilationSettings()
+    with pytest.raises(aitune.InvalidArgument, match="no setting 'optimisation_level'. Did you mean optimization_l"):
+        settings.optimisation_level = 2
+    with pytest.raises(aitune.InvalidArgument, match="no setting 'num_thread'. Did you mean num_threads"):
+        compiler_settings({"num_thread": 2})
+    with pytest.raises(aitune.InvalidArgument, match="no setting 'zzz'. There are: workspace_size"):
+        settings.zzz = 2
+    settings.optimization_level = 2
+    assert copy.deepcopy(settings) == settings == pickle.loads(pickle.dumps(settings))
+    assert dict(compiler_settings(settings))["optimization_level"] == "2"
+
+
+def test_fields_of_autocast_need_it(caplog):
+    for settings, lines in (
+        ({"autocast_excluded_nodes": {"a"}, "autocast_low_precision_type": torch.bfloat16}, 1),
+        (ait.CompilationSettings(autocast_max_depth_of_reduction=3), 1),
+        ({"autocast_excluded_nodes": {"a"}, "enable_autocast": True}, 0),
+        (ait.CompilationSettings(), 0),
+    ):
+        assert len([line for line in ignored_settings(settings) if "enable_autocast is off" in line]) == lines
+    settings = {"autocast_excluded_nodes": {"a"}, "optimization_level": 0}
+    config = ait.TorchTensorRTAotBackendConfig(compile_config=settings)
+    model = ait.Module(torch.nn.ReLU(), "net", strategy=ait.OneBackendStrategy(ait.TorchTensorRTAotBackend(config)))
+    ait.tune(model, torch.randn(2))
+    said = [record.getMessage() for record in caplog.records if record.name == "aitune"]
+    assert said == ["net: autocast_excluded_nodes is ignored: enable_autocast is off"]

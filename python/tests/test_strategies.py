@@ -106,12 +106,69 @@ def test_how_many_samples_are_kept():
     assert [kept.samples[i].tensors[0].shape[0] for i in kept.of_different_shapes()] == [2, 2, 3, 4, 5, 6, 7, 8]
 
 
+class Masks(torch.nn.Module):
+    """Two outputs: one that is -inf where it is masked, one that is NaN for negative sums."""
+
+    def forward(self, x):
+        return {"masked": x.masked_fill(x > 0, float("-inf")), "root": x.sum().sqrt() + x}
+
+
+def test_nan_of_pytorch_itself_is_said_once(caplog):
+    x = torch.rand(2, 4) + 0.1
+    model = ait.Module(Masks().eval(), "masks", strategy=ait.FirstWinsStrategy([aot(), aot()]))
+    ait.tune(model, [x, x + 1])
+    assert "NaN" not in caplog.text
+    model.enable_passthrough(force=True)
+    ait.tune(model, [x, -x, -x - 1])
+    assert caplog.text.count("in PyTorch itself") == 1
+    assert "masks: output 'root' has NaN in PyTorch itself on sample 1" in caplog.text
+
+
+def test_nan_where_pytorch_has_another_value():
+    net = Masks().eval()
+
+    def spoil(results):
+        return results | {"masked": results["masked"].nan_to_num(neginf=float("nan"))}
+
+    strategy = ait.FirstWinsStrategy([Wrong(spoil)])
+    model = ait.Module(net, "masks", strategy=strategy)
+    ait.tune(model, torch.rand(2, 4) + 0.1)
+    (result,) = model._tuned.values()
+    assert result.backend == "TorchEagerBackend()"
+    assert "output 'masked' has NaN or Inf where PyTorch has none on sample 0" in result.report["strategy"][0]["why"]
+
+
+class Counts(torch.nn.Module):
+    """Keeps a number in Python, which an export takes for a constant."""
+
+    def __init__(self, spoil):
+        super().__init__()
+        self.calls, self.spoil = 0, spoil
+
+    def forward(self, x):
+        self.calls += 1
+        return self.spoil((x * 0).long() + self.calls)
+
+
+@pytest.mark.parametrize("spoil", [lambda n: n, lambda n: n.int(), lambda n: n % 2 == 0, lambda n: n.float()])
+def test_integers_are_compared(spoil):
+    model = ait.Module(Counts(spoil).eval(), "counts", strategy=ait.OneBackendStrategy(aot()))
+    message = "'0' (has other integers than PyTorch's in 8 of 8|differs from).* sample 0"
+    with pytest.raises(aitune.ValidationError, match=message):
+        ait.tune(model, torch.randn(2, 4))
+    choices = ait.Module(torch.nn.Threshold(0.0, 1.0), "net", strategy=ait.OneBackendStrategy(aot()))
+    x = torch.randint(-9, 9, (5, 5))
+    ait.tune(choices, x)
+    check_same(choices(x), torch.where(x > 0, x, torch.ones_like(x)))
+
+
 def test_first_wins():
     strategy = ait.FirstWinsStrategy([Slow(5), aot(require_full_compilation=True, torch_executed_ops={"aten.linear.default"})])
     result = tuned(strategy)
     rows = result.report["strategy"]
-    assert result.backend == "TorchEagerBackend()" and len(rows) == 2
-    assert rows[0]["speedup"] < 1 and "require_full_compilation" in rows[1]["problem"]
+    assert result.backend == "TorchEagerBackend()" and [row["stays"] for row in rows] == [False, False, True]
+    assert rows[0]["speedup"] < 1 and "require_full_compilation" in rows[1]["why"]
+    assert rows[2]["backend"] == "TorchEagerBackend()" and "times as fast as PyTorch" in rows[0]["why"]
 
 
 def test_min_latency():
@@ -135,9 +192,57 @@ def test_latency_budget():
     strategy = ait.LatencyBudgetStrategy(60, [Slow(0, 16), Slow(90)]).enable_performance_validation(False)
     result = tuned(strategy, samples)
     assert result.report["selected_batch_size"] == 2
-    assert "no batch size is answered within 60 ms" in result.report["strategy"][1]["problem"]
+    assert "no batch size is answered within 60 ms" in result.report["strategy"][1]["why"]
     with pytest.raises(aitune.ValidationError, match="no backend is left: Slow.*within 1 ms"):
         tuned(ait.LatencyBudgetStrategy(1, [Slow(5)]).enable_performance_validation(False))
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        lambda backends: ait.OneBackendStrategy(backends[0]),
+        lambda backends: ait.OneBackendStrategy(backends[0]).enable_performance_validation(),
+        ait.FirstWinsStrategy,
+        lambda backends: ait.FirstWinsStrategy(backends).enable_performance_validation(False),
+        ait.MinLatencyStrategy,
+        ait.MaxThroughputStrategy,
+        lambda backends: ait.LatencyBudgetStrategy(1e4, backends),
+    ],
+)
+@pytest.mark.parametrize("slow", [True, False])
+def test_the_report_says_what_stays_and_why(strategy, slow):
+    one = strategy([Slow(9) if slow else Slow(0), Wrong(lambda y: y + 9)])
+    result = tuned(one)
+    rows = result.report["strategy"]
+    assert [row["backend"] for row in rows if row["stays"]] == [result.backend]
+    assert all(isinstance(row["why"], str) and row["why"] for row in rows)
+    assert not [row for row in rows if "Wrong" in row["backend"] and row["stays"]]
+    if slow and one._check_performance:
+        assert result.backend == "TorchEagerBackend()" and "as fast as PyTorch, and 1.01 times is" in rows[0]["why"]
+
+
+def test_configurations_are_told_apart():
+    config = ait.TorchTensorRTAotBackendConfig
+    for settings, text in (
+        ({"optimization_level": 0}, "ir=dynamo, optimization_level=0"),
+        ({"enabled_precisions": {torch.float32, torch.bfloat16}}, "ir=dynamo, enabled_precisions=bfloat16+float32"),
+        (ait.CompilationSettings(enable_autocast=True, num_threads=0), "ir=dynamo, enable_autocast=True"),
+        (ait.CompilationSettings(), "ir=dynamo"),
+        ({"torch_executed_ops": {f"aten.op{i}" for i in range(20)}}, "ir=dynamo, torch_executed_ops=aten.op0+"),
+    ):
+        described = ait.TorchTensorRTAotBackend(config(compile_config=settings)).describe()
+        assert described.startswith(f"TorchTensorRTAotBackend({text}") and len(described) < 100, described
+    described = ait.TorchTensorRTAotBackend(config("ts", {"num_threads": 1}, 2)).describe()
+    assert described == "TorchTensorRTAotBackend(ir=ts, num_threads=1, pickle_protocol=2)"
+
+
+def test_candidates_are_timed_in_turn():
+    from aitune.torch.measuring import median_milliseconds
+
+    order = []
+    results = [BuildResult(name, lambda tensors, name=name: order.append(name)) for name in "ab"]
+    assert len(median_milliseconds(results, [], 0.0)) == 2
+    assert "".join(order) == "ab" * 4
 
 
 def test_what_stays_in_pytorch_has_no_file(tmp_path):

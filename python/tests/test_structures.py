@@ -263,3 +263,47 @@ def test_classes_of_a_file_are_not_imported(tmp_path):
     assert "antigravity" not in sys.modules
     structure = Structure.from_json({"object": ["tensor"], "keys": ["args"], "class": "subprocess:Popen"}, "test")
     assert type(rebuild(structure, iter([torch.ones(1)]))).__name__ == "Attributes"
+
+
+class Fills(torch.nn.Module):
+    def forward(self, x, fill=None, limit=3.0, dtype=torch.float32):
+        y = x if fill is None else x.masked_fill(x > 0, fill)
+        return y.clamp(-3, limit).to(dtype)
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+@pytest.mark.parametrize("limit", ["nan", "inf", "-inf"])
+def test_constants_that_json_does_not_have(limit, ir, tmp_path):
+    x, limit = torch.randn(3, 4), float(limit)
+    model = wrap(Fills(), ir)
+    ait.tune(model, ((x, limit, 2.0), {"dtype": torch.float64}))
+    ait.save(model, tmp_path / "m.ait")
+    want = Fills()(x, limit, 2.0, torch.float64)
+    for loaded in (model, ait.load(tmp_path / "m.ait"), ait.load(Fills(), tmp_path / "m.ait")):
+        got = loaded(x, float(str(limit)), limit=2.0, dtype=torch.float64)
+        torch.testing.assert_close(got, want, equal_nan=True)
+        with pytest.raises(aitune.InvalidArgument, match=f"'fill' is 1.0, it was {limit} when"):
+            loaded(x, 1.0, 2.0, torch.float64)
+
+
+class Optional(torch.nn.Module):
+    def forward(self, x, mask=None, scale=1.0, options=None):
+        return x * scale if mask is None else x * mask * scale
+
+
+def test_an_unknown_call_is_told_from_the_nearest_one():
+    x = torch.randn(2, 4)
+    model = wrap(Optional())
+    calls = [((x,), {}), ((x, x), {}), ((x,), {"scale": 2.0}), ((x, x), {"options": {"a": 1, "b": [2]}})]
+    ait.tune(model, calls)
+    for args, kwargs, message in (
+        ((x,), {"scale": 3.0}, "'scale' is 3.0, it was 2.0 when"),
+        ((x, [1, 2]), {}, "'mask' is a list, it was a tensor when"),
+        ((x, x.double()), {}, "tensor 'mask' is torch.float64, it was torch.float32"),
+        ((x, x[0]), {}, "tensor 'mask' has 1 dimensions, it had 2"),
+        ((x, x), {"options": {"a": 1, "b": [3]}}, "'options.b.0' is 3, it was 2 when"),
+        ((x, x), {"options": {"b": [2], "a": 1}}, "'options' comes in another order"),
+        ((x, x, 2.0), {}, "it is called with scale"),
+    ):
+        with pytest.raises(aitune.InvalidArgument, match=message):
+            model(*args, **kwargs)

@@ -29,6 +29,7 @@ from aitune.torch.settings import (
     CompilationSettings,
     TorchTensorRTConfig,
     calibration_loader,
+    changed_settings,
     compiler_settings,
     unknown_settings,
 )
@@ -143,7 +144,10 @@ class TorchTensorRTAotBackend(Backend):
         self.config = config or TorchTensorRTAotBackendConfig()
 
     def describe(self) -> str:
-        return f"TorchTensorRTAotBackend(ir={self.config.ir})"
+        changed = [f"ir={self.config.ir}", *changed_settings(self.config.compile_config)]
+        if self.config.pickle_protocol != DEFAULT_PICKLE_PROTOCOL:
+            changed.append(f"pickle_protocol={self.config.pickle_protocol}")
+        return f"TorchTensorRTAotBackend({', '.join(changed)})"
 
     def wants_dry_run(self) -> bool | str:
         value = dict(compiler_settings(self.config.compile_config)).get("dryrun", "false")

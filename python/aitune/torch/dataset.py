@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import InvalidArgument
+from aitune.errors import AituneError, InvalidArgument
 
 __all__ = ["Call", "DataLoaderFactory", "calls_of"]
 
@@ -110,11 +110,28 @@ def calls_of(
             "Give a tensor, a dict, a list, a torch.utils.data.Dataset or DataLoader, or any other iterable",
         )
     count = 0
-    for index, sample in enumerate(itertools.islice(samples, max_batches)):
+    for index, sample in _numbered(samples, max_batches, "sample {}"):
         count += 1
         yield (f"sample {index}", *_as_call(sample))
     if count == 0:
         raise _empty()
+
+
+def _numbered(samples: Iterable[Any], at_most: int | None, name: str) -> Iterator[tuple[int, Any]]:
+    """The first samples, with their numbers. Raises InvalidArgument for what the dataset raises."""
+    index = 0
+    try:
+        for index, sample in enumerate(itertools.islice(samples, at_most)):
+            yield index, sample
+            index += 1
+    except AituneError:
+        raise
+    except Exception as error:
+        raise InvalidArgument(
+            f"the dataset raises {type(error).__name__}: {error}",
+            f"{name.format(index)} of the dataset",
+            "Mend the dataset, or leave that sample out",
+        ) from error
 
 
 def _batched(
@@ -134,5 +151,6 @@ def _batched(
     for size in batch_sizes:
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise InvalidArgument(f"a batch size is {size!r}", "tune", "Give integers from 1 on")
-        for index, batch in enumerate(itertools.islice(factory.create_dataloader(size), max_batches)):
+        loader = itertools.chain.from_iterable(map(factory.create_dataloader, [size]))
+        for index, batch in _numbered(loader, max_batches, f"batch {{}} of {size} samples"):
             yield (f"batch {index} of {size} samples", *_as_call(batch))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import operator
 import re
 import traceback
 import types
 import warnings
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,8 +48,14 @@ def export(
     `forward` is its own forward(); it is in evaluation mode. Raises Unsupported, naming the line of the model and what to try, if PyTorch cannot
     export it.
     """
+    if ir != "ts" and isinstance(module, torch.jit.ScriptModule):
+        raise Unsupported(f"a model in TorchScript cannot be exported by ir='{ir}'", f"module '{name}'", "Use ir='ts'")
+    if record.output.count() == 0:
+        raise Unsupported(
+            "the module returns no tensor", f"module '{name}'", "Return what it computes, or leave it out"
+        )
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name) or "model"
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), _attributes_kept(module), _without_own_hooks(module):
         warnings.simplefilter("ignore")  # of the exporters about themselves
         if ir == "dynamo":
             return _export_dynamo(module, forward, record, folder / f"{stem}.pt2", name)
@@ -59,7 +67,7 @@ def export(
 @contextlib.contextmanager
 def evaluating(module: torch.nn.Module) -> Iterator[None]:
     """Switches to evaluation, and back."""
-    training = [part for part in module.modules() if part.training]
+    training = [part for part in module.modules() if getattr(part, "training", False)]
     for part in training:
         part.training = False
     try:
@@ -67,6 +75,47 @@ def evaluating(module: torch.nn.Module) -> Iterator[None]:
     finally:
         for part in training:
             part.training = True
+
+
+@contextlib.contextmanager
+def _without_own_hooks(module: torch.nn.Module) -> Iterator[None]:
+    """Hooks of the module itself, not of its children, run around what stands in the place of its forward(), so that
+    they must not be in the graph. Those of torch.nn.utils stay: they make weights, and leave arguments alone."""
+    before = {name: module.__dict__[name] for name in ("_forward_hooks", "_forward_pre_hooks")}
+    for name, hooks in before.items():
+        kept = {key: hook for key, hook in hooks.items() if type(hook).__module__.startswith("torch.nn.utils.")}
+        module.__dict__[name] = OrderedDict(kept)
+    try:
+        yield
+    finally:
+        module.__dict__.update(before)
+
+
+@contextlib.contextmanager
+def _attributes_kept(module: torch.nn.Module) -> Iterator[None]:
+    """What forward() puts into attributes, and into containers that are attributes, goes again: while a model is
+    exported, that is no tensor with values."""
+    contents: dict[int, tuple[Any, Any]] = {}  # by identity: a container, and a copy
+    for part in module.modules():
+        if not isinstance(part, torch.jit.ScriptModule):
+            _copy_containers(part.__dict__, contents)
+    try:
+        yield
+    finally:
+        for container, copied in contents.values():
+            if isinstance(container, list):
+                container[:] = copied
+            else:
+                container.clear()
+                container.update(copied)
+
+
+def _copy_containers(value: Any, contents: dict[int, tuple[Any, Any]]) -> None:
+    # Subclasses may forbid to be changed, such as transformers' ModelOutput.
+    if type(value) in (list, dict, OrderedDict, defaultdict, set) and id(value) not in contents:
+        contents[id(value)] = value, copy.copy(value)
+        for item in value.values() if isinstance(value, dict) else value:
+            _copy_containers(item, contents)
 
 
 @contextlib.contextmanager
@@ -93,9 +142,9 @@ def _plain_forward(forward: Callable[..., Any], record: GraphRecord) -> Callable
 
     def answer(*args: Any, **kwargs: Any) -> Any:
         named = signature.normalise(args, kwargs)
-        for key, value in named.items():
-            if key in by_name:
-                named[key] = rebuild(by_name[key], iter(_plain_tensors(by_name[key], value)))
+        for key, item in by_name.items():
+            if key in named or not item.count():  # a constant that was made None may be the default
+                named[key] = rebuild(item, iter(_plain_tensors(item, named.get(key))))
         args, kwargs = signature.call_form(named)
         result = forward(*args, **kwargs)
         return tensors_only(record.output, iter(tensors_at(record.output, result)))
@@ -178,6 +227,7 @@ def _export_dynamo(
 ) -> Exported:
     sample = record.example()
     builtin = record.key.structure.keys == () or all(item.is_builtin() for item in record.key.structure.items)
+    builtin = builtin and not record.key.structure.has_opaque()
     output = record.output
     is_plain = builtin and output.is_builtin() and not output.has_constants() and not any(output.numbers())
     answer = forward if is_plain else _plain_forward(forward, record)
@@ -199,11 +249,11 @@ def _export_dynamo(
                 raise
             program = run(hint=True)  # sizes may hang together in ways that samples do not show
         _check_moving(program, record, name)
+        torch.export.save(program, path)
     except InvalidArgument:
         raise
     except Exception as error:
         raise _cannot_export(error, "torch.export", module, name) from error
-    torch.export.save(program, path)
     return Exported(path, "dynamo", [str(i) for i in range(len(sample.tensors))])
 
 
@@ -252,9 +302,6 @@ class _Flat(torch.nn.Module):
 def _export_torchscript(
     module: torch.nn.Module, forward: Callable[..., Any], record: GraphRecord, path: Path, name: str
 ) -> Exported:
-    if isinstance(module, torch.jit.ScriptModule):
-        torch.jit.save(module, str(path))
-        return Exported(path, "ts", _script_names(record), _script_constants(record))
     script_error: Exception | None = None
     if _can_be_scripted(record):
         try:
@@ -263,7 +310,8 @@ def _export_torchscript(
         except Exception as error:
             script_error = error
     sample = record.example()
-    flat = _Flat(module, record, Signature(forward, name)).eval()
+    flat = _Flat(module, record, Signature(forward, name))
+    flat.training = False
     try:
         traced = torch.jit.trace(flat, tuple(sample.tensors), strict=False, check_trace=False)
         _check_fixed_numbers(flat, record, name)
@@ -327,6 +375,15 @@ def _script_constants(record: GraphRecord) -> list[tuple[str, torch.Tensor]]:
 # --- fx ---------------------------------------------------------------------------------------------------------------
 
 
+class _Tracer(torch.fx.Tracer):
+    """Follows the code of layers, too, that do more than their class says: by hooks, or with weights made of others."""
+
+    def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
+        parametrized = torch.nn.utils.parametrize.is_parametrized(m) or type(m).__module__.startswith("torch.nn.utils.")
+        hooks = m._forward_hooks or m._forward_pre_hooks
+        return super().is_leaf_module(m, module_qualified_name) and not hooks and not parametrized
+
+
 def _export_fx(
     module: torch.nn.Module, forward: Callable[..., Any], record: GraphRecord, path: Path, name: str
 ) -> Exported:
@@ -338,23 +395,26 @@ def _export_fx(
                 f"argument '{key}' is a {item.kind}, and ir='fx' takes tensors alone", f"module '{name}'",
                 "Use ir='dynamo'",
             )
-    constants = {key: item.value for key, item in by_name.items() if item.kind == "constant"}
+    constants = {key: rebuild(item, iter(())) for key, item in by_name.items() if item.kind == "constant"}
     for key, parameter in inspect.signature(forward).parameters.items():
         if key not in by_name and parameter.default is not inspect.Parameter.empty:
             constants[key] = parameter.default
-    if isinstance(module, torch.fx.GraphModule):
-        graph_module = module
-    else:
-        try:
-            graph_module = torch.fx.symbolic_trace(module, concrete_args=constants or None)
-        except Exception as error:
-            raise _cannot_export(error, "torch.fx.symbolic_trace", module, name) from error
-        _remove_constants(graph_module.graph, constants)
-        graph_module.graph.set_codegen(torch.fx.graph.CodeGen())
-        graph_module.recompile()
-    torch.save(graph_module, path)
+    try:
+        torch.save(module if isinstance(module, torch.fx.GraphModule) else _traced(module, constants), path)
+    except Exception as error:
+        raise _cannot_export(error, "torch.fx.symbolic_trace", module, name) from error
     names = [key for key, item in by_name.items() if item.kind == "tensor"]
     return Exported(path, "fx", names)
+
+
+def _traced(module: torch.nn.Module, constants: dict[str, Any]) -> torch.fx.GraphModule:
+    graph = _Tracer().trace(module, concrete_args=constants or None)
+    graph._tracer_cls = None
+    graph_module = torch.fx.GraphModule(module, graph, type(module).__name__)
+    _remove_constants(graph_module.graph, constants)
+    graph_module.graph.set_codegen(torch.fx.graph.CodeGen())
+    graph_module.recompile()
+    return graph_module
 
 
 def _remove_constants(graph: torch.fx.Graph, constants: Collection[str]) -> None:
@@ -392,7 +452,7 @@ def _user_frames(error: BaseException) -> list[traceback.FrameSummary]:
 
 
 def _cannot_export(error: Exception, exporter: str, module: torch.nn.Module, name: str) -> Unsupported:
-    forward = type(module).forward
+    forward = None if isinstance(module, torch.jit.ScriptModule) else type(module).forward
     code = forward.__code__ if isinstance(forward, types.FunctionType) else None
     frames = _user_frames(error)
     # The frames from the module's forward on are the model's; those before it called tune().
@@ -409,7 +469,9 @@ def _cannot_export(error: Exception, exporter: str, module: torch.nn.Module, nam
         if named and "site-packages/torch/" not in named.group(1):
             place = f" at {named.group(1)}:{named.group(2)}"
     advice = next((fix for pattern, fix in _ADVICE if re.search(pattern, text)), "")
-    if not advice:
+    if isinstance(module, torch.jit.ScriptModule):
+        advice = "Let it take tensors and numbers and return tensors, or do not freeze it"
+    elif not advice:
         others = {"torch.export": "ts", "torch.jit.trace": "dynamo", "torch.fx.symbolic_trace": "dynamo"}
         advice = f"Change that line, wrap a part of the model that can be exported, or try ir='{others[exporter]}'"
     return Unsupported(f"{exporter} cannot export the model{place}: {type(error).__name__}: {line}", where, advice)

@@ -4,42 +4,54 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
-from aitune.errors import ValidationError
+from aitune.errors import InvalidArgument, ValidationError
 from aitune.torch.backend import BuildResult
-from aitune.torch.recording import GraphRecord
-from aitune.torch.structure import tensors_at
+from aitune.torch.recording import GraphRecord, Sample
+from aitune.torch.structure import Structure, tensors_at
 
 __all__ = ["batches", "check_result", "median_milliseconds"]
 
 # Plans are compared with the reference engine by much closer bounds when they are tuned; this compares the whole with
 # PyTorch, whatever precisions the user has allowed.
 _MAX_ERROR = 5e-2
+_ADVICE = (
+    "What the module keeps between calls in Python, or draws at random, must be an argument; choices among values that "
+    "are nearly equal pass with enable_correctness_check(False). Anything else is a bug of aitune: please report it"
+)
 
 
-def median_milliseconds(result: BuildResult, tensors: list[torch.Tensor], budget: float = 0.2) -> float:
-    """The median time of a run, from as many as fit in `budget` seconds, at least three."""
-    result.run(tensors)
-    times: list[float] = []
-    until = time.perf_counter() + budget
-    while len(times) < 3 or (time.perf_counter() < until and len(times) < 200):
-        start = time.perf_counter()
+def median_milliseconds(
+    results: Sequence[BuildResult], tensors: list[torch.Tensor], budget: float = 0.2
+) -> list[float]:
+    """The median time of a run of each. They run in turn, so that what else the machine does hits all alike, for as
+    many rounds as fit in `budget` seconds for each, at least three."""
+    for result in results:
         result.run(tensors)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times) * 1e3
+    times: list[list[float]] = [[] for _ in results]
+    until = time.perf_counter() + budget * len(results)
+    rounds = 0
+    while rounds < 3 or (time.perf_counter() < until and rounds < 200):
+        rounds += 1
+        for result, row in zip(results, times, strict=True):
+            start = time.perf_counter()
+            result.run(tensors)
+            row.append(time.perf_counter() - start)
+    return [statistics.median(row) * 1e3 for row in times]
 
 
 def check_result(result: BuildResult, baseline: BuildResult, record: GraphRecord, where: str) -> float:
     """Compares with PyTorch on every sample. Returns the largest relative error; raises ValidationError beyond 5e-2,
-    for another shape or dtype, and for NaN or Inf where PyTorch has none."""
+    for another shape or dtype, for NaN or Inf where PyTorch has none, and for other integers or truth values."""
     worst = 0.0
     output = record.output
-    for index, sample in enumerate(record.samples):
-        expected = tensors_at(output, baseline.run([t.clone() for t in sample.tensors]))
+    # Once more the first, which a module answers in another way if it keeps state.
+    for index, sample in [*enumerate(record.samples), (0, record.samples[0])]:
+        expected = _expected(baseline, sample, output, f"{where}, sample {index}")
         got = tensors_at(output, result.run(sample.tensors))
         for path, number, a, b in zip(output.paths(), output.numbers(), got, expected, strict=True):
             problem = _difference(a, b)
@@ -47,20 +59,33 @@ def check_result(result: BuildResult, baseline: BuildResult, record: GraphRecord
             if number and not torch.allclose(a, b, rtol=1e-6 if a.is_floating_point() else 0, atol=0):
                 problem = f"is {a.item()} and not {b.item()}"
             if isinstance(problem, str):
-                raise ValidationError(
-                    f"output '{path}' {problem} on sample {index}", where, "This is a bug of aitune: please report it"
-                )
+                raise ValidationError(f"output '{path}' {problem} on sample {index}", where, _ADVICE)
             worst = max(worst, problem)
     return worst
+
+
+def _expected(baseline: BuildResult, sample: Sample, output: Structure, where: str) -> list[torch.Tensor]:
+    """PyTorch's results."""
+    try:
+        return tensors_at(output, baseline.run([t.clone() for t in sample.tensors]))
+    except Exception as error:
+        raise InvalidArgument(
+            f"the model fails when it is called with it again: {type(error).__name__}: {error}",
+            where,
+            "Let it answer equal calls in the same way",
+        ) from error
 
 
 def _difference(got: torch.Tensor, expected: torch.Tensor) -> float | str:
     if got.shape != expected.shape or got.dtype != expected.dtype:
         return f"is {got.dtype}{list(got.shape)} and not {expected.dtype}{list(expected.shape)}"
-    if not (expected.is_floating_point() or expected.is_complex()) or expected.numel() == 0:
+    if expected.numel() == 0:
         return 0.0
+    if not (expected.is_floating_point() or expected.is_complex()):
+        differ = int((got != expected).sum())
+        return f"has other integers than PyTorch's in {differ} of {expected.numel()} elements" if differ else 0.0
     finite = expected.isfinite()
-    if not got[finite].isfinite().all():
+    if not got[finite].isfinite().all() or (got.isnan() & ~expected.isnan()).any():
         return "has NaN or Inf where PyTorch has none"
     wide = torch.complex128 if expected.is_complex() else torch.float64
     a, b = got[finite].to(wide), expected[finite].to(wide)

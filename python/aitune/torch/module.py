@@ -19,7 +19,7 @@ from aitune.torch.dynamic_shapes import DynamicShapes
 from aitune.torch.export import evaluating
 from aitune.torch.recording import GraphKey, Recording, check_device, take_call
 from aitune.torch.signature import Signature
-from aitune.torch.structure import describe_difference
+from aitune.torch.structure import count_differences, describe_difference
 from aitune.torch.tune_strategy import Job, OneBackendStrategy, TuneStrategy
 
 __all__ = ["Module", "ModuleState", "original_forwards"]
@@ -83,8 +83,8 @@ class Module(torch.nn.Module):
         state = self.__dict__
         state["_original"] = module
         for shared in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
-            state[shared] = module.__dict__[shared]
-        state["training"] = module.training
+            state[shared] = getattr(module, shared)
+        state["training"] = getattr(module, "training", False)  # torch.jit.freeze removes it
         state["_name"] = name or type(module).__name__
         state["_path"] = ""  # in the object that wrap() was given
         state["_strategies"] = list(strategies or ())
@@ -260,23 +260,29 @@ class Module(torch.nn.Module):
                 check_device(tensors, list(key.structure.paths()), where)
         return result.run(tensors)
 
+
 def unknown_call(tuned: list[GraphKey], came: GraphKey, where: str) -> InvalidArgument:
-    """What is new in a call that no graph was tuned for."""
+    """What is new in a call that no graph was tuned for, beside the one that is most like it."""
     advice = "Give calls of this kind as samples of tune(), too"
-    for known in tuned:
-        if known.structure != came.structure:
-            continue
-        paths = known.structure.paths()
-        pairs = zip(paths, known.dtypes, came.dtypes, known.ranks, came.ranks, strict=True)
-        for path, dtype, new_dtype, rank, new_rank in pairs:
-            if dtype != new_dtype:
-                problem = f"tensor '{path}' is {new_dtype}, it was {dtype} when the module was tuned"
-                return InvalidArgument(problem, where, advice)
-            if rank != new_rank:
-                problem = f"tensor '{path}' has {new_rank} dimensions, it had {rank} when the module was tuned"
-                return InvalidArgument(problem, where, advice)
-    difference = describe_difference(tuned[-1].structure, came.structure) if tuned else "nothing was tuned"
-    return InvalidArgument(f"the module was not tuned for such a call: {difference}", where, advice)
+    if not tuned:
+        return InvalidArgument("the module was not tuned for such a call: nothing was tuned", where, advice)
+    known = min(tuned, key=lambda key: _distance(key, came))
+    if known.structure != came.structure:
+        difference = describe_difference(known.structure, came.structure)
+        return InvalidArgument(f"the module was not tuned for such a call: {difference}", where, advice)
+    pairs = zip(known.structure.paths(), known.dtypes, came.dtypes, known.ranks, came.ranks, strict=True)
+    path, dtype, new_dtype, rank, new_rank = next(row for row in pairs if row[1] != row[2] or row[3] != row[4])
+    problem = f"tensor '{path}' has {new_rank} dimensions, it had {rank} when the module was tuned"
+    if dtype != new_dtype:
+        problem = f"tensor '{path}' is {new_dtype}, it was {dtype} when the module was tuned"
+    return InvalidArgument(problem, where, advice)
+
+
+def _distance(known: GraphKey, came: GraphKey) -> int:
+    if known.structure != came.structure:
+        return count_differences(known.structure, came.structure)
+    tensors = zip(known.dtypes, came.dtypes, known.ranks, came.ranks, strict=True)
+    return sum((dtype != new_dtype) + (rank != new_rank) for dtype, new_dtype, rank, new_rank in tensors)
 
 
 class _Forward:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,14 +16,15 @@ __all__ = ["improved_plan", "improving", "showing", "tell"]
 
 _logger = logging.getLogger("aitune")
 _MOST_OFTEN = 0.1  # seconds between two lines
-_WIDTH = 100
+_NOTEBOOK_WIDTH = 100
 
 
 class _Line:
     """A line with what is being done now, and for how long tuning has been running."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], width: Callable[[], int]) -> None:
         self._write = write
+        self._width = width
         self._start = time.monotonic()
         self._last = -1.0
         self._stage = ""
@@ -37,7 +39,7 @@ class _Line:
         self._last = now
         count = f" ({done} of {total})" if total > 0 else ""
         line = f"[{now - self._start:6.1f} s] {name}: {self._stage}{count} {text}"
-        self._shown = line[:_WIDTH]
+        self._shown = line[: max(self._width(), 1)]
         self._write(self._shown)
 
     def clear(self) -> None:
@@ -80,12 +82,24 @@ def _terminal() -> Callable[[str], None] | None:
     return write
 
 
+def _terminal_width() -> int:
+    """As it is now: a terminal that is full to the last column may begin another line."""
+    return shutil.get_terminal_size().columns - 1
+
+
+def _line_for_output() -> _Line | None:
+    """None if there is neither a terminal nor a notebook."""
+    if write := _notebook():
+        return _Line(write, lambda: _NOTEBOOK_WIDTH)
+    write = _terminal()
+    return _Line(write, _terminal_width) if write else None
+
+
 @contextlib.contextmanager
 def showing() -> Iterator[None]:
     """Shows what tell() is told of meanwhile, if there is a terminal or a notebook to show it in, and the logger "aitune"
     does not say it anyway."""
-    write = None if _logger.isEnabledFor(logging.INFO) else _notebook() or _terminal()
-    line = None if write is None else _Line(write)
+    line = None if _logger.isEnabledFor(logging.INFO) else _line_for_output()
     token = _line.set(line)
     try:
         yield

@@ -10,7 +10,7 @@ import torch
 
 from aitune.errors import InvalidArgument
 from aitune.torch.dynamic_shapes import DynamicShapes, ShapeTable
-from aitune.torch.structure import Structure, computed_numbers, flatten
+from aitune.torch.structure import Structure, computed_numbers, flatten, tensors_at
 
 __all__ = ["GraphKey", "Recording", "Sample", "check_device", "take_call"]
 
@@ -114,6 +114,10 @@ def take_call(named: Mapping[str, Any], where: str) -> tuple[GraphKey, list[torc
     return key, tensors
 
 
+def _has_nan(tensor: torch.Tensor) -> bool:
+    return (tensor.is_floating_point() or tensor.is_complex()) and bool(tensor.isnan().any())
+
+
 def _copy(value: Any, copies: dict[int, torch.Tensor]) -> Any:
     """The same containers with copies of the tensors."""
     import copy
@@ -129,6 +133,8 @@ class Recording:
         self._name = name
         self._dynamic_shapes = dynamic_shapes
         self.graphs: dict[GraphKey, GraphRecord] = {}
+        self.calls = 0
+        self.first_nan: tuple[int, str] | None = None  # the call, and the path of the output
 
     def begin(self, named: Mapping[str, Any]) -> tuple[GraphKey, Sample]:
         """Copies the arguments before the module may change them."""
@@ -160,3 +166,8 @@ class Recording:
         self.graphs[key] = record
         record.calls += 1
         record.keep(sample)
+        if self.first_nan is None:
+            answers = zip(output.paths(), tensors_at(output, result), strict=True)
+            with_nan = [path for path, t in answers if _has_nan(t)]
+            self.first_nan = (self.calls, with_nan[0]) if with_nan else None
+        self.calls += 1

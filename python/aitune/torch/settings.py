@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import os
 import tempfile
@@ -18,6 +19,7 @@ __all__ = [
     "CompilationSettings",
     "TorchTensorRTConfig",
     "calibration_loader",
+    "changed_settings",
     "compiler_settings",
     "ignored_settings",
     "unknown_settings",
@@ -110,6 +112,12 @@ class CompilationSettings:
     def __post_init__(self) -> None:
         compiler_settings(self)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raises InvalidArgument for what is no setting."""
+        if name not in type(self).__dataclass_fields__:
+            raise _no_setting(name)
+        super().__setattr__(name, value)
+
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> CompilationSettings:
         """The settings that a JSON or YAML file (.json, .yaml, .yml) names, and the defaults of the others.
@@ -127,6 +135,12 @@ class CompilationSettings:
 
 TorchTensorRTConfig = CompilationSettings
 """The name that AITune has for it."""
+
+
+def _no_setting(name: str) -> InvalidArgument:
+    near = difflib.get_close_matches(name, _FIELDS, 3)
+    fix = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(_FIELDS)}"
+    return InvalidArgument(f"there is no setting '{name}'", "settings", fix)
 
 
 def _refuse(name: str, value: Any, takes: str) -> InvalidArgument:
@@ -286,7 +300,7 @@ def _values(settings: Any) -> dict[str, Any]:
     if isinstance(settings, Mapping):
         unknown = [name for name in settings if name not in _FIELDS]
         if unknown:
-            raise InvalidArgument(f"there is no setting '{unknown[0]}'", "settings", f"There are: {', '.join(_FIELDS)}")
+            raise _no_setting(str(unknown[0]))
         return dict(settings)
     found = {name: getattr(settings, name) for name in _FIELDS if hasattr(settings, name)}
     if not found:
@@ -329,13 +343,44 @@ def _default(settings: Any, name: str) -> Any:
     return declared.default_factory() if declared.default_factory is not dataclasses.MISSING else None
 
 
+def changed_settings(settings: Any) -> list[str]:
+    """ "optimization_level=0" and the like, for each field that differs from its default."""
+    found = []
+    for name, value in _values(settings).items():
+        text, default = _short(name, value), _short(name, _default(settings, name))
+        if text != default:
+            found.append(f"{name}={text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + '…'}")
+    return found
+
+
+_MAX_SHOWN = 40
+
+
+def _short(name: str, value: Any) -> str:
+    """A value in a few letters, the same for equal sets."""
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if name == "autocast_calibration_dataloader":
+        return type(value).__name__
+    text = _FIELDS[name](name, value)
+    is_collection = isinstance(value, Collection) and not isinstance(value, str)
+    return "+".join(sorted(text.split(","))) if is_collection else text
+
+
 def unknown_settings(settings: Any) -> list[str]:
-    """A line for each field of an object of another class that differs from its default and that aitune lacks."""
-    return [
+    """A line for each field of an object of another class that differs from its default and that aitune lacks, and one
+    for the fields of autocast where that is off."""
+    lines = [
         f"{other.name} is ignored: this version of aitune does not know it"
         for other in (dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ())
         if other.name not in _FIELDS and getattr(settings, other.name) != _default(settings, other.name)
     ]
+    values = _values(settings)
+    of_autocast = [name for name in values if name.startswith("autocast_") and values[name] != _default(settings, name)]
+    if of_autocast and not values.get("enable_autocast"):
+        verb = "is" if len(of_autocast) == 1 else "are"
+        lines.append(f"{', '.join(of_autocast)} {verb} ignored: enable_autocast is off")
+    return lines
 
 
 def ignored_settings(settings: Any, engine: str = "cpu") -> list[str]:

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
+
 from aitune.errors import Corrupt, InvalidArgument
 
 __all__ = ["Signature"]
@@ -19,7 +21,7 @@ class Signature:
 
     def __init__(self, forward: Callable[..., Any] | inspect.Signature, where: str) -> None:
         self._where = where
-        self._signature = forward if isinstance(forward, inspect.Signature) else inspect.signature(forward)
+        self._signature = forward if isinstance(forward, inspect.Signature) else _signature_of(forward)
 
     def to_json(self) -> list[list[Any]]:
         """Plain data: name, kind and, if it has one that JSON knows, the default of each parameter."""
@@ -83,6 +85,21 @@ class Signature:
             else:
                 args.append(left.pop(name))
         return tuple(args), kwargs | left
+
+
+def _signature_of(forward: Callable[..., Any]) -> inspect.Signature:
+    """What inspect.signature() says, and for methods of TorchScript, of which it knows nothing, their schema."""
+    if not isinstance(forward, torch.ScriptMethod):
+        return inspect.signature(forward)
+    parameters = [
+        inspect.Parameter(
+            argument.name,
+            inspect.Parameter.KEYWORD_ONLY if argument.kwarg_only else inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=argument.default_value if argument.has_default_value() else inspect.Parameter.empty,
+        )
+        for argument in forward.schema.arguments[1:]  # behind self
+    ]
+    return inspect.Signature(parameters)
 
 
 def _is_default(value: Any, default: Any) -> bool:

@@ -6,6 +6,7 @@ A structure is plain data: it goes into the ``.ait`` as JSON, and names classes 
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from aitune.torch.caches import is_cache, make_cache, parts_of_cache
 __all__ = [
     "Structure",
     "computed_numbers",
+    "count_differences",
     "describe_difference",
     "flatten",
     "leaves_at",
@@ -81,6 +83,10 @@ class Structure:
             return [self.kind == "number"]
         return [number for item in self.items for number in item.numbers()]
 
+    def has_opaque(self) -> bool:
+        """Whether there is a constant that JSON does not have."""
+        return self.original is not None or any(item.has_opaque() for item in self.items)
+
     def is_builtin(self) -> bool:
         """Whether there are only lists, tuples, dicts, tensors and constants."""
         return not self.class_name and all(item.is_builtin() for item in self.items)
@@ -130,6 +136,8 @@ def _from_repr(type_name: str, value: Any) -> Any:
     if type_name in ("dtype", "layout", "memory_format") and isinstance(value, str):
         found = getattr(torch, value.removeprefix("torch."), None)
         return found if isinstance(found, _OPAQUE) else None
+    if type_name in ("float", "float64") and value in ("nan", "inf", "-inf"):
+        return float(value)
     return None
 
 
@@ -163,10 +171,11 @@ def flatten(value: Any, where: str = "", depth: int = 0) -> tuple[Structure, lis
         raise Unsupported("values are nested too deeply, or in themselves", where)
     if isinstance(value, torch.Tensor):
         return Structure("tensor"), [value]
-    if isinstance(value, _PLAIN):
+    if isinstance(value, _PLAIN) and not (isinstance(value, float) and not math.isfinite(value)):
         return Structure("constant", value=value, type_name=type(value).__name__), []
-    if isinstance(value, _OPAQUE):
-        return Structure("constant", value=repr(value), type_name=type(value).__name__, original=value), []
+    if isinstance(value, (float, *_OPAQUE)):  # NaN and Inf are not in JSON, either
+        original = float(value) if isinstance(value, float) else value  # and not NumPy's
+        return Structure("constant", value=repr(original), type_name=type(value).__name__, original=original), []
 
     def children(pairs: Sequence[tuple[Any, Any]]) -> tuple[tuple[Structure, ...], list[torch.Tensor]]:
         parts, tensors = [], []
@@ -273,7 +282,8 @@ def rebuild(structure: Structure, tensors: Iterator[torch.Tensor]) -> Any:
 
 
 def plain(structure: Structure, tensors: Iterator[torch.Tensor]) -> Any:
-    """The same with dicts for objects, and dicts, lists and tuples for their subclasses."""
+    """The same with dicts for objects, dicts, lists and tuples for their subclasses, and None for constants that JSON
+    does not have."""
     return _rebuild(structure, tensors, lambda _: None, attributes=False)
 
 
@@ -300,7 +310,9 @@ def _rebuild(
     if structure.kind == "number":
         return _NUMBERS[structure.type_name][0](next(tensors).item())
     if structure.kind == "constant":
-        return structure.value if structure.original is None else structure.original
+        if structure.original is None:
+            return structure.value
+        return structure.original if attributes else None
     items = [_rebuild(item, tensors, find, attributes) for item in structure.items]
     cls = find(structure)
     if structure.kind == "object":
@@ -334,18 +346,33 @@ def _make_object(cls: type, named: dict[str, Any]) -> Any:
     return made
 
 
+def count_differences(expected: Structure, came: Structure) -> int:
+    """How far two structures are apart: 1 for another constant, 2 for each part of another kind, 3 for each that one of
+    them lacks."""
+    if expected == came:
+        return 0
+    if expected.kind != came.kind or expected.class_name != came.class_name:
+        return 2
+    if expected.kind == "constant":
+        return 1
+    x = dict(zip(expected.keys or range(len(expected.items)), expected.items, strict=True))
+    y = dict(zip(came.keys or range(len(came.items)), came.items, strict=True))
+    # At least 1, for another order.
+    return max(3 * len(x.keys() ^ y.keys()) + sum(count_differences(x[key], y[key]) for key in x.keys() & y.keys()), 1)
+
+
 def describe_difference(expected: Structure, came: Structure, path: str = "") -> str:
     """The first place where a call differs from what was recorded, in words."""
 
     def name(s: Structure) -> str:
         if s.kind == "constant":
-            return repr(s.value)
+            return repr(s.value if s.original is None else s.original)
         return s.class_name.partition(":")[2] if s.class_name else f"a {s.kind}"
 
     if expected.kind != came.kind or expected.class_name != came.class_name:
         return f"'{path}' is {name(came)}, it was {name(expected)} when the module was tuned"
     if expected.kind == "constant":
-        return f"'{path}' is {came.value!r}, it was {expected.value!r} when the module was tuned"
+        return f"'{path}' is {name(came)}, it was {name(expected)} when the module was tuned"
     if expected.keys != came.keys:
         gone = [str(key) for key in expected.keys if key not in came.keys]
         new = [str(key) for key in came.keys if key not in expected.keys]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +91,8 @@ class TuneStrategy(ABC):
 
     @abstractmethod
     def tune(self, job: Job) -> BuildResult:
-        """The backend that stays, ready to run. Its report says under "strategy" what was tried and why it stays."""
+        """The backend that stays, ready to run. Its report has a row for each that was tried under "strategy": with
+        "backend", "stays", "why", and what was measured; PyTorch has one where it was compared or stays."""
 
     def _build(self, backend: Backend, job: Job, baseline: BuildResult) -> BuildResult:
         """Builds and checks. Raises what was wrong."""
@@ -114,28 +116,51 @@ class OneBackendStrategy(TuneStrategy):
 
     def tune(self, job: Job) -> BuildResult:
         baseline = _baseline(job)
-        result = self._build(self._backends[0], job, baseline)
+        backend = self._backends[0]
+        result = self._build(backend, job, baseline)
         if not self._check_performance:
+            result.report["strategy"] = [_row(backend, True, "it is the only one")]
             return result
-        return _first_faster([(self._backends[0], result)], job, baseline, self._min_speedup)
+        row = _compare(backend, result, job, baseline, self._min_speedup)
+        if not row["stays"]:
+            return _pytorch_stays(job, baseline, [row])
+        result.report["strategy"] = [row]
+        return result
 
 
-def _first_faster(
-    built: Sequence[tuple[Backend, BuildResult]], job: Job, baseline: BuildResult, min_speedup: float
-) -> BuildResult:
-    """The first that is faster than PyTorch, or PyTorch."""
-    tensors = job.record.samples[0].tensors
-    baseline.milliseconds = median_milliseconds(baseline, tensors)
-    rows = []
-    for backend, result in built:
-        result.milliseconds = median_milliseconds(result, tensors)
-        speedup = baseline.milliseconds / max(result.milliseconds, 1e-9)
-        rows.append({"backend": backend.describe(), "latency_ms": result.milliseconds, "speedup": speedup})
-        if speedup >= min_speedup:
-            result.report["strategy"] = rows
-            return result
-        _logger.warning("%s: %s is %.2f times as fast as PyTorch", job.name, backend.describe(), speedup)
+def _row(backend: Backend, stays: bool, why: str, **measured: Any) -> dict[str, Any]:
+    return {"backend": backend.describe(), "stays": stays, "why": why, **measured}
+
+
+def _fails(backend: Backend, job: Job, error: AituneError) -> dict[str, Any]:
+    """The row of a backend that does not build, or is wrong."""
+    _logger.warning("%s: %s: %s", job.name, backend.describe(), error)
+    return _row(backend, False, str(error))
+
+
+def _times_as_fast(speedup: float, asked: float) -> str:
+    why = f"it is {speedup:.2f} times as fast as PyTorch"
+    return why if speedup >= asked else f"{why}, and {asked:.2f} times is asked for"
+
+
+def _compare(
+    backend: Backend, result: BuildResult, job: Job, baseline: BuildResult, min_speedup: float
+) -> dict[str, Any]:
+    """The row of a backend that stays if it is faster than PyTorch."""
+    times = median_milliseconds([result, baseline], job.record.samples[0].tensors)
+    result.milliseconds, baseline.milliseconds = times
+    speedup = baseline.milliseconds / max(result.milliseconds, 1e-9)
+    stays, why = speedup >= min_speedup, _times_as_fast(speedup, min_speedup)
+    if not stays:
+        _logger.warning("%s: %s: %s", job.name, backend.describe(), why)
+    return _row(backend, stays, why, latency_ms=result.milliseconds, speedup=speedup)
+
+
+def _pytorch_stays(job: Job, baseline: BuildResult, rows: list[dict[str, Any]]) -> BuildResult:
+    measured = {"latency_ms": baseline.milliseconds} if baseline.milliseconds else {}
+    rows.append(_row(TorchEagerBackend(), True, "no other is right and fast enough", **measured))
     baseline.report["strategy"] = rows
+    _logger.info("%s: PyTorch stays", job.name)
     return baseline
 
 
@@ -154,19 +179,16 @@ class FirstWinsStrategy(TuneStrategy):
             try:
                 result = self._build(backend, job, baseline)
             except AituneError as error:
-                _logger.warning("%s: %s: %s", job.name, backend.describe(), error)
-                rows.append({"backend": backend.describe(), "problem": str(error)})
+                rows.append(_fails(backend, job, error))
                 continue
-            if not self._check_performance:
+            if self._check_performance:
+                rows.append(_compare(backend, result, job, baseline, self._min_speedup))
+            else:
+                rows.append(_row(backend, True, "it is the first that builds and is right"))
+            if rows[-1]["stays"]:
                 result.report["strategy"] = rows
                 return result
-            chosen = _first_faster([(backend, result)], job, baseline, self._min_speedup)
-            rows += chosen.report["strategy"]
-            if chosen is result:
-                result.report["strategy"] = rows
-                return result
-        baseline.report["strategy"] = rows
-        return baseline
+        return _pytorch_stays(job, baseline, rows)
 
 
 @dataclass
@@ -183,92 +205,159 @@ class _Profile:
         """Samples in a second."""
         return 1e3 * self.batch / max(self.milliseconds, 1e-9)
 
-    def row(self) -> dict[str, Any]:
-        return {
-            "backend": self.backend.describe(),
-            "selected_batch_size": self.batch,
-            "latency_ms": self.milliseconds,
-            "throughput": self.throughput,
-        }
-
 
 class _ProfilingStrategy(TuneStrategy):
     """Builds all backends, measures all, and takes the best."""
+
+    _budget = 0.1  # seconds for a backend at a batch size
 
     def __init__(
         self, backends: Sequence[Backend] | None = None, min_speedup_threshold_percent: float = 1.0
     ) -> None:
         super().__init__(backends or [TorchTensorRTAotBackend()], min_speedup_threshold_percent)
 
+    def _batches(self, record: GraphRecord) -> Iterator[tuple[int, list[torch.Tensor]]]:
+        """Batch sizes to measure at, from small to large."""
+        return batches(record)
+
     @abstractmethod
-    def _profile(self, backend: Backend, result: BuildResult, job: Job) -> _Profile | None:
-        """The backend at the batch size that suits it; None if it suits nobody."""
+    def _is_beyond(self, profile: _Profile, best: _Profile | None) -> bool:
+        """Whether neither this batch size nor a larger one suits, where `best` is of a smaller one."""
 
     @abstractmethod
     def _value(self, profile: _Profile) -> float:
         """What is to be large."""
 
+    @abstractmethod
+    def _text(self, profile: _Profile) -> str:
+        """The same in words."""
+
     def tune(self, job: Job) -> BuildResult:
         baseline = _baseline(job)
-        rows: list[dict[str, Any]] = []
-        found: list[_Profile] = []
-        for backend in self._backends:
+        rows: dict[int, dict[str, Any]] = {}  # by position in `tried`
+        tried, built = list(self._backends), {}
+        for index, backend in enumerate(self._backends):
             try:
-                profile = self._profile(backend, self._build(backend, job, baseline), job)
-                if profile is None:
-                    raise ValidationError(self._unsuitable(), f"module '{job.name}'")
+                built[index] = self._build(backend, job, baseline)
             except AituneError as error:
-                _logger.warning("%s: %s: %s", job.name, backend.describe(), error)
-                rows.append({"backend": backend.describe(), "problem": str(error)})
-                continue
-            found.append(profile)
-            rows.append(profile.row())
-        best = max(found, key=self._value, default=None)
+                rows[index] = _fails(backend, job, error)
         if self._check_performance:
-            own = self._profile(TorchEagerBackend(), baseline, job)
-            if own is not None:
-                rows.append(own.row())
-                if best is None or self._value(best) < self._min_speedup * self._value(own):
-                    best = own
+            built[len(tried)] = baseline
+            tried.append(TorchEagerBackend())
+        found = self._profiles(tried, built, baseline, job, rows)
+        best = self._best(found, own=len(self._backends))
         if best is None:
-            problems = "; ".join(f"{row['backend']}: {row.get('problem', '')}" for row in rows)
+            problems = "; ".join(f"{rows[i]['backend']}: {rows[i]['why']}" for i in sorted(rows))
             raise ValidationError(f"no backend is left: {problems}", f"module '{job.name}'")
+        for index, profile in found.items():
+            rows[index] = self._measured_row(profile, best, found.get(len(self._backends)))
         best.result.milliseconds = best.milliseconds
-        best.result.report["strategy"] = rows
+        best.result.report["strategy"] = [rows[index] for index in sorted(rows)]
         best.result.report["selected_batch_size"] = best.batch
         _logger.info("%s: %s stays", job.name, best.backend.describe())
         return best.result
+
+    def _profiles(
+        self,
+        tried: Sequence[Backend],
+        built: dict[int, BuildResult],
+        baseline: BuildResult,
+        job: Job,
+        rows: dict[int, dict[str, Any]],
+    ) -> dict[int, _Profile]:
+        """What is built, each at the batch size that suits it; those that none suits get their row instead."""
+        best: dict[int, _Profile] = {}
+        left = dict(built)
+        for batch, tensors in self._batches(job.record):
+            for index, error in _failing(left, tensors).items():
+                rows[index] = _fails(tried[index], job, error)
+                del left[index]
+                best.pop(index, None)
+            times = median_milliseconds(list(left.values()), tensors, self._budget)
+            for (index, result), milliseconds in zip(list(left.items()), times, strict=True):
+                profile = _Profile(tried[index], result, batch, milliseconds)
+                if self._is_beyond(profile, best.get(index)):
+                    del left[index]
+                elif index not in best or profile.throughput > best[index].throughput:
+                    best[index] = profile
+            if not left:
+                break
+        for index in built:
+            if index not in best and index not in rows:
+                rows[index] = _row(tried[index], False, self._unsuitable())
+                if built[index] is not baseline:
+                    _logger.warning("%s: %s: %s", job.name, tried[index].describe(), self._unsuitable())
+        return best
+
+    def _best(self, found: dict[int, _Profile], own: int) -> _Profile | None:
+        """The best backend, or PyTorch, which is the one at `own`, if it is not better than that by enough."""
+        best = max((p for i, p in found.items() if i != own), key=self._value, default=None)
+        pytorch = found.get(own)
+        if pytorch and (best is None or self._value(best) < self._min_speedup * self._value(pytorch)):
+            return pytorch
+        return best
+
+    def _measured_row(self, profile: _Profile, best: _Profile, pytorch: _Profile | None) -> dict[str, Any]:
+        why = f"it {self._text(profile)}"
+        if profile is best:
+            why += ", which is best" if profile is not pytorch else ": no other is better by enough"
+        elif best is pytorch:
+            why = _times_as_fast(self._value(profile) / max(self._value(best), 1e-12), self._min_speedup)
+        else:
+            why += f", and {best.backend.describe()} {self._text(best)}"
+        return _row(
+            profile.backend,
+            profile is best,
+            why,
+            selected_batch_size=profile.batch,
+            latency_ms=profile.milliseconds,
+            throughput=profile.throughput,
+        )
 
     def _unsuitable(self) -> str:
         return "it has no batch size that suits"
 
 
+def _failing(built: dict[int, BuildResult], tensors: list[torch.Tensor]) -> dict[int, AituneError]:
+    """Those that cannot run on these inputs, and why."""
+    failing: dict[int, AituneError] = {}
+    for index, result in built.items():
+        try:
+            result.run(tensors)
+        except AituneError as error:
+            failing[index] = error
+    return failing
+
+
 class MaxThroughputStrategy(_ProfilingStrategy):
     """The backend with the most samples in a second, at the batch size that gives them; PyTorch if it is that."""
 
-    def _profile(self, backend: Backend, result: BuildResult, job: Job) -> _Profile | None:
-        best: _Profile | None = None
-        for batch, tensors in batches(job.record):
-            profile = _Profile(backend, result, batch, median_milliseconds(result, tensors, 0.1))
-            if best is not None and profile.throughput < 0.8 * best.throughput:
-                break  # larger ones are no better
-            if best is None or profile.throughput > best.throughput:
-                best = profile
-        return best
+    def _is_beyond(self, profile: _Profile, best: _Profile | None) -> bool:
+        return best is not None and profile.throughput < 0.8 * best.throughput
 
     def _value(self, profile: _Profile) -> float:
         return profile.throughput
+
+    def _text(self, profile: _Profile) -> str:
+        return f"gives {profile.throughput:.4g} samples in a second"
 
 
 class MinLatencyStrategy(_ProfilingStrategy):
     """The backend that answers soonest at the smallest batch; PyTorch if it is that."""
 
-    def _profile(self, backend: Backend, result: BuildResult, job: Job) -> _Profile | None:
-        batch, tensors = next(batches(job.record))
-        return _Profile(backend, result, batch, median_milliseconds(result, tensors))
+    _budget = 0.2
+
+    def _batches(self, record: GraphRecord) -> Iterator[tuple[int, list[torch.Tensor]]]:
+        return itertools.islice(batches(record), 1)
+
+    def _is_beyond(self, profile: _Profile, best: _Profile | None) -> bool:
+        return False
 
     def _value(self, profile: _Profile) -> float:
         return 1 / max(profile.milliseconds, 1e-9)
+
+    def _text(self, profile: _Profile) -> str:
+        return f"takes {profile.milliseconds:.3g} ms"
 
 
 class LatencyBudgetStrategy(MaxThroughputStrategy):
@@ -288,15 +377,8 @@ class LatencyBudgetStrategy(MaxThroughputStrategy):
         super().__init__(backends, min_speedup_threshold_percent)
         self.latency_budget_ms = latency_budget_ms
 
-    def _profile(self, backend: Backend, result: BuildResult, job: Job) -> _Profile | None:
-        best: _Profile | None = None
-        for batch, tensors in batches(job.record):
-            profile = _Profile(backend, result, batch, median_milliseconds(result, tensors, 0.1))
-            if profile.milliseconds > self.latency_budget_ms:
-                break  # larger ones take longer
-            if best is None or profile.throughput > best.throughput:
-                best = profile
-        return best
+    def _is_beyond(self, profile: _Profile, best: _Profile | None) -> bool:
+        return profile.milliseconds > self.latency_budget_ms
 
     def _unsuitable(self) -> str:
         return f"no batch size is answered within {self.latency_budget_ms} ms"

@@ -77,14 +77,18 @@ def tune(
             What it raises ends tuning.
 
     Raises:
-        InvalidArgument: no sample, a sample that fails, a tensor on another device, no Module that is called.
+        InvalidArgument: no sample, a sample that fails, a tensor on another device, no Module that is called; tuning
+            inside of torch.autocast.
         Unsupported: a model that cannot be exported or compiled.
         ValidationError: no plan gives the reference's outputs.
     """
     _check_device(device)
+    _check_autocast()
     if clear_cache:
         (_cache_folder() / "timings.json").unlink(missing_ok=True)
-    with _others_silent() if disable_external_logging else contextlib.nullcontext(), showing(), improving(improved):
+    raised: list[BaseException] = []  # by `improved`
+    noting = _noting(improved, raised)
+    with _others_silent() if disable_external_logging else contextlib.nullcontext(), showing(), improving(noting):
         candidates = _candidates(func, dataset)
         met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
         dry = [module for module in met if dry_run or module._wants_dry_run()]
@@ -95,14 +99,32 @@ def tune(
             try:
                 _logger.info("%s: tuning with %s", module.name, module.strategy.describe())
                 module._tune()
-            except AituneError as error:
-                if not ignore_failing_modules:
+            except Exception as error:
+                if not ignore_failing_modules or raised:
                     raise
-                _logger.warning("%s stays as it is: %s", module.name, error)
+                said = str(error) if isinstance(error, AituneError) else f"{type(error).__name__}: {error}"
+                _logger.warning("%s stays as it is: %s", module.name, said)
                 continue
             if release_weights:
                 module._release_weights()
     return text
+
+
+def _noting(
+    improved: Callable[[str, Path], None] | None, raised: list[BaseException]
+) -> Callable[[str, Path], None] | None:
+    """The same function, which puts what it raises into the list, too."""
+    if improved is None:
+        return None
+
+    def call(name: str, path: Path) -> None:
+        try:
+            improved(name, path)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    return call
 
 
 def _cache_folder() -> Path:
@@ -127,9 +149,25 @@ def _others_silent() -> Iterator[None]:
 
 
 def _check_device(device: str | torch.device | None) -> None:
-    if device is not None and torch.device(device).type != "cpu":
+    if device is None:
+        return
+    try:
+        kind = torch.device(device).type
+    except (RuntimeError, TypeError) as error:
+        raise InvalidArgument(f"there is no device {device!r}", "tune", "It is 'cpu', or left out") from error
+    if kind != "cpu":
         raise Unavailable(
             f"there is no engine for device {device}", "tune", "aitune of this version compiles for the CPU: device='cpu'"
+        )
+
+
+def _check_autocast() -> None:
+    if torch.is_autocast_enabled("cpu"):
+        raise InvalidArgument(
+            "torch.autocast is on",
+            "tune",
+            "Tune outside of it, and let CompilationSettings have enable_autocast=True, or enabled_precisions with "
+            "torch.bfloat16 or torch.float16",
         )
 
 
@@ -191,6 +229,14 @@ def _record(
     if not met:
         names = ", ".join(f"'{module.name}'" for module in modules)
         raise InvalidArgument(f"none of the modules was called: {names}", "tune", "Give a function that calls them")
+    for module in met:
+        if nan := module.recording.first_nan:
+            call, path = nan
+            _logger.warning(
+                "%s: output '%s' has NaN in PyTorch itself on sample %d: tuning cannot tell there whether results are "
+                "right. Leave such samples out if they are not meant",
+                module.name, path, call,
+            )
     return met
 
 
