@@ -273,6 +273,30 @@ class Keeps(torch.nn.Module):
         return y + 1 if self.branches and y.sum() > 0 else y @ x
 
 
+class KeepsItsAttention(torch.nn.Module):
+    """Stores what it computes on the way, for plots: not a part of the result."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 4)
+        self.attention = torch.zeros(0)
+
+    def forward(self, x):
+        self.attention = torch.softmax(self.layer(x), -1)
+        return torch.relu(self.attention @ x)
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+def test_attributes_that_nobody_reads(ir, tmp_path):
+    net, x = KeepsItsAttention().eval(), torch.randn(4, 4)
+    want = reference(net, x)
+    model = wrap(net, ir)
+    ait.tune(model, x)
+    check_same(model(x), want)
+    ait.save(model, tmp_path / "net.ait")
+    check_same(ait.load(tmp_path / "net.ait")(x), want)
+
+
 @pytest.mark.parametrize("ir", ["dynamo", "fx"])
 @pytest.mark.parametrize("branches", [True, False])
 def test_attributes_keep_what_recording_left(branches, ir):
