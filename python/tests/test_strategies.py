@@ -82,7 +82,7 @@ def test_a_wrong_result_is_an_error_or_the_next_one_s_turn(spoil, message):
 
 
 def test_a_result_that_is_wrong_on_a_later_sample():
-    spoil = ait.OneBackendStrategy(Wrong(lambda y: y.clamp(max=2)))
+    spoil = ait.OneBackendStrategy(Wrong(lambda y: y.clamp(-2, 2)))
     data = [torch.full((2, 4), 0.1) for _ in range(5)]
     tuned(spoil, data)
     with pytest.raises(aitune.ValidationError, match="differs from PyTorch's by .* on sample 4"):
