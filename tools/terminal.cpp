@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -14,53 +13,39 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "compiler/tuning/progress_state.h"
 #include "tools/log.h"
-#include "tools/time_left.h"
 
 namespace aitune::tools {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 class TerminalProgress final : public Progress {
  public:
-  TerminalProgress(bool terminal, bool quiet, double budget)
-      : terminal_(terminal),
-        quiet_(quiet),
-        time_left_([this] { return Clock::now() - start_; },
-                   budget > 0 ? std::optional(TimeLeft::Seconds(budget)) : std::nullopt) {}
+  TerminalProgress(bool terminal, bool quiet, double budget) : terminal_(terminal), quiet_(quiet), state_(budget) {}
   ~TerminalProgress() override { clear(); }
 
   void stage(std::string_view name) override {
-    stage_ = name;
-    block_.clear();
-    time_left_.stage();
+    state_.stage(name);
     if (quiet_) return;
     if (terminal_)
       show("");
     else
-      fmt::print(stderr, "[{:6.1f} s] {}\n", elapsed(), stage_);
+      fmt::print(stderr, "[{:6.1f} s] {}\n", state_.elapsed(), name);
   }
-  void block(std::string_view name, std::size_t index, std::size_t total) override {
-    time_left_.block(index, total);
-    block_ = total > 1 ? fmt::format(" {} of {}", name, total) : "";
-  }
-  void behind(double seconds) override { time_left_.behind(TimeLeft::Seconds(seconds)); }
+  void block(std::string_view name, std::size_t index, std::size_t total) override { state_.block(name, index, total); }
+  void behind(double seconds) override { state_.behind(seconds); }
   void step(std::string_view what, std::size_t done, std::size_t total) override {
-    time_left_.step(done, total);
+    state_.step(done, total);
     if (quiet_ || !terminal_) return;
-    const auto now = Clock::now();
-    if (now - last_ < std::chrono::milliseconds(50) && done < total) return;
+    const double now = state_.elapsed();
+    if (now - last_ < kMostOften && done < total) return;
     last_ = now;
     show(total == 0 || done == total ? std::string(what) : fmt::format("{}/{} {}", done + 1, total, what));
   }
   void measured(std::string_view plan, double milliseconds) override {
-    if (best_.empty() || milliseconds < best_milliseconds_) {
-      best_milliseconds_ = milliseconds;
-      best_ = fmt::format("best so far {}, {}", plan, human_time(milliseconds));
-    }
+    state_.measured(plan, milliseconds);
     if (!quiet_ && !terminal_)
-      fmt::print(stderr, "[{:6.1f} s] {} takes {}\n", elapsed(), plan, human_time(milliseconds));
+      fmt::print(stderr, "[{:6.1f} s] {} takes {}\n", state_.elapsed(), plan, human_time(milliseconds));
   }
   void warn(std::string_view message) override {
     clear();
@@ -68,13 +53,12 @@ class TerminalProgress final : public Progress {
   }
 
  private:
-  double elapsed() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  static constexpr double kMostOften = 0.05;  // seconds
+
   /// What is known comes first: a line is cut to what a terminal has room for.
   void show(const std::string& detail) {
-    std::string line = fmt::format("[{:6.1f} s] {}{}", elapsed(), stage_, block_);
-    if (!best_.empty()) line += ", " + best_;
-    if (const auto left = time_left_.left()) line += fmt::format(", about {:.0f} s left", left->count());
-    line += " " + detail;
+    std::string line =
+        fmt::format("[{:6.1f} s] {}{} {}", state_.elapsed(), state_.current_stage(), state_.text(), detail);
     line.resize(std::min(line.size(), columns() - 1));
     fmt::print(stderr, "\r\033[K{}", line);
     std::fflush(stderr);
@@ -96,10 +80,8 @@ class TerminalProgress final : public Progress {
 
   const bool terminal_, quiet_;
   bool shown_ = false;
-  std::string stage_, block_, best_;
-  double best_milliseconds_ = 0;
-  Clock::time_point start_ = Clock::now(), last_{};
-  TimeLeft time_left_;
+  double last_ = 0;
+  ProgressState state_;
 };
 
 int report(bool json, const Error& error) noexcept {
@@ -177,18 +159,6 @@ std::unique_ptr<Progress> make_progress(const Common& common, double budget) {
       by_variable ? parse_log_level(variable, "AITUNE_LOG") : parse_log_level(common.log_level, "--log-level");
   return make_log_progress(common.quiet ? std::max(level, LogLevel::warn) : level,
                            [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
-}
-
-std::string human_time(double ms) {
-  return ms < 1     ? fmt::format("{:.0f} us", ms * 1e3)
-         : ms < 1e4 ? fmt::format("{:.3g} ms", ms)
-                    : fmt::format("{:.3g} s", ms / 1e3);
-}
-
-std::string human_bytes(double bytes) {
-  return bytes < 1e3   ? fmt::format("{:.0f} B", bytes)
-         : bytes < 1e6 ? fmt::format("{:.1f} kB", bytes / 1e3)
-                       : fmt::format("{:.1f} MB", bytes / 1e6);
 }
 
 }  // namespace aitune::tools

@@ -8,6 +8,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "compiler/tuning/progress.h"
 #include "tools/commands.h"
 
@@ -35,9 +36,5 @@ void flush_output();
 /// by the command line or by AITUNE_LOG; warnings alone if quiet.
 /// Time left is never more than what is left of `budget` seconds, if that is not 0.
 std::unique_ptr<Progress> make_progress(const Common& common, double budget = 0);
-
-/// "1.5 ms", "12.3 MB"
-std::string human_time(double milliseconds);
-std::string human_bytes(double bytes);
 
 }  // namespace aitune::tools

@@ -18,6 +18,7 @@
 #include "aitune/version.h"
 #include "base/custom_ops.h"
 #include "compiler/import/import.h"
+#include "compiler/tuning/progress_state.h"
 #include "python/bindings/arrays.h"
 #include "python/bindings/custom_ops.h"
 #include "python/bindings/python_errors.h"
@@ -63,8 +64,17 @@ class PythonProgress : public Progress {
  public:
   explicit PythonProgress(nb::callable report) : report_(std::move(report)) {}
   ~PythonProgress() override = default;
-  void stage(std::string_view name) override { tell("stage", name, 0, 0); }
-  void step(std::string_view what, std::size_t done, std::size_t total) override { tell("step", what, done, total); }
+  void stage(std::string_view name) override {
+    state_.stage(name);
+    tell("stage", name, 0, 0);
+  }
+  void step(std::string_view what, std::size_t done, std::size_t total) override {
+    state_.step(done, total);
+    tell("step", what, done, total);
+  }
+  void behind(double seconds) override { state_.behind(seconds); }
+  void block(std::string_view name, std::size_t index, std::size_t total) override { state_.block(name, index, total); }
+  void measured(std::string_view plan, double milliseconds) override { state_.measured(plan, milliseconds); }
   void warn(std::string_view message) override { tell("warning", message, 0, 0); }
   /// Throws what has ended tuning, if anything has.
   void check() const {
@@ -79,7 +89,7 @@ class PythonProgress : public Progress {
       if (PyErr_CheckSignals() != 0) throw nb::python_error();
       const nb::object what =
           nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace"));
-      report_(kind, what, done, total);
+      report_(kind, what, done, total, state_.text());
     } catch (const nb::python_error& error) {
       failed_ = std::make_unique<nb::python_error>(error);
       throw;
@@ -87,6 +97,7 @@ class PythonProgress : public Progress {
   }
   nb::callable report_;
   std::unique_ptr<nb::python_error> failed_;
+  ProgressState state_;
 };
 
 /// Runs `work` without Python's lock, and throws what has ended it in Python, if anything has.

@@ -23,7 +23,7 @@ def test_a_terminal_gets_one_line_that_is_rewritten(monkeypatch, caplog):
     with showing():
         report = tell("net")
         report("stage", "tune fp32", 0, 0)
-        report("step", "conv1", 3, 20)  # too soon to be shown
+        report("step", "conv1", 3, 20, " block 1 of 2")  # too soon to be shown
         report("warning", "mind this", 0, 0)
         report("stage", "validate fp32", 0, 0)
     lines = terminal.getvalue().split("\r\033[K")
@@ -78,10 +78,14 @@ def test_a_notebook_gets_one_output_that_is_updated():
             with showing():
                 report = tell("net")
                 report("stage", "tune fp32", 0, 0)
-                report("stage", "validate fp32", 0, 0)
+                report("stage", "validate fp32", 0, 0, ", best so far fp32, 3.31 ms, about 4 s left")
     finally:
         interactive.InteractiveShell.clear_instance()
     shown = captured.outputs
-    assert [o.data["text/plain"].partition("] ")[2] for o in shown] == ["net: tune fp32 ", "net: validate fp32 ", ""]
+    assert [o.data["text/plain"].partition("] ")[2] for o in shown] == [
+        "net: tune fp32 ",
+        "net: validate fp32, best so far fp32, 3.31 ms, about 4 s left ",
+        "",
+    ]
     assert [o.update for o in shown] == [False, True, True]
     assert len({o.transient["display_id"] for o in shown}) == 1

@@ -19,7 +19,7 @@ set(rules
   "compiler/tuning -> base/ format/ compiler/ runtime/ engines/[a-z]+/compile/engine.h include/aitune/"
   "compiler/report -> base/ format/ compiler/ runtime/ include/aitune/"
   "tools -> base/ format/ compiler/ runtime/ engines/[a-z]+/run/ include/aitune/"
-  "python -> base/ compiler/import/import.h include/aitune/"
+  "python -> base/ compiler/import/import.h compiler/tuning/progress_state.h include/aitune/"
   "include -> base/ format/ compiler/tuning/ compiler/import/ir.h compiler/import/input.h")
 
 # Files that a rule does not bind, each with the reason.

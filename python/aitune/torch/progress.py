@@ -30,7 +30,8 @@ class _Line:
         self._stage = ""
         self._shown = ""
 
-    def show(self, name: str, kind: str, text: str, done: int, total: int) -> None:
+    def show(self, name: str, kind: str, text: str, done: int, total: int, state: str = "") -> None:
+        """`state`: block, best plan so far and time left, as far as they are known."""
         if kind == "stage":
             self._stage, text = text, ""
         now = time.monotonic()
@@ -38,7 +39,7 @@ class _Line:
             return
         self._last = now
         count = f" ({done} of {total})" if total > 0 else ""
-        line = f"[{now - self._start:6.1f} s] {name}: {self._stage}{count} {text}"
+        line = f"[{now - self._start:6.1f} s] {name}: {self._stage}{state}{count} {text}"
         self._shown = line[: max(self._width(), 1)]
         self._write(self._shown)
 
@@ -128,11 +129,11 @@ def improved_plan(name: str, path: Path) -> Callable[[], None] | None:
     return None if improved is None else lambda: improved(name, path)
 
 
-def tell(name: str) -> Callable[[str, str, int, int], None]:
+def tell(name: str) -> Callable[[str, str, int, int, str], None]:
     """Passes what the compiler reports about `name` on to the logger "aitune", and to the line if one is shown."""
     line = _line.get()
 
-    def report(kind: str, text: str, done: int, total: int) -> None:
+    def report(kind: str, text: str, done: int, total: int, state: str = "") -> None:
         if kind == "warning":
             if line is not None:
                 line.clear()
@@ -143,6 +144,6 @@ def tell(name: str) -> Callable[[str, str, int, int], None]:
         else:
             _logger.debug("%s: %s (%d of %d)", name, text, done, total)
         if line is not None:
-            line.show(name, kind, text, done, total)
+            line.show(name, kind, text, done, total, state)
 
     return report

@@ -1,8 +1,8 @@
-#include "tools/time_left.h"
+#include "compiler/tuning/time_left.h"
 
 #include <algorithm>
 
-namespace aitune::tools {
+namespace aitune {
 namespace {
 
 constexpr std::size_t kLeast = 3;  // candidates from which a mean says something
@@ -50,4 +50,4 @@ std::optional<TimeLeft::Seconds> TimeLeft::left() const {
   return end_ ? std::clamp(*end_ - now_(), Seconds(), left) : left;
 }
 
-}  // namespace aitune::tools
+}  // namespace aitune

@@ -1,4 +1,4 @@
-#include "tools/time_left.h"
+#include "compiler/tuning/time_left.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-namespace aitune::tools {
+namespace aitune {
 namespace {
 
 using Seconds = TimeLeft::Seconds;
@@ -124,4 +124,4 @@ TEST(TimeLeft, IsNeverMoreThanTheBudget) {
 }
 
 }  // namespace
-}  // namespace aitune::tools
+}  // namespace aitune

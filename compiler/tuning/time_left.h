@@ -6,7 +6,7 @@
 #include <functional>
 #include <optional>
 
-namespace aitune::tools {
+namespace aitune {
 
 /// Told of blocks and of the candidates in them; answers with what is left of the stage. What has been measured stands
 /// for what has not: the mean of the candidates for those of the block and for the code that is made in the end, the
@@ -40,4 +40,4 @@ class TimeLeft {
   std::size_t done_ = 0, total_ = 0;
 };
 
-}  // namespace aitune::tools
+}  // namespace aitune
