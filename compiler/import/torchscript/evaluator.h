@@ -129,8 +129,11 @@ class Evaluator {
   /// Reads an attribute of an object, of a NamedTuple or of an enumeration.
   Val attribute(const Val& base, const std::string& name);
 
-  /// A node was added that may have changed the shape of a tensor in place.
-  void reshaped(const Node& node) { reshaped_.add(node); }
+  /// A node was added that may have changed the shape of a tensor in place. Inside of branches and loops it is a value
+  /// like others: what is in there ends with them.
+  void reshaped(const Node& node) {
+    if (graph_ == &model_) reshaped_.add(node);
+  }
   /// Told of each thing that the user should know; the same thing counts once.
   void warn(std::string message);
   const std::vector<std::string>& warnings() const { return warnings_; }
