@@ -218,15 +218,25 @@ void add_extra(EntryWriter& writer, const std::map<std::string, std::string>& ex
 
 }  // namespace
 
-void check_program(const ImportedModel& model, const std::filesystem::path& file) {
+void check_program(ImportedModel& model, const std::filesystem::path& file) {
   const ZipReader zip = ZipReader::open(file);
   for (const ZipEntry& entry : zip.entries())
     if (!entry.deflated) zip.verify_crc(entry);  // inflating checks the others
   for (const auto& entry : model.portable) {
-    // Example inputs may be objects of the user's classes; nothing here reads them.
-    if (!entry.name.ends_with(".pt") || entry.name.starts_with("data/sample_inputs/")) continue;
-    const TorchFile pickled(entry.bytes, file.string() + "/" + entry.name, nullptr);
-    static_cast<void>(pickled.named_tensors());  // their checksums, too
+    if (!entry.name.ends_with(".pt")) continue;
+    try {
+      const TorchFile pickled(entry.bytes, file.string() + "/" + entry.name, nullptr);
+      static_cast<void>(pickled.named_tensors());  // their checksums, too
+    } catch (const Unsupported& error) {
+      if (!entry.name.starts_with("data/sample_inputs/")) throw;
+      model.warnings.push_back(fmt::format(
+          "the program's example inputs are no plain data ({}), so that the file goes without the program: it "
+          "runs where its plan fits, and cannot be compiled again for other machines. Set "
+          "program.example_inputs = None before torch.export.save to keep it",
+          error.problem()));
+      model.portable.clear();
+      return;
+    }
   }
 }
 

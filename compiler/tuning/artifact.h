@@ -32,8 +32,9 @@ void write_artifact(const std::filesystem::path& path, const ArtifactContents& c
 
 /// Checks what will be copied into the artifact, before the long work begins: the checksum of every entry of `file`,
 /// which the model came from, and that the program's pickles hold plain data alone, since PyTorch would execute them
-/// when it opens the .ait. Throws Unsupported or Corrupt naming the entry.
-void check_program(const ImportedModel& model, const std::filesystem::path& file);
+/// when it opens the .ait. Throws Unsupported or Corrupt naming the entry. Where only the program's example inputs are
+/// something else, such as objects of the user's classes, the program stays out of the artifact, with a warning.
+void check_program(ImportedModel& model, const std::filesystem::path& file);
 
 /// The bytes of a torch.save file, written again with another pickle protocol; the same values and tensors. Throws
 /// Unsupported for pickles of more than plain data.

@@ -294,7 +294,7 @@ ReadModel read_model(const std::filesystem::path& source, IRType ir, const Torch
       import_model(source, ir, all, shapes, reference_evaluator(), config.compile_config.max_data_dependent_size);
   check_program(imported, source);
   for (const std::string& warning : imported.warnings) progress.warn(warning);
-  if (config.compile_config.portable && imported.portable.empty())
+  if (config.compile_config.portable && imported.portable.empty() && ir != IRType::dynamo)
     progress.warn(fmt::format(
         "portable=false: torch.export has no form for this program of ir={}, so that the file runs where its "
         "plan fits, and cannot be compiled again for other machines",

@@ -275,7 +275,9 @@ def test_pickle_that_calls_something(work, protocol):
     support.rewrite_zip(DIGITS, work / "bad.pt2", {"data/sample_inputs/model.pt": evil_torch_file(canary, protocol)})
     result = tune(work, work / "bad.pt2")
     assert not canary.exists()
-    refused(result, "bad.pt2", "system", output=work / "model_out.ait")
+    assert result.status == 0 and "example inputs are no plain data" in result.err and "system" in result.err
+    with zipfile.ZipFile(work / "model_out.ait") as archive:
+        assert not any("sample_inputs" in name or b"touch " in archive.read(name) for name in archive.namelist())
 
 
 def test_old_archive_with_a_pickle_that_calls_something(work):
