@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/target.h"
 #include "compiler/graph/graph.h"
+#include "compiler/tuning/json_numbers.h"
 #include "engines/cpu/compile/engine.h"
 #include "format/digest.h"
 
@@ -37,13 +38,13 @@ double bound_of(const Json& value) {
 WeightFacts read_weight(const Json& json) {
   const auto dtype = parse_dtype(json.at("dtype").get<std::string>());
   if (!dtype) throw Corrupt("a weight of no dtype");
-  return {json.at("name").get<std::string>(), *dtype, json.at("shape").get<Shape>(),
+  return {json.at("name").get<std::string>(), *dtype, whole_numbers(json.at("shape")),
           json.at("sha256").get<std::string>()};
 }
 
 MachineFacts read_machine(const Json& json) {
   MachineFacts machine{json.at("cpu").get<std::string>(), json.at("features").get<std::string>(),
-                       json.at("threads").get<int>(), json.at("onednn").get<std::string>()};
+                       whole_number<int>(json.at("threads")), json.at("onednn").get<std::string>()};
   if (machine.threads < 0 || machine.threads > kMaxThreads) throw Corrupt("a number of threads that is none");
   return machine;
 }
@@ -52,7 +53,7 @@ Tactics read_tactics(const Json& json) {
   Tactics tactics;
   for (const auto& [key, row] : json.items()) {
     TacticDecision decision{row.at("tile").get<std::string>(), row.at("onednn").get<std::string>(),
-                            row.at("candidates").get<std::size_t>(), row.at("us").get<double>(),
+                            whole_number<std::size_t>(row.at("candidates")), row.at("us").get<double>(),
                             row.at("nodes").get<std::vector<std::string>>()};
     if (!std::isfinite(decision.microseconds) || decision.microseconds < 0) throw Corrupt("a timing that is no time");
     tactics.emplace(key, std::move(decision));
@@ -85,10 +86,10 @@ Json object_of(const std::string& text, std::string_view what) {
 ProductScales read_scales(const Json& json) {
   ProductScales scales;
   for (const auto& [product, row] : json.items()) {
-    TensorScale scale{row.at("scale").get<float>(), row.at("zero_point").get<std::int32_t>()};
+    TensorScale scale{row.at("scale").get<float>(), whole_number<std::int32_t>(row.at("zero_point"))};
     if (const auto shifts = row.find("shifts"); shifts != row.end())
       for (const Json& shift : *shifts) {
-        const auto s = shift.get<int>();
+        const auto s = whole_number<int>(shift);
         if (std::abs(s) > TensorScale::kMostShift) throw Corrupt("a shift that is too large");
         scale.shifts.push_back(static_cast<std::int8_t>(s));
       }
@@ -139,10 +140,10 @@ Decisions read(std::string_view text) {
   d.accurate = json.at("accurate").get<bool>();
   d.bound = bound_of(json.at("bound"));
   d.f32_bound = bound_of(json.at("f32_bound"));
-  d.opt_shape = json.at("opt_shape").get<SymValues>();
+  d.opt_shape = size_values(json.at("opt_shape"));
   d.tactics = read_tactics(json.at("tactics"));
   for (const Json& row : json.at("special_plans"))
-    d.specials.push_back({row.at("sizes").get<SymValues>(), read_tactics(row.at("tactics"))});
+    d.specials.push_back({size_values(row.at("sizes")), read_tactics(row.at("tactics"))});
   for (const Json& row : json.at("lesser_cpus"))
     d.others.push_back({row.at("level").get<std::string>(), read_tactics(row.at("tactics"))});
   d.measured = object_text(json.at("measured"));

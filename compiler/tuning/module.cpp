@@ -18,6 +18,7 @@
 #include "compiler/tuning/artifact.h"
 #include "compiler/tuning/decision_diff.h"
 #include "compiler/tuning/dryrun.h"
+#include "compiler/tuning/json_numbers.h"
 #include "compiler/tuning/refit.h"
 #include "compiler/tuning/strategy.h"
 #include "compiler/tuning/tune.h"
@@ -199,7 +200,7 @@ TorchTensorRTAotBackendConfig configuration_of(const Decisions& decisions) {
   TorchTensorRTAotBackendConfig config;
   try {
     config.ir = parse_ir(json.at("ir").get<std::string>());
-    config.pickle_protocol = json.at("pickle_protocol").get<int>();
+    config.pickle_protocol = whole_number<int>(json.at("pickle_protocol"));
     if (json.contains("inputs")) config.inputs = parse_inputs_json(json.at("inputs").dump(), where);
     config.compile_config.read_json(json.at("compile_config").dump(), where);
   } catch (const nlohmann::ordered_json::exception& error) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "compiler/tuning/json_numbers.h"
 
 namespace aitune {
 namespace {
@@ -29,10 +30,10 @@ CandidateReport candidate_of(const Json& json) {
   c.worst_error = number_of(json, "relative_error");
   c.milliseconds = number_of(json, "latency_ms");
   c.build_seconds = number_of(json, "build_seconds");
-  c.steps = json.at("steps").get<std::size_t>();
-  c.code_bytes = json.at("code_bytes").get<std::size_t>();
-  c.constant_bytes = json.at("constant_bytes").get<std::size_t>();
-  c.arena_bytes = json.at("arena_bytes").get<std::int64_t>();
+  c.steps = whole_number<std::size_t>(json.at("steps"));
+  c.code_bytes = whole_number<std::size_t>(json.at("code_bytes"));
+  c.constant_bytes = whole_number<std::size_t>(json.at("constant_bytes"));
+  c.arena_bytes = whole_number<std::int64_t>(json.at("arena_bytes"));
   c.bf16_share = number_of(json, "bf16_share");
   c.int8_share = json.value("int8_share", 0.0);
   return c;
@@ -40,8 +41,8 @@ CandidateReport candidate_of(const Json& json) {
 
 SpecialPlanReport special_plan_of(const Json& json) {
   SpecialPlanReport s;
-  s.sizes = json.at("sizes").get<SymValues>();
-  s.samples = json.at("samples").get<std::size_t>();
+  s.sizes = size_values(json.at("sizes"));
+  s.samples = whole_number<std::size_t>(json.at("samples"));
   s.preferred = json.at("preferred").get<bool>();
   s.problem = json.at("problem").get<std::string>();
   s.milliseconds = number_of(json, "latency_ms");
@@ -55,7 +56,7 @@ BackendReport backend_of(const Json& json) {
   b.backend = json.at("backend").get<std::string>();
   b.stays = json.at("stays").get<bool>();
   b.problem = json.at("problem").get<std::string>();
-  b.batch = json.at("batch").get<std::int64_t>();
+  b.batch = whole_number<std::int64_t>(json.at("batch"));
   b.milliseconds = number_of(json, "latency_ms");
   b.speedup = number_of(json, "speedup");
   return b;
@@ -70,8 +71,8 @@ TuneReport report_of(const Json& json) {
   report.accepted_error = number_of(json, "accepted_error");
   report.seconds = number_of(json, "seconds");
   report.stopped = json.at("stopped").get<std::string>();
-  report.samples = json.at("samples").get<std::size_t>();
-  report.nodes = json.at("nodes").get<std::size_t>();
+  report.samples = whole_number<std::size_t>(json.at("samples"));
+  report.nodes = whole_number<std::size_t>(json.at("nodes"));
   report.compiled_share = number_of(json, "compiled_share");
   report.bf16_share = number_of(json, "bf16_share");
   report.int8_share = json.value("int8_share", 0.0);
