@@ -2,26 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "format/manifest.h"
+#include "format/program_names.h"
 #include "format/safetensors.h"
 #include "format/zip_reader.h"
 #include "runtime/bundle.h"
 #include "tools/samples.h"
 
 namespace aitune::tools {
-
-namespace {
-
-/// Parts of an input are named as for tuning ("images.0") or as in the program ("images_0").
-std::string in_program(std::string name) {
-  std::ranges::replace(name, '.', '_');
-  return name;
-}
-
-}  // namespace
 
 ZipReader open_ait(const std::string& path, const std::string& module) {
   if (!module.empty()) return open_module(path, module);

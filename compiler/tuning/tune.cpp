@@ -21,6 +21,7 @@
 #include "compiler/tuning/special_plans.h"
 #include "compiler/tuning/stopwatch.h"
 #include "compiler/tuning/timing_cache.h"
+#include "format/program_names.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
 
@@ -42,12 +43,6 @@ void check_ranges(const Graph& graph, const Value& input, const Tensor& tensor, 
                     range.max == SymRange::kNoMax ? "any" : std::to_string(range.max)),
         where, "Use sizes within the ranges that the model was exported with");
   }
-}
-
-/// Parts of an input may be named as they are in Python ("pair.left"); the program says pair_left.
-std::string in_program(std::string name) {
-  std::ranges::replace(name, '.', '_');
-  return name;
 }
 
 }  // namespace

@@ -12,6 +12,13 @@ from support import TOLERANCE, wrap
 
 transformers = pytest.importorskip("transformers")
 SMALL = {"vocab_size": 50, "bos_token_id": 1, "eos_token_id": 2}
+LLAMA = SMALL | {
+    "num_hidden_layers": 2,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
 
 
 def gpt2():
@@ -19,42 +26,17 @@ def gpt2():
 
 
 def llama():
-    return transformers.LlamaForCausalLM(
-        transformers.LlamaConfig(
-            num_hidden_layers=2, hidden_size=32, intermediate_size=64, num_attention_heads=4, num_key_value_heads=2, **SMALL
-        )
-    )
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**LLAMA))
 
 
 def mistral(window=64):
-    return transformers.MistralForCausalLM(
-        transformers.MistralConfig(
-            num_hidden_layers=2,
-            hidden_size=32,
-            intermediate_size=64,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            sliding_window=window,
-            **SMALL,
-        )
-    )
+    return transformers.MistralForCausalLM(transformers.MistralConfig(sliding_window=window, **LLAMA))
 
 
 def gemma3():
     """Layers with a window and without."""
-    return transformers.Gemma3ForCausalLM(
-        transformers.Gemma3TextConfig(
-            num_hidden_layers=2,
-            hidden_size=32,
-            intermediate_size=64,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            head_dim=8,
-            sliding_window=64,
-            layer_types=["sliding_attention", "full_attention"],
-            **SMALL,
-        )
-    )
+    kinds = {"sliding_window": 64, "layer_types": ["sliding_attention", "full_attention"]}
+    return transformers.Gemma3ForCausalLM(transformers.Gemma3TextConfig(head_dim=8, **kinds, **LLAMA))
 
 
 def mamba():

@@ -83,16 +83,21 @@ class Parser {
     return value;
   }
 
-  // Symbol('s0', positive=True, integer=True): the assumptions say no more than the ranges do.
-  SymInt symbol() {
-    expect('\'');
-    const std::string name(word());
-    expect('\'');
+  // ", positive=True, integer=True"
+  void skip_assumptions() {
     while (take(',')) {
       word();
       expect('=');
       word();
     }
+  }
+
+  // Symbol('s0', positive=True, integer=True): the assumptions say no more than the ranges do.
+  SymInt symbol() {
+    expect('\'');
+    const std::string name(word());
+    expect('\'');
+    skip_assumptions();
     return SymInt::symbol(name);
   }
 
@@ -101,11 +106,7 @@ class Parser {
     expect('\'');
     const std::string digits(word_with_sign());
     expect('\'');
-    while (take(',')) {
-      word();
-      expect('=');
-      word();
-    }
+    skip_assumptions();
     double value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error != std::errc() || end != digits.data() + digits.size()) fail("no number");

@@ -18,8 +18,6 @@ struct Fraction {
 /// So that products with a size stay far from 64 bits.
 constexpr std::int64_t kMaxPart = std::int64_t{1} << 20;
 
-std::optional<Fraction> whole(const SymInt& value) { return Fraction{value, 1}; }
-
 /// A float that is a fraction with a power of two below it, as most that people write are.
 std::optional<Fraction> fraction_of(double value) {
   for (std::int64_t denominator = 1; denominator <= kMaxPart; denominator *= 2) {
@@ -31,8 +29,8 @@ std::optional<Fraction> fraction_of(double value) {
 }
 
 std::optional<Fraction> fraction_of(const PyValue& value) {
-  if (value.is(PyKind::integer)) return whole(value.integer);
-  if (value.is(PyKind::boolean)) return whole(SymInt(value.boolean ? 1 : 0));
+  if (value.is(PyKind::integer)) return Fraction{value.integer};
+  if (value.is(PyKind::boolean)) return Fraction{SymInt(value.boolean ? 1 : 0)};
   if (value.is(PyKind::real)) return fraction_of(value.real);
   if (value.is(PyKind::unknown) && value.denominator > 0) return Fraction{value.integer, value.denominator};
   return std::nullopt;
