@@ -55,6 +55,23 @@ Types stack(const Call& call) {
   return {{common_dtype(tensors), shape}};
 }
 
+/// Sequences of different lengths, filled up to the longest.
+Types pad_sequence(const Call& call) {
+  const auto sequences = call.tensors("sequences");
+  call.require(!sequences.empty() && !sequences[0].shape.empty(), "there is no sequence");
+  SymShape rest(sequences[0].shape.begin() + 1, sequences[0].shape.end());
+  SymInt longest = sequences[0].shape[0];
+  for (const TensorType& s : sequences) {
+    call.require(s.shape.size() == rest.size() + 1, "the sequences have different ranks");
+    for (std::size_t i = 0; i < rest.size(); ++i) rest[i] = unify(call, rest[i], s.shape[i + 1]);
+    if (!(s.shape[0] == longest)) longest = max(longest, s.shape[0]);
+  }
+  SymShape shape = {longest, SymInt(static_cast<std::int64_t>(sequences.size()))};
+  if (call.boolean("batch_first")) std::swap(shape[0], shape[1]);
+  shape.insert(shape.end(), rest.begin(), rest.end());
+  return {{sequences[0].dtype, shape}};
+}
+
 Types hstack(const Call& call) {
   auto tensors = list_of(call);
   for (TensorType& t : tensors)
@@ -360,6 +377,7 @@ void add_assembly_rules(RuleTable& table) {
   using enum OpId;
   table.add({aten_cat_default, aten_concat_default}, cat);
   table.add({aten_stack_default}, stack);
+  table.add({aten_pad_sequence_default}, pad_sequence);
   table.add({aten_hstack_default}, hstack);
   table.add({aten_vstack_default}, vstack);
   table.add({aten_split_Tensor, aten_unsafe_split_Tensor}, split);

@@ -378,6 +378,28 @@ Types tensor_solution(const Call& call) {
   return {{self.dtype, {turned.begin() + static_cast<std::ptrdiff_t>(other.shape.size()), turned.end()}}};
 }
 
+/// torch.vander, which takes any number of powers of a vector.
+Types powers_of_vector(const Call& call) {
+  const TensorType& x = call.tensor("x");
+  call.require(x.shape.size() == 1, "the operand is no vector");
+  const SymInt n = call.given("N") ? call.sym("N") : x.shape[0];
+  call.require_at_least(n, 0, "N is negative");
+  return {{promote(x.dtype, DType::i64), {x.shape[0], n}}};
+}
+
+/// cov, corrcoef: of variables in rows. A single one gives a number.
+Types covariance(const Call& call) {
+  const TensorType& self = call.tensor("self");
+  call.require(self.shape.size() <= 2, "the operand has more than two dimensions");
+  for (const char* name : {"fweights", "aweights"}) {
+    if (!call.given(name)) continue;
+    call.require(call.shape(name).size() == 1, "weights have one dimension");
+    unify(call, call.shape(name)[0], self.shape.empty() ? SymInt(1) : self.shape.back());
+  }
+  const SymInt count = self.shape.size() < 2 ? SymInt(1) : self.shape[0];
+  return {{floating(self.dtype), count.is(1) ? SymShape() : SymShape{count, count}}};
+}
+
 Types vander(const Call& call) {
   TensorType x = call.tensor("x");
   call.require(x.dtype != DType::b8, "the operand is bool");
@@ -468,6 +490,8 @@ void add_linear_algebra_rules(RuleTable& table) {
   table.add({aten_linalg_tensorinv_default}, tensor_inverse);
   table.add({aten_linalg_tensorsolve_default}, tensor_solution);
   table.add({aten_linalg_vander_default}, vander);
+  table.add({aten_vander_default}, powers_of_vector);
+  table.add({aten_cov_default, aten_corrcoef_default}, covariance);
   table.add({aten_linalg_lstsq_default}, least_squares);
 }
 

@@ -27,6 +27,24 @@ Types quantised_linear(const Call& call) {
   return {{DType::f32, std::move(shape)}};
 }
 
+/// What was rounded to the steps of a quantised type stays floating point.
+Types fake_quantise(const Call& call) {
+  const TensorType& self = call.tensor("self");
+  call.require(is_floating(self.dtype), "only floating point is quantised");
+  call.require(call.integer("quant_min") <= call.integer("quant_max"), "quant_min is above quant_max");
+  if (call.has("axis")) {
+    const std::size_t axis = call.dim("axis", self.shape.size());
+    call.require(!self.shape.empty(), "a number has no channels");
+    for (const char* name : {"scale", "zero_point"}) {
+      call.require(call.shape(name).size() == 1, "scale and zero_point have one dimension");
+      unify(call, call.shape(name)[0], self.shape[axis]);
+    }
+  }
+  Types types = {self};
+  if (call.op().result_count == 2) types.push_back({DType::b8, self.shape});
+  return types;
+}
+
 }  // namespace
 
 void require_quantised(const Call& call) {
@@ -40,6 +58,11 @@ void add_quantised_rules(RuleTable& table) {
   using enum OpId;
   table.add({aitune_quantise_default}, quantise);
   table.add({aitune_quantised_linear_default}, quantised_linear);
+  table.add({aten_fake_quantize_per_tensor_affine_default, aten_fake_quantize_per_tensor_affine_tensor_qparams,
+             aten_fake_quantize_per_tensor_affine_cachemask_default, aten_fake_quantize_per_channel_affine_default,
+             aten_fake_quantize_per_channel_affine_cachemask_default,
+             aten__fake_quantize_per_tensor_affine_cachemask_tensor_qparams_default},
+            fake_quantise);
 }
 
 }  // namespace aitune::infer

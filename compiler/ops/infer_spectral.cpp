@@ -142,6 +142,27 @@ Types stft(const Call& call) {
   return {{real_of(t.dtype), t.shape}};
 }
 
+Types istft(const Call& call) {
+  TensorType t = self_of(call);
+  call.require(t.shape.size() == 2 || t.shape.size() == 3, "the spectra have two or three dimensions");
+  call.require(is_complex(t.dtype), "the spectra are not complex");
+  const std::int64_t size = call.integer("n_fft"),
+                     hop = call.given("hop_length") ? call.integer("hop_length") : size / 4;
+  call.require(size > 0 && hop > 0, "n_fft and hop_length are positive");
+  const SymInt bins = t.shape[t.shape.size() - 2], frames = t.shape.back();
+  const bool onesided = call.given("onesided") ? call.boolean("onesided") : !bins.is(size);
+  unify(call, bins, onesided ? size / 2 + 1 : size);
+  call.require_at_least(frames, 1, "there is no frame");
+  t.shape.pop_back();
+  t.shape.back() = (frames - 1) * hop + size - (call.boolean("center") ? size / 2 * 2 : 0);
+  if (call.given("length")) {
+    t.shape.back() = call.sym("length");
+    call.require_at_least(t.shape.back(), 1, "length is positive");
+  }
+  if (!call.boolean("return_complex")) t.dtype = real_of(t.dtype);
+  return {t};
+}
+
 }  // namespace
 
 void add_spectral_rules(RuleTable& table) {
@@ -167,6 +188,7 @@ void add_spectral_rules(RuleTable& table) {
             to_real);
   table.add({aten_fft_fftfreq_default, aten_fft_rfftfreq_default}, frequencies);
   table.add({aten_stft_default, aten_stft_center}, stft);
+  table.add({aten_istft_default}, istft);
 }
 
 }  // namespace aitune::infer

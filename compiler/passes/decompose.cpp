@@ -27,6 +27,7 @@ const DecomposeRules& decompose_rules() {
     add_linear_algebra_decompositions(all);
     add_calculus_decompositions(all);
     add_choice_decompositions(all);
+    add_quantised_decompositions(all);
     add_margin_decompositions(all);
     return all;
   }();

@@ -38,6 +38,7 @@ void add_linear_algebra_decompositions(DecomposeRules& rules);  ///< decompose_l
 void add_calculus_decompositions(DecomposeRules& rules);        ///< decompose_calculus.cpp
 void add_choice_decompositions(DecomposeRules& rules);          ///< decompose_choices.cpp
 void add_margin_decompositions(DecomposeRules& rules);          ///< decompose_margins.cpp
+void add_quantised_decompositions(DecomposeRules& rules);       ///< decompose_quantised.cpp
 /// x[mask] = values with a value for each position that the mask keeps (decompose_data.cpp).
 Replacement put_by_mask(Inserter& insert, Node& node);
 
@@ -57,6 +58,10 @@ Value* scaled_sum(Inserter& insert, const Node& node, Value* product, const SymS
 Replacement decompose_uneven_average(Inserter& insert, Node& node);
 /// Pooling of [C, H, W] as of a batch of one.
 Replacement decompose_unbatched_pool(Inserter& insert, Node& node);
+
+/// The sum of frames [.., count, size] that begin `step` elements after each other: [.., (count - 1) * step + size].
+/// Null where a frame has too many steps (decompose_windows.cpp).
+Value* overlap_add(Inserter& insert, Value* frames, std::int64_t step);
 
 /// x[i, j]: several tensors of positions become one (decompose_gather.cpp).
 Replacement decompose_joint_index(Inserter& insert, Node& node);

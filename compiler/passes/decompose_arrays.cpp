@@ -250,9 +250,31 @@ Replacement split_evenly(Inserter& insert, Node& node) {
   return pieces_at(insert, node, dim, starts);
 }
 
+/// Each filled up to the longest, where their lengths are known.
+Replacement filled_sequences(Inserter& insert, Node& node) {
+  const TensorType& type = node.output()->type;
+  const bool batch_first = argument(node, "batch_first").boolean(),
+             left = argument(node, "padding_side").string() == "left";
+  const auto longest = type.shape.at(batch_first ? 1 : 0).as_constant();
+  ArgList filled;
+  for (const Arg& arg : node.args.at(0).list()) {
+    Value* sequence = insert.cast(arg.value(), type.dtype);
+    const auto length = sequence->type.shape.at(0).as_constant();
+    if (!longest || !length) return std::nullopt;
+    std::vector<std::int64_t> pads(2 * rank(sequence), 0);
+    pads[pads.size() - (left ? 2 : 1)] = *longest - *length;
+    if (*longest != *length)
+      sequence =
+          insert.call("aten.constant_pad_nd.default", {sequence, to_args(pads), argument(node, "padding_value")});
+    filled.emplace_back(sequence);
+  }
+  return {{insert.call("aten.stack.default", {filled, SymInt(batch_first ? 0 : 1)})}};
+}
+
 }  // namespace
 
 void add_array_rules(DecomposeRules& rules) {
+  rules["aten.pad_sequence.default"] = filled_sequences;
   for (const auto* name :
        {"aten.ravel.default", "aten.atleast_1d.default", "aten.atleast_2d.default", "aten.atleast_3d.default"})
     rules[name] = viewed_alike;

@@ -139,23 +139,19 @@ Value* centred_window(Inserter& insert, const Node& node, std::int64_t size, DTy
                      {window, to_args(std::vector<std::int64_t>{left, size - width - left}), 0.0});
 }
 
-bool has_parameter(const Node& node, std::string_view name) {
-  return std::ranges::any_of(node.op->args, [&](const SchemaArg& arg) { return arg.name == name; });
-}
-
 /// torch.stft of a real signal: windows of it, each times the window function, each transformed.
 Replacement short_time_transform(Inserter& insert, Node& node) {
   Value* x = operand(node);
   const DType dtype = x->type.dtype;
   Value* window = argument(node, "window").value_or_null();
   if (!is_floating(dtype) || (window != nullptr && window->type.dtype != dtype)) return std::nullopt;
-  if (has_parameter(node, "align_to_window") && !argument(node, "align_to_window").is_none()) return std::nullopt;
+  if (has_argument(node, "align_to_window") && !argument(node, "align_to_window").is_none()) return std::nullopt;
   const std::int64_t size = argument(node, "n_fft").integer();
   const Arg& hop = argument(node, "hop_length");
   SymShape batched = x->type.shape;
   if (rank(x) == 1) batched.insert(batched.begin(), SymInt(1));
   x = insert.view(x, batched);
-  if (has_parameter(node, "center") && argument(node, "center").boolean()) {
+  if (has_argument(node, "center") && argument(node, "center").boolean()) {
     const ArgList around = to_args(std::vector<std::int64_t>{size / 2, size / 2});
     const std::string& mode = argument(node, "pad_mode").string();
     if (mode == "reflect")
@@ -179,6 +175,40 @@ Replacement short_time_transform(Inserter& insert, Node& node) {
   return {{insert.view(insert.call("aten.view_as_real.default", {spectra}), out)}};
 }
 
+/// torch.istft of a real signal: the frames' signals, each times the window function, added up and divided by the sum
+/// of the functions' squares. That it is nowhere 0 is not checked.
+Replacement inverse_short_time_transform(Inserter& insert, Node& node) {
+  Value* x = operand(node);
+  const TensorType& out = node.output()->type;
+  Value* given = argument(node, "window").value_or_null();
+  if (is_complex(out.dtype) || (given != nullptr && given->type.dtype != out.dtype)) return std::nullopt;
+  const std::int64_t size = argument(node, "n_fft").integer();
+  const Arg &hop = argument(node, "hop_length"), &length = argument(node, "length");
+  const std::int64_t step = hop.is_none() ? size / 4 : hop.integer();
+  if (rank(x) == 2) x = insert.call("aten.unsqueeze.default", {x, SymInt(0)});
+  x = insert.slice(insert.permute(x, {0, 2, 1}), 2, 0, size / 2 + 1);
+  const Scale scale = argument(node, "normalized").boolean() ? Scale::by_root_n : Scale::by_n;
+  Value* frames = insert.call("aten._fft_c2r.default",
+                              {x, to_args(std::vector<std::int64_t>{2}), scale_argument(scale), SymInt(size)});
+  Value* window = centred_window(insert, node, size, out.dtype);
+  if (window == nullptr) window = insert.expand(insert.scalar(out.dtype, 1), {SymInt(size)});
+  Value* sum = overlap_add(insert, insert.call("aten.mul.Tensor", {frames, window}), step);
+  if (sum == nullptr) return std::nullopt;
+  Value* squares = insert.view(insert.call("aten.mul.Tensor", {window, window}), {SymInt(1), SymInt(1), SymInt(size)});
+  Value* weight = overlap_add(insert, insert.expand(squares, {SymInt(1), frames->type.shape[1], SymInt(size)}), step);
+  Value* signal = insert.call("aten.div.Tensor", {sum, weight});
+  const SymInt whole = signal->type.shape.back();
+  const SymInt start = argument(node, "center").boolean() ? size / 2 : 0, end = start + out.shape.back();
+  if (!length.is_none()) {
+    const auto beyond = (end - whole).as_constant();
+    if (!beyond) return std::nullopt;
+    if (*beyond > 0)
+      signal =
+          insert.call("aten.constant_pad_nd.default", {signal, to_args(std::vector<std::int64_t>{0, *beyond}), 0.0});
+  }
+  return {{insert.view(insert.slice(signal, 1, start, end), out.shape)}};
+}
+
 }  // namespace
 
 void add_fourier_rules(DecomposeRules& rules) {
@@ -198,6 +228,7 @@ void add_fourier_rules(DecomposeRules& rules) {
   rules["aten.fft_ifftshift.default"] = shifted_spectrum<true>;
   rules["aten.stft.default"] = short_time_transform;
   rules["aten.stft.center"] = short_time_transform;
+  rules["aten.istft.default"] = inverse_short_time_transform;
 }
 
 }  // namespace aitune

@@ -11,10 +11,6 @@ namespace {
 
 using Dims = std::vector<std::int64_t>;
 
-bool has_argument(const Node& node, std::string_view name) {
-  return std::ranges::any_of(node.op->args, [&](const SchemaArg& arg) { return arg.name == name; });
-}
-
 /// None and the empty list mean all dimensions.
 Dims reduced_dims(const Node& node, std::size_t rank) {
   Dims dims;

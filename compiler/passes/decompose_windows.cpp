@@ -81,12 +81,37 @@ Value* spread(Inserter& insert, Value* x, std::size_t dim, std::int64_t step) {
   return insert.slice(insert.view(apart, merged), static_cast<std::int64_t>(dim), 0, size * step - step + 1);
 }
 
+/// Windows of one row that lie at its beginning and are not dilated: a signal's.
+bool are_frames(const Windows& w, const SymInt& height) {
+  return w.kernel[0] == 1 && height.is(1) && w.padding == Extents{0, 0} && w.dilation[1] == 1 && w.stride[0] == 1;
+}
+
+/// fold of a signal's frames, of which there may be any number.
+Replacement fold_frames(Inserter& insert, Node& node, const Windows& w) {
+  Value* x = operand(node);
+  const SymShape& out = node.output()->type.shape;
+  const SymInt count = x->type.shape.back();
+  const auto rest = (out.back() - ((count - 1) * w.stride[1] + w.kernel[1])).as_constant();
+  if (!rest || *rest < 0) return std::nullopt;
+  SymShape split(out.begin(), out.end() - 2);
+  split.insert(split.end(), {SymInt(w.kernel[1]), count});
+  std::vector<std::int64_t> order(split.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::swap(order[order.size() - 1], order[order.size() - 2]);
+  Value* sum = overlap_add(insert, insert.permute(insert.view(x, split), order), w.stride[1]);
+  if (sum == nullptr) return std::nullopt;
+  if (*rest != 0) sum = insert.call("aten.constant_pad_nd.default", {sum, to_args(Extents{0, *rest}), 0.0});
+  return {{insert.view(sum, out)}};
+}
+
 /// torch.nn.functional.fold: the sum of what the elements of the windows put at their places.
 Replacement fold_image(Inserter& insert, Node& node) {
   const Windows w(node);
   Value* x = operand(node);
   const SymShape& out = node.output()->type.shape;
   const std::size_t lead = out.size() - 3;
+  if (are_frames(w, out[lead + 1]))
+    if (Replacement folded = fold_frames(insert, node, w)) return folded;
   const auto height = out[lead + 1].as_constant(), width = out[lead + 2].as_constant();
   if (!height || !width || w.size() > kMostOfWindow || w.size() < 1) return std::nullopt;
   const Extents size = {*height, *width};
@@ -238,6 +263,33 @@ Replacement affine_grid(Inserter& insert, Node& node) {
 }
 
 }  // namespace
+
+// Each frame as pieces of one step: the pieces of the same place are a sequence of the frames' length, and these are
+// added up, one step later each.
+Value* overlap_add(Inserter& insert, Value* frames, std::int64_t step) {
+  const SymShape shape = frames->type.shape;
+  const auto dims = static_cast<std::int64_t>(shape.size());
+  const auto size = shape.back().as_constant();
+  if (!size || *size < 1 || step < 1) return nullptr;
+  const std::int64_t pieces = (*size + step - 1) / step;
+  if (pieces > kMostOfWindow) return nullptr;
+  if (pieces * step != *size)
+    frames = insert.call("aten.constant_pad_nd.default", {frames, to_args(Extents{0, pieces * step - *size}), 0.0});
+  SymShape split = shape;
+  split.back() = pieces;
+  split.emplace_back(step);
+  frames = insert.view(frames, split);
+  Value* sum = nullptr;
+  for (std::int64_t i = 0; i < pieces; ++i) {
+    Value* piece = insert.call("aten.select.int", {frames, SymInt(dims - 1), SymInt(i)});
+    piece = insert.call("aten.constant_pad_nd.default", {piece, to_args(Extents{0, 0, i, pieces - 1 - i}), 0.0});
+    sum = sum == nullptr ? piece : insert.call("aten.add.Tensor", {sum, piece});
+  }
+  SymShape line(shape.begin(), shape.end() - 1);
+  const SymInt count = line.back();
+  line.back() = (count + (pieces - 1)) * step;
+  return insert.slice(insert.view(sum, line), dims - 2, 0, (count - 1) * step + *size);
+}
 
 void add_window_rules(DecomposeRules& rules) {
   rules["aten.im2col.default"] = unfold_image;

@@ -78,8 +78,7 @@ constexpr std::string_view kFix =
 class Functionaliser {
  public:
   /// `region`: the graph's inputs belong to the graph around it, which is not to see writes.
-  Functionaliser(Graph& graph, const PassContext& context, bool region)
-      : graph_(graph), context_(context), region_(region), memory_(graph) {}
+  Functionaliser(Graph& graph, bool region) : graph_(graph), region_(region), memory_(graph) {}
 
   void run() {
     for (auto it = graph_.nodes().begin(); it != graph_.nodes().end(); ++it) {
@@ -175,10 +174,6 @@ class Functionaliser {
             fmt::format("{}: writes, inside of an if or a loop, into a tensor from outside", describe_node(node)));
         return false;
       }
-      if (owner->kind == ValueKind::input) {
-        context_.warn(fmt::format("{} writes into the input %{}: the caller's tensor will keep its contents",
-                                  describe_node(node), owner->name));
-      }
     }
     if (const Value* other = memory_.read_later_and_perhaps_shared(written)) {
       problems_.push_back(
@@ -190,7 +185,6 @@ class Functionaliser {
   }
 
   Graph& graph_;
-  const PassContext& context_;
   const bool region_;
   MemoryMap memory_;
   std::vector<const Node*> dead_;
@@ -199,9 +193,9 @@ class Functionaliser {
 
 }  // namespace
 
-void functionalise(Graph& graph, const PassContext& context) {
-  Functionaliser(graph, context, false).run();
-  for_each_region(graph, [&](Graph& region) { Functionaliser(region, context, true).run(); });
+void functionalise(Graph& graph, const PassContext&) {
+  Functionaliser(graph, false).run();
+  for_each_region(graph, [&](Graph& region) { Functionaliser(region, true).run(); });
 }
 
 }  // namespace aitune

@@ -195,6 +195,10 @@ std::size_t UseCounts::of(const Value* value) const {
   return it == counts_.end() ? 0 : it->second;
 }
 
+bool has_argument(const Node& node, std::string_view name) {
+  return std::ranges::find(node.op->args, name, &SchemaArg::name) != node.op->args.end();
+}
+
 const Arg& argument(const Node& node, std::string_view name) { return node.args.at(node.op->arg_index(name)); }
 
 bool is_op(const Node& node, std::string_view op) { return node.op_name() == op; }

@@ -88,6 +88,8 @@ class UseCounts {
 
 /// The argument with this name in the schema; InternalError if there is none.
 const Arg& argument(const Node& node, std::string_view name);
+/// Whether the operator's schema has an argument of this name.
+bool has_argument(const Node& node, std::string_view name);
 bool is_op(const Node& node, std::string_view op);
 /// The node that makes `value`, if it is a call of `op`; nullptr otherwise.
 Node* producer_if(const Value* value, std::string_view op);

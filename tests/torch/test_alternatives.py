@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import support
+import torch.ao.quantization.fx._decomposed  # registers quantized_decomposed
 
 prims, aten = torch.ops.prims, torch.ops.aten
 
@@ -77,6 +78,36 @@ class Cells(torch.nn.Module):
         return self.gru(h, c), c
 
 
+class Quantised(torch.nn.Module):
+    """As convert_pt2e leaves a linear layer: weights by channel, activations as a whole."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("weight", torch.randint(-127, 128, (16, 20), dtype=torch.int8))
+        self.register_buffer("scales", torch.rand(16) * 0.01 + 0.001)
+        self.register_buffer("zeros", torch.zeros(16, dtype=torch.int64))
+        self.register_buffer("scale", torch.tensor(0.04))
+        self.register_buffer("zero", torch.tensor(3))
+
+    def forward(self, x):
+        q = torch.ops.quantized_decomposed
+        x = q.dequantize_per_tensor(q.quantize_per_tensor(x, 0.03, 5, -128, 127, torch.int8), 0.03, 5, -128, 127, torch.int8)
+        y = torch.nn.functional.linear(x, q.dequantize_per_channel(self.weight, self.scales, self.zeros, 0, -127, 127, torch.int8))
+        steps = q.quantize_per_tensor.tensor(y, self.scale, self.zero, 0, 255, torch.uint8)
+        again = q.quantize_per_channel(y, self.scales * 40, self.zeros, 1, -128, 127, torch.int8)
+        return q.dequantize_per_tensor.tensor(steps, self.scale, self.zero, 0, 255, torch.uint8), again
+
+
+class Vocoder(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(64))
+
+    def forward(self, x):
+        spectra = torch.stft(x, 64, 16, 64, self.window, return_complex=True)
+        return torch.istft(spectra * spectra.abs().sigmoid(), 64, 16, 64, self.window, length=x.shape[-1])
+
+
 CASES = {
     "prims": (Prims(), [torch.randn(3, 6), torch.arange(-9, 9).reshape(3, 6).clone() * 7]),
     "prim_functions": (PrimFunctions(), [torch.randn(3, 6) + 0.1, torch.arange(1, 7).reshape(2, 3)]),
@@ -85,6 +116,8 @@ CASES = {
     "bag": (Bag(), [torch.randint(0, 20, (9,)), torch.tensor([0, 3, 3, 7])]),
     "windows": (Windows(), [torch.randn(2, 6)]),
     "weight_norm": (WeightNorm(), [torch.randn(2, 3, 9)]),
+    "quantised": (Quantised(), [torch.randn(4, 20)]),
+    "vocoder": (Vocoder(), [torch.randn(2, 400)]),
     "cells": (Cells(), [torch.randn(3, 4), torch.randn(3, 5), torch.randn(3, 5)]),
 }
 
@@ -109,3 +142,36 @@ def test_import(name, decomposed, tmp_path):
     assert len(got) == len(expected)
     for a, b in zip(got, expected):
         np.testing.assert_allclose(a, b.numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_encoders_exported_without_gradients(norm_first, tmp_path):
+    """A strict export has the fused layers of nn.TransformerEncoder then."""
+    torch.manual_seed(0)
+    layer = torch.nn.TransformerEncoderLayer(32, 4, 64, batch_first=True, norm_first=norm_first, activation="gelu")
+
+    class Encoder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+        def forward(self, x, padded):
+            return self.layers(x, src_key_padding_mask=padded)
+
+    model = Encoder().eval()
+    padded = torch.zeros(2, 7, dtype=torch.bool)
+    padded[0, 5:] = True
+    inputs = [torch.randn(2, 7, 32), padded]
+    batch, length = torch.export.Dim("batch", min=1, max=8), torch.export.Dim("length", min=2, max=64)
+    with torch.no_grad():
+        program = torch.export.export(model, tuple(inputs), dynamic_shapes=({0: batch, 1: length},) * 2, strict=True)
+        assert "aten._transformer_encoder_layer_fwd.default" in {str(node.target) for node in program.graph.nodes}
+        torch.export.save(program, tmp_path / "m.pt2")
+        support.write_inputs(tmp_path / "in.npz", inputs)
+        support.must("tune", tmp_path / "m.pt2", "-i", tmp_path / "in.npz", "-o", tmp_path / "m.ait", *support.FAST)
+        padded = torch.arange(11)[None] >= torch.tensor([[11], [4], [7]])
+        inputs = [torch.randn(3, 11, 32), padded]
+        support.write_inputs(tmp_path / "in.npz", inputs)
+        support.must("run", tmp_path / "m.ait", "-i", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+        expected = program.module()(*inputs)
+    np.testing.assert_allclose(next(iter(np.load(tmp_path / "out.npz").values())), expected.numpy(), rtol=1e-4, atol=1e-4)

@@ -1,8 +1,6 @@
 #include "compiler/import/dynamo/alternatives.h"
 
 #include <algorithm>
-#include <functional>
-#include <map>
 
 #include "base/error.h"
 #include "compiler/ops/schema.h"
@@ -11,19 +9,8 @@ namespace aitune::dynamo {
 namespace {
 
 using Rename = std::pair<std::string_view, std::string_view>;
-using Convert = std::function<Alternative(NamedArgs, Graph&)>;
-using Table = std::map<std::string_view, Convert>;
-
-Arg take(const NamedArgs& args, std::string_view name) {
-  const auto it = std::ranges::find(args, name, [](const auto& named) { return std::string_view(named.first); });
-  return it == args.end() ? Arg(None{}) : it->second;
-}
-
-Value* tensor(const NamedArgs& args, std::string_view name) {
-  const Arg arg = take(args, name);
-  if (!arg.is_value()) throw InvalidArgument("argument " + std::string(name) + " is not a tensor");
-  return arg.value();
-}
+using Table = AlternativeTable;
+using Convert = Table::mapped_type;
 
 /// The same arguments under other names; those that only say where a result lies are left out.
 Convert renamed(std::string_view op, std::vector<Rename> renames = {}) {
@@ -170,6 +157,50 @@ Alternative weight_norm(const NamedArgs& args, Graph& graph) {
   return {"aten.mul.Tensor", {{"self", v}, {"other", call("aten.div.Tensor", {g, norm})}}};
 }
 
+FusedAttention attention_of(const NamedArgs& args, std::string_view query, std::string_view heads) {
+  FusedAttention a;
+  a.query = a.key = a.value = tensor(args, query);
+  a.width = take(args, "embed_dim").integer();
+  a.heads = take(args, heads).integer();
+  a.in_weight = tensor(args, "qkv_weight");
+  a.in_bias = tensor(args, "qkv_bias");
+  a.out_weight = tensor(args, "proj_weight");
+  a.out_bias = tensor(args, "proj_bias");
+  a.mask = take(args, "mask").value_or_null();
+  const auto type = mask_type_of(take(args, "mask_type"));
+  if (!type) throw InvalidArgument("mask_type is none of 0, 1 and 2");
+  a.mask_type = *type;
+  return a;
+}
+
+/// `value` under a name of its own, as the last call of an alternative.
+Alternative given_as(Value* value) {
+  if (value == nullptr) throw InvalidArgument("embed_dim and num_heads do not fit each other, or the input");
+  return {"aten.alias.default", {{"self", value}}};
+}
+
+/// The shares of the keys are the second result; only the first of an alternative has a name.
+Alternative fused_attention(const NamedArgs& args, Graph& graph) {
+  FusedAttention a = attention_of(args, "query", "num_head");
+  a.key = tensor(args, "key");
+  a.value = tensor(args, "value");
+  a.weights = false;
+  const auto attended = attend(emitter(graph), a);
+  return given_as(attended ? attended->result : nullptr);
+}
+
+Alternative fused_encoder_layer(const NamedArgs& args, Graph& graph) {
+  FusedEncoderLayer layer{attention_of(args, "src", "num_heads"), take(args, "use_gelu").boolean(),
+                          take(args, "norm_first").boolean(), take(args, "eps")};
+  for (const std::size_t i : {0U, 1U})
+    for (const std::size_t part : {0U, 1U}) {
+      const std::string end = (part == 0 ? "weight_" : "bias_") + std::to_string(i + 1);
+      layer.norms[i][part] = tensor(args, "norm_" + end);
+      layer.linears[i][part] = tensor(args, "ffn_" + end);
+    }
+  return given_as(encoder_layer(emitter(graph), layer));
+}
+
 Table make_table() {
   Table table;
   // One tensor called self, and the same name.
@@ -305,6 +336,9 @@ Table make_table() {
     table[name] = attention;
   table["transformers.grouped_mm_fallback.default"] =
       renamed("aten._grouped_mm.default", {{"input", "self"}, {"weight", "mat2"}});
+  table["aten._native_multi_head_attention.default"] = fused_attention;
+  table["aten._transformer_encoder_layer_fwd.default"] = fused_encoder_layer;
+  add_quantised_alternatives(table);
   // The lengths, which the second has for its gradient, are of no use here.
   table["aten._weight_norm.default"] = table["aten._weight_norm_interface.default"] = weight_norm;
   return table;
@@ -316,6 +350,24 @@ const Table& table() {
 }
 
 }  // namespace
+
+Arg take(const NamedArgs& args, std::string_view name) {
+  const auto it = std::ranges::find(args, name, [](const auto& named) { return std::string_view(named.first); });
+  return it == args.end() ? Arg(None{}) : it->second;
+}
+
+Value* tensor(const NamedArgs& args, std::string_view name) {
+  const Arg arg = take(args, name);
+  if (!arg.is_value()) throw InvalidArgument("argument " + std::string(name) + " is not a tensor");
+  return arg.value();
+}
+
+EmitOperator emitter(Graph& graph) {
+  return [&graph](std::string_view op, ArgList args) {
+    const OpInfo& info = *find_op(op);
+    return graph.add_node_inferred(info, bind_arguments(info, std::move(args), {}))->outputs.at(0);
+  };
+}
 
 bool has_alternative(std::string_view name) { return table().contains(name); }
 

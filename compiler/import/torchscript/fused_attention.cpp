@@ -1,8 +1,7 @@
-// The fused operators behind nn.MultiheadAttention and nn.TransformerEncoderLayer, as plain ones. What they compute:
-// PyTorch, aten/src/ATen/native/transformers/attention.cpp and transformer.cpp.
+// The fused operators behind nn.MultiheadAttention and nn.TransformerEncoderLayer
+// (compiler/import/dynamo/fused_attention.h) as calls of TorchScript.
 
-#include <cmath>
-#include <limits>
+#include "compiler/import/dynamo/fused_attention.h"
 
 #include "compiler/import/torchscript/composites.h"
 #include "compiler/import/torchscript/operators.h"
@@ -10,113 +9,94 @@
 namespace aitune::torchscript {
 namespace {
 
-enum class MaskType : std::uint8_t { pairs, keys, whole };  // [L, S]; [N, S]; [N, H, L, S]
+using dynamo::FusedAttention;
 
-struct Attention {
-  Val query, key, value;
-  std::int64_t width = 0, heads = 0;
-  Val in_weight, in_bias, out_weight, out_bias;
-  Val mask = None{};
-  MaskType mask_type = MaskType::pairs;
-  bool weights = true, averaged = true;
+Val as_val(const Arg& arg) {
+  if (const auto* value = std::get_if<Value*>(&arg)) return *value;
+  if (const auto* size = std::get_if<SymInt>(&arg)) return *size;
+  if (const auto* number = std::get_if<double>(&arg)) return *number;
+  if (!arg.is_list()) return None{};
+  Vals items;
+  for (const Arg& item : arg.list()) items.push_back(as_val(item));
+  return make_list(std::move(items));
+}
+
+/// Appends by the operator's name alone: which overload, the evaluator finds.
+dynamo::EmitOperator emit_with(Evaluator& evaluator) {
+  return [&evaluator](std::string_view op, const ArgList& args) {
+    op.remove_prefix(op.find('.') + 1);
+    Vals values;
+    for (const Arg& arg : args) values.push_back(as_val(arg));
+    return evaluator.tensor(call_operator(evaluator, op.substr(0, op.find('.')), values, {}));
+  };
+}
+
+/// Arguments of both operators, which have those of an attention side by side. Nothing where they are of other kinds.
+struct Given {
+  Evaluator& evaluator;
+  const Vals& args;
+  Value* tensor(std::size_t i) const {
+    return i < args.size() && !args[i].is_none() ? evaluator.tensor(args[i]) : nullptr;
+  }
+  bool flag(std::size_t i, bool otherwise) const {
+    const bool* value = i < args.size() ? args[i].get<bool>() : nullptr;
+    return value == nullptr ? otherwise : *value;
+  }
+  std::optional<dynamo::MaskType> mask_type(std::size_t i) const {
+    if (i >= args.size() || args[i].is_none()) return dynamo::MaskType::pairs;
+    const auto number = args[i].integer();
+    return number ? dynamo::mask_type_of(SymInt(*number)) : std::nullopt;
+  }
+  /// Width and heads stand at `sizes`, four weights at `weights`, the mask and its type at `mask` and `type`.
+  std::optional<FusedAttention> attention(std::size_t sizes, std::size_t weights, std::size_t mask,
+                                          std::size_t type) const {
+    const auto width = args[sizes].integer(), heads = args[sizes + 1].integer();
+    const auto kind = mask_type(type);
+    if (!width || !heads || !kind || !args[0].is_tensor()) return std::nullopt;
+    FusedAttention a;
+    a.query = tensor(0);
+    a.width = *width;
+    a.heads = *heads;
+    a.in_weight = tensor(weights);
+    a.in_bias = tensor(weights + 1);
+    a.out_weight = tensor(weights + 2);
+    a.out_bias = tensor(weights + 3);
+    a.mask = tensor(mask);
+    a.mask_type = *kind;
+    return a;
+  }
 };
-
-std::optional<MaskType> mask_type_of(const Val& value) {
-  if (value.is_none()) return MaskType::pairs;
-  const auto type = value.integer();
-  if (!type || *type < 0 || *type > 2) return std::nullopt;
-  return static_cast<MaskType>(*type);
-}
-
-/// Query, key and value, each [N, L, width].
-std::vector<Val> projections(const Ops& ops, const Attention& a) {
-  if (identical(a.query, a.key) && identical(a.key, a.value)) {
-    const Val all = ops("linear", {a.query, a.in_weight, a.in_bias});
-    return *ops("chunk", {all, SymInt(3), SymInt(-1)}).items();
-  }
-  std::vector<Val> made;
-  for (const Val* input : {&a.query, &a.key, &a.value}) {
-    const std::int64_t first = static_cast<std::int64_t>(made.size()) * a.width;
-    made.push_back(ops("linear", {*input, ops.part(a.in_weight, 0, first, first + a.width),
-                                  ops.part(a.in_bias, 0, first, first + a.width)}));
-  }
-  return made;
-}
-
-/// [N, L, width] -> [N, heads, L, width / heads]
-Val split_heads(const Ops& ops, const Attention& a, const Val& value) {
-  const SymShape& shape = ops.evaluator.tensor(value)->type.shape;
-  const Val sizes = make_list({shape[0], shape[1], SymInt(a.heads), SymInt(a.width / a.heads)});
-  return ops("transpose", {ops("view", {value, sizes}), SymInt(1), SymInt(2)});
-}
-
-Val masked(const Ops& ops, const Attention& a, const Val& scores) {
-  if (a.mask.is_none()) return scores;
-  const Value* mask = ops.evaluator.tensor(a.mask);
-  Val out = a.mask;
-  if (mask->type.dtype != DType::b8) out = ops("ne", {out, SymInt(0)});
-  if (a.mask_type == MaskType::keys) out = ops("unsqueeze", {ops("unsqueeze", {out, SymInt(1)}), SymInt(1)});
-  return ops("masked_fill", {scores, out, -std::numeric_limits<double>::infinity()});
-}
-
-std::optional<Val> attend(const Ops& ops, const Attention& a) {
-  if (a.heads <= 0 || a.width <= 0 || a.width % a.heads != 0 || !a.query.is_tensor()) return std::nullopt;
-  const SymShape shape = ops.evaluator.tensor(a.query)->type.shape;
-  if (shape.size() != 3) return std::nullopt;
-  const std::vector<Val> parts = projections(ops, a);
-  const double scale = 1.0 / std::sqrt(static_cast<double>(a.width / a.heads));
-  const Val query = ops("mul", {split_heads(ops, a, parts.at(0)), scale});
-  const Val key = ops("transpose", {split_heads(ops, a, parts.at(1)), SymInt(2), SymInt(3)});
-  const Val share = ops("softmax", {masked(ops, a, ops("matmul", {query, key})), SymInt(-1)});
-  const Val together =
-      ops("transpose", {ops("matmul", {share, split_heads(ops, a, parts.at(2))}), SymInt(1), SymInt(2)});
-  const Val flat = ops("reshape", {together, make_list({shape[0], shape[1], SymInt(a.width)})});
-  Val weights = None{};
-  if (a.weights) weights = a.averaged ? ops("mean", {share, make_list({SymInt(1)})}) : share;
-  return make_tuple({ops("linear", {flat, a.out_weight, a.out_bias}), weights});
-}
 
 }  // namespace
 
 std::optional<Val> fused_attention(Evaluator& evaluator, const Vals& args, const Keywords&) {
-  if (args.size() < 9 || !args[3].integer() || !args[4].integer()) return std::nullopt;
-  const auto type = args.size() > 12 ? mask_type_of(args[12]) : MaskType::pairs;
-  if (!type) return std::nullopt;
-  Attention a{args[0], args[1], args[2], *args[3].integer(), *args[4].integer(), args[5], args[6], args[7], args[8]};
-  if (args.size() > 9) a.mask = args[9];
-  a.mask_type = *type;
-  const auto flag = [&](std::size_t i) {
-    const bool* value = args.size() > i ? args[i].get<bool>() : nullptr;
-    return value == nullptr || *value;
-  };
-  a.weights = flag(10);
-  a.averaged = flag(11);
-  return attend({evaluator}, a);
+  if (args.size() < 9) return std::nullopt;
+  const Given given{evaluator, args};
+  auto a = given.attention(3, 5, 9, 12);
+  if (!a) return std::nullopt;
+  a->key = identical(args[1], args[0]) ? a->query : given.tensor(1);
+  a->value = identical(args[2], args[1]) ? a->key : given.tensor(2);
+  a->weights = given.flag(10, true);
+  a->averaged = given.flag(11, true);
+  const auto attended = attend(emit_with(evaluator), *a);
+  if (!attended) return std::nullopt;
+  return make_tuple({attended->result, attended->weights == nullptr ? Val(None{}) : Val(attended->weights)});
 }
 
 std::optional<Val> fused_encoder_layer(Evaluator& evaluator, const Vals& args, const Keywords&) {
-  if (args.size() < 18 || !args[1].integer() || !args[2].integer()) return std::nullopt;
-  const bool *gelu = args[7].get<bool>(), *first = args[8].get<bool>();
-  const auto type = args.size() > 19 ? mask_type_of(args[19]) : MaskType::pairs;
-  if (gelu == nullptr || first == nullptr || !type) return std::nullopt;
-  const Ops ops{evaluator};
-  const Val &source = args[0], &eps = args[9];
-  const auto norm = [&](const Val& x, std::size_t weight) {
-    return ops("layer_norm", {x, make_list({args[1]}), args[weight], args[weight + 1], eps});
-  };
-  const Val x = *first ? norm(source, 10) : source;
-  Attention a{x, x, x, *args[1].integer(), *args[2].integer(), args[3], args[4], args[5], args[6]};
-  if (args.size() > 18) a.mask = args[18];
-  a.mask_type = *type;
-  a.weights = false;
-  const auto attended = attend(ops, a);
-  if (!attended) return std::nullopt;
-  Val between = ops("add", {(*attended->items())[0], source});
-  if (!*first) between = norm(between, 10);
-  const Val wide = ops("linear", {*first ? norm(between, 12) : between, args[14], args[15]});
-  const Val narrow = ops("linear", {ops(*gelu ? "gelu" : "relu", {wide}), args[16], args[17]});
-  const Val result = ops("add", {narrow, between});
-  return *first ? result : norm(result, 12);
+  if (args.size() < 18 || args[7].get<bool>() == nullptr || args[8].get<bool>() == nullptr) return std::nullopt;
+  const Given given{evaluator, args};
+  const double* eps = args[9].get<double>();
+  const auto a = given.attention(1, 3, 18, 19);
+  if (!a || eps == nullptr) return std::nullopt;
+  dynamo::FusedEncoderLayer layer{*a, given.flag(7, false), given.flag(8, false), *eps};
+  for (std::size_t i = 0; i < 2; ++i)
+    for (std::size_t part = 0; part < 2; ++part) {
+      layer.norms[i][part] = given.tensor(10 + 2 * i + part);
+      layer.linears[i][part] = given.tensor(14 + 2 * i + part);
+    }
+  Value* result = encoder_layer(emit_with(evaluator), layer);
+  return result == nullptr ? std::nullopt : std::optional(Val(result));
 }
 
 }  // namespace aitune::torchscript

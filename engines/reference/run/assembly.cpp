@@ -204,12 +204,30 @@ void repeat_interleave(const Call& call) {
   copy_elements(to, unsqueeze(t, d + 1));
 }
 
+void pad_sequence(const Call& call) {
+  const auto sequences = call.tensors("sequences");
+  const std::size_t batch_dim = call.boolean("batch_first") ? 0 : 1;
+  const bool left = call.string("padding_side") == "left";
+  call.require(call.out().dim() >= 2 && call.out().shape()[batch_dim] == static_cast<std::int64_t>(sequences.size()),
+               "the result has another shape");
+  copy_elements(call.out(), scalar(DType::f64, call.number("padding_value")));
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    const Tensor row = select(call.out(), batch_dim, static_cast<std::int64_t>(i));
+    call.require(sequences[i].dim() == row.dim() && sequences[i].shape()[0] <= row.shape()[0],
+                 "a sequence is longer than the result");
+    const std::int64_t length = sequences[i].shape()[0];
+    Tensor to = slice(row, 0, left ? row.shape()[0] - length : 0, length);
+    copy_elements(to, sequences[i]);
+  }
+}
+
 }  // namespace
 
 void add_assembly_kernels(KernelTable& table) {
   using enum OpId;
   table.add({aten_cat_default, aten_concat_default}, cat);
   table.add({aten_stack_default}, stack);
+  table.add({aten_pad_sequence_default}, pad_sequence);
   table.add({aten_hstack_default}, hstack);
   table.add({aten_vstack_default}, vstack);
   table.add(

@@ -267,34 +267,45 @@ std::optional<std::int64_t> padded(std::int64_t i, std::int64_t n, const std::st
   return std::nullopt;
 }
 
+/// What the frames of stft and istft are cut and weighted by.
+struct Frames {
+  std::int64_t size, hop, margin;
+  Line window;
+  double scale;  ///< of normalized spectra
+};
+
+Frames frames_of(const Call& call) {
+  const std::int64_t size = call.integer("n_fft");
+  const std::int64_t hop = call.given("hop_length") ? call.integer("hop_length") : size / 4;
+  const std::int64_t width = call.given("win_length") ? call.integer("win_length") : size;
+  call.require(hop > 0 && size > 0 && size <= kMaxLine && width > 0 && width <= size,
+               "n_fft, hop_length or win_length is out of range");
+  Line window(static_cast<std::size_t>(size), 0);
+  const Tensor* given = call.tensor_or_null("window");
+  call.require(given == nullptr || given->numel() == width, "the window has another length than win_length");
+  const Line own = given != nullptr ? complex_values(*given) : Line(static_cast<std::size_t>(width), 1);
+  std::copy(own.begin(), own.end(), window.begin() + (size - width) / 2);
+  return {size, hop, call.has("center") && call.boolean("center") ? size / 2 : 0, std::move(window),
+          call.boolean("normalized") ? 1 / std::sqrt(static_cast<double>(size)) : 1};
+}
+
 /// Transforms of windows that step over the signal: [.., frequencies, frames].
 void stft(const Call& call) {
   const Tensor& self = call.self();
   call.require(!self.shape().empty() && call.out().dim() >= 2, "signal or result has too few dimensions");
-  const std::int64_t size = call.integer("n_fft"), length = self.shape().back();
-  const std::int64_t hop = call.given("hop_length") ? call.integer("hop_length") : size / 4;
-  const std::int64_t width = call.given("win_length") ? call.integer("win_length") : size;
-  const std::int64_t margin = call.has("center") && call.boolean("center") ? size / 2 : 0;
+  const auto [size, hop, margin, window, scale] = frames_of(call);
+  const std::int64_t length = self.shape().back();
   const std::string mode = call.has("pad_mode") ? call.string("pad_mode") : "reflect";
-  call.require(hop > 0 && size > 0 && width > 0 && width <= size, "n_fft, hop_length or win_length is out of range");
   call.require(margin == 0 || mode == "constant" || margin < length, "the padding is longer than the signal");
   const Line signal = complex_values(self);
-  Line window(static_cast<std::size_t>(size), 0);
-  const std::int64_t begin = (size - width) / 2;
-  const Tensor* given = call.tensor_or_null("window");
-  call.require(given == nullptr || given->numel() == width, "the window has another length than win_length");
-  const Line own = given != nullptr ? complex_values(*given) : Line(static_cast<std::size_t>(width), 1);
-  std::copy(own.begin(), own.end(), window.begin() + begin);
   const bool pairs = !is_complex(call.out().dtype());
   const Shape& out = call.out().shape();
   const std::size_t rank = out.size() - (pairs ? 1 : 0);
   call.require(rank >= 2 && (!pairs || out.back() == 2), "the result has another shape");
   const std::int64_t bins = out[rank - 2], frames = out[rank - 1];
   const std::int64_t signals = length == 0 ? 0 : self.numel() / length;
-  call.require(size <= kMaxLine && call.out().numel() == signals * bins * frames * (pairs ? 2 : 1),
-               "the result has another shape");
+  call.require(call.out().numel() == signals * bins * frames * (pairs ? 2 : 1), "the result has another shape");
   call.require(bins <= size && (frames - 1) * hop + size <= length + 2 * margin, "there are more frames than fit");
-  const double scale = call.boolean("normalized") ? 1 / std::sqrt(static_cast<double>(size)) : 1;
   Line result(static_cast<std::size_t>(signals * bins * frames)), line(static_cast<std::size_t>(size));
   for (std::int64_t s = 0; s < signals; ++s)
     for (std::int64_t f = 0; f < frames; ++f) {
@@ -311,6 +322,42 @@ void stft(const Call& call) {
   std::vector<double> parts;
   for (const Complex& v : result) parts.insert(parts.end(), {v.real(), v.imag()});
   store<double>(call.out().dtype(), call.out().data(), 1, call.out().numel(), parts.data());
+}
+
+/// Adds up the signals of the frames, each weighted, and divides by the sum of the squared weights. [.., bins, frames]
+void istft(const Call& call) {
+  const Tensor& self = call.self();
+  call.require(self.dim() == 2 || self.dim() == 3, "the spectra have two or three dimensions");
+  const auto [size, hop, margin, window, scale] = frames_of(call);
+  const std::int64_t bins = self.shape()[static_cast<std::size_t>(self.dim() - 2)], frames = self.shape().back();
+  const bool onesided = call.given("onesided") ? call.boolean("onesided") : bins != size;
+  call.require(frames >= 1 && bins == (onesided ? size / 2 + 1 : size), "the spectra do not fit n_fft");
+  const std::int64_t signals = self.numel() / (bins * frames), length = call.out().shape().back();
+  call.require(hop <= kMaxLine / frames && call.out().numel() == signals * length, "the result has another shape");
+  const bool real = !is_complex(call.out().dtype());
+  const Line spectra = complex_values(self);
+  const std::int64_t whole = (frames - 1) * hop + size;
+  Line result(static_cast<std::size_t>(signals * length)), line;
+  for (std::int64_t s = 0; s < signals; ++s) {
+    Line sum(static_cast<std::size_t>(whole)), weight(static_cast<std::size_t>(whole));
+    for (std::int64_t f = 0; f < frames; ++f) {
+      line.resize(static_cast<std::size_t>(bins));
+      for (std::int64_t k = 0; k < bins; ++k)
+        line[static_cast<std::size_t>(k)] = spectra[static_cast<std::size_t>((s * bins + k) * frames + f)];
+      if (real) complete(line, size);
+      transform(line, true);
+      for (std::int64_t i = 0; i < size; ++i) {
+        const auto at = static_cast<std::size_t>(f * hop + i);
+        const Complex w = window[static_cast<std::size_t>(i)];
+        sum[at] += line[static_cast<std::size_t>(i)] * w / (static_cast<double>(size) * scale);
+        weight[at] += w * w;
+      }
+    }
+    for (std::int64_t i = 0; i < length && i + margin < whole; ++i)
+      result[static_cast<std::size_t>(s * length + i)] =
+          sum[static_cast<std::size_t>(i + margin)] / weight[static_cast<std::size_t>(i + margin)];
+  }
+  store_complex(call.out(), result);
 }
 
 }  // namespace
@@ -331,6 +378,7 @@ void add_fourier_kernels(KernelTable& table) {
   table.add({aten_fft_fftfreq_default}, frequencies<false>);
   table.add({aten_fft_rfftfreq_default}, frequencies<true>);
   table.add({aten_stft_default, aten_stft_center}, stft);
+  table.add({aten_istft_default}, istft);
 }
 
 }  // namespace aitune::reference

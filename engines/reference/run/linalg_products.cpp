@@ -287,14 +287,16 @@ void vander(const Call& call) {
   const Tensor& given = call.tensor("x");
   const Tensor x = given.dim() == 0 ? unsqueeze(given, 0) : given;
   const std::int64_t n = call.given("N") ? call.integer("N") : x.shape().back();
-  call.require(n > 1, "N is not greater than 1");
+  const bool increasing = !call.has("increasing") || call.boolean("increasing");
+  call.require(n > 1 || call.has("increasing"), "N is not greater than 1");
+  call.require(n >= 0, "N is negative");
   visit_numbers(x, [&]<typename T>(T) {
     const std::vector<T> values = elements_of<T>(x);
     Answer<T> out(call, 0, with_sizes(x.shape(), {n}));
     for (std::size_t i = 0; i < values.size(); ++i) {
       T power = 1;
       for (std::int64_t k = 0; k < n; ++k) {
-        out.put(static_cast<std::int64_t>(i) * n + k, power);
+        out.put(static_cast<std::int64_t>(i) * n + (increasing ? k : n - 1 - k), power);
         if constexpr (std::is_same_v<T, std::int64_t>)
           power = wrap_mul(power, values[i]);
         else
@@ -318,7 +320,7 @@ void add_matrix_product_kernels(KernelTable& table) {
   table.add({aten_ormqr_default}, ormqr);
   table.add({aten_linalg_tensorinv_default}, tensorinv);
   table.add({aten_linalg_tensorsolve_default}, tensorsolve);
-  table.add({aten_linalg_vander_default}, vander);
+  table.add({aten_linalg_vander_default, aten_vander_default}, vander);
 }
 
 }  // namespace aitune::reference

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 #include "engines/reference/run/views.h"
 
@@ -171,6 +172,65 @@ void addr(const Call& call) {
   });
 }
 
+/// Of variables in rows: the sum of the products of their deviations from the mean, over the degrees of freedom.
+std::vector<Complex> covariances(const Call& call, std::int64_t variables, std::int64_t count) {
+  const std::vector<Complex> x = complex_values(call.self());
+  std::vector<double> weights(static_cast<std::size_t>(count), 1), reliability = weights;
+  for (const char* name : {"fweights", "aweights"}) {
+    if (!call.given(name)) continue;
+    const Contiguous<double> given(call.tensor(name));
+    call.require(call.tensor(name).numel() == count, "there are not as many weights as observations");
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      weights[i] *= given[static_cast<std::int64_t>(i)];
+      if (std::string_view(name) == "aweights") reliability[i] = given[static_cast<std::int64_t>(i)];
+    }
+  }
+  double total = 0, repeated = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    total += weights[i];
+    repeated += weights[i] * reliability[i];
+  }
+  const double correction = call.has("correction") ? static_cast<double>(call.integer("correction")) : 1;
+  const double lost = call.given("aweights") ? correction * repeated / total : correction;
+  const double freedom = std::max(total - lost, 0.0);
+  const auto at = [&](std::int64_t v, std::int64_t i) { return x[static_cast<std::size_t>(v * count + i)]; };
+  std::vector<Complex> means(static_cast<std::size_t>(variables)), result;
+  for (std::int64_t v = 0; v < variables; ++v) {
+    for (std::int64_t i = 0; i < count; ++i)
+      means[static_cast<std::size_t>(v)] += at(v, i) * weights[static_cast<std::size_t>(i)];
+    means[static_cast<std::size_t>(v)] /= total;
+  }
+  for (std::int64_t a = 0; a < variables; ++a)
+    for (std::int64_t b = 0; b < variables; ++b) {
+      Complex sum = 0;
+      for (std::int64_t i = 0; i < count; ++i)
+        sum += weights[static_cast<std::size_t>(i)] * (at(a, i) - means[static_cast<std::size_t>(a)]) *
+               std::conj(at(b, i) - means[static_cast<std::size_t>(b)]);
+      result.push_back(sum / freedom);
+    }
+  return result;
+}
+
+/// cov; corrcoef, which divides by the standard deviations.
+void covariance(const Call& call) {
+  const Shape& shape = call.self().shape();
+  call.require(shape.size() <= 2, "the operand has more than two dimensions");
+  const std::int64_t variables = shape.size() < 2 ? 1 : shape[0], count = shape.empty() ? 1 : shape.back();
+  call.require(call.out().numel() == variables * variables, "the result has another shape");
+  std::vector<Complex> c = covariances(call, variables, count);
+  if (call.op() == OpId::aten_cov_default) return store_complex(call.out(), c);
+  std::vector<double> deviations;
+  for (std::int64_t v = 0; v < variables; ++v)
+    deviations.push_back(std::sqrt(c[static_cast<std::size_t>(v * variables + v)].real()));
+  const auto clipped = [](double x) { return std::isnan(x) ? x : std::clamp(x, -1.0, 1.0); };
+  for (std::size_t i = 0; i < c.size(); ++i) {
+    const auto n = static_cast<std::size_t>(variables);
+    const Complex share = c[i] / deviations[i / n] / deviations[i % n];
+    c[i] = {clipped(share.real()), clipped(share.imag())};
+  }
+  store_complex(call.out(), c);
+}
+
 }  // namespace
 
 void add_product_kernels(KernelTable& table) {
@@ -181,6 +241,7 @@ void add_product_kernels(KernelTable& table) {
   table.add({aten_kron_default}, kron);
   table.add({aten_bilinear_default}, bilinear);
   table.add({aten_addr_default}, addr);
+  table.add({aten_cov_default, aten_corrcoef_default}, covariance);
 }
 
 }  // namespace aitune::reference

@@ -5,6 +5,7 @@
 
 #include "engines/reference/run/elementwise.h"
 #include "engines/reference/run/gemm.h"
+#include "engines/reference/run/views.h"
 
 namespace aitune::reference {
 namespace {
@@ -38,12 +39,55 @@ void quantised_linear(const Call& call) {
   out.commit();
 }
 
+/// A scale or a zero point: a number, a tensor of one, or one for each channel.
+Tensor parameter(const Call& call, std::string_view name) {
+  if (!call.has("axis")) {
+    const Tensor given = operand(call, name);
+    call.require(given.numel() == 1, "scale and zero_point are numbers");
+    return view(given, {}, {});
+  }
+  const Tensor& given = call.tensor(name);
+  const std::size_t rank = call.self().shape().size(), axis = call.dim("axis", rank);
+  call.require(given.dim() == 1 && given.numel() == call.self().shape().at(axis),
+               "scale and zero_point have an element for each channel");
+  Shape shape(rank, 1), strides(rank, 0);
+  shape[axis] = given.numel();
+  strides[axis] = given.strides()[0];
+  return view(given, shape, strides);
+}
+
+/// Rounded to a quantised type's steps, in float as PyTorch does; the second result says where it was within range.
+void fake_quantise(const Call& call) {
+  const auto low = static_cast<float>(call.integer("quant_min")), high = static_cast<float>(call.integer("quant_max"));
+  const Tensor scale = parameter(call, "scale"), zero = parameter(call, "zero_point");
+  const Tensor* enabled = call.has("fake_quant_enabled") ? &call.tensor("fake_quant_enabled") : nullptr;
+  const bool off = enabled != nullptr && Contiguous<std::int64_t>(*enabled)[0] == 0;
+  const auto step = [](float x, float s, float z) { return std::nearbyint(x * (1.0F / s)) + z; };
+  if (off)
+    copy_elements(call.out(), call.self());
+  else
+    map<float, 3>(call.out(), {&call.self(), &scale, &zero}, [&](float x, float s, float z) {
+      const float q = step(x, s, z);
+      return std::isnan(q) ? q : (std::clamp(q, low, high) - z) * s;
+    });
+  if (call.out_count() < 2) return;
+  map<float, 3>(call.out(1), {&call.self(), &scale, &zero}, [&](float x, float s, float z) {
+    const float q = step(x, s, z);
+    return off || (q >= low && q <= high) ? 1.0F : 0.0F;
+  });
+}
+
 }  // namespace
 
 void add_quantised_kernels(KernelTable& table) {
   using enum OpId;
   table.add({aitune_quantise_default}, quantise);
   table.add({aitune_quantised_linear_default}, quantised_linear);
+  table.add({aten_fake_quantize_per_tensor_affine_default, aten_fake_quantize_per_tensor_affine_tensor_qparams,
+             aten_fake_quantize_per_tensor_affine_cachemask_default, aten_fake_quantize_per_channel_affine_default,
+             aten_fake_quantize_per_channel_affine_cachemask_default,
+             aten__fake_quantize_per_tensor_affine_cachemask_tensor_qparams_default},
+            fake_quantise);
 }
 
 }  // namespace aitune::reference

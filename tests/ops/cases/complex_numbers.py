@@ -115,3 +115,11 @@ def stft(name):
 def stft_center(name):
     yield C(R(2, 40), 8, 4, 8, torch.hann_window(8), return_complex=True)
     yield C(R(40), 8, 4, center=True, pad_mode="constant", return_complex=True)
+
+
+@cases("istft")
+def istft(name):
+    yield C(R(2, 9, 6, dtype=c64), 16, 4, 16, torch.hann_window(16))
+    yield C(R(9, 7, dtype=c64), 16, 5, 12, torch.hamming_window(12), normalized=True, length=30)
+    yield C(R(9, 4, dtype=c64), 16, 6, length=40)
+    yield C(R(8, 5, dtype=c128), 8, 2, 8, None, False, False, False)
