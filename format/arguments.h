@@ -20,6 +20,14 @@ struct Argument {
   bool operator==(const Argument&) const = default;
 };
 
+/// An input that forward() writes to: what it holds afterwards is an output. Where it is a buffer of the model, the
+/// file has its first value, and a call need not give it.
+struct WrittenInput {
+  std::string input, output;  ///< of the program
+  std::string buffer;         ///< "cache.keys"; empty for an argument of forward()
+  bool operator==(const WrittenInput&) const = default;
+};
+
 /// The tensors by the program's names. What became a constant is left out. A name that is no argument's stays, and so
 /// do "0", "1", ... where there are as many as the program has inputs: they count those.
 /// Throws InvalidArgument for a constant that is given another value.

@@ -50,6 +50,12 @@ Json to_json(const Argument& a) {
   return row;
 }
 
+Json to_json(const WrittenInput& w) {
+  Json row = {{"input", w.input}, {"output", w.output}};
+  if (!w.buffer.empty()) row["buffer"] = w.buffer;
+  return row;
+}
+
 Json to_json(const ManifestModule& m) {
   const auto tensor = [](const ManifestTensor& t) { return to_json(t); };
   Json module = {{"name", m.name},
@@ -57,6 +63,7 @@ Json to_json(const ManifestModule& m) {
                  {"outputs", list_of(m.outputs, tensor)},
                  {"symbols", to_json(m.symbols)}};
   if (!m.arguments.empty()) module["arguments"] = list_of(m.arguments, [](const Argument& a) { return to_json(a); });
+  if (!m.written.empty()) module["written"] = list_of(m.written, [](const WrittenInput& w) { return to_json(w); });
   return module;
 }
 
@@ -122,13 +129,19 @@ Argument read_argument(const JsonField& field) {
   return argument;
 }
 
+WrittenInput read_written(const JsonField& field) {
+  return {field["input"].string(), field["output"].string(), field.has("buffer") ? field["buffer"].string() : ""};
+}
+
 ManifestModule read_module(const JsonField& field) {
   ManifestModule module{field["name"].string(),
                         field["inputs"].items(read_tensor),
                         field["outputs"].items(read_tensor),
                         read_ranges(field["symbols"]),
+                        {},
                         {}};
   if (field.has("arguments")) module.arguments = field["arguments"].items(read_argument);
+  if (field.has("written")) module.written = field["written"].items(read_written);
   return module;
 }
 

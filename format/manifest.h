@@ -24,6 +24,8 @@ inline constexpr std::string_view kManifestDigestEntry = "extra/aitune/manifest.
 inline constexpr std::string_view kPlanFolder = "data/aitune/plans/";
 /// Where the modules lie in a file that holds several: "0.ait", "1.ait", and so on.
 inline constexpr std::string_view kBundleFolder = "data/aitune/modules/";
+/// The first values of the buffers that a module writes to, by input (.safetensors).
+inline constexpr std::string_view kBufferEntry = "data/aitune/buffers.safetensors";
 inline constexpr std::string_view kSampleFolder = "data/aitune/samples/";
 
 /// An input or output of a module. Sizes are texts of SymInts ("s0", "224").
@@ -39,7 +41,8 @@ struct ManifestModule {
   std::string name;
   std::vector<ManifestTensor> inputs, outputs;
   SymRanges symbols;
-  std::vector<Argument> arguments;  ///< what forward() takes, where that is more than `inputs` say
+  std::vector<Argument> arguments;    ///< what forward() takes, where that is more than `inputs` say
+  std::vector<WrittenInput> written;  ///< inputs that it writes to
   bool operator==(const ManifestModule&) const = default;
 };
 

@@ -20,7 +20,8 @@ Manifest sample_manifest() {
                 {{"x", DType::f32, {"s0", "4"}}},
                 {{"y", DType::bf16, {"s0", "4*s0 + 1"}}},
                 {{"s0", {1, 16}}, {"s1", {2, SymRange::kNoMax}}},
-                {{"x", "0", "x"}, {"scale", "1", "", 0.5}}}};
+                {{"x", "0", "x"}, {"scale", "1", "", 0.5}},
+                {{"x", "y", ""}, {"cache_keys", "cache_keys", "cache.keys"}}}};
   m.plans = {describe_plan("data/aitune/plans/0.plan", "digits", serialize_plan(samples::kernel_plan()))};
   m.entries = {{"models/digits.json", 12, sha256(as_byte_span("hello"))}};
   m.samples = {{"digits", "data/aitune/samples/0.in.safetensors", "data/aitune/samples/0.out.safetensors"}};

@@ -195,6 +195,22 @@ aitune_status aitune_output_info(const aitune_module* module, size_t index, aitu
   return aitune::get_info(module->pool.program().plan().outputs, module->outputs, index, info);
 }
 
+aitune_status aitune_input_state(const aitune_module* module, size_t index, aitune_state_info* state) {
+  return guarded([&] {
+    require(module && state, "module or state is null");
+    require(index < module->inputs.size(), "there is no input of this index");
+    *state = {};
+    const aitune::Program::State* found = module->pool.program().state(index);
+    if (found == nullptr) return;
+    state->is_written = 1;
+    state->output = found->output;
+    if (found->buffer.empty()) return;
+    state->buffer = found->buffer.c_str();
+    state->first_value = found->first_value.data();
+    state->bytes = found->first_value.byte_size();
+  });
+}
+
 aitune_status aitune_output_shape(const aitune_module* module, const aitune_tensor* inputs, size_t input_count,
                                   size_t index, int64_t* shape) {
   return guarded([&] {

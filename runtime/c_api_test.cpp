@@ -50,6 +50,24 @@ TEST(RuntimeCpp, RunsAModel) {
   EXPECT_EQ(y[7], 18.f);
 }
 
+TEST(RuntimeCpp, GivesTheFirstValueOfState) {
+  Tensor first(DType::f32, {2, 4});
+  first.as<float>()[3] = 5;
+  const auto file =
+      samples::archive_of({samples::fixed_kernel_plan(2)},
+                          [](Manifest& m) { m.modules[0].written = {{"x", "y", "cache.keys"}}; }, {{"x", first}});
+  const aitune_state_info state = runtime::Module(file, threads(1)).input_state(0);
+  EXPECT_EQ(state.is_written, 1);
+  EXPECT_EQ(state.output, 0U);
+  EXPECT_EQ(state.bytes, 8 * sizeof(float));
+  const runtime::Module model(file, threads(1));
+  const auto* values = static_cast<const float*>(model.input_state(0).first_value);
+  EXPECT_EQ(values[3], 5.F);
+  EXPECT_STREQ(model.input_state(0).buffer, "cache.keys");
+  EXPECT_EQ(runtime::Module(sample_file(), threads(1)).input_state(0).is_written, 0);
+  EXPECT_THROW(static_cast<void>(model.input_state(1)), runtime::Error);
+}
+
 TEST(RuntimeCpp, ErrorsCarryStatusAndMessage) {
   const runtime::Module model(sample_file(), threads(1));
   std::vector<float> x(68);

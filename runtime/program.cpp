@@ -13,6 +13,7 @@
 #include "format/digest.h"
 #include "format/plan_header.h"
 #include "format/plan_memory.h"
+#include "format/safetensors.h"
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
 #include "runtime/bundle.h"
@@ -132,6 +133,8 @@ std::shared_ptr<const Program> Program::from_archive(const Source& archive, cons
   source.manifest = manifest;
   if (!row.constants_of.empty()) source.constants = constants_of(zip, manifest, row, options.verify_checksums);
   const auto program = load(source, options);
+  if (const ManifestModule* module = manifest.find_module(row.module))
+    program->read_states(zip, *module, options.verify_checksums);
   if (!options.special_plans) return program;
   for (const ManifestPlan* special : special_plans(manifest, row, options))
     program->add_special(source_of(*special, plan_bytes(zip, *special, options.verify_checksums)), options);
@@ -253,6 +256,35 @@ void Program::share_constants_of(const Program* general) {
   if (!general) throw Corrupt("the plan takes its constants from another one, and stands alone", where_);
   check_shared_size(plan_, general->constants().size(), where_);
   constants_ = general->constants();
+}
+
+void Program::read_states(const ZipReader& archive, const ManifestModule& module, bool verify) {
+  NamedTensors buffers;
+  if (const ZipEntry* entry = archive.find_in_top(kBufferEntry)) {
+    if (verify) archive.verify_crc(*entry);
+    buffers = read_safetensors(archive.bytes(*entry), archive.owner(), fmt::format("{}:{}", where_, kBufferEntry));
+  }
+  for (const WrittenInput& written : module.written) {
+    const auto input = find_input(written.input), output = find_output(written.output);
+    const auto refuse = [&](const std::string& what) {
+      throw Corrupt(fmt::format("the model writes to its input '{}', {}", written.input, what), where_);
+    };
+    if (!input || !output) refuse(fmt::format("and '{}' or that is no output or input of the plan", written.output));
+    State state{*output, written.buffer, {}};
+    if (!written.buffer.empty()) {
+      const auto found = std::ranges::find(buffers, written.input, &NamedTensors::value_type::first);
+      if (found == buffers.end()) refuse("and its first value is not in the file");
+      const PlanTensor& expected = plan_.inputs[*input];
+      const auto has_size = [&](ExprId size, std::int64_t n) {
+        return plan_.exprs[size].op == PlanExpr::Op::constant && plan_.exprs[size].value == n;
+      };
+      if (found->second.dtype() != expected.dtype ||
+          !std::ranges::equal(expected.shape, found->second.shape(), has_size))
+        refuse("whose first value has another type");
+      state.first_value = found->second.contiguous();
+    }
+    states_.emplace(*input, std::move(state));
+  }
 }
 
 std::optional<std::size_t> Program::find_input(std::string_view name) const {

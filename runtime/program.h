@@ -21,6 +21,7 @@
 namespace aitune {
 
 struct ForeignConstants;  // runtime/archive.h
+class ZipReader;
 
 struct LoadOptions {
   int num_threads = 0;               ///< 0: as the plan says; the plan's 0: all CPUs
@@ -82,6 +83,18 @@ class Program {
   /// The special plan for these inputs, or this program itself. Looks at sizes alone: whether the inputs fit is for
   /// bind_shapes to say. A lookup of well under a microsecond, without a lock.
   const Program& choose(std::span<const TensorRef> inputs) const noexcept;
+  /// Of an input that the model writes to: which output holds what it is afterwards, and, where it is a buffer of the
+  /// model, its name there and what it holds before the first call (undefined for an argument of forward()).
+  struct State {
+    std::size_t output = 0;
+    std::string buffer;
+    Tensor first_value;
+  };
+  /// nullptr for inputs that the model leaves alone, and of a program made from a plan alone.
+  const State* state(std::size_t input) const {
+    const auto found = states_.find(input);
+    return found == states_.end() ? nullptr : &found->second;
+  }
   /// Index of the input or output called `name`; empty if there is none.
   std::optional<std::size_t> find_input(std::string_view name) const;
   std::optional<std::size_t> find_output(std::string_view name) const;
@@ -93,6 +106,7 @@ class Program {
   void add_special(const Source& source, const LoadOptions& options);
   void make_onednn_kernels();
   static std::shared_ptr<const Program> from_archive(const Source& archive, const LoadOptions& options);
+  void read_states(const ZipReader& archive, const ManifestModule& module, bool verify);
   void share_constants_of(const Program* general);
   void place_constants(const ForeignConstants& constants, bool verify, bool give_back);
   void stream_weights(const Source& source, const LoadOptions& options);
@@ -107,6 +121,7 @@ class Program {
   std::vector<WeightStream::Pieces> streamed_;  // by step
   cpu::CodeSegment code_;
   std::map<std::size_t, std::unique_ptr<const cpu::OneDnnKernel>> onednn_;  // by step
+  std::map<std::size_t, State> states_;                                     // by input
   std::shared_ptr<ThreadPool> pool_;
   PlanTable table_;
   std::vector<std::shared_ptr<const Program>> specials_;  // a row of table_ each

@@ -65,6 +65,39 @@ TEST(Program, OpensAFileAndRuns) {
   EXPECT_EQ(instance.run(std::span(&x, 1))[0].as<float>()[7], 4.f);
 }
 
+// ---- inputs that the model writes to
+
+std::vector<std::byte> archive_with(const WrittenInput& written, const NamedTensors& buffers) {
+  return samples::archive_of(
+      {samples::fixed_kernel_plan(2)}, [&](Manifest& m) { m.modules[0].written = {written}; }, buffers);
+}
+
+TEST(Program, HasTheFirstValuesOfBuffers) {
+  Tensor first(DType::f32, {2, 4});
+  first.as<float>()[3] = 5;
+  const auto program =
+      Program::from_bytes(archive_with({"x", "y", "cache.keys"}, {{"x", first}}), "m.ait", one_thread());
+  const Program::State* state = program->state(0);
+  ASSERT_NE(state, nullptr);
+  EXPECT_EQ(state->output, 0U);
+  EXPECT_EQ(state->buffer, "cache.keys");
+  EXPECT_EQ(state->first_value.as<float>()[3], 5.F);
+  const auto argument = Program::from_bytes(archive_with({"x", "y", ""}, {}), "m.ait", one_thread());
+  ASSERT_NE(argument->state(0), nullptr);
+  EXPECT_FALSE(argument->state(0)->first_value.defined());
+  EXPECT_EQ(Program::from_bytes(samples::archive_of({samples::kernel_plan()}), "m.ait", one_thread())->state(0),
+            nullptr);
+}
+
+TEST(Program, RefusesStateThatDoesNotFit) {
+  const Tensor first(DType::f32, {2, 4});
+  EXPECT_THAT(refusal(archive_with({"z", "y", ""}, {})), HasSubstr("writes to its input 'z'"));
+  EXPECT_THAT(refusal(archive_with({"x", "z", ""}, {})), HasSubstr("writes to its input 'x'"));
+  EXPECT_THAT(refusal(archive_with({"x", "y", "b"}, {})), HasSubstr("first value is not in the file"));
+  EXPECT_THAT(refusal(archive_with({"x", "y", "b"}, {{"x", Tensor(DType::f32, {3, 4})}})), HasSubstr("another type"));
+  EXPECT_THAT(refusal(archive_with({"x", "y", "b"}, {{"x", Tensor(DType::f64, {2, 4})}})), HasSubstr("another type"));
+}
+
 TEST(Program, RunsConstantsThatAreNotAligned) {
   const auto bytes = serialize_plan(samples::kernel_plan());
   Bytes shifted(bytes.size() + 8);

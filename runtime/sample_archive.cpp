@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "format/safetensors.h"
 #include "format/zip_writer.h"
 
 namespace aitune::samples {
 
-std::vector<std::byte> archive_of(const std::vector<BuiltPlan>& plans, const std::function<void(Manifest&)>& edit) {
+std::vector<std::byte> archive_of(const std::vector<BuiltPlan>& plans, const std::function<void(Manifest&)>& edit,
+                                  const NamedTensors& buffers) {
   MemorySink sink;
   ZipWriter zip(sink, "digits");
   Manifest manifest;
@@ -24,6 +26,12 @@ std::vector<std::byte> archive_of(const std::vector<BuiltPlan>& plans, const std
     manifest.plans.push_back(describe_plan(name, "digits", bytes));
     if (plans[i].plan.shared_constants != 0) manifest.plans.back().special_of = manifest.plans.front().entry;
     manifest.entries.push_back({name, bytes.size(), sha256(bytes)});
+  }
+  if (!buffers.empty()) {
+    MemorySink tensors;
+    write_safetensors(tensors, buffers);
+    zip.add(kBufferEntry, tensors.bytes());
+    manifest.entries.push_back({std::string(kBufferEntry), tensors.bytes().size(), sha256(tensors.bytes())});
   }
   edit(manifest);
   const auto text = manifest.to_json();

@@ -7,12 +7,14 @@
 
 #include "format/manifest.h"
 #include "format/plan.h"
+#include "format/tensor_files.h"
 
 namespace aitune::samples {
 
 /// The bytes of an .ait that holds `plans`, all of the module "digits", in this order; those that share constants are
-/// special plans of the first. `edit` may change the manifest before it is written.
+/// special plans of the first. `edit` may change the manifest before it is written. `buffers`: first values of inputs.
 std::vector<std::byte> archive_of(
-    const std::vector<BuiltPlan>& plans, const std::function<void(Manifest&)>& edit = [](Manifest&) {});
+    const std::vector<BuiltPlan>& plans, const std::function<void(Manifest&)>& edit = [](Manifest&) {},
+    const NamedTensors& buffers = {});
 
 }  // namespace aitune::samples

@@ -47,6 +47,8 @@ std::vector<Tensor> Model::in_order(const NamedTensors& named, const std::string
   }
   std::vector<Tensor> ordered;
   for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (const Program::State* state = program_->state(i); !slots[i] && state != nullptr && !state->buffer.empty())
+      slots[i] = state->first_value;
     if (!slots[i])
       throw InvalidArgument(fmt::format("input '{}' is missing", inputs[i].name), where,
                             "The model's inputs are: " + expected);

@@ -76,6 +76,15 @@ Value* Graph::add_weight(std::string_view name, std::string weight_name, Tensor 
   return value;
 }
 
+void Graph::make_input(Value* weight, std::string_view name) {
+  std::erase(weights, weight);
+  rename(weight, name);
+  weight->kind = ValueKind::input;
+  weight->weight_name.clear();
+  weight->data = {};
+  inputs.push_back(weight);
+}
+
 Node* Graph::add_node(const OpInfo& op, ArgList args, std::vector<TensorType> types, std::string name_hint,
                       std::optional<NodeList::iterator> position) {
   auto owned = std::make_unique<Node>();

@@ -165,6 +165,8 @@ class Graph {
   NodeList& nodes() { return nodes_; }
 
   Value* add_input(std::string_view name, TensorType type);
+  /// Makes a weight the last input, under this name, made unique. Its data is nobody's then.
+  void make_input(Value* weight, std::string_view name);
   Value* add_weight(std::string_view name, std::string weight_name, Tensor data);
   /// Appends (or inserts before `position`) a node with one output of each type; output names are made unique.
   Node* add_node(const OpInfo& op, ArgList args, std::vector<TensorType> types, std::string name_hint = {},

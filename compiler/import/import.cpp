@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "compiler/import/dynamo/import.h"
+#include "compiler/import/dynamo/mutation.h"
 #include "compiler/import/fx/import.h"
 #include "compiler/import/portable/portable.h"
 #include "compiler/import/torchscript/import.h"
@@ -40,7 +41,8 @@ void add_portable_program(ImportedModel& model, const NamedTensors& sample) {
 std::vector<NamedTensors> calls_of(const ImportedModel& model, std::span<const NamedTensors> samples) {
   std::vector<NamedTensors> calls;
   for (std::size_t i = 0; i < samples.size(); ++i)
-    calls.push_back(as_program_inputs(samples[i], model.arguments, fmt::format("sample {}", i)));
+    dynamo::add_buffers(
+        model, calls.emplace_back(as_program_inputs(samples[i], model.arguments, fmt::format("sample {}", i))));
   return calls;
 }
 
@@ -96,8 +98,8 @@ ImportedCall import_model(const std::filesystem::path& path, IRType ir, std::spa
   if (ir == IRType::fx) {
     ImportedModel model = import_fx(path, samples, shapes);
     forget_path(model.graph, path.string());
-    add_portable_program(model, samples.front());
     auto calls = calls_of(model, samples);
+    add_portable_program(model, calls.front());
     return {std::move(model), std::move(calls)};
   }
   ImportedModel model = import_pt2(path);

@@ -40,6 +40,8 @@ struct ImportedModel {
   /// with other entries, they give back the program; torch.export.load wants extra/ to hold UTF-8 text only.
   std::vector<PortableEntry> portable;
   std::vector<Argument> arguments;    ///< what forward() takes, and which inputs of the graph that is; may be empty
+  std::vector<WrittenInput> written;  ///< inputs that forward() writes to; buffers among them stand last
+  NamedTensors buffers;               ///< what those of `written` that are buffers hold at first, by input
   std::vector<std::string> warnings;  ///< what the user should know, each with its place in the model
 };
 

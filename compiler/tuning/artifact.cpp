@@ -106,6 +106,7 @@ ManifestModule describe_module(const std::string& name, const ImportedModel& mod
     module.outputs.push_back(manifest_tensor(output_name(graph, i), graph.outputs[i]->type));
   module.symbols = graph.symbols;
   if (says_more(graph, model.arguments)) module.arguments = model.arguments;
+  module.written = model.written;
   return module;
 }
 
@@ -123,13 +124,17 @@ void add_program(EntryWriter& writer, const ArtifactContents& contents) {
   }
 }
 
+void add_tensors(EntryWriter& writer, std::string_view entry, const NamedTensors& tensors) {
+  MemorySink sink;
+  write_safetensors(sink, tensors);
+  writer.add(entry, sink.bytes());
+}
+
 void add_samples(EntryWriter& writer, const ArtifactContents& contents, Manifest& manifest) {
   const Graph& graph = contents.model.graph;
   for (std::size_t s = 0; s < contents.tuned.samples.size(); ++s) {
     const auto write = [&](const std::string& entry, const NamedTensors& tensors) {
-      MemorySink sink;
-      write_safetensors(sink, tensors);
-      writer.add(entry, sink.bytes());
+      add_tensors(writer, entry, tensors);
       return entry;
     };
     NamedTensors inputs, outputs;
@@ -271,6 +276,7 @@ void write_artifact(const std::filesystem::path& path, const ArtifactContents& c
   decisions.measured = manifest.measured;
   writer.add(kDecisionsEntry, as_bytes(decisions.to_json()));
   add_samples(writer, contents, manifest);
+  if (!contents.model.buffers.empty()) add_tensors(writer, kBufferEntry, contents.model.buffers);
   add_extra(writer, contents.extra);
   const std::string text = manifest.to_json();
   zip.add(kManifestEntry, text);

@@ -222,6 +222,17 @@ struct Module::Impl {
 
   void run_plan(std::shared_ptr<const Program> program) { instance = std::make_unique<Instance>(std::move(program)); }
 
+  /// Of an input that is a buffer which the model writes to; nothing for others.
+  std::optional<Tensor> first_value(std::size_t input) const {
+    const Program& program = instance->program();
+    if (const Program::State* state = program.state(input); state != nullptr && !state->buffer.empty())
+      return state->first_value;
+    if (imported)
+      for (const auto& [buffer, value] : imported->buffers)
+        if (buffer == program.plan().inputs[input].name) return value;
+    return std::nullopt;
+  }
+
   Instance& ready() {
     if (!instance) throw InvalidArgument("the module has nothing to run yet", name, "Call tune() or load() first");
     return *instance;
@@ -254,6 +265,7 @@ NamedTensors Module::operator()(const NamedTensors& inputs) {
   }
   std::vector<Tensor> ordered;
   for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (!slots[i]) slots[i] = impl_->first_value(i);
     if (!slots[i])
       throw InvalidArgument(fmt::format("input '{}' is missing", program.plan().inputs[i].name), impl_->name);
     ordered.push_back(*slots[i]);

@@ -74,6 +74,16 @@ typedef struct aitune_tensor_info {
   const int64_t* max_shape; /* INT64_MAX: no limit */
 } aitune_tensor_info;
 
+/* An input that the model writes to: an argument of its forward(), or state that it keeps in a buffer. A module keeps
+ * nothing between runs: the caller gives what that output held as this input of the next run. */
+typedef struct aitune_state_info {
+  int32_t is_written;      /* 0: the model leaves this input alone, and the rest is 0, too */
+  size_t output;           /* the output that holds it afterwards */
+  const char* buffer;      /* its name in the model, "cache.keys"; NULL: an argument of forward() */
+  const void* first_value; /* what a buffer holds before the first run, contiguous; NULL: an argument of forward() */
+  size_t bytes;            /* of the first value */
+} aitune_state_info;
+
 /* Zero-initialise, set struct_size = sizeof(aitune_load_options), then what differs from the defaults. */
 typedef struct aitune_load_options {
   size_t struct_size;
@@ -115,6 +125,9 @@ AITUNE_API size_t aitune_input_count(const aitune_module* module);
 AITUNE_API size_t aitune_output_count(const aitune_module* module);
 AITUNE_API aitune_status aitune_input_info(const aitune_module* module, size_t index, aitune_tensor_info* info);
 AITUNE_API aitune_status aitune_output_info(const aitune_module* module, size_t index, aitune_tensor_info* info);
+
+/* Pointers live as long as the module. */
+AITUNE_API aitune_status aitune_input_state(const aitune_module* module, size_t index, aitune_state_info* state);
 
 /* The shape of output `index` for inputs of these shapes (their data is not looked at): writes as many sizes to `shape`
  * as the output's rank, which aitune_output_info gives; may be NULL if that is 0. Where data decide a size it is the

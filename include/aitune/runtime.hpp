@@ -172,6 +172,12 @@ class Module {
     check(aitune_output_info(module_.get(), index, &info));
     return info;
   }
+  /// Whether the model writes to an input, and where what it writes comes out; of a buffer, its first value.
+  aitune_state_info input_state(std::size_t index) const {
+    aitune_state_info state;
+    check(aitune_input_state(module_.get(), index, &state));
+    return state;
+  }
   /// Position of the input or output called `name`; empty if there is none.
   std::optional<std::size_t> find_input(std::string_view name) const {
     for (std::size_t i = 0; i < input_count(); ++i) {

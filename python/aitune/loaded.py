@@ -59,6 +59,9 @@ def _numpy_dtype(name: str) -> np.dtype | None:
 class Module:
     """A loaded ``.ait``. Any number of threads may call it at once; they run at the same time.
 
+    What a model keeps in buffers between calls comes in and goes out: an input of that name, which may be left out of the
+    first call, and an output of that name, to be given to the next. The module itself keeps nothing.
+
     Inputs are read where they lie: NumPy arrays, and objects with DLPack or the buffer protocol in host memory, with
     any strides. Results are fresh NumPy arrays.
     """
@@ -70,6 +73,11 @@ class Module:
         self._outputs = tuple(_info(raw) for raw in loaded.outputs)
         self._input_dtypes = tuple(_numpy_dtype(info.dtype) for info in self._inputs)
         self._output_dtypes = tuple(_numpy_dtype(info.dtype) for info in self._outputs)
+        self._first_values = {
+            self._inputs[state.input].name: self._first_value(state)
+            for state in loaded.states
+            if state.first_value is not None
+        }
 
     @property
     def inputs(self) -> tuple[TensorInfo, ...]:
@@ -115,10 +123,19 @@ class Module:
             if name in by_name:
                 raise InvalidArgument(f"input '{name}' is given twice", self._path)
             by_name[name] = value
+        for name, value in self._first_values.items():
+            by_name.setdefault(name, value)
         missing = [name for name in names if name not in by_name]
         if missing:
             raise InvalidArgument(f"input '{missing[0]}' is missing", self._path, self._what_it_takes())
         return [by_name[name] for name in names]
+
+    def _first_value(self, state: _runtime.StateInfo) -> Any:
+        """What a buffer that the model writes to holds before the first call."""
+        info = self._inputs[state.input]
+        dtype = np.dtype(np.uint16 if info.dtype == "bfloat16" else info.dtype)
+        array = np.frombuffer(state.first_value or b"", dtype).reshape(info.min_shape)
+        return (array, _runtime.BFLOAT16) if info.dtype == "bfloat16" else array
 
     def _what_it_takes(self) -> str:
         return "Its inputs are: " + (", ".join(map(str, self._inputs)) or "none")

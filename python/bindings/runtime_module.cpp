@@ -55,6 +55,12 @@ TensorInfo copy_info(const aitune_tensor_info& info) {
   return {info.name, info.dtype, {info.min_shape, info.min_shape + rank}, {info.max_shape, info.max_shape + rank}};
 }
 
+/// An input that the model writes to.
+struct StateInfo {
+  std::size_t input = 0, output = 0;
+  nb::object buffer, first_value;  // None for an argument of forward()
+};
+
 aitune_tensor raw(const Array& array) {
   return {static_cast<aitune_dtype>(array.dtype), static_cast<std::int32_t>(array.shape.size()), array.shape.data(),
           array.strides.data(), array.data};
@@ -83,6 +89,22 @@ class LoadedModule {
 
   const std::vector<TensorInfo>& inputs() const { return inputs_; }
   const std::vector<TensorInfo>& outputs() const { return outputs_; }
+  /// The first values are copies.
+  std::vector<StateInfo> states() const {
+    std::vector<StateInfo> states;
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      aitune_state_info info;
+      check(aitune_input_state(module_.get(), i, &info));
+      if (info.is_written == 0) continue;
+      StateInfo state{i, info.output, nb::none(), nb::none()};
+      if (info.buffer != nullptr) {
+        state.buffer = nb::str(info.buffer);
+        state.first_value = nb::bytes(info.first_value, info.bytes);
+      }
+      states.push_back(std::move(state));
+    }
+    return states;
+  }
 
   /// Runs the model on `inputs`. `allocate(index, shape)` gives the memory of each output, for the largest shape that
   /// it may have. Returns that memory and the shapes that the outputs have.
@@ -177,6 +199,7 @@ class LoadedModule {
 }  // namespace aitune::python
 
 using aitune::python::LoadedModule;
+using aitune::python::StateInfo;
 using aitune::python::TensorInfo;
 
 NB_MODULE(_runtime, m) {
@@ -187,6 +210,11 @@ NB_MODULE(_runtime, m) {
       .def_prop_ro("dtype", [](const TensorInfo& info) { return aitune::python::dtype_long_name(info.dtype); })
       .def_ro("min_shape", &TensorInfo::min_shape)
       .def_ro("max_shape", &TensorInfo::max_shape);
+  nb::class_<StateInfo>(m, "StateInfo", "An input that the model writes to.")
+      .def_ro("input", &StateInfo::input)
+      .def_ro("output", &StateInfo::output)
+      .def_ro("buffer", &StateInfo::buffer)
+      .def_ro("first_value", &StateInfo::first_value);
   nb::class_<LoadedModule>(m, "LoadedModule", "A loaded .ait. Many threads may run it at once.")
       .def(nb::init<const nb::bytes&, int, bool, const std::string&, const std::string&, std::uint64_t>(),
            nb::arg("path"), nb::arg("num_threads"), nb::arg("verify_checksums"), nb::arg("module"),
@@ -199,6 +227,7 @@ NB_MODULE(_runtime, m) {
                   })
       .def_prop_ro("inputs", &LoadedModule::inputs)
       .def_prop_ro("outputs", &LoadedModule::outputs)
+      .def_prop_ro("states", &LoadedModule::states)
       .def("run", &LoadedModule::run, nb::arg("inputs"), nb::arg("allocate"));
   m.attr("BFLOAT16") = static_cast<int>(AITUNE_BF16);
   m.def("version", [] { return std::string(aitune_version()); });

@@ -124,6 +124,27 @@ def test_a_number_that_an_operator_wants_beforehand(tmp_path):
     assert refused.status != 0 and "negative_slope is a number that data decide" in refused.err, str(refused)
 
 
+# ---- numbers that calls differ in ----
+
+
+class Pad(nn.Module):
+    def forward(self, x, n):
+        return torch.nn.functional.pad(x, (0, n)).cumsum(1) + torch.arange(n).sum(), x[:, :n] * n
+
+
+def test_integers_that_move_are_inputs(tmp_path):
+    model = Pad().eval()
+    x = torch.randn(3, 8)
+    program = torch.export.export(model, (x, 3), dynamic_shapes=(None, torch.export.Dim.DYNAMIC))
+    torch.export.save(program, tmp_path / "model.pt2")
+    support.write_inputs(tmp_path / "in.npz", [x, torch.tensor(3)])
+    support.must("tune", tmp_path / "model.pt2", "-i", tmp_path / "in.npz", "-o", tmp_path / "m.ait", *support.FAST)
+    for n in (2, 5, 8):
+        support.write_inputs(tmp_path / "in.npz", [x, torch.tensor(n)])
+        support.must("run", tmp_path / "m.ait", "-i", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+        support.check_same(support.read_outputs(tmp_path / "out.npz"), model(x, n), support.FP32_BOUND, f"n = {n}")
+
+
 # ---- numbers that go into branches and loops, and come out of them ----
 
 

@@ -97,9 +97,12 @@ std::vector<SignatureInput> rows_of(const JsonView& signature) {
     if (kind == "user_input") {
       const JsonView argument = spec.at("arg");
       const auto [type, value] = argument.tagged();
-      const bool tensor = type == "as_tensor";
-      rows.push_back(
-          {tensor ? value.at("name").string() : "", tensor, tensor ? std::nullopt : constant_number(argument)});
+      std::string name;  // of an input of the program
+      if (type == "as_tensor") name = value.at("name").string();
+      if (type.starts_with("as_sym_"))  // a number that calls differ in
+        if (const auto [inner, text] = value.tagged(); inner == "as_name") name = text.string();
+      const bool tensor = !name.empty();
+      rows.push_back({std::move(name), tensor, tensor ? std::nullopt : constant_number(argument)});
     } else if (kind == "constant_input") {
       rows.push_back({spec.at("name").string(), false, constant_number(spec.at("value"))});
     }

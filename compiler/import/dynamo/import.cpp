@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "compiler/import/dynamo/archive.h"
 #include "compiler/import/dynamo/call_arguments.h"
+#include "compiler/import/dynamo/mutation.h"
 #include "compiler/import/dynamo/payloads.h"
 #include "compiler/import/dynamo/portable.h"
 #include "compiler/import/dynamo/program.h"
@@ -50,6 +51,7 @@ ImportedModel import_archive(const dynamo::Pt2Archive& archive) {
   model.arguments = dynamo::call_arguments(root.at("graph_module").at("signature"), model.graph.in_spec);
   model.name = archive.model;
   if (const auto version = root.find("torch_version")) model.torch_version = dynamo::printable(version->string(), 40);
+  dynamo::lift_writes(model, archive.place(entry));
   model.portable = dynamo::portable_entries(archive, *document);
   if (auto warning = mixed_devices(root)) model.warnings.push_back(*std::move(warning));
   return model;

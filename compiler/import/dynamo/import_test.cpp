@@ -9,6 +9,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "compiler/import/dynamo/mutation.h"
 #include "format/source.h"
 #include "format/zip_reader.h"
 #include "format/zip_writer.h"
@@ -197,10 +198,27 @@ TEST(Import, FoldsArithmeticOnSizes) {
   EXPECT_EQ(graph.symbols.at(n.str()), (SymRange{4, 64}));
 }
 
-TEST(Import, RefusesProgramsThatWriteToInputsAndBuffers) {
-  const std::string message = message_of<Unsupported>([] { import_pt2(fixture("mutates")); });
-  EXPECT_THAT(message, HasSubstr("calls"));
-  EXPECT_THAT(message, HasSubstr("input x"));
+TEST(Import, WhatForwardWritesToComesOutBehindItsResults) {
+  const ImportedModel model = import_pt2(fixture("mutates"));
+  verify(model.graph);
+  ASSERT_EQ(model.written.size(), 2U);
+  EXPECT_EQ(model.written[0], (WrittenInput{"x", "x", ""}));
+  EXPECT_EQ(model.written[1], (WrittenInput{"calls", "calls", "calls"}));
+  ASSERT_EQ(model.graph.inputs.size(), 2U);
+  EXPECT_EQ(model.graph.inputs[1]->name, "calls");
+  EXPECT_EQ(model.graph.output_names.size(), 3U);
+  EXPECT_EQ(model.graph.outputs[1], model.graph.inputs[0]);
+  EXPECT_EQ(model.graph.outputs[2], model.graph.inputs[1]);
+  ASSERT_EQ(model.buffers.size(), 1U);
+  EXPECT_EQ(model.buffers[0].first, "calls");
+  ASSERT_EQ(model.warnings.size(), 2U);
+  EXPECT_THAT(model.warnings[0], testing::AllOf(HasSubstr("its input x at make_testdata.py:"), HasSubstr("x.clone()")));
+  EXPECT_THAT(model.warnings[1], HasSubstr("its buffer calls at make_testdata.py:"));
+  NamedTensors call;
+  dynamo::add_buffers(model, call);
+  EXPECT_EQ(call.size(), 1U);
+  dynamo::add_buffers(model, call);  // what the call gives stays
+  EXPECT_EQ(call.size(), 1U);
 }
 
 TEST(Import, ListsUnknownOperatorsWithTheirLines) {

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 #include <unordered_map>
 
+#include "base/error.h"
 #include "compiler/ops/aliasing.h"
 #include "compiler/ops/schema.h"
+#include "format/program_names.h"
 
 namespace aitune::dynamo {
 namespace {
@@ -19,7 +22,7 @@ bool updates_running_stats(const Node& node) {
 class Roots {
  public:
   // The input, weight or fresh result whose memory `value` may be.
-  const Value* of(const Value* value) const {
+  Value* of(Value* value) const {
     const auto it = roots_.find(value);
     return it == roots_.end() ? value : it->second;
   }
@@ -31,59 +34,128 @@ class Roots {
   }
 
  private:
-  std::unordered_map<const Value*, const Value*> roots_;
+  std::unordered_map<const Value*, Value*> roots_;
 };
 
 }  // namespace
 
 namespace {
 
-void add_mutations(const Graph& graph, std::set<const Value*>& seen, Mutations& found) {
-  const auto report = [&](const Value* root, const Node& by) {
+/// A write to what came from outside.
+struct Write {
+  Value* root = nullptr;
+  std::string place;        ///< " at net.py:12 in forward"; empty where it is not known
+  bool statistics = false;  ///< of a batch norm in training mode
+};
+
+void find_writes(const Graph& graph, std::vector<Write>& found, std::vector<Write>& inner) {
+  std::set<const Value*> seen;
+  const auto add = [&](Value* root, const Node& by, bool statistics) {
     if (root == nullptr || root->kind == ValueKind::node || !seen.insert(root).second) return;
-    const std::string place = by.source.code.empty() ? "" : " at " + by.source.code;
-    if (root->kind == ValueKind::input)
-      found.inputs.push_back("input " + root->name + place);
-    else
-      found.weights.push_back("weight " + root->weight_name + place);
+    found.push_back({root, by.source.code.empty() ? "" : " at " + by.source.code, statistics});
   };
   Roots roots;
   for (const auto& node : graph.nodes()) {
     for (std::size_t i = 0; i < node->args.size(); ++i)
       if (node->op->args[i].written && !changes_only_shape(*node->op))
-        report(roots.of(node->args[i].value_or_null()), *node);
+        add(roots.of(node->args[i].value_or_null()), *node, false);
     if (updates_running_stats(*node))
       for (const auto* stat : {"running_mean", "running_var"})
-        report(roots.of(node->args.at(node->op->arg_index(stat)).value_or_null()), *node);
+        add(roots.of(node->args.at(node->op->arg_index(stat)).value_or_null()), *node, true);
     roots.add(*node);
-    for (const auto& region : node->regions) add_mutations(*region, seen, found);
+    for (const auto& region : node->regions) find_writes(*region, inner, inner);
   }
+}
+
+bool is_weight(const Write& write) { return write.root->kind == ValueKind::weight; }
+
+std::string describe(const Write& write) {
+  return !is_weight(write) ? fmt::format("input {}{}", write.root->name, write.place)
+                           : fmt::format("weight {}{}", write.root->weight_name, write.place);
+}
+
+void refuse(const std::vector<Write>& writes, std::string_view what, const std::string& where, std::string fix) {
+  if (writes.empty()) return;
+  std::vector<std::string> places;
+  for (const Write& write : writes) places.push_back(describe(write));
+  throw Unsupported(fmt::format("the model writes {}: {}", what, fmt::join(places, ", ")), where, std::move(fix));
+}
+
+std::string unique_output_name(const Graph& graph, const std::string& name) {
+  std::string result = name;
+  for (int i = 1; std::ranges::find(graph.output_names, result) != graph.output_names.end(); ++i)
+    result = fmt::format("{}_{}", name, i);
+  return result;
+}
+
+/// From the first to behind the last byte of the elements.
+std::pair<std::uintptr_t, std::uintptr_t> memory_of(const Tensor& tensor) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(tensor.data());
+  std::uintptr_t end = begin;
+  if (tensor.numel() == 0) return {begin, end};
+  std::int64_t last = 0;
+  for (std::size_t d = 0; d < tensor.shape().size(); ++d) last += (tensor.shape()[d] - 1) * tensor.strides()[d];
+  end += (static_cast<std::uintptr_t>(last) + 1) * dtype_size(tensor.dtype());
+  return {begin, end};
+}
+
+/// A write to a buffer would be seen in another one that has a part of its memory.
+void refuse_shared_buffers(const Graph& graph, const Value* written, const std::string& where) {
+  const auto [begin, end] = memory_of(written->data);
+  for (const Value* other : graph.weights) {
+    const auto [other_begin, other_end] = memory_of(other->data);
+    if (other == written || other_begin >= end || begin >= other_end) continue;
+    throw Unsupported(fmt::format("the model writes to its buffer {}, and {} shares its memory", written->weight_name,
+                                  other->weight_name),
+                      where, "Give each a tensor of its own (.clone()); torch.fx makes constants of parts of buffers");
+  }
+}
+
+void lift(const Write& write, ImportedModel& model) {
+  Graph& graph = model.graph;
+  WrittenInput written;
+  if (is_weight(write)) {
+    written.buffer = write.root->weight_name;
+    Tensor first = write.root->data;
+    graph.make_input(write.root, in_program(written.buffer));
+    model.buffers.emplace_back(write.root->name, std::move(first));
+    if (!model.arguments.empty()) model.arguments.push_back({written.buffer, "", write.root->name});
+  }
+  written.input = write.root->name;
+  written.output = unique_output_name(graph, written.input);
+  graph.outputs.push_back(write.root);
+  graph.output_names.push_back(written.output);
+  model.warnings.push_back(
+      written.buffer.empty()
+          ? fmt::format(
+                "the model writes to its input {}{}: the caller's tensor stays as it is, and what it would hold "
+                "is the output {}; a model that need not do that says x = x.clone() first",
+                written.input, write.place, written.output)
+          : fmt::format(
+                "the model keeps state in its buffer {}{}: it is an input, whose first value is in the file, and "
+                "what the next call needs is the output {}",
+                written.buffer, write.place, written.output));
+  model.written.push_back(std::move(written));
 }
 
 }  // namespace
 
-Mutations find_mutations(const Graph& graph) {
-  Mutations found;
-  std::set<const Value*> seen;
-  add_mutations(graph, seen, found);
-  return found;
+void lift_writes(ImportedModel& model, const std::string& where) {
+  std::vector<Write> writes, inner, statistics, lifted;
+  find_writes(model.graph, writes, inner);
+  refuse(inner, "inside of a branch or a loop", where,
+         "Let the branch return the new value, and store it behind the branch");
+  for (Write& write : writes) (write.statistics ? statistics : lifted).push_back(std::move(write));
+  refuse(statistics, "its statistics", where, "A batch norm in training mode does: call model.eval() before saving");
+  std::ranges::stable_partition(lifted, [](const Write& w) { return !is_weight(w); });
+  for (const Write& write : lifted)
+    if (is_weight(write)) refuse_shared_buffers(model.graph, write.root, where);
+  for (const Write& write : lifted) lift(write, model);
 }
 
-std::string Mutations::list() const {
-  std::vector<std::string> all = inputs;
-  all.insert(all.end(), weights.begin(), weights.end());
-  return fmt::format("{}", fmt::join(all, ", "));
-}
-
-std::string Mutations::advice() const {
-  const std::string of_inputs =
-      "Let forward() return new values, and clone an input before the model writes to it (a first layer with "
-      "inplace=True does): x = x.clone()";
-  const std::string of_weights =
-      "Let forward() return new values instead of storing them; a batch norm in training mode writes, too: call "
-      "model.eval() before saving";
-  if (weights.empty()) return of_inputs;
-  return inputs.empty() ? of_weights : of_inputs + ". " + of_weights;
+void add_buffers(const ImportedModel& model, NamedTensors& call) {
+  for (const auto& [name, first] : model.buffers)
+    if (std::ranges::find(call, name, &NamedTensors::value_type::first) == call.end()) call.emplace_back(name, first);
 }
 
 }  // namespace aitune::dynamo

@@ -2,22 +2,18 @@
 // Programs that write to what they were given.
 
 #include <string>
-#include <vector>
 
-#include "compiler/graph/graph.h"
+#include "compiler/import/imported_model.h"
 
 namespace aitune::dynamo {
 
-/// The inputs and weights that nodes of the graph write into, through any chain of views, and where the first write of
-/// each is. In-place operators on intermediate results are fine and not listed.
-struct Mutations {
-  std::vector<std::string> inputs, weights;  ///< "input x at net.py:12 in forward", "weight bn.mean"
-  bool empty() const { return inputs.empty() && weights.empty(); }
-  /// "input x, weight bn.mean"
-  std::string list() const;
-  /// What to do about it.
-  std::string advice() const;
-};
-Mutations find_mutations(const Graph& graph);
+/// Makes the writes of forward() to its inputs and to the model's buffers visible, through any chain of views: what was
+/// written to is an output behind the others, of the same name, and a buffer is an input, too (`written`, `buffers`).
+/// A warning names each with the first line that writes. Throws Unsupported, with `where`, for what cannot be: writes
+/// inside of branches and loops, and the statistics of training. Writes to intermediate results are fine.
+void lift_writes(ImportedModel& model, const std::string& where);
+
+/// The samples with the first values of buffers where they give none.
+void add_buffers(const ImportedModel& model, NamedTensors& call);
 
 }  // namespace aitune::dynamo

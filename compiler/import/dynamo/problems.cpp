@@ -26,7 +26,8 @@ std::string_view fix_for(std::string_view name) {
   if (name.starts_with("higher_order."))
     return "take control flow out of the model: decide conditions when exporting, unroll loops";
   if (name.starts_with("aten.") || name.starts_with("prims."))
-    return "write these lines with other operators, or export with program.run_decompositions()";
+    return "write these lines with other operators, or try program.run_decompositions() before torch.export.save, "
+           "which may do so";
   return "name the library that has the custom operator (--set custom_ops=LIBRARY, docs/custom-operators.md), give it "
          "in Python as aitune.custom_op(name, function), write it with PyTorch's own operators, or keep it out of the "
          "exported part";

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "compiler/import/dynamo/mutation.h"
 #include "compiler/import/dynamo/operators.h"
 #include "compiler/import/dynamo/signature.h"
 #include "compiler/import/dynamo/symbols.h"
@@ -38,11 +37,6 @@ void read_call_spec(const JsonView& module, Graph& graph) {
   }
 }
 
-void refuse_mutations(const JsonView& module, const Mutations& found) {
-  if (!found.empty())
-    module.unsupported(fmt::format("the program writes to {}", printable(found.list(), 1000)), found.advice());
-}
-
 // After a first problem the rest is imported on what the file declares, to find all of them.
 void import_all_nodes(Scope& scope, Graph& graph) {
   Problems problems;
@@ -61,7 +55,6 @@ Graph import_program(const JsonView& root, const TensorLookup& tensors) {
   check_schema(root);
   const JsonView module = root.at("graph_module");
   const JsonView signature = module.at("signature");
-  refuse_mutations(signature, declared_mutations(signature));
 
   Graph graph;
   Scope scope(module.at("graph"));
@@ -69,7 +62,6 @@ Graph import_program(const JsonView& root, const TensorLookup& tensors) {
   reserve_input_symbols(root, graph);
   import_all_nodes(scope, graph);
   import_outputs(signature, scope, graph);
-  refuse_mutations(module.at("graph"), find_mutations(graph));
   import_symbols(root, graph);
   read_call_spec(module, graph);
   return graph;

@@ -52,6 +52,37 @@ TEST(Program, BecomesAGraph) {
   EXPECT_EQ(add.source.code, "model.py:7 in forward: return f(x) + w");
 }
 
+// A functional program says what its buffers and inputs hold afterwards, in front of its results.
+TEST(Program, DeclaredWritesBecomeCopies) {
+  json program = small();
+  auto& outputs = program["/graph_module/signature/output_specs"_json_pointer];
+  outputs.insert(outputs.begin(),
+                 json{{"user_input_mutation", {{"arg", {{"name", "add"}}}, {"user_input_name", "x"}}}});
+  const Graph graph = import_json(program);
+  const Node& copy = *graph.nodes().back();
+  EXPECT_EQ(copy.op_name(), "aten.copy_.default");
+  EXPECT_EQ(copy.args.at(0).value(), graph.inputs.at(0));
+  EXPECT_EQ(copy.args.at(1).value()->name, "add");
+  EXPECT_EQ(graph.output_names, std::vector<std::string>{"view"});
+}
+
+// torch.export.Dim.DYNAMIC of an int: a tensor without dimensions, whose value is a size.
+TEST(Program, NumbersThatMoveAreInputs) {
+  json program = small();
+  auto& inputs = program["/graph_module/signature/input_specs"_json_pointer];
+  inputs.push_back(json{{"user_input", {{"arg", {{"as_sym_int", {{"as_name", "n"}}}}}}}});
+  inputs.push_back(json{{"user_input", {{"arg", {{"as_sym_float", {{"as_name", "f"}}}}}}}});
+  program["/graph_module/graph/sym_int_values/n"_json_pointer] = {{"as_expr", {{"expr_str", "s7"}, {"hint", nullptr}}}};
+  program["/range_constraints/s7"_json_pointer] = {{"min_val", 2}, {"max_val", 9}};
+  const Graph graph = import_json(program);
+  verify(graph);
+  ASSERT_EQ(graph.inputs.size(), 3U);
+  EXPECT_EQ(graph.inputs[1]->type, (TensorType{DType::i64, {}}));
+  EXPECT_EQ(graph.inputs[2]->type, (TensorType{DType::f64, {}}));
+  EXPECT_EQ(graph.nodes().front()->op_name(), "aten.item.default");
+  EXPECT_EQ(graph.nodes().front()->args.at(0).value(), graph.inputs[1]);
+}
+
 // The runtime checks what nobody can prove.
 TEST(Program, AViewThatMayNotFitIsAFactOfTheSizes) {
   json program = small();
@@ -193,8 +224,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"EmptyRange", "/range_constraints/s0/min_val", 99, ErrorCode::corrupt, "empty range"},
         Case{"NoWeight", kSignature + "/input_specs/0/buffer/buffer_name", "missing", ErrorCode::corrupt,
              "holds no tensor \"missing\""},
-        Case{"InputNoTensor", kSignature + "/input_specs/1/user_input/arg", json{{"as_sym_int", {{"as_name", "x"}}}},
-             ErrorCode::unsupported, "as_sym_int"},
+        Case{"InputNoTensor", kSignature + "/input_specs/1/user_input/arg", json{{"as_graph", {{"name", "x"}}}},
+             ErrorCode::unsupported, "as_graph"},
         Case{"CustomObject", kSignature + "/input_specs/1", json{{"custom_obj", json::object()}},
              ErrorCode::unsupported, "custom_obj"},
         Case{"OutputNoTensor", kSignature + "/output_specs/0/user_output/arg", json{{"as_string", "x"}},
@@ -203,10 +234,11 @@ INSTANTIATE_TEST_SUITE_P(
              ErrorCode::unsupported, "without outputs"},
         Case{"NoOutputs", kSignature + "/output_specs", json::array(), ErrorCode::unsupported, "without outputs"},
         Case{"MutatedBuffer", kSignature + "/output_specs/0",
-             json{{"buffer_mutation", {{"arg", {{"name", "add"}}}, {"buffer_name", "bn.mean"}}}},
-             ErrorCode::unsupported, "writes to buffer bn.mean"},
-        Case{"InPlaceOnInput", kNode + "/target", "torch.ops.aten.add_.Tensor", ErrorCode::unsupported,
-             "writes to input x"}),
+             json{{"buffer_mutation", {{"arg", {{"name", "add"}}}, {"buffer_name", "bn.mean"}}}}, ErrorCode::corrupt,
+             "there is no buffer \"bn.mean\""},
+        Case{"MutatedByAnotherType", kSignature + "/output_specs/0",
+             json{{"user_input_mutation", {{"arg", {{"name", "w"}}}, {"user_input_name", "x"}}}}, ErrorCode::corrupt,
+             "is written to f32[s0,3]"}),
     [](const auto& chosen) { return chosen.param.name; });
 
 TEST(Program, ListsAllUnknownOperatorsAtOnce) {

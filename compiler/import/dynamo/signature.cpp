@@ -3,16 +3,46 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "compiler/import/dynamo/numbers.h"
+#include "compiler/import/dynamo/operators.h"
+#include "compiler/ops/schema.h"
 
 namespace aitune::dynamo {
 namespace {
 
 constexpr std::string_view kTensorsOnly = "let the model take and return tensors";
 
+/// A number that calls differ in: a tensor without dimensions.
+struct NumberInput {
+  JsonView name;
+  TensorType type;
+};
+
+/// Nothing where the argument is of another kind, or a constant.
+std::optional<NumberInput> number_input(const JsonView& argument) {
+  static const std::map<std::string_view, DType> kinds = {
+      {"as_sym_int", DType::i64}, {"as_sym_float", DType::f64}, {"as_sym_bool", DType::b8}};
+  const auto [kind, value] = argument.tagged();
+  const auto known = kinds.find(kind);
+  if (known == kinds.end()) return std::nullopt;
+  const auto [inner, name] = value.tagged();
+  if (inner != "as_name") return std::nullopt;
+  return NumberInput{name, {known->second, {}}};
+}
+
+void add_number_input(const NumberInput& input, Scope& scope, Graph& graph) {
+  const std::string name = input.name.string();
+  Value* number = graph.add_input(name, input.type);
+  if (input.type.dtype != DType::i64) return scope.define_number(input.name, number);
+  scope.define_number(input.name, number, number_as_size(graph, number, declared_symbol(scope.declared_size(name))));
+}
+
 void add_user_input(const JsonView& spec, Scope& scope, Graph& graph) {
   const auto [kind, value] = spec.at("arg").tagged();
+  if (const auto number = number_input(spec.at("arg"))) return add_number_input(*number, scope, graph);
   if (kind == "as_none" || kind == "as_int" || kind == "as_float" || kind == "as_bool" || kind == "as_string") return;
   if (kind != "as_tensor")
     spec.unsupported(fmt::format("an input of the kind {}", printable(kind)), std::string(kTensorsOnly));
@@ -61,6 +91,21 @@ void add_output(const JsonView& argument, const Scope& scope, Graph& graph) {
   graph.output_names.push_back(unique_output_name(graph, printable(name)));
 }
 
+Value* find_weight(const JsonView& name, const Graph& graph) {
+  const auto found = std::ranges::find(graph.weights, name.string(), &Value::weight_name);
+  if (found == graph.weights.end()) name.corrupt(fmt::format("there is no buffer \"{}\"", printable(name.string())));
+  return *found;
+}
+
+/// What a functional program says of a write: the value that the tensor has afterwards.
+void add_write(Value* written, const JsonView& spec, const Scope& scope, Graph& graph) {
+  const OpInfo& copy = *find_op("aten.copy_.default");
+  Value* now = scope.tensor(spec.at("arg").at("name"));
+  if (now->type != written->type)
+    spec.corrupt(fmt::format("{} is written to {}", to_string(now->type), to_string(written->type)));
+  graph.add_node_inferred(copy, {written, now, false});
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, TensorType>> user_inputs(const JsonView& signature, const Scope& scope) {
@@ -70,6 +115,7 @@ std::vector<std::pair<std::string, TensorType>> user_inputs(const JsonView& sign
     if (kind != "user_input") continue;
     const auto [argument, value] = spec.at("arg").tagged();
     if (argument == "as_tensor") inputs.emplace_back(value.at("name").string(), scope.declared_type(value.at("name")));
+    if (const auto number = number_input(spec.at("arg"))) inputs.emplace_back(number->name.string(), number->type);
   }
   return inputs;
 }
@@ -99,21 +145,15 @@ void import_outputs(const JsonView& signature, const Scope& scope, Graph& graph)
     const auto [kind, spec] = item.tagged();
     if (kind == "user_output")
       add_output(spec.at("arg"), scope, graph);
+    else if (kind == "user_input_mutation")
+      add_write(scope.tensor(spec.at("user_input_name")), spec, scope, graph);
+    else if (kind == "buffer_mutation" || kind == "parameter_mutation")
+      add_write(find_weight(spec.at(kind == "buffer_mutation" ? "buffer_name" : "parameter_name"), graph), spec, scope,
+                graph);
     else if (kind != "token")
       item.unsupported(fmt::format("an output of the kind {}", printable(kind)), std::string(kTensorsOnly));
   }
   if (graph.outputs.empty()) signature.unsupported("a program without outputs", std::string(kTensorsOnly));
-}
-
-Mutations declared_mutations(const JsonView& signature) {
-  Mutations found;
-  for (const JsonView& item : signature.at("output_specs").items()) {
-    const auto [kind, spec] = item.tagged();
-    if (kind == "buffer_mutation") found.weights.push_back("buffer " + spec.at("buffer_name").string());
-    if (kind == "parameter_mutation") found.weights.push_back("parameter " + spec.at("parameter_name").string());
-    if (kind == "user_input_mutation") found.inputs.push_back("input " + spec.at("user_input_name").string());
-  }
-  return found;
 }
 
 }  // namespace aitune::dynamo

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "compiler/import/dynamo/mutation.h"
 #include "compiler/import/dynamo/program.h"
 #include "compiler/import/dynamo/scope.h"
 
@@ -16,10 +15,8 @@ std::vector<std::pair<std::string, TensorType>> user_inputs(const JsonView& sign
 /// Defines user inputs and weights, in the program's order. Inputs that were constants at export are left out.
 void import_inputs(const JsonView& signature, const TensorLookup& tensors, Scope& scope, Graph& graph);
 
-/// Sets the graph's outputs and their names. Every output must be a tensor.
+/// Sets the graph's outputs and their names. Every output must be a tensor. What a functional program writes to its
+/// buffers and inputs becomes an aten.copy_ at the end.
 void import_outputs(const JsonView& signature, const Scope& scope, Graph& graph);
-
-/// The buffers, parameters and inputs that the signature says are written: "buffer bn.running_mean".
-Mutations declared_mutations(const JsonView& signature);
 
 }  // namespace aitune::dynamo

@@ -133,9 +133,8 @@ ImportedModel import_file(const TorchFile& file, std::span<const NamedTensors> s
   const PyValue result = interpreter.forward(root, std::move(args));
   Outputs(model.graph, writer).add(result, "");
   if (model.graph.outputs.empty()) throw Unsupported("the model returns no tensor", file.where());
-  if (const auto found = dynamo::find_mutations(model.graph); !found.empty())
-    throw Unsupported(fmt::format("the model writes to {}", found.list()), file.where(), found.advice());
   model.warnings = writer.warnings();
+  dynamo::lift_writes(model, file.where());
   return model;
 }
 

@@ -58,9 +58,11 @@ ImportedScript import_once(const Archive& archive, std::span<const NamedTensors>
   drop_unused_weights(graph);
   drop_unused_symbols(graph);
   spread_symbols(graph);
-  if (const auto found = dynamo::find_mutations(graph); !found.empty())
-    throw Unsupported(fmt::format("the model writes to {}", printable(found.list(), 1000)), archive.where(),
-                      found.advice());
+  dynamo::lift_writes(imported.model, archive.where());
+  for (const WrittenInput& written : imported.model.written)
+    if (!written.buffer.empty())
+      throw Unsupported(fmt::format("the model writes to its buffer {}", printable(written.buffer)), archive.where(),
+                        "Give its first value with the samples, under its name: it becomes an input and an output");
   return imported;
 }
 

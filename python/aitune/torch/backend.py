@@ -198,6 +198,7 @@ class TorchTensorRTAotBackend(Backend):
                     compiler().refit(str(saved), str(exported.path), str(file), tell(name))
             exported.path.unlink()
             engine = Engine(file, Entry(meta), owns_folder=True, saved=saved)
+            engine.keep_state_in(module)
         return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0))
 
     def _calibration(self, meta: GraphMeta, name: str) -> list[list[torch.Tensor]]:

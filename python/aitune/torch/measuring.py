@@ -12,6 +12,7 @@ import torch
 from aitune.errors import InvalidArgument, ValidationError
 from aitune.torch.backend import BuildResult
 from aitune.torch.recording import GraphRecord, Sample
+from aitune.torch.state import tensors_kept
 from aitune.torch.structure import Structure, tensors_at
 
 __all__ = ["batches", "check_result", "median_milliseconds"]
@@ -30,6 +31,7 @@ def median_milliseconds(
 ) -> list[float]:
     """The median time of a run of each. They run in turn, so that what else the machine does hits all alike, for as
     many rounds as fit in `budget` seconds for each, at least three."""
+    tensors = [tensor.clone() for tensor in tensors]  # which the module may write to
     for result in results:
         result.run(tensors)
     times: list[list[float]] = [[] for _ in results]
@@ -51,8 +53,11 @@ def check_result(result: BuildResult, baseline: BuildResult, record: GraphRecord
     output = record.output
     # Once more the first, which a module answers in another way if it keeps state.
     for index, sample in [*enumerate(record.samples), (0, record.samples[0])]:
-        expected = _expected(baseline, sample, output, f"{where}, sample {index}")
-        got = tensors_at(output, result.run(sample.tensors))
+        state = [] if result.engine is None else result.engine.buffers()
+        with tensors_kept(state):
+            expected = _expected(baseline, sample, output, f"{where}, sample {index}")
+        with tensors_kept(state):
+            got = tensors_at(output, result.run([tensor.clone() for tensor in sample.tensors]))
         for path, number, a, b in zip(output.paths(), output.numbers(), got, expected, strict=True):
             problem = _difference(a, b)
             # torch.jit.trace divides sizes in float32.

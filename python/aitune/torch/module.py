@@ -19,6 +19,7 @@ from aitune.torch.dynamic_shapes import DynamicShapes
 from aitune.torch.export import evaluating
 from aitune.torch.recording import GraphKey, Recording, check_device, take_call
 from aitune.torch.signature import Signature
+from aitune.torch.state import tensors_kept
 from aitune.torch.structure import count_differences, describe_difference
 from aitune.torch.tune_strategy import Job, OneBackendStrategy, TuneStrategy
 
@@ -211,7 +212,8 @@ class Module(torch.nn.Module):
         """Tunes every recorded graph. Raises what the strategy raises; the module stays as it was then."""
         results: dict[GraphKey | None, BuildResult] = {}
         for job, strategy in self._graphs():
-            with original_forwards(), evaluating(self._original), torch.no_grad():
+            buffers = tensors_kept(self._original.buffers())
+            with original_forwards(), evaluating(self._original), torch.no_grad(), buffers:
                 results[job.record.key] = strategy.tune(job)
         self._adopt(results)
         self.clear_recording()  # samples may be large

@@ -425,6 +425,8 @@ def _check_architecture(module: Module, engines: Sequence[Engine], where: str) -
 
 
 def _adopt(module: Module, engines: Sequence[Engine]) -> None:
+    for engine in engines:
+        engine.keep_state_in(module._original)
     module._adopt(
         {
             None if engine.entry.meta is None else engine.entry.meta.key: BuildResult("a file", engine.run, engine)
