@@ -99,7 +99,7 @@ def table():
              "and tuned in fp32; the error is the norm of the",
              "difference from PyTorch over the norm of PyTorch's outputs, the largest over the outputs, on inputs drawn afresh. Weights",
              "are random but for minilm. Nodes are those of the lowered graph. The share of the time is that of the steps in compiled",
-             "blocks, in plans that were chosen by rule, not by timing. A model that makes more of the last bit of its inputs than",
+             "blocks, in plans that were chosen by rule, not by timing. A model that makes more of the last bit of its numbers than",
              "1e-4 is held to what fp32 can give; the bound then stands behind its error. Of scripted detectors the error is that of",
              "the scores; tests/torch/test_real_scripts.py compares the boxes.", "",
              f"{len(good)} of {len(rows)} models run; {fallen} of {nodes} nodes ({100 * fallen / max(nodes, 1):.2f} %) fall back.", "",

@@ -24,8 +24,8 @@ inline constexpr std::string_view kManifestDigestEntry = "extra/aitune/manifest.
 inline constexpr std::string_view kPlanFolder = "data/aitune/plans/";
 /// Where the modules lie in a file that holds several: "0.ait", "1.ait", and so on.
 inline constexpr std::string_view kBundleFolder = "data/aitune/modules/";
-/// The first values of the buffers that a module writes to, by input (.safetensors).
-inline constexpr std::string_view kBufferEntry = "data/aitune/buffers.safetensors";
+/// The first values of the buffers that a module writes to, each called by its place in `written`: its elements alone.
+inline constexpr std::string_view kBufferFolder = "data/aitune/buffers/";
 inline constexpr std::string_view kSampleFolder = "data/aitune/samples/";
 
 /// An input or output of a module. Sizes are texts of SymInts ("s0", "224").

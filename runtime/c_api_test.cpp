@@ -53,9 +53,8 @@ TEST(RuntimeCpp, RunsAModel) {
 TEST(RuntimeCpp, GivesTheFirstValueOfState) {
   Tensor first(DType::f32, {2, 4});
   first.as<float>()[3] = 5;
-  const auto file =
-      samples::archive_of({samples::fixed_kernel_plan(2)},
-                          [](Manifest& m) { m.modules[0].written = {{"x", "y", "cache.keys"}}; }, {{"x", first}});
+  const auto file = samples::archive_of(
+      {samples::fixed_kernel_plan(2)}, [](Manifest& m) { m.modules[0].written = {{"x", "y", "cache.keys"}}; }, {first});
   const aitune_state_info state = runtime::Module(file, threads(1)).input_state(0);
   EXPECT_EQ(state.is_written, 1);
   EXPECT_EQ(state.output, 0U);

@@ -13,7 +13,7 @@
 #include "format/digest.h"
 #include "format/plan_header.h"
 #include "format/plan_memory.h"
-#include "format/safetensors.h"
+#include "format/tensor_bytes.h"
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
 #include "runtime/bundle.h"
@@ -259,29 +259,26 @@ void Program::share_constants_of(const Program* general) {
 }
 
 void Program::read_states(const ZipReader& archive, const ManifestModule& module, bool verify) {
-  NamedTensors buffers;
-  if (const ZipEntry* entry = archive.find_in_top(kBufferEntry)) {
-    if (verify) archive.verify_crc(*entry);
-    buffers = read_safetensors(archive.bytes(*entry), archive.owner(), fmt::format("{}:{}", where_, kBufferEntry));
-  }
-  for (const WrittenInput& written : module.written) {
+  for (std::size_t i = 0; i < module.written.size(); ++i) {
+    const WrittenInput& written = module.written[i];
     const auto input = find_input(written.input), output = find_output(written.output);
     const auto refuse = [&](const std::string& what) {
       throw Corrupt(fmt::format("the model writes to its input '{}', {}", written.input, what), where_);
     };
-    if (!input || !output) refuse(fmt::format("and '{}' or that is no output or input of the plan", written.output));
+    if (!input || !output) refuse(fmt::format("and it or '{}' is no input or output of the plan", written.output));
     State state{*output, written.buffer, {}};
     if (!written.buffer.empty()) {
-      const auto found = std::ranges::find(buffers, written.input, &NamedTensors::value_type::first);
-      if (found == buffers.end()) refuse("and its first value is not in the file");
-      const PlanTensor& expected = plan_.inputs[*input];
-      const auto has_size = [&](ExprId size, std::int64_t n) {
-        return plan_.exprs[size].op == PlanExpr::Op::constant && plan_.exprs[size].value == n;
-      };
-      if (found->second.dtype() != expected.dtype ||
-          !std::ranges::equal(expected.shape, found->second.shape(), has_size))
-        refuse("whose first value has another type");
-      state.first_value = found->second.contiguous();
+      const ZipEntry* entry = archive.find_in_top(fmt::format("{}{}", kBufferFolder, i));
+      if (entry == nullptr) refuse("and its first value is not in the file");
+      if (verify) archive.verify_crc(*entry);
+      const PlanTensor& type = plan_.inputs[*input];
+      Shape shape;
+      for (const ExprId size : type.shape) {
+        if (plan_.exprs[size].op != PlanExpr::Op::constant) refuse("a buffer whose size moves");
+        shape.push_back(plan_.exprs[size].value);
+      }
+      state.first_value = tensor_from_bytes(type.dtype, std::move(shape), archive.bytes(*entry), archive.owner(),
+                                            fmt::format("{}:{}", where_, entry->name));
     }
     states_.emplace(*input, std::move(state));
   }

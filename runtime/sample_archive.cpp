@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
-#include "format/safetensors.h"
 #include "format/zip_writer.h"
 
 namespace aitune::samples {
 
 std::vector<std::byte> archive_of(const std::vector<BuiltPlan>& plans, const std::function<void(Manifest&)>& edit,
-                                  const NamedTensors& buffers) {
+                                  const std::vector<Tensor>& buffers) {
   MemorySink sink;
   ZipWriter zip(sink, "digits");
   Manifest manifest;
@@ -27,11 +26,11 @@ std::vector<std::byte> archive_of(const std::vector<BuiltPlan>& plans, const std
     if (plans[i].plan.shared_constants != 0) manifest.plans.back().special_of = manifest.plans.front().entry;
     manifest.entries.push_back({name, bytes.size(), sha256(bytes)});
   }
-  if (!buffers.empty()) {
-    MemorySink tensors;
-    write_safetensors(tensors, buffers);
-    zip.add(kBufferEntry, tensors.bytes());
-    manifest.entries.push_back({std::string(kBufferEntry), tensors.bytes().size(), sha256(tensors.bytes())});
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    const auto name = fmt::format("{}{}", kBufferFolder, i);
+    const std::span<const std::byte> bytes(buffers[i].data(), buffers[i].byte_size());
+    zip.add(name, bytes);
+    manifest.entries.push_back({name, bytes.size(), sha256(bytes)});
   }
   edit(manifest);
   const auto text = manifest.to_json();

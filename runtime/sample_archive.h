@@ -5,16 +5,17 @@
 #include <functional>
 #include <vector>
 
+#include "base/tensor.h"
 #include "format/manifest.h"
 #include "format/plan.h"
-#include "format/tensor_files.h"
 
 namespace aitune::samples {
 
 /// The bytes of an .ait that holds `plans`, all of the module "digits", in this order; those that share constants are
-/// special plans of the first. `edit` may change the manifest before it is written. `buffers`: first values of inputs.
+/// special plans of the first. `edit` may change the manifest before it is written. `buffers`: first values of the
+/// inputs that `edit` says are written to.
 std::vector<std::byte> archive_of(
     const std::vector<BuiltPlan>& plans, const std::function<void(Manifest&)>& edit = [](Manifest&) {},
-    const NamedTensors& buffers = {});
+    const std::vector<Tensor>& buffers = {});
 
 }  // namespace aitune::samples

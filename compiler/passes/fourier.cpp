@@ -13,16 +13,34 @@ constexpr std::int64_t kOneProduct = 128;
 /// A size without fitting factors is one product all the same, up to here.
 constexpr std::int64_t kLargestProduct = 2048;
 
-/// The angle of the root of unity with this exponent.
-double angle(std::int64_t exponent, std::int64_t n, bool forward) {
-  const double turn = 2 * std::numbers::pi * static_cast<double>(exponent % n) / static_cast<double>(n);
-  return forward ? -turn : turn;
+/// A root of unity. Quarter turns are exact: the first and the middle frequency of a real signal are real then, and
+/// have the angle 0 or pi, not -pi.
+struct Root {
+  double cos = 1, sin = 0;
+};
+Root root_of_unity(std::int64_t exponent, std::int64_t n, bool forward) {
+  constexpr Root kQuarters[] = {{1, 0}, {0, 1}, {-1, 0}, {0, -1}};
+  exponent %= n;
+  Root root;
+  if (4 * exponent % n == 0) {
+    root = kQuarters[4 * exponent / n];
+  } else {
+    const double turn = 2 * std::numbers::pi * static_cast<double>(exponent) / static_cast<double>(n);
+    root = {std::cos(turn), std::sin(turn)};
+  }
+  if (forward && root.sin != 0) root.sin = -root.sin;
+  return root;
 }
 
-/// The factor next to the square root, if both it and the other are small enough for one product; 0 otherwise.
+/// The factor next to the square root, if both it and the other are small enough for one product; 0 otherwise. Of an
+/// even number, the other one is even: the second product gives the middle frequency from the first one's sums then.
 std::int64_t near_root_factor(std::int64_t n) {
-  for (auto a = static_cast<std::int64_t>(std::sqrt(static_cast<double>(n))); a > 1; --a)
-    if (n % a == 0) return n / a <= kOneProduct ? a : 0;
+  for (auto a = static_cast<std::int64_t>(std::sqrt(static_cast<double>(n))); a > 1; --a) {
+    if (n % a != 0) continue;
+    const std::int64_t b = n / a;
+    if (b > kOneProduct) return 0;
+    return n % 2 == 0 && b % 2 != 0 ? b : a;
+  }
   return 0;
 }
 
@@ -49,10 +67,10 @@ ComplexParts direct_transform(Inserter& insert, ComplexParts x, bool forward, do
   const std::int64_t n = x.re->type.shape.back().constant();
   Value* both = x.im == nullptr ? x.re : joined_last(insert, x.re, x.im);
   const auto element = [&](std::int64_t out, std::int64_t in) {
-    const double turn = angle((out % n) * (in % n), n, forward);
+    const Root root = root_of_unity((out % n) * (in % n), n, forward);
     const bool imaginary_out = out >= n, imaginary_in = in >= n;
-    if (imaginary_out == imaginary_in) return scale * std::cos(turn);
-    return imaginary_out ? scale * std::sin(turn) : -scale * std::sin(turn);
+    if (imaginary_out == imaginary_in) return scale * root.cos;
+    return imaginary_out ? scale * root.sin : -scale * root.sin;
   };
   Value* result = times_matrix(insert, both, element, 2 * n, x.im == nullptr ? n : 2 * n);
   return {last_slice(insert, result, 0, n), last_slice(insert, result, n, 2 * n)};
@@ -81,8 +99,9 @@ ComplexParts twiddle_factors(Inserter& insert, std::int64_t a, std::int64_t n, b
   std::vector<double> re, im;
   for (std::int64_t k = 0; k < a; ++k)
     for (std::int64_t j = 0; j < n / a; ++j) {
-      re.push_back(std::cos(angle(j * k, n, forward)));
-      im.push_back(std::sin(angle(j * k, n, forward)));
+      const Root root = root_of_unity(j * k, n, forward);
+      re.push_back(root.cos);
+      im.push_back(root.sin);
     }
   return {insert.constant(from_doubles(DType::f32, {a, n / a}, re), "twiddle"),
           insert.constant(from_doubles(DType::f32, {a, n / a}, im), "twiddle")};
@@ -147,8 +166,8 @@ Value* real_signal(Inserter& insert, ComplexParts x, std::int64_t dim, std::int6
   const auto element = [&](std::int64_t out, std::int64_t in) {
     const std::int64_t k = in % half;
     const double weight = scale * (k == 0 || 2 * k == size ? 1 : 2);
-    const double turn = angle(out * k, size, false);
-    return in < half ? weight * std::cos(turn) : -weight * std::sin(turn);
+    const Root root = root_of_unity(out * k, size, false);
+    return in < half ? weight * root.cos : -weight * root.sin;
   };
   if (size <= kOneProduct || near_root_factor(size) == 0) {
     Value* both = x.im == nullptr ? x.re : joined_last(insert, x.re, x.im);

@@ -11,6 +11,7 @@
 #include "format/manifest.h"
 #include "format/safetensors.h"
 #include "format/source.h"
+#include "format/tensor_bytes.h"
 #include "format/zip_reader.h"
 #include "format/zip_writer.h"
 
@@ -124,17 +125,22 @@ void add_program(EntryWriter& writer, const ArtifactContents& contents) {
   }
 }
 
-void add_tensors(EntryWriter& writer, std::string_view entry, const NamedTensors& tensors) {
-  MemorySink sink;
-  write_safetensors(sink, tensors);
-  writer.add(entry, sink.bytes());
+void add_buffers(EntryWriter& writer, const ImportedModel& model) {
+  for (std::size_t i = 0; i < model.written.size(); ++i) {
+    if (model.written[i].buffer.empty()) continue;
+    const auto found = std::ranges::find(model.buffers, model.written[i].input, &NamedTensors::value_type::first);
+    const Tensor value = found->second.contiguous();
+    writer.add(fmt::format("{}{}", kBufferFolder, i), contiguous_bytes(value));
+  }
 }
 
 void add_samples(EntryWriter& writer, const ArtifactContents& contents, Manifest& manifest) {
   const Graph& graph = contents.model.graph;
   for (std::size_t s = 0; s < contents.tuned.samples.size(); ++s) {
     const auto write = [&](const std::string& entry, const NamedTensors& tensors) {
-      add_tensors(writer, entry, tensors);
+      MemorySink sink;
+      write_safetensors(sink, tensors);
+      writer.add(entry, sink.bytes());
       return entry;
     };
     NamedTensors inputs, outputs;
@@ -276,7 +282,7 @@ void write_artifact(const std::filesystem::path& path, const ArtifactContents& c
   decisions.measured = manifest.measured;
   writer.add(kDecisionsEntry, as_bytes(decisions.to_json()));
   add_samples(writer, contents, manifest);
-  if (!contents.model.buffers.empty()) add_tensors(writer, kBufferEntry, contents.model.buffers);
+  add_buffers(writer, contents.model);
   add_extra(writer, contents.extra);
   const std::string text = manifest.to_json();
   zip.add(kManifestEntry, text);

@@ -27,8 +27,8 @@ constexpr double kMargin = 1.25;
 /// A model that makes more of roundings than this says nothing in fp32.
 constexpr double kMostNoise = 1e-2;
 /// What it puts in order may change places: then outputs are others, and which, only trials show.
-constexpr double kMostOfOrder = 0.5;
-constexpr int kTrialsOfOrder = 4;
+constexpr double kMostOfJumps = 0.5;
+constexpr int kTrialsOfJumps = 4;
 
 /// Empty: autocast does what it says.
 std::string why_no_autocast(const CompilationSettings& settings, const CpuTarget& target) {
@@ -267,18 +267,18 @@ Candidate PlanSearch::try_f32() {
   Candidate fast = try_one(DType::f32);
   if (fast.report.worst_error <= mixed_limit(f32_bound_)) return fast;
   Candidate best = try_accurate(std::move(fast));
-  const bool orders = orders_numbers(program_);
-  const double most = orders ? kMostOfOrder : kMostNoise;
+  const bool jumping = jumps(program_);
+  const double most = jumping ? kMostOfJumps : kMostNoise;
   if (best.report.correct || options_.settings.max_relative_error > 0 || best.report.worst_error > most) return best;
   options_.progress->stage("roundings of the model");
-  const double noise = rounding_noise(program_, samples_, orders ? kTrialsOfOrder : 1);
+  const double noise = rounding_noise(program_, samples_, jumping ? kTrialsOfJumps : 1, jumping);
   const double bound = std::min(most, kNoises * noise);
   if (best.report.worst_error > bound) return best;
   f32_bound_ = bound;
   validate_again(best, samples_, bound);
   report_.candidates[best.row] = best.report;
   warn(
-      fmt::format("the model makes {:.1e} of the last bit of its inputs: no two ways to compute it in fp32 agree "
+      fmt::format("the model makes {:.1e} of the last bit of its numbers: no two ways to compute it in fp32 agree "
                   "within {:.0e}, and {:.1e} is accepted",
                   noise, error_bound(options_.settings, DType::f32), bound));
   return best;

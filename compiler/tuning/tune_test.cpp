@@ -178,7 +178,7 @@ TEST(Tune, AModelThatMakesMuchOfRoundingsIsHeldToWhatItCanKeep) {
   EXPECT_LE(tuned.report.accepted_error, 1e-2);
   EXPECT_TRUE(tuned.report.candidates.at(0).correct);
   ASSERT_FALSE(warnings.all.empty());
-  EXPECT_NE(warnings.all.back().find("of the last bit of its inputs"), std::string::npos) << warnings.all.back();
+  EXPECT_NE(warnings.all.back().find("of the last bit of its numbers"), std::string::npos) << warnings.all.back();
 
   CompilationSettings strict = settings();
   strict.max_relative_error = 1e-4;

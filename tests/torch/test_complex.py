@@ -116,6 +116,46 @@ def test_everything_is_compiled_as_pairs_of_real_numbers(name, ir, tmp_path, gen
     support.check_compiled(model, draw(), [draw(), draw()], tmp_path, ir=ir)
 
 
+class Phase(nn.Module):
+    """The first and the middle frequency of a real signal are real: their angle is 0 or pi, and never -pi."""
+
+    def forward(self, x):
+        spectrum = torch.fft.rfft(x)
+        return torch.angle(spectrum), torch.signbit(spectrum.imag[..., 0])
+
+
+@pytest.mark.parametrize("size", [8, 12, 15, 100, 150, 400])
+def test_angles_of_real_frequencies(size, tmp_path, generator):
+    model = Phase().eval()
+    draw = lambda sign: [torch.randn(4, size, generator=generator) * 0.1 + sign]  # noqa: E731
+    support.check_compiled(model, draw(0), [draw(0), draw(-1), draw(1)], tmp_path)
+
+
+class PhaseOfFrames(nn.Module):
+    """The first frame is its own mirror image, and roundings decide between angles of pi and -pi."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(64))
+
+    def forward(self, x):
+        spectra = torch.stft(x, 64, 16, 64, self.window, return_complex=True)
+        return spectra.abs(), torch.angle(spectra)
+
+
+def test_angles_that_roundings_decide_are_no_failure(tmp_path, generator):
+    model = PhaseOfFrames().eval()
+    x = [torch.randn(2, 400, generator=generator)]
+    support.export(model, x, tmp_path / "model.pt2")
+    support.write_inputs(tmp_path / "in.npz", x)
+    tuned = support.must("tune", tmp_path / "model.pt2", "-i", tmp_path / "in.npz", "-o", tmp_path / "m.ait", *support.FAST)
+    assert "of the last bit of its numbers" in tuned.err
+    support.must("run", tmp_path / "m.ait", "-i", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+    length, angle = map(torch.from_numpy, support.read_outputs(tmp_path / "out.npz"))
+    again = torch.polar(length, angle)
+    support.check_same([torch.view_as_real(again).numpy()], [torch.view_as_real(torch.polar(*model(*x)))], 1e-4, "spectrum")
+
+
 @pytest.mark.parametrize("ir", ["dynamo", "ts"])
 @pytest.mark.parametrize("name", MODELS)
 def test_complex(name, ir, tmp_path, generator):

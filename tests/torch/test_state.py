@@ -118,7 +118,7 @@ def test_what_is_written_comes_out(name, form, tmp_path):
     if form == "fx":  # what PyTorch has traced: places that are state are constants of it
         model = torch.load(tmp_path / "m.pt2", weights_only=False)
     tuned = check_stream(tmp_path, tmp_path / "m.pt2", model, steps)
-    assert "writes to its input" in tuned.err or "keeps state in its buffer" in tuned.err
+    assert "writes to its input" in tuned.err or "keeps state in its buffers" in tuned.err
 
 
 def test_a_file_is_repeated_and_refitted_with_its_state(tmp_path):

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -125,17 +126,27 @@ void lift(const Write& write, ImportedModel& model) {
   written.output = unique_output_name(graph, written.input);
   graph.outputs.push_back(write.root);
   graph.output_names.push_back(written.output);
-  model.warnings.push_back(
-      written.buffer.empty()
-          ? fmt::format(
-                "the model writes to its input {}{}: the caller's tensor stays as it is, and what it would hold "
-                "is the output {}; a model that need not do that says x = x.clone() first",
-                written.input, write.place, written.output)
-          : fmt::format(
-                "the model keeps state in its buffer {}{}: it is an input, whose first value is in the file, and "
-                "what the next call needs is the output {}",
-                written.buffer, write.place, written.output));
+  if (written.buffer.empty())
+    model.warnings.push_back(
+        fmt::format("the model writes to its input {}{}: the caller's tensor stays as it is, and what it would hold is "
+                    "the output {}; "
+                    "a model that need not do that says x = x.clone() first",
+                    written.input, write.place, written.output));
   model.written.push_back(std::move(written));
+}
+
+/// One line for all buffers: a language model has some for each layer.
+void warn_of_state(std::span<const Write> buffers, ImportedModel& model) {
+  if (buffers.empty()) return;
+  constexpr std::size_t kShown = 4;
+  std::vector<std::string> names;
+  for (const Write& write : buffers.first(std::min(buffers.size(), kShown))) names.push_back(write.root->weight_name);
+  if (buffers.size() > kShown) names.push_back(fmt::format("and {} more", buffers.size() - kShown));
+  model.warnings.push_back(
+      fmt::format("the model keeps state in its buffers{} ({}): they are inputs, whose first values are in the file, "
+                  "and what the next "
+                  "call needs are the outputs of the same names",
+                  buffers.front().place, fmt::join(names, ", ")));
 }
 
 }  // namespace
@@ -147,7 +158,8 @@ void lift_writes(ImportedModel& model, const std::string& where) {
          "Let the branch return the new value, and store it behind the branch");
   for (Write& write : writes) (write.statistics ? statistics : lifted).push_back(std::move(write));
   refuse(statistics, "its statistics", where, "A batch norm in training mode does: call model.eval() before saving");
-  std::ranges::stable_partition(lifted, [](const Write& w) { return !is_weight(w); });
+  const auto buffers = std::ranges::stable_partition(lifted, [](const Write& w) { return !is_weight(w); });
+  warn_of_state({buffers.begin(), buffers.end()}, model);
   for (const Write& write : lifted)
     if (is_weight(write)) refuse_shared_buffers(model.graph, write.root, where);
   for (const Write& write : lifted) lift(write, model);

@@ -60,7 +60,11 @@ void transform_any(Line& line, bool inverse) {
   transform_power_of_two(b, false);
   for (std::size_t k = 0; k < m; ++k) a[k] *= b[k];
   transform_power_of_two(a, true);
+  const bool real = std::ranges::all_of(line, [](Complex v) { return v.imag() == 0; });
   for (std::size_t k = 0; k < n; ++k) line[k] = a[k] / static_cast<double>(m) * chirp[k];
+  if (!real) return;
+  line[0] = line[0].real();  // exactly, as sums of real numbers are: their angle is 0 or pi
+  if (n % 2 == 0) line[n / 2] = line[n / 2].real();
 }
 
 /// NaN and infinity reach every frequency, as they do in a sum of all.
