@@ -13,6 +13,7 @@ import torch
 from aitune.errors import InvalidArgument, Unsupported
 from aitune.torch.dataset import calls_of
 from aitune.torch.module import Module, place
+from aitune.torch.module.sample_metadata import SampleMetadata
 from aitune.torch.structure import flatten
 from aitune.torch.tune_strategy import TuneStrategy
 
@@ -263,7 +264,7 @@ def wrap(
     obj: Any,
     modules: Sequence[ModuleInfo],
     strategy: TuneStrategy | None = None,
-    strategies: Sequence[TuneStrategy] | None = None,
+    strategies: Sequence[TuneStrategy] | Mapping[SampleMetadata, TuneStrategy] | None = None,
 ) -> Any:
     """Makes the modules that inspect() has found tunable. Returns `obj`, or the Module that stands for it if it is one
     of them."""

@@ -17,11 +17,13 @@ from aitune.errors import InvalidArgument
 from aitune.torch.backend import BuildResult
 from aitune.torch.dynamic_shapes import DynamicShapes
 from aitune.torch.export import evaluating
+from aitune.torch.module.sample_metadata import GraphSpec, SampleMetadata, input_metadata
+from aitune.torch.module.strategies import StrategyChoice
 from aitune.torch.recording import GraphKey, Recording, check_device, take_call
 from aitune.torch.signature import Signature
 from aitune.torch.state import tensors_kept
 from aitune.torch.structure import count_differences, describe_difference
-from aitune.torch.tune_strategy import Job, OneBackendStrategy, TuneStrategy
+from aitune.torch.tune_strategy import Job, TuneStrategy
 
 __all__ = ["Module", "ModuleState", "original_forwards"]
 
@@ -47,7 +49,7 @@ class Module(torch.nn.Module):
         module: what to tune.
         name: its name in messages, reports and files; the name of its class if left out.
         strategy: which backends to try; TorchTensorRTAotBackend alone if left out.
-        strategies: one for each graph instead, in the order in which their calls come.
+        strategies: one for each graph instead, in the order in which their calls come, or by their SampleMetadata.
         dynamic_shapes: sizes that may come beyond those that the samples show, by the path of an input:
             ``{"x": (BatchDim("batch", 1, 8), 3, 224, 224)}``.
     """
@@ -57,24 +59,14 @@ class Module(torch.nn.Module):
         module: torch.nn.Module,
         name: str | None = None,
         strategy: TuneStrategy | None = None,
-        strategies: Sequence[TuneStrategy] | None = None,
+        strategies: Sequence[TuneStrategy] | Mapping[SampleMetadata, TuneStrategy] | None = None,
         dynamic_shapes: DynamicShapes | None = None,
     ) -> None:
         if not isinstance(module, torch.nn.Module):
             raise InvalidArgument(
                 f"a {type(module).__name__} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
             )
-        if strategies is not None and not isinstance(strategies, (list, tuple)):
-            raise InvalidArgument(
-                f"strategies is a {type(strategies).__name__}",
-                "aitune.torch.Module",
-                "Give a list, with one for each kind of call in the order in which they come; `strategy` is for all",
-            )
-        for given in [strategy, *(strategies or ())]:
-            if given is not None and not isinstance(given, TuneStrategy):
-                raise InvalidArgument(
-                    f"the strategy is a {type(given).__name__}", "aitune.torch.Module", "Give a TuneStrategy"
-                )
+        choice = StrategyChoice(strategy, strategies)
         if isinstance(module, Module):
             module = module._original
         for wrapper in wrappers_of(module):  # this one takes its place
@@ -88,8 +80,7 @@ class Module(torch.nn.Module):
         state["training"] = getattr(module, "training", False)  # torch.jit.freeze removes it
         state["_name"] = name or type(module).__name__
         state["_path"] = ""  # in the object that wrap() was given
-        state["_strategies"] = list(strategies or ())
-        state["_strategy"] = strategy or next(iter(state["_strategies"]), None) or OneBackendStrategy()
+        state["_strategies"] = choice
         state["_dynamic_shapes"] = dynamic_shapes
         state["_state"] = ModuleState.PASSTHROUGH
         state["_recording"] = Recording(state["_name"], dynamic_shapes)
@@ -123,7 +114,8 @@ class Module(torch.nn.Module):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Module:
         """A copy with weights of its own, which answers by the same engines."""
-        copied = Module(copy.deepcopy(self._original, memo), self._name, self._strategy, self._strategies, self._dynamic_shapes)
+        copied = Module(copy.deepcopy(self._original, memo), self._name, dynamic_shapes=self._dynamic_shapes)
+        copied.__dict__["_strategies"] = self._strategies
         copied.__dict__["_tuned"], copied.__dict__["_state"] = dict(self._tuned), self._state
         memo[id(self)] = copied
         return copied
@@ -155,8 +147,8 @@ class Module(torch.nn.Module):
 
     @property
     def strategy(self) -> TuneStrategy:
-        """Which backends tuning tries."""
-        return self._strategy
+        """Which backends tuning tries; the first where there are several."""
+        return self._strategies.all()[0]
 
     @property
     def reports(self) -> list[dict[str, Any]]:
@@ -191,21 +183,26 @@ class Module(torch.nn.Module):
         """The recorded calls."""
         return self._recording
 
+    @property
+    def graph_specs(self) -> list[GraphSpec]:
+        """The recorded graphs: kinds of calls, which are keys of `strategies`."""
+        records = list(self._recording.graphs.values())
+        return [
+            GraphSpec(
+                self._name if len(records) == 1 else f"{self._name}.{index}",
+                input_metadata(record.key.structure, record.key.dtypes, record.shapes),
+            )
+            for index, record in enumerate(records)
+        ]
+
     def _graphs(self) -> list[tuple[Job, TuneStrategy]]:
         """The recorded graphs, and how each is to be tuned."""
-        records = list(self._recording.graphs.values())
-        strategies = self._strategies or [self._strategy] * len(records)
-        if len(strategies) < len(records):
-            raise InvalidArgument(
-                f"there are {len(strategies)} strategies for {len(records)} graphs",
-                f"module '{self._name}'",
-                "Give one for each kind of call, or `strategy` for all",
-            )
+        specs = self.graph_specs
+        strategies = self._strategies.of(specs, self._signature, self._name)
         graphs = []
-        for index, record in enumerate(records):
+        for record, spec, strategy in zip(self._recording.graphs.values(), specs, strategies, strict=True):
             record.owner, record.path = self._name, self._path
-            name = self._name if len(records) == 1 else f"{self._name}.{index}"
-            graphs.append((Job(self._original, self._own_forward, record, name), strategies[index]))
+            graphs.append((Job(self._original, self._own_forward, record, spec.name), strategy))
         return graphs
 
     def _tune(self) -> None:
@@ -220,8 +217,7 @@ class Module(torch.nn.Module):
 
     def _wants_dry_run(self) -> bool:
         """Whether a backend's configuration asks for one."""
-        strategies = self._strategies or [self._strategy]
-        return any(backend.wants_dry_run() for strategy in strategies for backend in strategy.backends())
+        return any(backend.wants_dry_run() for strategy in self._strategies.all() for backend in strategy.backends())
 
     def _adopt(self, results: Mapping[GraphKey | None, BuildResult]) -> None:
         """From now on, calls are answered by these. The key None takes tensors in any structure."""
