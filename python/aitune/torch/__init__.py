@@ -14,6 +14,7 @@ from aitune.torch.dataset import DataLoaderFactory
 from aitune.torch.dynamic_shapes import BatchDim, DynamicDim
 from aitune.torch.inspecting import InspectedModulesInfo, ModuleInfo, inspect, wrap
 from aitune.torch.module import Module, ModuleState
+from aitune.torch.performance import PerformanceProfile, profile
 from aitune.torch.rebuilding import refit, repeat
 from aitune.torch.settings import CompilationSettings
 from aitune.torch.tune_strategy import (
@@ -42,6 +43,7 @@ __all__ = [
     "ModuleInfo",
     "ModuleState",
     "OneBackendStrategy",
+    "PerformanceProfile",
     "TorchEagerBackend",
     "TorchEagerBackendConfig",
     "TorchTensorRTAotBackend",
@@ -50,6 +52,7 @@ __all__ = [
     "backend",
     "inspect",
     "load",
+    "profile",
     "refit",
     "repeat",
     "save",

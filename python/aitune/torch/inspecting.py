@@ -17,7 +17,7 @@ from aitune.torch.module.sample_metadata import SampleMetadata
 from aitune.torch.structure import flatten
 from aitune.torch.tune_strategy import TuneStrategy
 
-__all__ = ["InspectedModulesInfo", "ModuleInfo", "inspect", "wrap"]
+__all__ = ["InspectedModulesInfo", "ModuleInfo", "inspect", "modules_in", "wrap"]
 
 
 @dataclass
@@ -149,6 +149,11 @@ def _tree(value: Any, path: str, depth: int, parent: Any, key: Any, seen: set[in
     return found
 
 
+def modules_in(obj: Any, max_depth: int) -> list[ModuleInfo]:
+    """All modules in a module, pipeline or function, each followed by what is inside of it."""
+    return _tree(obj, "", 0, None, None, set(), max_depth)
+
+
 def _types(value: Any) -> str:
     structure, tensors = flatten(value)
     names = structure.paths()
@@ -225,9 +230,9 @@ def inspect(
     function = obj if inference_function is None else inference_function
     if not callable(function):
         raise InvalidArgument(f"a {type(function).__name__} cannot be called", "inspect", "Give inference_function")
-    infos = _tree(obj, "", 0, None, None, set(), max_depth)
+    infos = modules_in(obj, max_depth)
     if inference_function is not None:
-        infos = infos or _tree(inference_function, "", 0, None, None, set(), max_depth)
+        infos = infos or modules_in(inference_function, max_depth)
     watches = [_Watch(info) for info in infos if info.depth >= min_depth]
     try:
         calls = list(calls_of(dataset, None, max(number_of_iterations, warmup_iterations, 1)))
