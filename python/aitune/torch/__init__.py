@@ -10,12 +10,14 @@ from aitune.torch.backend import (
     TorchTensorRTAotBackend,
     TorchTensorRTAotBackendConfig,
 )
+from aitune.torch.config import aitune_cache_dir, config
 from aitune.torch.dataset import DataLoaderFactory
 from aitune.torch.dynamic_shapes import BatchDim, DynamicDim
 from aitune.torch.inspecting import InspectedModulesInfo, ModuleInfo, inspect, wrap
 from aitune.torch.module import Module, ModuleState
 from aitune.torch.performance import PerformanceProfile, profile
 from aitune.torch.rebuilding import refit, repeat
+from aitune.torch.reporting import snapshot_tuning_data
 from aitune.torch.settings import CompilationSettings
 from aitune.torch.tune_strategy import (
     FirstWinsStrategy,
@@ -49,13 +51,16 @@ __all__ = [
     "TorchTensorRTAotBackend",
     "TorchTensorRTAotBackendConfig",
     "TuneStrategy",
+    "aitune_cache_dir",
     "backend",
+    "config",
     "inspect",
     "load",
     "profile",
     "refit",
     "repeat",
     "save",
+    "snapshot_tuning_data",
     "tune",
     "tune_strategy",
     "wrap",

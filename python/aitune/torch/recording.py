@@ -9,12 +9,13 @@ from typing import Any
 import torch
 
 from aitune.errors import InvalidArgument
+from aitune.torch.config import config
 from aitune.torch.dynamic_shapes import DynamicShapes, ShapeTable
 from aitune.torch.structure import Structure, computed_numbers, flatten, tensors_at
 
 __all__ = ["GraphKey", "Recording", "Sample", "check_device", "take_call"]
 
-# What is kept: at most so many calls of the same shapes, so many in all, and so many bytes; two whatever their size.
+# What is kept unless config.max_num_samples_stored says how many: at most so many calls of the same shapes, so many in all, and so many bytes; two whatever their size.
 _MAX_OF_A_SHAPE = 32
 _MAX_KEPT = 128
 _MAX_BYTES = 256 << 20
@@ -60,7 +61,10 @@ class GraphRecord:
     def keep(self, sample: Sample) -> None:
         """Keeps a call, as far as there is room."""
         shape = self.shapes.index([tuple(t.shape) for t in sample.tensors])
-        if len(self.samples) >= _MIN_KEPT:
+        if config.max_num_samples_stored is not None:
+            if len(self.samples) >= config.max_num_samples_stored:
+                return
+        elif len(self.samples) >= _MIN_KEPT:
             if len(self.samples) >= _MAX_KEPT or self.sample_shapes.count(shape) >= _MAX_OF_A_SHAPE:
                 return
             if sum(kept.bytes() for kept in self.samples) + sample.bytes() > _MAX_BYTES:

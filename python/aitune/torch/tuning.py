@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 
-from aitune.errors import AituneError, Incompatible, InvalidArgument, Unavailable
+from aitune.errors import AituneError, Incompatible, InvalidArgument
 from aitune.torch import backend
 from aitune.torch.archive import GraphMeta, architecture_of, read_entries, write_bundle
 from aitune.torch.backend import BuildResult
+from aitune.torch.config import aitune_cache_dir, check_device_name, config
 from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine
 from aitune.torch.export import evaluating
@@ -36,6 +37,7 @@ from aitune.torch.module import (
     wrappers_of,
 )
 from aitune.torch.progress import improving, showing
+from aitune.torch.reporting import reporting
 from aitune.torch.recording import check_device, take_call
 
 __all__ = ["LoadedModule", "load", "save", "tune"]
@@ -71,7 +73,8 @@ def tune(
         disable_external_logging: other loggers than aitune's are silent meanwhile.
         clear_cache: the timings of earlier tunings in the user's cache are removed before.
         ignore_failing_modules: a module that cannot be tuned stays as it is, with a warning, instead of an error.
-        release_weights: the weights of the original modules leave memory once they are tuned.
+        release_weights: the weights of the original modules leave memory once they are tuned, as with
+            config.device_after_tuning = "meta".
         improved: called with the name of a graph and the path of an ``.ait`` whenever a better plan has been found for
             it, the first time after seconds. The file may be loaded or copied; it is there until `improved` returns.
             What it raises ends tuning.
@@ -82,13 +85,14 @@ def tune(
         Unsupported: a model that cannot be exported or compiled.
         ValidationError: no plan gives the reference's outputs.
     """
-    _check_device(device)
+    check_device_name(device, "tune")
     _check_autocast()
     if clear_cache:
-        (_cache_folder() / "timings.json").unlink(missing_ok=True)
+        (aitune_cache_dir() / "timings.json").unlink(missing_ok=True)
     raised: list[BaseException] = []  # by `improved`
     noting = _noting(improved, raised)
-    with _others_silent() if disable_external_logging else contextlib.nullcontext(), showing(), improving(noting):
+    silence = _others_silent() if disable_external_logging else contextlib.nullcontext()
+    with silence, showing(), improving(noting), reporting() as report:
         candidates = _candidates(func, dataset)
         met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
         dry = [module for module in met if dry_run or module._wants_dry_run()]
@@ -98,14 +102,15 @@ def tune(
                 continue
             try:
                 _logger.info("%s: tuning with %s", module.name, module.strategy.describe())
-                module._tune()
+                with report.module(module):
+                    module._tune()
             except Exception as error:
                 if not ignore_failing_modules or raised:
                     raise
                 said = str(error) if isinstance(error, AituneError) else f"{type(error).__name__}: {error}"
                 _logger.warning("%s stays as it is: %s", module.name, said)
                 continue
-            if release_weights:
+            if release_weights or config.device_after_tuning == "meta":
                 module._release_weights()
     return text
 
@@ -127,13 +132,6 @@ def _noting(
     return call
 
 
-def _cache_folder() -> Path:
-    """Where the compiler keeps the user's timings (docs/settings.md)."""
-    if own := os.environ.get("AITUNE_CACHE_DIR"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aitune"
-
-
 @contextlib.contextmanager
 def _others_silent() -> Iterator[None]:
     names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] != "aitune"]
@@ -146,19 +144,6 @@ def _others_silent() -> Iterator[None]:
     finally:
         for logger, disabled in zip(loggers, before, strict=True):
             logger.disabled = disabled
-
-
-def _check_device(device: str | torch.device | None) -> None:
-    if device is None:
-        return
-    try:
-        kind = torch.device(device).type
-    except (RuntimeError, TypeError) as error:
-        raise InvalidArgument(f"there is no device {device!r}", "tune", "It is 'cpu', or left out") from error
-    if kind != "cpu":
-        raise Unavailable(
-            f"there is no engine for device {device}", "tune", "aitune of this version compiles for the CPU: device='cpu'"
-        )
 
 
 def _check_autocast() -> None:

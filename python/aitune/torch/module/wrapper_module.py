@@ -195,6 +195,10 @@ class Module(torch.nn.Module):
             for index, record in enumerate(records)
         ]
 
+    def results(self) -> list[BuildResult]:
+        """What answers the calls of each graph of a tuned module."""
+        return list(self._tuned.values())
+
     def _graphs(self) -> list[tuple[Job, TuneStrategy]]:
         """The recorded graphs, and how each is to be tuned."""
         specs = self.graph_specs
