@@ -10,6 +10,7 @@ from aitune.torch.backend import (
     TorchTensorRTAotBackend,
     TorchTensorRTAotBackendConfig,
 )
+from aitune.torch.checkpoint import LocalTorchStorage
 from aitune.torch.config import aitune_cache_dir, config
 from aitune.torch.dataset import DataLoaderFactory
 from aitune.torch.dynamic_shapes import BatchDim, DynamicDim
@@ -18,6 +19,7 @@ from aitune.torch.module import Module, ModuleState
 from aitune.torch.performance import PerformanceProfile, profile
 from aitune.torch.rebuilding import refit, repeat
 from aitune.torch.reporting import snapshot_tuning_data
+from aitune.torch.saving import LoadedModule, load, save
 from aitune.torch.settings import CompilationSettings
 from aitune.torch.tune_strategy import (
     FirstWinsStrategy,
@@ -27,7 +29,7 @@ from aitune.torch.tune_strategy import (
     OneBackendStrategy,
     TuneStrategy,
 )
-from aitune.torch.tuning import LoadedModule, load, save, tune
+from aitune.torch.tuning import tune
 
 __all__ = [
     "BatchDim",
@@ -39,6 +41,7 @@ __all__ = [
     "InspectedModulesInfo",
     "LatencyBudgetStrategy",
     "LoadedModule",
+    "LocalTorchStorage",
     "MaxThroughputStrategy",
     "MinLatencyStrategy",
     "Module",
