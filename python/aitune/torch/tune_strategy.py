@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from aitune.errors import AituneError, InvalidArgument, ValidationError
+from aitune.torch.autocast import computes_in_autocast, refuse_autocast
 from aitune.torch.backend import Backend, BuildResult, TorchEagerBackend, TorchTensorRTAotBackend
 from aitune.torch.measuring import batches, check_result, median_milliseconds
 from aitune.torch.recording import GraphRecord
@@ -98,7 +99,13 @@ class TuneStrategy(ABC):
         """Builds and checks. Raises what was wrong."""
         result = job.build(backend)
         if self._check_correctness and not isinstance(backend, TorchEagerBackend):
-            result.report["error_to_torch"] = check_result(result, baseline, job.record, f"module '{job.name}'")
+            try:
+                result.report["error_to_torch"] = check_result(result, baseline, job.record, f"module '{job.name}'")
+            except ValidationError as error:
+                sample = job.record.samples[0]
+                if computes_in_autocast(job.module, lambda: baseline.run([t.clone() for t in sample.tensors])):
+                    raise refuse_autocast(job.name) from error
+                raise
         return result
 
 
