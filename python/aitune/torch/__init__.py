@@ -15,6 +15,9 @@ from aitune.torch.config import aitune_cache_dir, config
 from aitune.torch.dataset import DataLoaderFactory
 from aitune.torch.dynamic_shapes import BatchDim, DynamicDim
 from aitune.torch.inspecting import InspectedModulesInfo, ModuleInfo, inspect, wrap
+from aitune.torch.jit.config import config as jit_config
+from aitune.torch.jit.patched_module import PatchedModule
+from aitune.torch.jit.patcher import patch_for_jit_tuning
 from aitune.torch.module import Module, ModuleState
 from aitune.torch.performance import PerformanceProfile, profile
 from aitune.torch.rebuilding import refit, repeat
@@ -48,6 +51,7 @@ __all__ = [
     "ModuleInfo",
     "ModuleState",
     "OneBackendStrategy",
+    "PatchedModule",
     "PerformanceProfile",
     "TorchEagerBackend",
     "TorchEagerBackendConfig",
@@ -58,7 +62,9 @@ __all__ = [
     "backend",
     "config",
     "inspect",
+    "jit_config",
     "load",
+    "patch_for_jit_tuning",
     "profile",
     "refit",
     "repeat",

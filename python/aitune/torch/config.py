@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 
 from aitune.errors import InvalidArgument, Unavailable
 
-__all__ = ["AITuneConfig", "aitune_cache_dir", "check_device_name", "config"]
+__all__ = ["AITuneConfig", "aitune_cache_dir", "check_device_name", "config", "is_count", "say_ignored", "unknown_field"]
 
 _logger = logging.getLogger("aitune")
 
@@ -44,6 +45,25 @@ def check_device_name(device: str | torch.device | None, where: str) -> None:
         raise Unavailable(
             f"there is no engine for device {device}", where, "aitune of this version compiles for the CPU: device='cpu'"
         )
+
+
+def unknown_field(where: str, name: str, known: list[str]) -> InvalidArgument:
+    """What is said of a misspelt name."""
+    near = difflib.get_close_matches(name, known, 3)
+    fix = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}"
+    return InvalidArgument(f"there is no field '{name}'", where, fix)
+
+
+def say_ignored(where: str, name: str, value: Any, fields: Mapping[str, tuple[Any, str]]) -> None:
+    """A line for a field that has no effect, with its default and why, if it is set to something else."""
+    default, why = fields[name]
+    if value != default:
+        _logger.warning("%s.%s is ignored: %s", where, name, why)
+
+
+def is_count(value: Any) -> bool:
+    """Whether it is an integer from 1 on."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 class AITuneConfig:
@@ -85,7 +105,7 @@ class AITuneConfig:
 
     @max_num_samples_stored.setter
     def max_num_samples_stored(self, value: float | None) -> None:
-        if value is not None and not _is_count(value) and value != float("inf"):
+        if value is not None and not is_count(value) and value != float("inf"):
             raise InvalidArgument(f"it is {value!r}", "config.max_num_samples_stored", "Give a number from 1 on, or None")
         self._max_num_samples_stored = value
 
@@ -118,23 +138,15 @@ class AITuneConfig:
     def __setattr__(self, name: str, value: Any) -> None:
         """Raises InvalidArgument for what is no field."""
         if name in _IGNORED:
-            if name == "min_num_samples" and not _is_count(value):
+            if name == "min_num_samples" and not is_count(value):
                 raise InvalidArgument(f"it is {value!r}", "config.min_num_samples", "Give an integer from 1 on")
-            default, why = _IGNORED[name]
-            if value != default:
-                _logger.warning("config.%s is ignored: %s", name, why)
+            say_ignored("config", name, value, _IGNORED)
         elif not name.startswith("_") and name not in _FIELDS:
-            near = difflib.get_close_matches(name, [*_FIELDS, *_IGNORED], 3)
-            fix = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join((*_FIELDS, *_IGNORED))}"
-            raise InvalidArgument(f"there is no field '{name}'", "config", fix)
+            raise unknown_field("config", name, [*_FIELDS, *_IGNORED])
         super().__setattr__(name, value)
 
 
 _FIELDS = tuple(name for name, value in vars(AITuneConfig).items() if isinstance(value, property))
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _path(name: str, value: Any) -> Path:

@@ -19,7 +19,7 @@ from aitune.torch.module import Module, ModuleState, all_modules, find_modules, 
 from aitune.torch.progress import improving, others_silent, showing
 from aitune.torch.reporting import reporting
 
-__all__ = ["tune"]
+__all__ = ["tune", "tune_recorded"]
 
 _logger = logging.getLogger("aitune")
 
@@ -197,7 +197,7 @@ def _dry_run(modules: Sequence[Module]) -> str:
     for module in modules:
         for job, strategy in module._graphs():
             for backend in strategy.backends():
-                with original_forwards(), evaluating(module._original), torch.no_grad():
+                with original_forwards(), evaluating(job.module), torch.no_grad():
                     text = backend.build(job.module, job.forward, job.record, job.name, dry_run=True)
                 texts.append(f"module '{job.name}', {backend.describe()}\n{text}")
                 _logger.info("%s", texts[-1])
@@ -207,3 +207,16 @@ def _dry_run(modules: Sequence[Module]) -> str:
         with replacing(Path(path)) as file:
             file.write("\n".join(parts).encode())
     return "\n".join(texts)
+
+
+def tune_recorded(module: Module, dry_run: bool = False) -> None:
+    """Tunes one module on the calls that it has recorded, or logs how it would be cut. Raises as tune() does."""
+    _check_autocast()
+    with showing(), reporting() as report:
+        if dry_run:
+            _dry_run([module])
+            return
+        with report.module(module):
+            module._tune()
+        if config.device_after_tuning == "meta":
+            module._release_weights()

@@ -7,7 +7,7 @@ import copy
 import threading
 import types
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -18,6 +18,7 @@ from aitune.torch.backend import BuildResult
 from aitune.torch.dynamic_shapes import DynamicShapes
 from aitune.torch.export import evaluating
 from aitune.torch.module.sample_metadata import GraphSpec, SampleMetadata, input_metadata
+from aitune.torch.module.standin import bound_forward, release_standins
 from aitune.torch.module.strategies import StrategyChoice
 from aitune.torch.recording import GraphKey, Recording, check_device, take_call
 from aitune.torch.signature import Signature
@@ -25,7 +26,7 @@ from aitune.torch.state import tensors_kept
 from aitune.torch.structure import count_differences, describe_difference
 from aitune.torch.tune_strategy import Job, TuneStrategy
 
-__all__ = ["Module", "ModuleState", "original_forwards"]
+__all__ = ["Module", "ModuleState", "original_forwards", "unwrap"]
 
 
 class ModuleState(Enum):
@@ -54,6 +55,8 @@ class Module(torch.nn.Module):
             ``{"x": (BatchDim("batch", 1, 8), 3, 224, 224)}``.
     """
 
+    by_itself = False  # whether it came to be, and is tuned, without the user's doing
+
     def __init__(
         self,
         module: torch.nn.Module,
@@ -69,9 +72,9 @@ class Module(torch.nn.Module):
         choice = StrategyChoice(strategy, strategies)
         if isinstance(module, Module):
             module = module._original
+        self._release(module)
         for wrapper in wrappers_of(module):  # this one takes its place
-            _uninstall(wrapper)
-            _all_modules.discard(wrapper)
+            unwrap(wrapper)
         super().__init__()
         state = self.__dict__
         state["_original"] = module
@@ -91,6 +94,11 @@ class Module(torch.nn.Module):
         state["_active"] = threading.local()
         _install(self)
         _all_modules.add(self)
+
+    @staticmethod
+    def _release(module: torch.nn.Module) -> None:
+        """Takes away what waits for a first call, here and inside: from now on the Module looks after it."""
+        release_standins(module)
 
     # --- the face of the original ---
 
@@ -203,19 +211,26 @@ class Module(torch.nn.Module):
         """The recorded graphs, and how each is to be tuned."""
         specs = self.graph_specs
         strategies = self._strategies.of(specs, self._signature, self._name)
+        module, forward = self._subject()
         graphs = []
         for record, spec, strategy in zip(self._recording.graphs.values(), specs, strategies, strict=True):
             record.owner, record.path = self._name, self._path
-            graphs.append((Job(self._original, self._own_forward, record, spec.name), strategy))
+            graphs.append((Job(module, forward, record, spec.name), strategy))
         return graphs
+
+    def _subject(self) -> tuple[torch.nn.Module, Callable[..., Any]]:
+        """What is tuned, and its own forward()."""
+        return self._original, self._own_forward
 
     def _tune(self) -> None:
         """Tunes every recorded graph. Raises what the strategy raises; the module stays as it was then."""
         results: dict[GraphKey | None, BuildResult] = {}
         for job, strategy in self._graphs():
-            buffers = tensors_kept(self._original.buffers())
-            with original_forwards(), evaluating(self._original), torch.no_grad(), buffers:
-                results[job.record.key] = strategy.tune(job)
+            buffers = tensors_kept(job.module.buffers())
+            with original_forwards(), evaluating(job.module), torch.no_grad(), buffers:
+                result = results[job.record.key] = strategy.tune(job)
+            if result.engine is not None:
+                result.engine.keep_state_in(self._original)  # and not in a copy that was tuned
         self._adopt(results)
         self.clear_recording()  # samples may be large
 
@@ -301,14 +316,10 @@ class _Forward:
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy of the original answers by itself."""
         original: torch.nn.Module = self.wrapper._original
-        return _bound_forward(memo.get(id(original), original))
+        return bound_forward(memo.get(id(original), original))
 
     def __reduce__(self) -> Any:
-        return _bound_forward, (self.wrapper._original,)
-
-
-def _bound_forward(module: torch.nn.Module) -> Any:
-    return types.MethodType(type(module).forward, module)
+        return bound_forward, (self.wrapper._original,)
 
 
 def _install(module: Module) -> None:
@@ -325,6 +336,12 @@ def _uninstall(module: Module) -> None:
         original.__dict__["forward"] = own
 
 
+def unwrap(module: Module) -> None:
+    """Lets the original answer by its own forward() for good."""
+    _uninstall(module)
+    _all_modules.discard(module)
+
+
 @contextlib.contextmanager
 def original_forwards() -> Iterator[None]:
     """Every wrapped module answers by its own forward() for a while: exporters look at it."""
@@ -335,7 +352,8 @@ def original_forwards() -> Iterator[None]:
         yield
     finally:
         for module in modules:
-            _install(module)
+            if module in _all_modules:  # still
+                _install(module)
 
 
 def find_modules(value: Any) -> list[Module]:
@@ -413,8 +431,8 @@ def wrappers_of(original: torch.nn.Module) -> list[Module]:
 
 
 def all_modules() -> list[Module]:
-    """Every wrapped module that is alive."""
-    return list(_all_modules)
+    """Every module that the user has wrapped and that is alive."""
+    return [module for module in _all_modules if not module.by_itself]
 
 
 def part_of(owner: Any, key: str) -> Any:
