@@ -9,8 +9,9 @@ import sys
 from typing import Any
 
 import torch
+from torch.jit._trace import is_tracing
 
-from aitune.errors import Corrupt
+from aitune.errors import Corrupt, Unsupported
 
 __all__ = ["is_cache", "make_cache", "parts_of_cache"]
 
@@ -42,9 +43,10 @@ def is_cache(cls: Any) -> bool:
     return any(cls is _class(name) for name in _CLASSES)
 
 
-def parts_of_cache(value: Any) -> list[tuple[str, Any]] | None:
+def parts_of_cache(value: Any, result: bool) -> list[tuple[str, Any]] | None:
     """Names and values of what is in it, by layer. None for all other objects, and for caches with layers of other kinds,
-    such as those of fixed size."""
+    such as those of fixed size. What is a part does not depend on values in a `result`, whose structure is always the
+    same; among arguments it tells graphs apart."""
     if type(value) is _class("EncoderDecoderCache"):
         return [
             ("self_attention_cache", value.self_attention_cache),
@@ -55,7 +57,7 @@ def parts_of_cache(value: Any) -> list[tuple[str, Any]] | None:
         return None
     if not all(_is_known_layer(layer) for layer in value.layers):
         return None
-    return [("layers", [_parts_of_layer(layer) for layer in value.layers])]
+    return [("layers", [_parts_of_layer(layer, result) for layer in value.layers])]
 
 
 def _is_known_layer(layer: Any) -> bool:
@@ -68,7 +70,7 @@ def _is_linear(layer: Any) -> bool:
     return linear is not None and isinstance(layer, linear)
 
 
-def _parts_of_layer(layer: Any) -> Any:
+def _parts_of_layer(layer: Any, result: bool) -> Any:
     """Keys and values of a plain layer, or None if it has none yet; a dict for the other kinds."""
     pair = None if _is_empty(layer) else (layer.keys, layer.values)
     if type(layer) is _class("DynamicLayer"):
@@ -78,9 +80,12 @@ def _parts_of_layer(layer: Any) -> Any:
         parts["pair"] = pair
     if type(layer) is _class("DynamicSlidingWindowLayer"):
         parts["window"] = layer.sliding_window
-        # What a full window has seen is not what is in it.
-        if pair is not None and layer.cumulative_length != layer.keys.shape[-2]:
-            parts["seen"] = torch.full((), layer.cumulative_length, dtype=torch.int64)
+        # What a full window has seen is not what is in it. The calls that fill it up are of a kind of their own,
+        # too: torch.export takes it for granted that a token more does, or does not.
+        if pair is not None and (result or layer.cumulative_length != layer.keys.shape[-2]):
+            parts["seen"] = _as_tensor(layer.cumulative_length)
+        elif pair is not None and layer.keys.shape[-2] >= layer.sliding_window - 2:
+            parts["fills_up"] = True
     if _is_linear(layer):
         for name in _STATES:
             parts[name] = list(getattr(layer, name).values())
@@ -126,5 +131,22 @@ def _make_layer(parts: Any) -> Any:
         layer.lazy_initialization(keys, values)
         layer.keys, layer.values = keys, values
     if kind == "DynamicSlidingWindowLayer" and pair is not None:
-        layer.cumulative_length = parts["seen"].item() if "seen" in parts else pair[0].shape[-2]
+        layer.cumulative_length = _seen(parts) if "seen" in parts else pair[0].shape[-2]
     return layer
+
+
+def _as_tensor(number: Any) -> torch.Tensor:
+    """torch.jit.trace has sizes as tensors."""
+    return number.to(torch.int64) if isinstance(number, torch.Tensor) else torch.full((), number, dtype=torch.int64)
+
+
+def _seen(parts: dict[str, Any]) -> Any:
+    """How many tokens a window has seen."""
+    if is_tracing():
+        raise Unsupported(
+            "torch.jit.trace takes what a full window of a cache has seen for a constant", "cache", "Use ir='dynamo'"
+        )
+    seen = parts["seen"].item()
+    if not isinstance(seen, int):  # torch.export knows no value; the code of caches asks whether windows are full
+        torch._check(seen >= parts["window"])
+    return seen

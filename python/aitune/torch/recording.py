@@ -149,7 +149,7 @@ class Recording:
 
     def end(self, key: GraphKey, sample: Sample, result: Any) -> None:
         """Keeps the call, now that the module has answered it."""
-        output, tensors = flatten(result, f"the result of module '{self._name}'")
+        output, tensors = flatten(result, f"the result of module '{self._name}'", result=True)
         check_device(tensors, list(output.paths()), f"the result of module '{self._name}'")
         record = self.graphs.get(key)
         if record is None:
