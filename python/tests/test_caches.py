@@ -145,6 +145,6 @@ def test_a_full_window_needs_torch_export():
 
 
 def test_layers_of_other_kinds_are_refused_by_name():
-    cache = transformers.StaticCache(config=llama().config, max_cache_len=8)
+    cache = transformers.StaticCache(config=mistral().config, max_cache_len=8)
     with pytest.raises(aitune.Unsupported, match="StaticCache cannot be taken apart"):
         flatten(cache, "past_key_values")

@@ -35,6 +35,7 @@ from aitune.torch.settings import (
 )
 from aitune.torch.signature import Signature
 from aitune.torch.structure import computed_numbers, rebuild
+from aitune.torch.updates import Updates
 
 if TYPE_CHECKING:
     from aitune import _compiler
@@ -104,6 +105,7 @@ class BuildResult:
     engine: Engine | None = None  # what can be saved
     report: dict[str, Any] = field(default_factory=dict)
     milliseconds: float = 0  # of the first sample
+    updates: Updates = ()  # caches that are arguments and results
 
 
 class Backend(ABC):
@@ -179,7 +181,7 @@ class TorchTensorRTAotBackend(Backend):
             signature = Signature(forward, name)
             architecture = architecture_of(module, signature)
             owner = record.owner or name
-            meta = GraphMeta(owner, record.path, signature, record.key, record.output, architecture)
+            meta = GraphMeta(owner, record.path, signature, record.key, record.output, architecture, record.updates)
             calibration = self._calibration(meta, name)
             with every_operator():
                 tuned = self._tune(exported, record, settings, meta, calibration, name)

@@ -13,15 +13,16 @@ from torch.jit._trace import is_tracing
 
 from aitune.errors import Corrupt, Unsupported
 
-__all__ = ["is_cache", "make_cache", "parts_of_cache"]
+__all__ = ["is_cache", "make_cache", "parts_of_cache", "renew_cache"]
 
 _MODULE = "transformers.cache_utils"
-_CLASSES = ("DynamicCache", "EncoderDecoderCache")
+_CLASSES = ("DynamicCache", "EncoderDecoderCache", "StaticCache")
 _LAYERS = (
     "DynamicLayer",
     "DynamicSlidingWindowLayer",
     "LinearAttentionLayer",
     "LinearAttentionAndFullAttentionLayer",
+    "StaticLayer",
 )
 # What layers of linear attention and state space models hold, by the number of the state.
 _STATES = (
@@ -53,7 +54,7 @@ def parts_of_cache(value: Any, result: bool) -> list[tuple[str, Any]] | None:
             ("cross_attention_cache", value.cross_attention_cache),
             ("is_updated", dict(value.is_updated)),
         ]
-    if type(value) is not _class("DynamicCache") or getattr(value, "offloading", False):
+    if type(value) not in (_class("DynamicCache"), _class("StaticCache")) or getattr(value, "offloading", False):
         return None
     if not all(_is_known_layer(layer) for layer in value.layers):
         return None
@@ -78,6 +79,10 @@ def _parts_of_layer(layer: Any, result: bool) -> Any:
     parts: dict[str, Any] = {"kind": type(layer).__name__}
     if pair is not None:
         parts["pair"] = pair
+    if type(layer) is _class("StaticLayer"):
+        parts["length"] = layer.max_cache_len
+        if pair is not None:
+            parts["seen"] = layer.cumulative_length
     if type(layer) is _class("DynamicSlidingWindowLayer"):
         parts["window"] = layer.sliding_window
         # What a full window has seen is not what is in it. The calls that fill it up are of a kind of their own,
@@ -103,9 +108,24 @@ def make_cache(cls: Any, parts: dict[str, Any]) -> Any:
         made = cls(parts["self_attention_cache"], parts["cross_attention_cache"])
         made.is_updated = dict(parts["is_updated"])
         return made
+    layers = [_make_layer(pair) for pair in parts["layers"]]
+    if cls is _class("StaticCache"):  # which makes its layers of a model's configuration
+        made = cls.__new__(cls)
+        _class("Cache").__init__(made, layers=layers)
+        return made
     made = cls()
-    made.layers = [_make_layer(pair) for pair in parts["layers"]]
+    made.layers = layers
     return made
+
+
+def renew_cache(cache: Any, new: Any) -> None:
+    """Lets a cache have what is in another one of its kind."""
+    if type(cache) is _class("EncoderDecoderCache"):
+        renew_cache(cache.self_attention_cache, new.self_attention_cache)
+        renew_cache(cache.cross_attention_cache, new.cross_attention_cache)
+        cache.is_updated = new.is_updated
+    else:
+        cache.layers = new.layers
 
 
 def _make_layer(parts: Any) -> Any:
@@ -117,6 +137,8 @@ def _make_layer(parts: Any) -> Any:
         layer = _class(kind)(sliding_window=parts["window"])
     elif kind == "DynamicLayer":
         layer = _class(kind)()
+    elif kind == "StaticLayer":
+        return _make_static_layer(parts)
     else:
         layer = _class(kind)(number_of_states=len(parts[_STATES[0]]))
         for name in _STATES:
@@ -132,6 +154,21 @@ def _make_layer(parts: Any) -> Any:
         layer.keys, layer.values = keys, values
     if kind == "DynamicSlidingWindowLayer" and pair is not None:
         layer.cumulative_length = _seen(parts) if "seen" in parts else pair[0].shape[-2]
+    return layer
+
+
+def _make_static_layer(parts: dict[str, Any]) -> Any:
+    layer = _class("StaticLayer")(max_cache_len=parts["length"])
+    if "pair" not in parts:
+        return layer
+    tensors = (*parts["pair"], parts["seen"])
+    if torch.compiler.is_compiling() or is_tracing():
+        tensors = tuple(tensor.clone() for tensor in tensors)  # the layer writes to them, and programs have arguments
+    layer.keys, layer.values, layer.cumulative_length = tensors
+    layer.dtype, layer.device = layer.keys.dtype, layer.keys.device
+    layer.batch_size, layer.num_heads = layer.keys.shape[:2]
+    layer.k_head_dim, layer.v_head_dim = layer.keys.shape[-1], layer.values.shape[-1]
+    layer.is_initialized = True
     return layer
 
 

@@ -12,6 +12,7 @@ from aitune.errors import InvalidArgument
 from aitune.torch.config import config
 from aitune.torch.dynamic_shapes import DynamicShapes, ShapeTable
 from aitune.torch.structure import Structure, computed_numbers, flatten, tensors_at
+from aitune.torch.updates import Updates, find_updates
 
 __all__ = ["GraphKey", "Recording", "Sample", "check_device", "take_call"]
 
@@ -52,6 +53,7 @@ class GraphRecord:
     key: GraphKey
     shapes: ShapeTable
     output: Structure
+    updates: Updates = ()
     samples: list[Sample] = field(default_factory=list)
     sample_shapes: list[int] = field(default_factory=list)  # by sample: which set of shapes of `shapes` it has
     calls: int = 0
@@ -147,14 +149,15 @@ class Recording:
         copies = {id(t): t.detach().clone() for t in tensors}
         return key, Sample(_copy(dict(named), copies), [copies[id(t)] for t in tensors])
 
-    def end(self, key: GraphKey, sample: Sample, result: Any) -> None:
-        """Keeps the call, now that the module has answered it."""
+    def end(self, key: GraphKey, sample: Sample, named: Mapping[str, Any], result: Any) -> None:
+        """Keeps the call, now that the module has answered it. `named` is what begin() got."""
         output, tensors = flatten(result, f"the result of module '{self._name}'", result=True)
         check_device(tensors, list(output.paths()), f"the result of module '{self._name}'")
         record = self.graphs.get(key)
         if record is None:
             shapes = ShapeTable(list(key.structure.paths()), self._dynamic_shapes, f"module '{self._name}'")
-            record = GraphRecord(key, shapes, output)
+            updates = find_updates(named, key.structure, sample.tensors, result, f"module '{self._name}'")
+            record = GraphRecord(key, shapes, output, updates)
         record.shapes.add([tuple(t.shape) for t in sample.tensors])
         if record.shapes.moving:
             record.output, output = computed_numbers(record.output), computed_numbers(output)

@@ -24,6 +24,7 @@ from aitune.torch.files import replacing
 from aitune.torch.module import Module, find_modules, located_modules, named_module, part_of, place, unknown_call, wrappers_of
 from aitune.torch.progress import others_silent
 from aitune.torch.recording import check_device, take_call
+from aitune.torch.updates import put_back
 
 __all__ = ["LoadedModule", "load", "save"]
 
@@ -100,12 +101,13 @@ class LoadedModule(torch.nn.Module):
             if missing or len(args) > len(names) or len(named) > len(names):
                 raise InvalidArgument("the call does not fit the model", where, f"Its inputs are: {', '.join(names)}")
             return self._engines[0].run([named[name] for name in names])
-        key, tensors = take_call(self._signature.normalise(args, kwargs), where)
+        named = self._signature.normalise(args, kwargs)
+        key, tensors = take_call(named, where)
         check_device(tensors, list(key.structure.paths()), where)
         engine = self._by_key.get(key)
         if engine is None:
             raise unknown_call(list(self._by_key), key, where)
-        return engine.run(tensors)
+        return put_back(engine.run(tensors), named, engine.entry.meta.updates if engine.entry.meta else ())
 
     def extra_repr(self) -> str:
         return f"name={self.name!r}, file={str(self._engines[0].path)!r}"
@@ -239,8 +241,9 @@ def _adopt(module: Module, engines: Sequence[Engine]) -> None:
         engine.keep_state_in(module._original)
     module._adopt(
         {
-            None if engine.entry.meta is None else engine.entry.meta.key: BuildResult("a file", engine.run, engine)
+            None if meta is None else meta.key: BuildResult("a file", engine.run, engine, updates=meta.updates if meta else ())
             for engine in engines
+            for meta in [engine.entry.meta]
         }
     )
 

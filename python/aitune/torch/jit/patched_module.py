@@ -302,14 +302,15 @@ class _JitModule(Module):
     def _watch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, bool]:
         """The result of a call in PyTorch, and whether it was recorded."""
         try:
-            key, sample = self._recording.begin(self._signature.normalise(args, kwargs))
+            named = self._signature.normalise(args, kwargs)
+            key, sample = self._recording.begin(named)
         except AituneError as error:
             self._patched.give_up(error.problem)
             return self._own_forward(*args, **kwargs), False
         result = self._own_forward(*args, **kwargs)
         try:
             with self._lock:
-                self._recording.end(key, sample, result)
+                self._recording.end(key, sample, named, result)
         except AituneError as error:
             self._patched.give_up(error.problem)
             return result, False

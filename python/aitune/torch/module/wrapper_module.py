@@ -25,6 +25,7 @@ from aitune.torch.signature import Signature
 from aitune.torch.state import tensors_kept
 from aitune.torch.structure import count_differences, describe_difference
 from aitune.torch.tune_strategy import Job, TuneStrategy
+from aitune.torch.updates import put_back
 
 __all__ = ["Module", "ModuleState", "original_forwards", "unwrap"]
 
@@ -229,6 +230,7 @@ class Module(torch.nn.Module):
             buffers = tensors_kept(job.module.buffers())
             with original_forwards(), evaluating(job.module), torch.no_grad(), buffers:
                 result = results[job.record.key] = strategy.tune(job)
+            result.updates = job.record.updates
             if result.engine is not None:
                 result.engine.keep_state_in(self._original)  # and not in a copy that was tuned
         self._adopt(results)
@@ -262,7 +264,7 @@ class Module(torch.nn.Module):
         key, sample = self._recording.begin(named)
         result = self._own_forward(*args, **kwargs)
         with self._lock:
-            self._recording.end(key, sample, result)
+            self._recording.end(key, sample, named, result)
         return result
 
     def _run_tuned(self, named: Mapping[str, Any]) -> Any:
@@ -275,7 +277,7 @@ class Module(torch.nn.Module):
         for tensor in tensors:
             if tensor.device.type != "cpu":
                 check_device(tensors, list(key.structure.paths()), where)
-        return result.run(tensors)
+        return put_back(result.run(tensors), named, result.updates)
 
 
 def unknown_call(tuned: list[GraphKey], came: GraphKey, where: str) -> InvalidArgument:
