@@ -270,6 +270,13 @@ def test_wrong_arguments():
     assert "MaxThroughputStrategy(TorchTensorRTAotBackend(ir=dynamo))" == ait.MaxThroughputStrategy().describe()
 
 
+def test_the_largest_batch_is_not_looked_for(caplog):
+    strategy = ait.OneBackendStrategy(aot())
+    assert strategy.enable_find_max_batch_size(False) is strategy and not caplog.records
+    assert strategy.enable_find_max_batch_size() is strategy
+    assert "enable_find_max_batch_size is ignored" in caplog.text
+
+
 def test_a_strategy_for_each_graph():
     class Either(torch.nn.Module):
         def forward(self, x, double=False):

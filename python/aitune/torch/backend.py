@@ -9,7 +9,7 @@ import logging
 import shutil
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import torch
 from aitune.errors import InvalidArgument
 from aitune.loaded import custom_ops, load_custom_ops
 from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta, architecture_of
+from aitune.torch.config import unknown_field
 from aitune.torch.custom import compiler, every_operator
 from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine, work_folder
@@ -89,6 +90,21 @@ class TorchTensorRTAotBackendConfig(BackendConfig):
         if not isinstance(protocol, int) or isinstance(protocol, bool) or not 2 <= protocol <= 5:
             raise InvalidArgument(f"pickle_protocol is {protocol!r}", where, "It is 2 to 5; 4 is the default")
         compiler_settings(self.compile_config)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TorchTensorRTAotBackendConfig:
+        """A configuration of plain data, as a YAML file gives it: compile_config may be a dict.
+
+        Raises:
+            InvalidArgument: a name that is no field, or a wrong type or value.
+        """
+        where, names = "TorchTensorRTAotBackendConfig.from_dict", [field.name for field in dataclasses.fields(cls)]
+        if not isinstance(data, Mapping):
+            raise InvalidArgument(f"a {type(data).__name__} is no dict", where, f"Its fields are: {', '.join(names)}")
+        for name in data:
+            if name not in names:
+                raise unknown_field(where, str(name), names)
+        return cls(**data)
 
 
 @dataclass

@@ -45,6 +45,11 @@ class ModuleInfo:
     key: Any = None
 
     @property
+    def module_type(self) -> type[torch.nn.Module]:
+        """The class of the module."""
+        return type(self.module)
+
+    @property
     def average_execution_time(self) -> float:
         """In seconds."""
         return self.total_execution_time / self.execution_count if self.execution_count else 0.0

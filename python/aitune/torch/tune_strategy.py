@@ -82,6 +82,15 @@ class TuneStrategy(ABC):
         self._check_performance = enable
         return self
 
+    def enable_find_max_batch_size(self, enable: bool = True) -> TuneStrategy:
+        """AITune's search for the largest batch, which is not made here: False changes nothing, and True brings a line."""
+        if enable:
+            _logger.warning(
+                "enable_find_max_batch_size is ignored: batches are as large as those of the samples, batch_sizes and "
+                "dynamic_shapes"
+            )
+        return self
+
     def describe(self) -> str:
         """One line: the strategy and its backends."""
         return f"{type(self).__name__}({', '.join(backend.describe() for backend in self._backends)})"
