@@ -276,6 +276,30 @@ def test_arguments_that_cannot_be_recorded(caplog):
     assert states() == {"Takes": "eager"} and "cannot be taken apart into tensors" in caplog.text
 
 
+def test_a_wrong_call_is_the_program_s_own():
+    config.min_samples, config.batch_axis_required = 2, False
+    net, x = make(), torch.randn(2, 8)
+    for _ in range(2):
+        with pytest.raises(TypeError, match="nothing"):
+            net(x, nothing=1)
+    check(net, x)
+    assert states() == {"Net": "recording"}
+    check(net, x)
+    assert states() == {"Net": "tuned"}
+
+
+def test_a_forward_that_cannot_be_looked_at(caplog):
+    class Hidden(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x)
+
+    Hidden.forward.__signature__ = "none"
+    net = make(lambda: Hidden(8, 8))
+    with torch.no_grad():
+        assert net(torch.randn(2, 8)).shape == (2, 8)
+    assert states() == {"Hidden": "eager"} and "Hidden stays in PyTorch: TypeError" in caplog.text
+
+
 def test_where_pytorch_is_as_fast(caplog):
     config.strategy = ait.OneBackendStrategy(ait.TorchEagerBackend())
     net = make()

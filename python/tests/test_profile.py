@@ -98,6 +98,24 @@ def test_a_module_inside_of_another_one_and_what_is_beside_it():
     assert profile.data["config"]["uses_inference_function"] and profile.data["input"] == {"args_count": 1, "kwargs": []}
 
 
+def test_a_file_without_an_original(tmp_path):
+    pipe, x = Pipe(), torch.randn(2, 8)
+    pipe.net = ait.Module(pipe.net, "net", strategy=strategy())
+    ait.tune(pipe, x)
+    ait.save(pipe.net, tmp_path / "net.ait")
+    pipe.net = ait.load(tmp_path / "net.ait")
+    profile = ait.profile(pipe, x, measured_runs=1)
+    assert calls_of(profile)["aot_module:net"] == 2 and profile.data["regions"][0]["wrapper_state"] == "tuned"
+    assert calls_of(ait.profile(pipe.net, x, measured_runs=1)) == {"aot_module:net": 1}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_modules_of_torchscript_are_regions():
+    pipe = Pipe()
+    pipe.net = torch.jit.script(pipe.net)
+    assert calls_of(ait.profile(pipe, torch.randn(2, 8), measured_runs=1))["untuned_module:net"] == 2
+
+
 def test_other_threads_do_not_count():
     pipe, x = Pipe(), torch.randn(2, 8)
 

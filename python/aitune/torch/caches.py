@@ -56,13 +56,15 @@ def parts_of_cache(value: Any, result: bool) -> list[tuple[str, Any]] | None:
         ]
     if type(value) not in (_class("DynamicCache"), _class("StaticCache")) or getattr(value, "offloading", False):
         return None
-    if not all(_is_known_layer(layer) for layer in value.layers):
+    if not all(_is_known_layer(layer) for layer in getattr(value, "layers", [None])):  # older ones have none
         return None
     return [("layers", [_parts_of_layer(layer, result) for layer in value.layers])]
 
 
 def _is_known_layer(layer: Any) -> bool:
     known = any(type(layer) is _class(name) for name in _LAYERS if _class(name) is not None)
+    if type(layer) is _class("StaticLayer"):  # older ones are told by the model how much is in them
+        return isinstance(getattr(layer, "cumulative_length", None), torch.Tensor)
     return known and not getattr(layer, "record_past", False)
 
 

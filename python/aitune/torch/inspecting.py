@@ -176,9 +176,10 @@ class _Watch:
     def __init__(self, info: ModuleInfo) -> None:
         self.info = info
         self._started: list[float] = []
+        # Modules of TorchScript forbid these methods, and run hooks all the same.
         self._hooks = [
-            info.module.register_forward_pre_hook(self._before, with_kwargs=True),
-            info.module.register_forward_hook(self._after, with_kwargs=True),
+            torch.nn.Module.register_forward_pre_hook(info.module, self._before, with_kwargs=True),
+            torch.nn.Module.register_forward_hook(info.module, self._after, with_kwargs=True),
         ]
 
     def stop(self) -> None:

@@ -151,7 +151,11 @@ class PatchedModule:
             cls(module, parent, PatchedState.SKIPPED)
             release_standins(module)
             return
-        _JitModule(module, cls(module, parent, PatchedState.RECORDING)).enable_recording()
+        patched = cls(module, parent, PatchedState.RECORDING)
+        try:
+            _JitModule(module, patched).enable_recording()
+        except Exception as error:
+            patched.give_up(_problem(error))
 
     def recorded(self, wrapper: Module) -> None:
         """Behind each recorded call: tunes, if it is time."""
@@ -227,6 +231,10 @@ class PatchedModule:
             child._detach_children()
 
 
+def _problem(error: Exception) -> str:
+    return str(error) if isinstance(error, AituneError) else f"{type(error).__name__}: {error}"
+
+
 def _tune_wrapper(wrapper: Module) -> str | None:
     """Tunes what was recorded. Returns why it stays in PyTorch, if it does."""
     wrapper.__dict__["_strategies"] = StrategyChoice(config.resolve_strategy(), None)
@@ -234,7 +242,7 @@ def _tune_wrapper(wrapper: Module) -> str | None:
         with torch.inference_mode(False):
             tune_recorded(wrapper, config.dry_run)
     except Exception as error:
-        return str(error) if isinstance(error, AituneError) else f"{type(error).__name__}: {error}"
+        return _problem(error)
     if config.dry_run:
         return "it was a dry run"
     if all(result.engine is None for result in wrapper.results()):
@@ -303,16 +311,19 @@ class _JitModule(Module):
         """The result of a call in PyTorch, and whether it was recorded."""
         try:
             named = self._signature.normalise(args, kwargs)
+        except InvalidArgument:
+            return self._own_forward(*args, **kwargs), False  # which says what is wrong
+        try:
             key, sample = self._recording.begin(named)
-        except AituneError as error:
-            self._patched.give_up(error.problem)
+        except Exception as error:
+            self._patched.give_up(_problem(error))
             return self._own_forward(*args, **kwargs), False
         result = self._own_forward(*args, **kwargs)
         try:
             with self._lock:
                 self._recording.end(key, sample, named, result)
-        except AituneError as error:
-            self._patched.give_up(error.problem)
+        except Exception as error:
+            self._patched.give_up(_problem(error))
             return result, False
         return result, True
 

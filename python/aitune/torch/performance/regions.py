@@ -14,11 +14,12 @@ from typing import Any
 import torch
 
 from aitune.torch.inspecting import modules_in
-from aitune.torch.module import Module, all_modules, wrappers_of
+from aitune.torch.module import Module, ModuleState, all_modules, wrappers_of
+from aitune.torch.saving import LoadedModule
 
 __all__ = ["Region", "Watch", "regions_of", "watching"]
 
-_MAX_DEPTH = 16
+_MAX_DEPTH = 8
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,12 @@ class Region:
     Attributes:
         name: that of the Module, or the path in the object that is profiled.
         target: the module of PyTorch.
-        module: the Module, if it is one.
+        module: the Module, if it is one, also without an original.
     """
 
     name: str
     target: torch.nn.Module
-    module: Module | None = None
+    module: Module | LoadedModule | None = None
 
     @property
     def id(self) -> str:
@@ -47,25 +48,28 @@ class Region:
         row = {"id": self.id + method, "name": self.name + method, "kind": kind}
         row["module_type"] = f"{cls.__module__}.{cls.__qualname__}"
         if self.module is not None:
-            row["wrapper_state"] = self.module.state.value
+            row["wrapper_state"] = self.module.state.value if isinstance(self.module, Module) else ModuleState.TUNED.value
         return row
 
 
 def regions_of(obj: Any) -> list[Region]:
-    """Every Module that there is, and the outermost modules inside of `obj` that hold none."""
+    """Every Module that there is, and in `obj` those without an original, and the outermost modules that hold none."""
     managed = all_modules()
     inside = {id(part) for module in managed for part in module._original.modules()} | {id(m) for m in managed}
-    holders = {id(module) for module in managed} | {id(module._original) for module in managed}
     regions = [Region(module.name, module._original, module) for module in managed]
     covered: set[int] = set()
     for info in modules_in(obj, _MAX_DEPTH):  # outer ones come first
         found = info.module
+        if isinstance(found, LoadedModule):
+            regions.append(Region(found.name, found, found))
+            continue
         if info.depth == 0 or id(found) in inside or id(found) in covered or wrappers_of(found):
             continue
-        parts = [id(part) for part in found.modules()]
-        if holders.isdisjoint(parts) and not isinstance(found, (torch.nn.ModuleList, torch.nn.ModuleDict)):
+        parts = list(found.modules())
+        holds_one = any(isinstance(part, (Module, LoadedModule)) or wrappers_of(part) for part in parts)
+        if not holds_one and not isinstance(found, (torch.nn.ModuleList, torch.nn.ModuleDict)):
             regions.append(Region(info.name, found))
-            covered.update(parts)
+            covered.update(map(id, parts))
     return regions
 
 
@@ -127,8 +131,9 @@ def _watch_calls(region: Region, watch: Watch, stack: contextlib.ExitStack) -> N
     def after(_module: Any, _args: Any, _result: Any) -> None:
         watch.leave(region)
 
-    stack.callback(region.target.register_forward_pre_hook(before, prepend=True).remove)
-    stack.callback(region.target.register_forward_hook(after, always_call=True).remove)
+    # Modules of TorchScript forbid these methods, and run hooks all the same.
+    stack.callback(torch.nn.Module.register_forward_pre_hook(region.target, before, prepend=True).remove)
+    stack.callback(torch.nn.Module.register_forward_hook(region.target, after, always_call=True).remove)
 
 
 def _methods(cls: type) -> list[tuple[str, types.FunctionType]]:
