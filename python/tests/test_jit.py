@@ -211,13 +211,16 @@ def test_training_is_left_alone():
     net.train()(torch.randn(2, 8)).sum().backward()
 
 
-def test_inference_mode():
-    net = make()
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_inference_mode(ir):
+    config.strategy = strategy(ir)
+    net = make(lambda: torch.nn.Linear(8, 4))
     with torch.inference_mode():
         x = torch.randn(2, 8)
         want = net(x)
         torch.testing.assert_close(net(x), want, **TOLERANCE)
-    assert states() == {"Net": "tuned"}
+    assert states() == {"Linear": "tuned"}
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -262,6 +265,9 @@ def test_tuning_by_hand_takes_what_is_wrapped_alone():
     config.min_samples = 9
     ait.tune(lambda x: net(model(x)), torch.randn(2, 4))
     assert model.state is ait.ModuleState.TUNED and states() == {"Net": "recording"}
+    calls = net.calls
+    check(net, torch.randn(2, 8))
+    assert net.calls == calls + 1
 
 
 def test_arguments_that_cannot_be_recorded(caplog):

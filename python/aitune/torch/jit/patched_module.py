@@ -239,8 +239,7 @@ def _tune_wrapper(wrapper: Module) -> str | None:
     """Tunes what was recorded. Returns why it stays in PyTorch, if it does."""
     wrapper.__dict__["_strategies"] = StrategyChoice(config.resolve_strategy(), None)
     try:
-        with torch.inference_mode(False):
-            tune_recorded(wrapper, config.dry_run)
+        tune_recorded(wrapper, config.dry_run)
     except Exception as error:
         return _problem(error)
     if config.dry_run:
