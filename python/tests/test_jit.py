@@ -263,6 +263,7 @@ def test_a_module_that_is_wrapped_by_hand():
 def test_tuning_by_hand_takes_what_is_wrapped_alone():
     net, model = make(), ait.Module(torch.nn.Linear(4, 8), "mine", strategy=strategy())
     config.min_samples = 9
+    check(net, torch.randn(2, 8))
     ait.tune(lambda x: net(model(x)), torch.randn(2, 4))
     assert model.state is ait.ModuleState.TUNED and states() == {"Net": "recording"}
     calls = net.calls
