@@ -395,3 +395,25 @@ def test_what_is_tuned_can_be_saved(tmp_path):
     want = check(net, x)
     ait.save(net, tmp_path / "net.ait")
     torch.testing.assert_close(ait.load(tmp_path / "net.ait")(x), want, **TOLERANCE)
+
+
+def test_a_language_model():
+    """Prompt and next tokens, once both were seen."""
+    pytest.importorskip("transformers")
+    from test_caches import llama
+
+    config.mode, config.strategy = JITMode.TUNE_DEFERRED, strategy(min_block_size=1)
+    net = make(llama)
+    other = copy.deepcopy(net)
+
+    def generate(model, prompt):
+        ids = torch.arange(3, 3 + prompt)[None]
+        return model.generate(ids, max_new_tokens=6, do_sample=False, pad_token_id=2).tolist()
+
+    for prompt in (4, 9):
+        generate(net, prompt)
+    jit_tune.deferred()
+    generate(net, 5)
+    assert states() == {"LlamaForCausalLM": "tuned"} and len(net.forward.wrapper.results()) == 2
+    config.max_depth_level, config.skip_modules = 1, ["LlamaForCausalLM"]
+    assert generate(net, 7) == generate(other, 7)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import AituneError, InvalidArgument
+from aitune.errors import AituneError, InvalidArgument, in_words
 from aitune.torch.config import aitune_cache_dir, check_device_name, config
 from aitune.torch.dataset import calls_of
 from aitune.torch.export import evaluating
@@ -86,8 +86,7 @@ def tune(
             except Exception as error:
                 if not ignore_failing_modules or raised:
                     raise
-                said = str(error) if isinstance(error, AituneError) else f"{type(error).__name__}: {error}"
-                _logger.warning("%s stays as it is: %s", module.name, said)
+                _logger.warning("%s stays as it is: %s", module.name, in_words(error))
                 continue
             if release_weights or config.device_after_tuning == "meta":
                 module._release_weights()

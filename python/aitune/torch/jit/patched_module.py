@@ -16,7 +16,7 @@ import torch
 from torch.fx import _symbolic_trace
 from torch.jit._trace import is_tracing
 
-from aitune.errors import AituneError, InvalidArgument, Unsupported
+from aitune.errors import InvalidArgument, Unsupported, in_words
 from aitune.torch.jit.config import JITMode, config
 from aitune.torch.module import Module, ModuleState, wrappers_of
 from aitune.torch.module.standin import Standin, bound_forward, release_standins
@@ -155,7 +155,7 @@ class PatchedModule:
         try:
             _JitModule(module, patched).enable_recording()
         except Exception as error:
-            patched.give_up(_problem(error))
+            patched.give_up(in_words(error))
 
     def recorded(self, wrapper: Module) -> None:
         """Behind each recorded call: tunes, if it is time."""
@@ -231,17 +231,13 @@ class PatchedModule:
             child._detach_children()
 
 
-def _problem(error: Exception) -> str:
-    return str(error) if isinstance(error, AituneError) else f"{type(error).__name__}: {error}"
-
-
 def _tune_wrapper(wrapper: Module) -> str | None:
     """Tunes what was recorded. Returns why it stays in PyTorch, if it does."""
     wrapper.__dict__["_strategies"] = StrategyChoice(config.resolve_strategy(), None)
     try:
         tune_recorded(wrapper, config.dry_run)
     except Exception as error:
-        return _problem(error)
+        return in_words(error)
     if config.dry_run:
         return "it was a dry run"
     if all(result.engine is None for result in wrapper.results()):
@@ -315,14 +311,14 @@ class _JitModule(Module):
         try:
             key, sample = self._recording.begin(named)
         except Exception as error:
-            self._patched.give_up(_problem(error))
+            self._patched.give_up(in_words(error))
             return self._own_forward(*args, **kwargs), False
         result = self._own_forward(*args, **kwargs)
         try:
             with self._lock:
                 self._recording.end(key, sample, named, result)
         except Exception as error:
-            self._patched.give_up(_problem(error))
+            self._patched.give_up(in_words(error))
             return result, False
         return result, True
 
