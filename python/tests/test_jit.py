@@ -417,3 +417,25 @@ def test_a_language_model():
     assert states() == {"LlamaForCausalLM": "tuned"} and len(net.forward.wrapper.results()) == 2
     config.max_depth_level, config.skip_modules = 1, ["LlamaForCausalLM"]
     assert generate(net, 7) == generate(other, 7)
+
+
+class Counts(torch.nn.Module):
+    """Keeps how often it was called in a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(8, 8)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1
+        return self.layer(x) + self.calls
+
+
+def test_buffers_that_are_written_to():
+    net, x = make(Counts), torch.randn(2, 8)
+    with torch.no_grad():
+        first, second, third = (net(x) for _ in range(3))
+    assert states() == {"Counts": "tuned"} and net.calls == 3
+    torch.testing.assert_close(second, first + 1, **TOLERANCE)
+    torch.testing.assert_close(third, first + 2, **TOLERANCE)
