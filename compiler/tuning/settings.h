@@ -87,7 +87,6 @@ struct CompilationSettings {
   Names autocast_excluded_nodes, autocast_excluded_ops;
   double autocast_max_output_threshold = 512;
   std::optional<std::int64_t> autocast_max_depth_of_reduction;
-  std::string autocast_calibration_dataloader;
   bool enable_resource_partitioning = false;
   std::optional<std::int64_t> cpu_memory_budget;  ///< bytes
   bool dynamically_allocate_resources = false;

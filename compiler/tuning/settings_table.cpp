@@ -383,14 +383,12 @@ constexpr SettingField kFields[] = {
                                                           "products that sum more numbers stay in fp32")
         .ignored_by_reference_for(kOwnTypes)
         .shown(kCastTest),
-    SettingField{"autocast_calibration_dataloader", SettingKind::text, "an object of Python's, or none",
+    SettingField{"autocast_calibration_dataloader", SettingKind::text, "none, or calls of the model in Python",
                  "samples whose numbers autocast looks at; none: those of tuning",
-                 [](S& s, std::string_view v) { s.autocast_calibration_dataloader = v; },
-                 [](const S& s) {
-                   const auto& loader = s.autocast_calibration_dataloader;
-                   return loader.empty() ? Json(nullptr) : Json(loader);
-                 }}
-        .or_none<&S::autocast_calibration_dataloader>()
+                 [](S&, std::string_view v) {
+                   throw InvalidArgument(fmt::format("'{}' is text, which is no calls of a model", v));
+                 },
+                 [](const S&) { return Json(nullptr); }, [](S&) {}}
         .not_recorded()
         .ignored_by_reference_for(kOwnTypes)
         .shown("python/tests/test_settings.py"),

@@ -64,7 +64,8 @@ TEST(Settings, AreSetFromTextAndNameWhatIsWrong) {
                                      {"tiling_optimization_level", "much"},
                                      {"autocast_low_precision_type", "fp32"},
                                      {"autocast_excluded_nodes", "conv,(relu"},
-                                     {"autocast_excluded_nodes", "a{600000}"}})
+                                     {"autocast_excluded_nodes", "a{600000}"},
+                                     {"autocast_calibration_dataloader", "x"}})
     EXPECT_THAT(refusal([&, f = field, v = value] { s.set(f, v); }),
                 testing::AllOf(HasSubstr(fmt::format("setting {}", field)), HasSubstr("It takes: ")));
   EXPECT_THAT(refusal([&] { s.set("nonsense", "1"); }), HasSubstr("There are: enabled_precisions, "));

@@ -13,6 +13,7 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "ValidationError",
+    "in_words",
 ]
 
 
@@ -94,6 +95,11 @@ class InternalError(AituneError):
     """A bug of aitune, never the fault of an input."""
 
     code = "internal"
+
+
+def in_words(error: Exception) -> str:
+    """The message of an error; of one that is not ours, behind its type."""
+    return str(error) if isinstance(error, AituneError) else f"{type(error).__name__}: {error}"
 
 
 # In the order of the numbers of aitune_status and ErrorCode, which never change.

@@ -33,9 +33,9 @@ def mistral(window=64):
     return transformers.MistralForCausalLM(transformers.MistralConfig(sliding_window=window, **LLAMA))
 
 
-def gemma3():
+def gemma3(window=64):
     """Layers with a window and without."""
-    kinds = {"sliding_window": 64, "layer_types": ["sliding_attention", "full_attention"]}
+    kinds = {"sliding_window": window, "layer_types": ["sliding_attention", "full_attention"]}
     return transformers.Gemma3ForCausalLM(transformers.Gemma3TextConfig(head_dim=8, **kinds, **LLAMA))
 
 
@@ -105,23 +105,46 @@ def test_what_a_cache_is_made_of():
     assert again.get_seq_length() == 3
 
 
-def test_a_window_that_is_full():
-    """What a prompt leaves in the cache is right; the length that it stands for is a result, and no size of a tensor."""
+@pytest.mark.parametrize("make", [mistral, gemma3])
+@pytest.mark.parametrize(("prompts", "graphs"), [((2, 3), 4), ((9, 12), 2)])
+def test_windows_that_fill_up(tmp_path, make, prompts, graphs):
+    """While they do, and when they are full, which are kinds of calls of their own. What a full window has seen is a
+    tensor, since no size of one says it."""
     torch.manual_seed(0)
-    net = mistral(window=4).eval()
-    plain, ids = copy.deepcopy(net), torch.randint(3, 50, (1, 9))
+    net = make(window=6).eval()
+    plain = copy.deepcopy(net)
     model = wrap(net, min_block_size=1)
-    ait.tune(model, {"input_ids": ids})
-    with torch.no_grad():
-        want = plain(ids).past_key_values
-    cache = model(ids).past_key_values
-    assert cache.get_seq_length() == want.get_seq_length() == 9
-    for ours, theirs in zip(cache.layers, want.layers, strict=True):
-        assert ours.keys.shape[-2] == 3
-        torch.testing.assert_close(ours.keys, theirs.keys, **TOLERANCE)
+    ait.tune(lambda prompt: decode(model, prompt, 6), list(prompts))
+    assert len(model.reports) == graphs
+    ait.save(model, tmp_path / "lm.ait")
+    want, want_cache = decode(plain, prompts[1], 6)
+    for tuned in (model, ait.load(copy.deepcopy(plain), tmp_path / "lm.ait")):
+        got, cache = decode(tuned, prompts[1], 6)
+        torch.testing.assert_close(got, want, **TOLERANCE)
+        assert cache.get_seq_length() == want_cache.get_seq_length() == prompts[1] + 6
+        for ours, theirs in zip(cache.layers, want_cache.layers, strict=True):
+            torch.testing.assert_close(ours.keys, theirs.keys, **TOLERANCE)
+
+
+def test_generating_beyond_a_window():
+    torch.manual_seed(0)
+    net = mistral(window=6).eval()
+    plain = copy.deepcopy(net)
+    wrap(net, min_block_size=1)
+    options = {"max_new_tokens": 9, "do_sample": False, "pad_token_id": 2}
+    ait.tune(lambda ids: net.generate(ids, **options), [torch.randint(3, 50, (1, n)) for n in (7, 9)])
+    ids = torch.randint(3, 50, (1, 8))
+    assert net.generate(ids, **options).tolist() == plain.generate(ids, **options).tolist()
+
+
+def test_a_full_window_needs_torch_export():
+    torch.manual_seed(0)
+    model = wrap(mistral(window=6).eval(), "ts", min_block_size=1)
+    with pytest.raises(aitune.Unsupported, match="a full window of a cache has seen for a constant. Use ir='dynamo'"):
+        ait.tune(lambda prompt: decode(model, prompt, 2), [9, 12])
 
 
 def test_layers_of_other_kinds_are_refused_by_name():
-    cache = transformers.StaticCache(config=llama().config, max_cache_len=8)
+    cache = transformers.StaticCache(config=mistral().config, max_cache_len=8)
     with pytest.raises(aitune.Unsupported, match="StaticCache cannot be taken apart"):
         flatten(cache, "past_key_values")

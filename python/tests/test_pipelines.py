@@ -77,6 +77,12 @@ def test_inspecting_a_module_and_its_parts():
     check_same(wrapped(x), want)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_inspecting_a_module_of_torchscript():
+    (info,) = ait.inspect(torch.jit.script(torch.nn.Linear(4, 4)), torch.randn(2, 4)).get_modules()
+    assert info.execution_count == 10 and info.module_type is torch.jit.RecursiveScriptModule
+
+
 def test_a_function_that_holds_the_original():
     net = torch.nn.Linear(4, 4).eval()
     x = torch.randn(2, 4)

@@ -196,6 +196,29 @@ def test_autocast_looks_at_its_own_samples():
         report(autocast_calibration_dataloader=[torch.randn(2, 64)])
 
 
+def test_a_configuration_of_plain_data():
+    make = ait.TorchTensorRTAotBackendConfig.from_dict
+    config = make({"ir": "ts", "compile_config": {"optimization_level": 0, "min_block_size": 2}})
+    described = ait.TorchTensorRTAotBackend(config).describe()
+    assert described == "TorchTensorRTAotBackend(ir=ts, optimization_level=0, min_block_size=2)"
+    assert make({}) == ait.TorchTensorRTAotBackendConfig()
+    for data, message in (
+        ({"irs": "ts"}, "from_dict: there is no field 'irs'. Did you mean ir"),
+        ({"compile_config": {"min_block": 2}}, "there is no setting 'min_block'"),
+        ([1], "a list is no dict"),
+    ):
+        with pytest.raises(aitune.InvalidArgument, match=message):
+            make(data)
+
+
+def test_samples_of_autocast_are_no_text(tmp_path):
+    (tmp_path / "s.yaml").write_text("enable_autocast: true\nautocast_calibration_dataloader: x\n")
+    with pytest.raises(aitune.InvalidArgument, match="'x' is text, which is no calls of a model.*calls of the model in Python"):
+        ait.CompilationSettings.from_file(tmp_path / "s.yaml")
+    (tmp_path / "s.yaml").write_text("enable_autocast: true\nautocast_calibration_dataloader: null\n")
+    assert ait.CompilationSettings.from_file(tmp_path / "s.yaml").autocast_calibration_dataloader is None
+
+
 def test_int8_looks_at_every_sample():
     """A model whose first samples are small is measured on the large ones, too."""
     data = [torch.randn(8, 64) * (1 if i < 2 else 20) for i in range(6)]

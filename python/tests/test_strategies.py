@@ -259,7 +259,7 @@ def tuned_by(strategies):
 def test_wrong_arguments():
     for make, message in (
         (lambda: ait.FirstWinsStrategy(aot()), "is no list of backends"),
-        (lambda: tuned_by({"net": ait.OneBackendStrategy()}), "strategies is a dict.*Give a list"),
+        (lambda: tuned_by({"net": ait.OneBackendStrategy()}), "a key of strategies is a str"),
         (lambda: tuned_by(ait.OneBackendStrategy()), "strategies is a OneBackendStrategy.*Give a list"),
         (lambda: ait.MinLatencyStrategy([3]), "the backend is a int"),
         (lambda: ait.LatencyBudgetStrategy(0), "latency_budget_ms is 0"),
@@ -268,6 +268,13 @@ def test_wrong_arguments():
         with pytest.raises(aitune.InvalidArgument, match=message):
             make()
     assert "MaxThroughputStrategy(TorchTensorRTAotBackend(ir=dynamo))" == ait.MaxThroughputStrategy().describe()
+
+
+def test_the_largest_batch_is_not_looked_for(caplog):
+    strategy = ait.OneBackendStrategy(aot())
+    assert strategy.enable_find_max_batch_size(False) is strategy and not caplog.records
+    assert strategy.enable_find_max_batch_size() is strategy
+    assert "enable_find_max_batch_size is ignored" in caplog.text
 
 
 def test_a_strategy_for_each_graph():

@@ -18,7 +18,7 @@ void check_autocast_off(const JsonView& node, const std::vector<JsonView>& setti
   if (kind != "as_bool") node.corrupt("an autocast region that does not say whether it is on");
   if (value.boolean())
     node.unsupported("torch.autocast is on in the model",
-                     "export without it; enabled_precisions lets tuning choose bf16");
+                     "export without it; enable_autocast or enabled_precisions lets tuning choose bf16");
 }
 
 void define_argument(const JsonView& name, const JsonView& argument, const Scope& outer, Scope& inner) {

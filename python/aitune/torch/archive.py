@@ -18,6 +18,7 @@ from aitune.errors import AituneError, Corrupt, IoError, NotFound
 from aitune.torch.recording import GraphKey
 from aitune.torch.signature import Signature
 from aitune.torch.structure import Structure
+from aitune.torch.updates import Updates
 
 __all__ = [
     "EXTRA_NAME",
@@ -48,6 +49,7 @@ class GraphMeta:
     key: GraphKey
     output: Structure
     architecture: str = ""  # what architecture_of() says of the original; older files lack it
+    updates: Updates = ()  # caches that are arguments and results; older files lack it, too
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for json.dumps."""
@@ -61,6 +63,7 @@ class GraphMeta:
             "ranks": list(self.key.ranks),
             "output": self.output.to_json(),
             "architecture": self.architecture,
+            **({"updates": [[list(place) for place in pair] for pair in self.updates]} if self.updates else {}),
         }
 
     @staticmethod
@@ -83,7 +86,31 @@ class GraphMeta:
             raise Corrupt("the path of the module is missing", where)
         if not isinstance(architecture := data.get("architecture", ""), str):
             raise Corrupt("the digest of the module's architecture is no text", where)
-        return GraphMeta(data["module"], path, signature, key, output, architecture)
+        updates = _updates(data.get("updates", []), inputs, output, where)
+        return GraphMeta(data["module"], path, signature, key, output, architecture, updates)
+
+
+def _updates(rows: Any, inputs: Structure, output: Structure, where: str) -> Updates:
+    """Places of caches of the same class in results and arguments."""
+    found = []
+    for row in rows if isinstance(rows, list) else [None]:
+        if not isinstance(row, list) or len(row) != 2:
+            raise Corrupt("the places of caches are not as this version writes them", where)
+        at, source = (_class_at(structure, place) for structure, place in zip((output, inputs), row, strict=True))
+        if not at or at != source:
+            raise Corrupt("there is no cache where one is said to be", where)
+        found.append((tuple(row[0]), tuple(row[1])))
+    return tuple(found)
+
+
+def _class_at(structure: Structure, place: Any) -> str:
+    """The class of the object in a place of the structure; empty if there is none."""
+    for key in place if isinstance(place, list) else [None]:
+        keys = list(structure.keys or range(len(structure.items)))
+        if key not in keys:
+            return ""
+        structure = structure.items[keys.index(key)]
+    return structure.class_name if structure.kind == "object" else ""
 
 
 def architecture_of(module: torch.nn.Module, signature: Signature) -> str:

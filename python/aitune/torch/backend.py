@@ -9,7 +9,7 @@ import logging
 import shutil
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import torch
 from aitune.errors import InvalidArgument
 from aitune.loaded import custom_ops, load_custom_ops
 from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta, architecture_of
+from aitune.torch.config import unknown_field
 from aitune.torch.custom import compiler, every_operator
 from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine, work_folder
@@ -35,6 +36,7 @@ from aitune.torch.settings import (
 )
 from aitune.torch.signature import Signature
 from aitune.torch.structure import computed_numbers, rebuild
+from aitune.torch.updates import Updates
 
 if TYPE_CHECKING:
     from aitune import _compiler
@@ -89,6 +91,21 @@ class TorchTensorRTAotBackendConfig(BackendConfig):
             raise InvalidArgument(f"pickle_protocol is {protocol!r}", where, "It is 2 to 5; 4 is the default")
         compiler_settings(self.compile_config)
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TorchTensorRTAotBackendConfig:
+        """A configuration of plain data, as a YAML file gives it: compile_config may be a dict.
+
+        Raises:
+            InvalidArgument: a name that is no field, or a wrong type or value.
+        """
+        where, names = "TorchTensorRTAotBackendConfig.from_dict", [field.name for field in dataclasses.fields(cls)]
+        if not isinstance(data, Mapping):
+            raise InvalidArgument(f"a {type(data).__name__} is no dict", where, f"Its fields are: {', '.join(names)}")
+        for name in data:
+            if name not in names:
+                raise unknown_field(where, str(name), names)
+        return cls(**data)
+
 
 @dataclass
 class TorchEagerBackendConfig(BackendConfig):
@@ -104,6 +121,7 @@ class BuildResult:
     engine: Engine | None = None  # what can be saved
     report: dict[str, Any] = field(default_factory=dict)
     milliseconds: float = 0  # of the first sample
+    updates: Updates = ()  # caches that are arguments and results
 
 
 class Backend(ABC):
@@ -179,7 +197,7 @@ class TorchTensorRTAotBackend(Backend):
             signature = Signature(forward, name)
             architecture = architecture_of(module, signature)
             owner = record.owner or name
-            meta = GraphMeta(owner, record.path, signature, record.key, record.output, architecture)
+            meta = GraphMeta(owner, record.path, signature, record.key, record.output, architecture, record.updates)
             calibration = self._calibration(meta, name)
             with every_operator():
                 tuned = self._tune(exported, record, settings, meta, calibration, name)

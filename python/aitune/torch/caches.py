@@ -9,18 +9,20 @@ import sys
 from typing import Any
 
 import torch
+from torch.jit._trace import is_tracing
 
-from aitune.errors import Corrupt
+from aitune.errors import Corrupt, Unsupported
 
-__all__ = ["is_cache", "make_cache", "parts_of_cache"]
+__all__ = ["is_cache", "make_cache", "parts_of_cache", "renew_cache"]
 
 _MODULE = "transformers.cache_utils"
-_CLASSES = ("DynamicCache", "EncoderDecoderCache")
+_CLASSES = ("DynamicCache", "EncoderDecoderCache", "StaticCache")
 _LAYERS = (
     "DynamicLayer",
     "DynamicSlidingWindowLayer",
     "LinearAttentionLayer",
     "LinearAttentionAndFullAttentionLayer",
+    "StaticLayer",
 )
 # What layers of linear attention and state space models hold, by the number of the state.
 _STATES = (
@@ -42,24 +44,27 @@ def is_cache(cls: Any) -> bool:
     return any(cls is _class(name) for name in _CLASSES)
 
 
-def parts_of_cache(value: Any) -> list[tuple[str, Any]] | None:
+def parts_of_cache(value: Any, result: bool) -> list[tuple[str, Any]] | None:
     """Names and values of what is in it, by layer. None for all other objects, and for caches with layers of other kinds,
-    such as those of fixed size."""
+    such as those of fixed size. What is a part does not depend on values in a `result`, whose structure is always the
+    same; among arguments it tells graphs apart."""
     if type(value) is _class("EncoderDecoderCache"):
         return [
             ("self_attention_cache", value.self_attention_cache),
             ("cross_attention_cache", value.cross_attention_cache),
             ("is_updated", dict(value.is_updated)),
         ]
-    if type(value) is not _class("DynamicCache") or getattr(value, "offloading", False):
+    if type(value) not in (_class("DynamicCache"), _class("StaticCache")) or getattr(value, "offloading", False):
         return None
-    if not all(_is_known_layer(layer) for layer in value.layers):
+    if not all(_is_known_layer(layer) for layer in getattr(value, "layers", [None])):  # older ones have none
         return None
-    return [("layers", [_parts_of_layer(layer) for layer in value.layers])]
+    return [("layers", [_parts_of_layer(layer, result) for layer in value.layers])]
 
 
 def _is_known_layer(layer: Any) -> bool:
     known = any(type(layer) is _class(name) for name in _LAYERS if _class(name) is not None)
+    if type(layer) is _class("StaticLayer"):  # older ones are told by the model how much is in them
+        return isinstance(getattr(layer, "cumulative_length", None), torch.Tensor)
     return known and not getattr(layer, "record_past", False)
 
 
@@ -68,7 +73,7 @@ def _is_linear(layer: Any) -> bool:
     return linear is not None and isinstance(layer, linear)
 
 
-def _parts_of_layer(layer: Any) -> Any:
+def _parts_of_layer(layer: Any, result: bool) -> Any:
     """Keys and values of a plain layer, or None if it has none yet; a dict for the other kinds."""
     pair = None if _is_empty(layer) else (layer.keys, layer.values)
     if type(layer) is _class("DynamicLayer"):
@@ -76,11 +81,18 @@ def _parts_of_layer(layer: Any) -> Any:
     parts: dict[str, Any] = {"kind": type(layer).__name__}
     if pair is not None:
         parts["pair"] = pair
+    if type(layer) is _class("StaticLayer"):
+        parts["length"] = layer.max_cache_len
+        if pair is not None:
+            parts["seen"] = layer.cumulative_length
     if type(layer) is _class("DynamicSlidingWindowLayer"):
         parts["window"] = layer.sliding_window
-        # What a full window has seen is not what is in it.
-        if pair is not None and layer.cumulative_length != layer.keys.shape[-2]:
-            parts["seen"] = torch.full((), layer.cumulative_length, dtype=torch.int64)
+        # What a full window has seen is not what is in it. The calls that fill it up are of a kind of their own,
+        # too: torch.export takes it for granted that a token more does, or does not.
+        if pair is not None and (result or layer.cumulative_length != layer.keys.shape[-2]):
+            parts["seen"] = _as_tensor(layer.cumulative_length)
+        elif pair is not None and layer.keys.shape[-2] >= layer.sliding_window - 2:
+            parts["fills_up"] = True
     if _is_linear(layer):
         for name in _STATES:
             parts[name] = list(getattr(layer, name).values())
@@ -98,9 +110,24 @@ def make_cache(cls: Any, parts: dict[str, Any]) -> Any:
         made = cls(parts["self_attention_cache"], parts["cross_attention_cache"])
         made.is_updated = dict(parts["is_updated"])
         return made
+    layers = [_make_layer(pair) for pair in parts["layers"]]
+    if cls is _class("StaticCache"):  # which makes its layers of a model's configuration
+        made = cls.__new__(cls)
+        _class("Cache").__init__(made, layers=layers)
+        return made
     made = cls()
-    made.layers = [_make_layer(pair) for pair in parts["layers"]]
+    made.layers = layers
     return made
+
+
+def renew_cache(cache: Any, new: Any) -> None:
+    """Lets a cache have what is in another one of its kind."""
+    if type(cache) is _class("EncoderDecoderCache"):
+        renew_cache(cache.self_attention_cache, new.self_attention_cache)
+        renew_cache(cache.cross_attention_cache, new.cross_attention_cache)
+        cache.is_updated = new.is_updated
+    else:
+        cache.layers = new.layers
 
 
 def _make_layer(parts: Any) -> Any:
@@ -112,6 +139,8 @@ def _make_layer(parts: Any) -> Any:
         layer = _class(kind)(sliding_window=parts["window"])
     elif kind == "DynamicLayer":
         layer = _class(kind)()
+    elif kind == "StaticLayer":
+        return _make_static_layer(parts)
     else:
         layer = _class(kind)(number_of_states=len(parts[_STATES[0]]))
         for name in _STATES:
@@ -126,5 +155,37 @@ def _make_layer(parts: Any) -> Any:
         layer.lazy_initialization(keys, values)
         layer.keys, layer.values = keys, values
     if kind == "DynamicSlidingWindowLayer" and pair is not None:
-        layer.cumulative_length = parts["seen"].item() if "seen" in parts else pair[0].shape[-2]
+        layer.cumulative_length = _seen(parts) if "seen" in parts else pair[0].shape[-2]
     return layer
+
+
+def _make_static_layer(parts: dict[str, Any]) -> Any:
+    layer = _class("StaticLayer")(max_cache_len=parts["length"])
+    if "pair" not in parts:
+        return layer
+    tensors = (*parts["pair"], parts["seen"])
+    if torch.compiler.is_compiling() or is_tracing():
+        tensors = tuple(tensor.clone() for tensor in tensors)  # the layer writes to them, and programs have arguments
+    layer.keys, layer.values, layer.cumulative_length = tensors
+    layer.dtype, layer.device = layer.keys.dtype, layer.keys.device
+    layer.batch_size, layer.num_heads = layer.keys.shape[:2]
+    layer.k_head_dim, layer.v_head_dim = layer.keys.shape[-1], layer.values.shape[-1]
+    layer.is_initialized = True
+    return layer
+
+
+def _as_tensor(number: Any) -> torch.Tensor:
+    """torch.jit.trace has sizes as tensors."""
+    return number.to(torch.int64) if isinstance(number, torch.Tensor) else torch.full((), number, dtype=torch.int64)
+
+
+def _seen(parts: dict[str, Any]) -> Any:
+    """How many tokens a window has seen."""
+    if is_tracing():
+        raise Unsupported(
+            "torch.jit.trace takes what a full window of a cache has seen for a constant", "cache", "Use ir='dynamo'"
+        )
+    seen = parts["seen"].item()
+    if not isinstance(seen, int):  # torch.export knows no value; the code of caches asks whether windows are full
+        torch._check(seen >= parts["window"])
+    return seen

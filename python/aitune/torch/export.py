@@ -20,6 +20,7 @@ import torch
 from torch.export.graph_signature import InputKind, TensorArgument
 
 from aitune.errors import InvalidArgument, Unsupported
+from aitune.torch.autocast import program_has_autocast, refuse_autocast
 from aitune.torch.dynamic_shapes import ShapeTable
 from aitune.torch.recording import GraphRecord
 from aitune.torch.signature import Signature
@@ -248,9 +249,11 @@ def _export_dynamo(
             if not record.shapes.moving:
                 raise
             program = run(hint=True)  # sizes may hang together in ways that samples do not show
+        if program_has_autocast(program):
+            raise refuse_autocast(name)
         _check_moving(program, record, name)
         torch.export.save(program, path)
-    except InvalidArgument:
+    except (InvalidArgument, Unsupported):
         raise
     except Exception as error:
         raise _cannot_export(error, "torch.export", module, name) from error

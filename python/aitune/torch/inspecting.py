@@ -13,10 +13,11 @@ import torch
 from aitune.errors import InvalidArgument, Unsupported
 from aitune.torch.dataset import calls_of
 from aitune.torch.module import Module, place
+from aitune.torch.module.sample_metadata import SampleMetadata
 from aitune.torch.structure import flatten
 from aitune.torch.tune_strategy import TuneStrategy
 
-__all__ = ["InspectedModulesInfo", "ModuleInfo", "inspect", "wrap"]
+__all__ = ["InspectedModulesInfo", "ModuleInfo", "inspect", "modules_in", "wrap"]
 
 
 @dataclass
@@ -42,6 +43,11 @@ class ModuleInfo:
     output_types: list[str] = field(default_factory=list)
     parent: Any = None
     key: Any = None
+
+    @property
+    def module_type(self) -> type[torch.nn.Module]:
+        """The class of the module."""
+        return type(self.module)
 
     @property
     def average_execution_time(self) -> float:
@@ -148,6 +154,11 @@ def _tree(value: Any, path: str, depth: int, parent: Any, key: Any, seen: set[in
     return found
 
 
+def modules_in(obj: Any, max_depth: int) -> list[ModuleInfo]:
+    """All modules in a module, pipeline or function, each followed by what is inside of it."""
+    return _tree(obj, "", 0, None, None, set(), max_depth)
+
+
 def _types(value: Any) -> str:
     structure, tensors = flatten(value)
     names = structure.paths()
@@ -165,9 +176,10 @@ class _Watch:
     def __init__(self, info: ModuleInfo) -> None:
         self.info = info
         self._started: list[float] = []
+        # Modules of TorchScript forbid these methods, and run hooks all the same.
         self._hooks = [
-            info.module.register_forward_pre_hook(self._before, with_kwargs=True),
-            info.module.register_forward_hook(self._after, with_kwargs=True),
+            torch.nn.Module.register_forward_pre_hook(info.module, self._before, with_kwargs=True),
+            torch.nn.Module.register_forward_hook(info.module, self._after, with_kwargs=True),
         ]
 
     def stop(self) -> None:
@@ -224,9 +236,9 @@ def inspect(
     function = obj if inference_function is None else inference_function
     if not callable(function):
         raise InvalidArgument(f"a {type(function).__name__} cannot be called", "inspect", "Give inference_function")
-    infos = _tree(obj, "", 0, None, None, set(), max_depth)
+    infos = modules_in(obj, max_depth)
     if inference_function is not None:
-        infos = infos or _tree(inference_function, "", 0, None, None, set(), max_depth)
+        infos = infos or modules_in(inference_function, max_depth)
     watches = [_Watch(info) for info in infos if info.depth >= min_depth]
     try:
         calls = list(calls_of(dataset, None, max(number_of_iterations, warmup_iterations, 1)))
@@ -263,7 +275,7 @@ def wrap(
     obj: Any,
     modules: Sequence[ModuleInfo],
     strategy: TuneStrategy | None = None,
-    strategies: Sequence[TuneStrategy] | None = None,
+    strategies: Sequence[TuneStrategy] | Mapping[SampleMetadata, TuneStrategy] | None = None,
 ) -> Any:
     """Makes the modules that inspect() has found tunable. Returns `obj`, or the Module that stands for it if it is one
     of them."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["improved_plan", "improving", "showing", "tell"]
+__all__ = ["improved_plan", "improving", "others_silent", "showing", "tell"]
 
 _logger = logging.getLogger("aitune")
 _MOST_OFTEN = 0.1  # seconds between two lines
@@ -147,3 +147,18 @@ def tell(name: str) -> Callable[[str, str, int, int, str], None]:
             line.show(name, kind, text, done, total, state)
 
     return report
+
+
+@contextlib.contextmanager
+def others_silent() -> Iterator[None]:
+    """Other loggers than aitune's say nothing meanwhile."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] != "aitune"]
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 
 from aitune.errors import InvalidArgument
+from aitune.torch.config import config
 from aitune.torch.dynamic_shapes import DynamicShapes, ShapeTable
 from aitune.torch.structure import Structure, computed_numbers, flatten, tensors_at
+from aitune.torch.updates import Updates, find_updates
 
 __all__ = ["GraphKey", "Recording", "Sample", "check_device", "take_call"]
 
-# What is kept: at most so many calls of the same shapes, so many in all, and so many bytes; two whatever their size.
+# What is kept unless config.max_num_samples_stored says how many: at most so many calls of the same shapes, so many in all, and so many bytes; two whatever their size.
 _MAX_OF_A_SHAPE = 32
 _MAX_KEPT = 128
 _MAX_BYTES = 256 << 20
@@ -51,6 +53,7 @@ class GraphRecord:
     key: GraphKey
     shapes: ShapeTable
     output: Structure
+    updates: Updates = ()
     samples: list[Sample] = field(default_factory=list)
     sample_shapes: list[int] = field(default_factory=list)  # by sample: which set of shapes of `shapes` it has
     calls: int = 0
@@ -60,7 +63,10 @@ class GraphRecord:
     def keep(self, sample: Sample) -> None:
         """Keeps a call, as far as there is room."""
         shape = self.shapes.index([tuple(t.shape) for t in sample.tensors])
-        if len(self.samples) >= _MIN_KEPT:
+        if config.max_num_samples_stored is not None:
+            if len(self.samples) >= config.max_num_samples_stored:
+                return
+        elif len(self.samples) >= _MIN_KEPT:
             if len(self.samples) >= _MAX_KEPT or self.sample_shapes.count(shape) >= _MAX_OF_A_SHAPE:
                 return
             if sum(kept.bytes() for kept in self.samples) + sample.bytes() > _MAX_BYTES:
@@ -143,14 +149,15 @@ class Recording:
         copies = {id(t): t.detach().clone() for t in tensors}
         return key, Sample(_copy(dict(named), copies), [copies[id(t)] for t in tensors])
 
-    def end(self, key: GraphKey, sample: Sample, result: Any) -> None:
-        """Keeps the call, now that the module has answered it."""
-        output, tensors = flatten(result, f"the result of module '{self._name}'")
+    def end(self, key: GraphKey, sample: Sample, named: Mapping[str, Any], result: Any) -> None:
+        """Keeps the call, now that the module has answered it. `named` is what begin() got."""
+        output, tensors = flatten(result, f"the result of module '{self._name}'", result=True)
         check_device(tensors, list(output.paths()), f"the result of module '{self._name}'")
         record = self.graphs.get(key)
         if record is None:
             shapes = ShapeTable(list(key.structure.paths()), self._dynamic_shapes, f"module '{self._name}'")
-            record = GraphRecord(key, shapes, output)
+            updates = find_updates(named, key.structure, sample.tensors, result, f"module '{self._name}'")
+            record = GraphRecord(key, shapes, output, updates)
         record.shapes.add([tuple(t.shape) for t in sample.tensors])
         if record.shapes.moving:
             record.output, output = computed_numbers(record.output), computed_numbers(output)

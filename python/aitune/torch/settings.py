@@ -320,6 +320,8 @@ def compiler_settings(settings: Any) -> list[tuple[str, str]]:
     honoured = {row["field"] for row in _compiler.settings() if not row["ignored_by_cpu"]}
     texts: list[tuple[str, str]] = []
     for name, value in _values(settings).items():
+        if name == "autocast_calibration_dataloader":
+            continue  # calls, which the compiler gets by themselves
         text = _FIELDS[name](name, value)
         if text == "" and value is None:
             continue

@@ -68,6 +68,11 @@ class Signature:
                 named[name] = value
         return named
 
+    def defaults(self) -> dict[str, Any]:
+        """The defaults of the parameters that have one."""
+        empty = inspect.Parameter.empty
+        return {p.name: p.default for p in self._signature.parameters.values() if p.default is not empty}
+
     def call_form(self, named: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments as they are passed: by position as far as there is no gap, then by name."""
         args: list[Any] = []

@@ -154,7 +154,7 @@ def _is_model_output(value: Any) -> bool:
     return isinstance(value, OrderedDict) and dataclasses.is_dataclass(value)
 
 
-def _fields_of(value: Any) -> list[tuple[Any, Any]] | None:
+def _fields_of(value: Any, result: bool) -> list[tuple[Any, Any]] | None:
     """The named fields of an object that we can take apart and build again."""
     if _is_model_output(value):
         return list(value.items())
@@ -162,11 +162,13 @@ def _fields_of(value: Any) -> list[tuple[Any, Any]] | None:
         return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
     if _is_namedtuple(value):
         return list(zip(type(value)._fields, value, strict=True))
-    return parts_of_cache(value)
+    return parts_of_cache(value, result)
 
 
-def flatten(value: Any, where: str = "", depth: int = 0) -> tuple[Structure, list[torch.Tensor]]:
-    """Takes a value apart. Raises Unsupported, naming the place, for objects that are no containers."""
+def flatten(
+    value: Any, where: str = "", depth: int = 0, result: bool = False
+) -> tuple[Structure, list[torch.Tensor]]:
+    """Takes an argument or a `result` apart. Raises Unsupported, naming the place, for objects that are no containers."""
     if depth > _MAX_DEPTH:
         raise Unsupported("values are nested too deeply, or in themselves", where)
     if isinstance(value, torch.Tensor):
@@ -180,12 +182,12 @@ def flatten(value: Any, where: str = "", depth: int = 0) -> tuple[Structure, lis
     def children(pairs: Sequence[tuple[Any, Any]]) -> tuple[tuple[Structure, ...], list[torch.Tensor]]:
         parts, tensors = [], []
         for key, item in pairs:
-            part, inside = flatten(item, f"{where}.{key}" if where else str(key), depth + 1)
+            part, inside = flatten(item, f"{where}.{key}" if where else str(key), depth + 1, result)
             parts.append(part)
             tensors += inside
         return tuple(parts), tensors
 
-    fields = _fields_of(value)
+    fields = _fields_of(value, result)
     cls = type(value)
     if fields is not None:
         parts, tensors = children(fields)
@@ -236,13 +238,13 @@ def tensors_at(structure: Structure, value: Any) -> list[torch.Tensor]:
 
 
 def leaves_at(structure: Structure, value: Any) -> list[tuple[Structure, Any]]:
-    """The tensors and numbers of a value that has this structure, as they are there."""
+    """The tensors and numbers of a result that has this structure, as they are there."""
     if structure.kind in ("tensor", "number"):
         return [(structure, value)]
     if structure.kind == "constant":
         return []
     if structure.kind == "object":
-        fields = dict(_fields_of(value) or ())
+        fields = dict(_fields_of(value, result=True) or ())
         items = [fields[key] for key in structure.keys]
     elif structure.kind == "dict":
         items = [value[key] for key in structure.keys]

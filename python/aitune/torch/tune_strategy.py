@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from aitune.errors import AituneError, InvalidArgument, ValidationError
+from aitune.torch.autocast import computes_in_autocast, refuse_autocast
 from aitune.torch.backend import Backend, BuildResult, TorchEagerBackend, TorchTensorRTAotBackend
 from aitune.torch.measuring import batches, check_result, median_milliseconds
 from aitune.torch.recording import GraphRecord
@@ -81,6 +82,15 @@ class TuneStrategy(ABC):
         self._check_performance = enable
         return self
 
+    def enable_find_max_batch_size(self, enable: bool = True) -> TuneStrategy:
+        """AITune's search for the largest batch, which is not made here: False changes nothing, and True brings a line."""
+        if enable:
+            _logger.warning(
+                "enable_find_max_batch_size is ignored: batches are as large as those of the samples, batch_sizes and "
+                "dynamic_shapes"
+            )
+        return self
+
     def describe(self) -> str:
         """One line: the strategy and its backends."""
         return f"{type(self).__name__}({', '.join(backend.describe() for backend in self._backends)})"
@@ -98,7 +108,13 @@ class TuneStrategy(ABC):
         """Builds and checks. Raises what was wrong."""
         result = job.build(backend)
         if self._check_correctness and not isinstance(backend, TorchEagerBackend):
-            result.report["error_to_torch"] = check_result(result, baseline, job.record, f"module '{job.name}'")
+            try:
+                result.report["error_to_torch"] = check_result(result, baseline, job.record, f"module '{job.name}'")
+            except ValidationError as error:
+                sample = job.record.samples[0]
+                if computes_in_autocast(job.module, lambda: baseline.run([t.clone() for t in sample.tensors])):
+                    raise refuse_autocast(job.name) from error
+                raise
         return result
 
 

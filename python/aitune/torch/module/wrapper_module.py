@@ -7,7 +7,7 @@ import copy
 import threading
 import types
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -17,13 +17,17 @@ from aitune.errors import InvalidArgument
 from aitune.torch.backend import BuildResult
 from aitune.torch.dynamic_shapes import DynamicShapes
 from aitune.torch.export import evaluating
+from aitune.torch.module.sample_metadata import GraphSpec, SampleMetadata, input_metadata
+from aitune.torch.module.standin import bound_forward, release_standins
+from aitune.torch.module.strategies import StrategyChoice
 from aitune.torch.recording import GraphKey, Recording, check_device, take_call
 from aitune.torch.signature import Signature
 from aitune.torch.state import tensors_kept
 from aitune.torch.structure import count_differences, describe_difference
-from aitune.torch.tune_strategy import Job, OneBackendStrategy, TuneStrategy
+from aitune.torch.tune_strategy import Job, TuneStrategy
+from aitune.torch.updates import put_back
 
-__all__ = ["Module", "ModuleState", "original_forwards"]
+__all__ = ["Module", "ModuleState", "original_forwards", "unwrap"]
 
 
 class ModuleState(Enum):
@@ -47,39 +51,31 @@ class Module(torch.nn.Module):
         module: what to tune.
         name: its name in messages, reports and files; the name of its class if left out.
         strategy: which backends to try; TorchTensorRTAotBackend alone if left out.
-        strategies: one for each graph instead, in the order in which their calls come.
+        strategies: one for each graph instead, in the order in which their calls come, or by their SampleMetadata.
         dynamic_shapes: sizes that may come beyond those that the samples show, by the path of an input:
             ``{"x": (BatchDim("batch", 1, 8), 3, 224, 224)}``.
     """
+
+    by_itself = False  # whether it came to be, and is tuned, without the user's doing
 
     def __init__(
         self,
         module: torch.nn.Module,
         name: str | None = None,
         strategy: TuneStrategy | None = None,
-        strategies: Sequence[TuneStrategy] | None = None,
+        strategies: Sequence[TuneStrategy] | Mapping[SampleMetadata, TuneStrategy] | None = None,
         dynamic_shapes: DynamicShapes | None = None,
     ) -> None:
         if not isinstance(module, torch.nn.Module):
             raise InvalidArgument(
                 f"a {type(module).__name__} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
             )
-        if strategies is not None and not isinstance(strategies, (list, tuple)):
-            raise InvalidArgument(
-                f"strategies is a {type(strategies).__name__}",
-                "aitune.torch.Module",
-                "Give a list, with one for each kind of call in the order in which they come; `strategy` is for all",
-            )
-        for given in [strategy, *(strategies or ())]:
-            if given is not None and not isinstance(given, TuneStrategy):
-                raise InvalidArgument(
-                    f"the strategy is a {type(given).__name__}", "aitune.torch.Module", "Give a TuneStrategy"
-                )
+        choice = StrategyChoice(strategy, strategies)
         if isinstance(module, Module):
             module = module._original
+        self._release(module)
         for wrapper in wrappers_of(module):  # this one takes its place
-            _uninstall(wrapper)
-            _all_modules.discard(wrapper)
+            unwrap(wrapper)
         super().__init__()
         state = self.__dict__
         state["_original"] = module
@@ -88,8 +84,7 @@ class Module(torch.nn.Module):
         state["training"] = getattr(module, "training", False)  # torch.jit.freeze removes it
         state["_name"] = name or type(module).__name__
         state["_path"] = ""  # in the object that wrap() was given
-        state["_strategies"] = list(strategies or ())
-        state["_strategy"] = strategy or next(iter(state["_strategies"]), None) or OneBackendStrategy()
+        state["_strategies"] = choice
         state["_dynamic_shapes"] = dynamic_shapes
         state["_state"] = ModuleState.PASSTHROUGH
         state["_recording"] = Recording(state["_name"], dynamic_shapes)
@@ -100,6 +95,11 @@ class Module(torch.nn.Module):
         state["_active"] = threading.local()
         _install(self)
         _all_modules.add(self)
+
+    @staticmethod
+    def _release(module: torch.nn.Module) -> None:
+        """Takes away what waits for a first call, here and inside: from now on the Module looks after it."""
+        release_standins(module)
 
     # --- the face of the original ---
 
@@ -123,7 +123,8 @@ class Module(torch.nn.Module):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Module:
         """A copy with weights of its own, which answers by the same engines."""
-        copied = Module(copy.deepcopy(self._original, memo), self._name, self._strategy, self._strategies, self._dynamic_shapes)
+        copied = Module(copy.deepcopy(self._original, memo), self._name, dynamic_shapes=self._dynamic_shapes)
+        copied.__dict__["_strategies"] = self._strategies
         copied.__dict__["_tuned"], copied.__dict__["_state"] = dict(self._tuned), self._state
         memo[id(self)] = copied
         return copied
@@ -155,8 +156,8 @@ class Module(torch.nn.Module):
 
     @property
     def strategy(self) -> TuneStrategy:
-        """Which backends tuning tries."""
-        return self._strategy
+        """Which backends tuning tries; the first where there are several."""
+        return self._strategies.all()[0]
 
     @property
     def reports(self) -> list[dict[str, Any]]:
@@ -191,37 +192,53 @@ class Module(torch.nn.Module):
         """The recorded calls."""
         return self._recording
 
+    @property
+    def graph_specs(self) -> list[GraphSpec]:
+        """The recorded graphs: kinds of calls, which are keys of `strategies`."""
+        records = list(self._recording.graphs.values())
+        return [
+            GraphSpec(
+                self._name if len(records) == 1 else f"{self._name}.{index}",
+                input_metadata(record.key.structure, record.key.dtypes, record.shapes),
+            )
+            for index, record in enumerate(records)
+        ]
+
+    def results(self) -> list[BuildResult]:
+        """What answers the calls of each graph of a tuned module."""
+        return list(self._tuned.values())
+
     def _graphs(self) -> list[tuple[Job, TuneStrategy]]:
         """The recorded graphs, and how each is to be tuned."""
-        records = list(self._recording.graphs.values())
-        strategies = self._strategies or [self._strategy] * len(records)
-        if len(strategies) < len(records):
-            raise InvalidArgument(
-                f"there are {len(strategies)} strategies for {len(records)} graphs",
-                f"module '{self._name}'",
-                "Give one for each kind of call, or `strategy` for all",
-            )
+        specs = self.graph_specs
+        strategies = self._strategies.of(specs, self._signature, self._name)
+        module, forward = self._subject()
         graphs = []
-        for index, record in enumerate(records):
+        for record, spec, strategy in zip(self._recording.graphs.values(), specs, strategies, strict=True):
             record.owner, record.path = self._name, self._path
-            name = self._name if len(records) == 1 else f"{self._name}.{index}"
-            graphs.append((Job(self._original, self._own_forward, record, name), strategies[index]))
+            graphs.append((Job(module, forward, record, spec.name), strategy))
         return graphs
+
+    def _subject(self) -> tuple[torch.nn.Module, Callable[..., Any]]:
+        """What is tuned, and its own forward()."""
+        return self._original, self._own_forward
 
     def _tune(self) -> None:
         """Tunes every recorded graph. Raises what the strategy raises; the module stays as it was then."""
         results: dict[GraphKey | None, BuildResult] = {}
         for job, strategy in self._graphs():
-            buffers = tensors_kept(self._original.buffers())
-            with original_forwards(), evaluating(self._original), torch.no_grad(), buffers:
-                results[job.record.key] = strategy.tune(job)
+            buffers = tensors_kept(job.module.buffers())
+            with original_forwards(), evaluating(job.module), torch.no_grad(), buffers:
+                result = results[job.record.key] = strategy.tune(job)
+            result.updates = job.record.updates
+            if result.engine is not None:
+                result.engine.keep_state_in(self._original)  # and not in a copy that was tuned
         self._adopt(results)
         self.clear_recording()  # samples may be large
 
     def _wants_dry_run(self) -> bool:
         """Whether a backend's configuration asks for one."""
-        strategies = self._strategies or [self._strategy]
-        return any(backend.wants_dry_run() for strategy in strategies for backend in strategy.backends())
+        return any(backend.wants_dry_run() for strategy in self._strategies.all() for backend in strategy.backends())
 
     def _adopt(self, results: Mapping[GraphKey | None, BuildResult]) -> None:
         """From now on, calls are answered by these. The key None takes tensors in any structure."""
@@ -247,7 +264,7 @@ class Module(torch.nn.Module):
         key, sample = self._recording.begin(named)
         result = self._own_forward(*args, **kwargs)
         with self._lock:
-            self._recording.end(key, sample, result)
+            self._recording.end(key, sample, named, result)
         return result
 
     def _run_tuned(self, named: Mapping[str, Any]) -> Any:
@@ -260,7 +277,7 @@ class Module(torch.nn.Module):
         for tensor in tensors:
             if tensor.device.type != "cpu":
                 check_device(tensors, list(key.structure.paths()), where)
-        return result.run(tensors)
+        return put_back(result.run(tensors), named, result.updates)
 
 
 def unknown_call(tuned: list[GraphKey], came: GraphKey, where: str) -> InvalidArgument:
@@ -301,14 +318,10 @@ class _Forward:
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy of the original answers by itself."""
         original: torch.nn.Module = self.wrapper._original
-        return _bound_forward(memo.get(id(original), original))
+        return bound_forward(memo.get(id(original), original))
 
     def __reduce__(self) -> Any:
-        return _bound_forward, (self.wrapper._original,)
-
-
-def _bound_forward(module: torch.nn.Module) -> Any:
-    return types.MethodType(type(module).forward, module)
+        return bound_forward, (self.wrapper._original,)
 
 
 def _install(module: Module) -> None:
@@ -325,6 +338,12 @@ def _uninstall(module: Module) -> None:
         original.__dict__["forward"] = own
 
 
+def unwrap(module: Module) -> None:
+    """Lets the original answer by its own forward() for good."""
+    _uninstall(module)
+    _all_modules.discard(module)
+
+
 @contextlib.contextmanager
 def original_forwards() -> Iterator[None]:
     """Every wrapped module answers by its own forward() for a while: exporters look at it."""
@@ -335,7 +354,8 @@ def original_forwards() -> Iterator[None]:
         yield
     finally:
         for module in modules:
-            _install(module)
+            if module in _all_modules:  # still
+                _install(module)
 
 
 def find_modules(value: Any) -> list[Module]:
@@ -413,8 +433,8 @@ def wrappers_of(original: torch.nn.Module) -> list[Module]:
 
 
 def all_modules() -> list[Module]:
-    """Every wrapped module that is alive."""
-    return list(_all_modules)
+    """Every module that the user has wrapped and that is alive."""
+    return [module for module in _all_modules if not module.by_itself]
 
 
 def part_of(owner: Any, key: str) -> Any:

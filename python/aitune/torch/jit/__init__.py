@@ -1,0 +1,1 @@
+"""Tuning of modules while a program runs that knows nothing of it."""
