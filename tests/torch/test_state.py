@@ -168,3 +168,33 @@ def test_training_is_refused(tmp_path):
     np.savez(tmp_path / "in.npz", x=np.zeros((3, 4), np.float32))
     refused = support.aitune("tune", tmp_path / "m.pt2", "-i", tmp_path / "in.npz", "-o", tmp_path / "m.ait")
     assert refused.status == 1 and "its statistics" in refused.err and "model.eval()" in refused.err
+
+
+def test_a_language_model_with_its_cache_in_buffers(tmp_path):
+    """As transformers exports them for devices without Python: a token at a time, all else is state."""
+    transformers = pytest.importorskip("transformers")
+    executorch = pytest.importorskip("transformers.integrations.executorch")
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(num_hidden_layers=2, hidden_size=32, intermediate_size=64, num_attention_heads=4,
+                                      num_key_value_heads=2, vocab_size=50)
+    model = transformers.LlamaForCausalLM(config).eval()
+    model.generation_config = transformers.GenerationConfig(
+        use_cache=True, cache_implementation="static", max_length=16,
+        cache_config={"batch_size": 1, "max_cache_len": 16, "device": "cpu"})
+    exportable = executorch.TorchExportableModuleWithStaticCache(model)
+    step = lambda place, token: {"input_ids": torch.tensor([[token]]), "cache_position": torch.tensor([place])}  # noqa: E731
+    with torch.no_grad():
+        program = torch.export.export(exportable, (), step(0, 5), strict=True)
+    torch.export.save(program, tmp_path / "m.pt2")
+    state, eager = {}, program.module()
+    np.savez(tmp_path / "in.npz", **{name: x.numpy() for name, x in step(0, 5).items()})
+    support.must("tune", tmp_path / "m.pt2", "-i", tmp_path / "in.npz", "-o", tmp_path / "m.ait", *support.FAST)
+    for place, token in enumerate([5, 7, 9, 11]):
+        arguments = step(place, token)
+        np.savez(tmp_path / "in.npz", **{name: x.numpy() for name, x in arguments.items()}, **state)
+        support.must("run", tmp_path / "m.ait", "-i", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+        with torch.no_grad():
+            want = eager(**arguments)
+        state = dict(np.load(tmp_path / "out.npz"))
+        support.check_same([state.pop(next(iter(state)))], [want], support.FP32_BOUND, f"token {place}")
+        assert any(name.startswith("key_cache") for name in state)
