@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "compiler/graph/regions.h"
+#include "compiler/import/torchscript/builtins.h"
 #include "compiler/import/torchscript/evaluator.h"
 #include "compiler/import/torchscript/graph_scope.h"
 #include "compiler/import/torchscript/operators.h"
@@ -242,6 +243,16 @@ class Evaluator::Merger {
 
 std::pair<GrownItems, GrownItems> Evaluator::in_one_form(const ListState& a, Graph& first, const ListState& b,
                                                          Graph& second) {
+  if (a.grown == nullptr && b.grown == nullptr) {
+    const bool in_first = a.items.size() > b.items.size();
+    const GraphScope scope(*this, in_first ? first : second);
+    auto longer = grown_by_itself(in_first ? a : b);
+    if (!longer)
+      unsupported("the branches of an if that data decide leave a list with different numbers of items",
+                  std::string(kGrownListFix));
+    const ListState state{{}, std::make_shared<const GrownItems>(*std::move(longer))};
+    return in_first ? in_one_form(state, first, b, second) : in_one_form(a, first, state, second);
+  }
   const auto in = [&](Graph& graph, const ListState& state, const GrownItems& like) {
     const GraphScope scope(*this, graph);
     return as_grown(state, like);
@@ -249,6 +260,13 @@ std::pair<GrownItems, GrownItems> Evaluator::in_one_form(const ListState& a, Gra
   const GrownItems x = in(first, a, a.grown != nullptr ? *a.grown : *b.grown);
   const GrownItems y = in(second, b, x);
   return {in(first, {{}, std::make_shared<const GrownItems>(x)}, y), y};
+}
+
+void Evaluator::require_same_keys(const DictItems& a, const DictItems& b) const {
+  const auto same_key = [](const auto& x, const auto& y) { return equal(x.first, y.first) == true; };
+  if (!std::ranges::equal(a, b, same_key))
+    unsupported("the branches of an if, or the trips of a loop, that data decide leave a dict with different keys",
+                "give each key a value before");
 }
 
 std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& condition) {
@@ -270,11 +288,18 @@ std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& c
                 "give the result to a name in both branches, and return it behind them");
 
   Graph &first = *a.graph, &second = *b.graph;
-  std::map<ListPtr, std::pair<GrownItems, GrownItems>, ListsByBirth> lists;
+  std::map<ListPtr, std::pair<GrownItems, GrownItems>, ListsByBirth> lists;  // with as many items as data decide
+  std::map<ListPtr, std::pair<Vals, Vals>, ListsByBirth> filled;             // with as many items in both
   for (const RegionRun* run : {&a, &b})
-    for (const auto& [list, state] : run->lists)
-      if (!lists.contains(list))
-        lists.emplace(list, in_one_form(state_in(a.lists, list), first, state_in(b.lists, list), second));
+    for (const auto& [list, state] : run->lists) {
+      ListState x = state_in(a.lists, list), y = state_in(b.lists, list);
+      if (x.grown == nullptr && y.grown == nullptr && x.items.size() == y.items.size())
+        filled.emplace(list, std::pair(std::move(x.items), std::move(y.items)));
+      else if (!lists.contains(list))
+        lists.emplace(list, in_one_form(x, first, y, second));
+    }
+  DictStates dicts = a.dicts;
+  dicts.insert(b.dicts.begin(), b.dicts.end());
   Merger merger(*this, first, second, a.lists, b.lists, narrowed_a, narrowed_b);
   const auto merge_all = [&](bool assign) -> std::optional<Val> {
     // In an order that is the same every time, and for every build.
@@ -306,6 +331,20 @@ std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& c
       merged.rows = merger.merge(sides.first.rows, sides.second.rows);
       merged.count = merger.merge(sides.first.count, sides.second.count);
       if (assign) set_list(list, std::make_shared<const GrownItems>(std::move(merged)));
+    }
+    for (const auto& [list, sides] : filled) {
+      Vals merged;
+      for (std::size_t i = 0; i < sides.first.size(); ++i)
+        merged.push_back(merger.merge(sides.first[i], sides.second[i]));
+      if (assign) set_items(list, std::move(merged));
+    }
+    for (const auto& [dict, items] : dicts) {
+      auto merged = items_in(a.dicts, dict);
+      const auto& others = items_in(b.dicts, dict);
+      require_same_keys(merged, others);
+      for (std::size_t i = 0; i < merged.size(); ++i)
+        merged[i].second = merger.merge(merged[i].second, others[i].second);
+      if (assign) set_items(dict, std::move(merged));
     }
     if (!a.result) return std::nullopt;
     return merger.merge(*a.result, *b.result);

@@ -97,19 +97,26 @@ class Evaluator {
   void made(const Node& node);
   /// For a call that writes: inside of a region, memory from outside is replaced by a copy, there and in all names.
   void take_memory_inside(const OpInfo& op, ArgList& args);
-  /// To be called with whatever the model changes: it may come to contain itself, and is emptied at the end.
-  /// Unsupported where it was made outside of the branch or loop that runs.
+  /// To be called with whatever the model is about to change: it may come to contain itself, and is emptied at the end;
+  /// what was made outside of the branch or loop that runs is put back behind it.
   void changed(const Val& container);
-  /// list.append(item), which the data may decide whether or how often to do.
-  void append(const ListPtr& list, const Val& item);
+  /// list.append(item), or list.insert(0, item), which the data may decide whether or how often to do.
+  void append(const ListPtr& list, const Val& item, bool in_front = false);
+  /// Whether what is appended to the list lies in one tensor with its other items.
+  bool grows(const ListPtr& list) const { return list->grown != nullptr || is_outside(list->born); }
   /// list.extend(more), and a new list of the items of both, where data decide how many either holds.
   void extend(const ListPtr& list, const ListPtr& more);
   ListPtr sum_of_lists(const ListPtr& a, const ListPtr& b);
   /// Gives a list other items, as many as data decide.
   void set_list(const ListPtr& list, GrownPtr grown);
+  /// Gives a list or a dict other items, which are known.
+  void set_items(const ListPtr& list, Vals items);
+  void set_items(const DictPtr& dict, DictItems items);
   /// What such a list gives: how many items there are, the one at a place, and a list of some or in another order.
   Val length_of(const GrownItems& items);
   Val item_of(const GrownItems& items, const Val& place);
+  /// list[place] = item, where `items` is what the list holds.
+  void set_item_of(const ListPtr& list, const GrownItems& items, const Val& place, const Val& item);
   ListPtr copy_of(const GrownItems& items);
   /// A list whose items are known as one with as many as data decide, where a place in it is not known; nothing where
   /// its items differ in type, and for other values.
@@ -169,7 +176,8 @@ class Evaluator {
     std::unordered_map<std::string, Val> locals;
     std::map<SlotName, Val> slots;
     std::optional<Val> result;  // of a return statement
-    ListStates lists{};         // from outside, that have become longer
+    ListStates lists{};         // from outside, that were changed
+    DictStates dicts{};
   };
   class RegionScope;
   class GraphScope;
@@ -194,6 +202,7 @@ class Evaluator {
   std::optional<GrownItems> grown_items(const Vals& items, const TensorType& like, bool numbers, bool joined);
   /// What two branches, `first` and `second`, have made of a list, in one form. One of them is grown.
   std::pair<GrownItems, GrownItems> in_one_form(const ListState& a, Graph& first, const ListState& b, Graph& second);
+  void require_same_keys(const DictItems& a, const DictItems& b) const;
   /// A list as one with as many items as data decide, in the form that its own items suggest; nothing where it has
   /// none.
   std::optional<GrownItems> grown_by_itself(const ListState& state);
@@ -202,7 +211,7 @@ class Evaluator {
   /// Makes a list of tuples one that holds a list for each part of them, if it is not; false where its items differ.
   bool zip(const ListPtr& list, const Val& like);
   Val row_of(const GrownItems& zipped, const Val& pattern, const Val& place);
-  void append_parts(const GrownItems& zipped, const Val& pattern, const Val& item);
+  void append_parts(const GrownItems& zipped, const Val& pattern, const Val& item, bool in_front);
   /// Whether whoever has made the list knows all sizes.
   bool is_visible_to(const List& list, const TensorType& type) const;
 
@@ -267,7 +276,8 @@ class Evaluator {
     std::map<SlotName, Slot> before{};        // of attributes that were set
     std::size_t frame = 0;                    // the function that the region is in
     std::unordered_set<const Value*> made{};  // by nodes of the region
-    ListStates lists{};                       // before they became longer
+    ListStates lists{};                       // from outside, before they were changed
+    DictStates dicts{};
   };
   std::vector<Journal> journals_;  // of the regions that run, the innermost last
   std::unordered_map<const Value*, Val> sizes_of_numbers_;

@@ -261,7 +261,7 @@ Val Evaluator::call_value(const Val& callee, Vals args, Keywords keywords) {
     return call_operator(*this, other, args, keywords);
   }
   if (std::optional<Val> result = call_on_unknown_numbers(*this, name, args, keywords)) return *std::move(result);
-  if (const BuiltinFunction function = find_builtin(name)) {
+  for (const BuiltinFunction function : find_builtins(name)) {
     Call made{*this, name, args, keywords};
     try {
       if (std::optional<Val> result = function(made)) return *std::move(result);
@@ -301,8 +301,7 @@ Val Evaluator::convert(const Expr& type, Val value) {
 
 Val Evaluator::subscript(const Val& base, const Val& index) {
   if (const auto* dict = base.get<DictPtr>()) {
-    for (const auto& [key, value] : (*dict)->items)
-      if (same(key, index) == true) return value;
+    if (const auto* found = find_in_dict(*this, (*dict)->items, index)) return found->second;
     invalid(fmt::format("a dict has no key {}", printable(to_text(index))));
   }
   if (const GrownPtr grown = grown_for_places(base, {&index})) return item_of(*grown, index);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "compiler/graph/regions.h"
+#include "compiler/import/torchscript/builtins.h"
 #include "compiler/import/torchscript/evaluator.h"
 #include "compiler/import/torchscript/graph_scope.h"
 #include "compiler/import/torchscript/operators.h"
@@ -100,16 +101,17 @@ class Evaluator::LoopBuilder {
     Growth grown;
     bool number() const { return !before.is_tensor() && before.get<Stored>() == nullptr; }
   };
-  /// A name, an attribute of an object, or what a list holds.
+  /// A name, an attribute of an object, or what a list or a dict holds.
   struct Carried {
     std::string name;
     std::optional<SlotName> slot;
-    Val before;
+    Val before;                        // of a holder, a tuple of its items
     std::size_t first = 0, count = 0;  // its leaves
-    ListPtr list{};
+    ListPtr list{};                    // with as many items as data decide
+    Val holder{};                      // a list or a dict with as many items after a trip as before
     bool joined = false, numbers = false;
     bool remade = false;  // a list that trips replace by longer ones
-    bool is_name() const { return !slot && list == nullptr; }
+    bool is_name() const { return !slot && list == nullptr && holder.is_none(); }
     ListState state_before() const {
       const ListPtr& given = list != nullptr ? list : *before.get<ListPtr>();
       return {given->items, given->grown};
@@ -140,6 +142,7 @@ class Evaluator::LoopBuilder {
                     leaves_.size(),
                     2,
                     list,
+                    None{},
                     initial.joined,
                     initial.numbers};
     leaves_.resize(leaves_.size() + 2);
@@ -157,7 +160,8 @@ class Evaluator::LoopBuilder {
   }
 
   template <typename F>
-  static void flatten(const Val& value, F&& take, int depth = 0) {
+  void flatten(const Val& value, F&& take, int depth = 0) {
+    evaluator_.charge();
     const Vals* items = value.items();
     if (items == nullptr || depth >= kMaxCarriedDepth) return take(value);
     for (const Val& item : *items) flatten(item, take, depth + 1);
@@ -242,9 +246,24 @@ class Evaluator::LoopBuilder {
         value = same && !is_spoiled(carried) ? carried.before : rebuilt(carried.before, leaf);
       if (carried.slot)
         evaluator_.set_slot(carried.slot->first, carried.slot->second, std::move(value));
+      else if (!carried.holder.is_none())
+        give_items(carried.holder, *value.items());
       else
         evaluator_.frame().locals[carried.name] = std::move(value);
     }
+  }
+
+  static Val items_of(const DictItems& items) {
+    Vals values;
+    for (const auto& [key, value] : items) values.push_back(value);
+    return make_tuple(std::move(values));
+  }
+  void give_items(const Val& holder, const Vals& items) {
+    if (const auto* list = holder.get<ListPtr>()) return evaluator_.set_items(*list, items);
+    const DictPtr& dict = *holder.get<DictPtr>();
+    DictItems made = dict->items;
+    for (std::size_t i = 0; i < made.size(); ++i) made[i].second = items[i];
+    evaluator_.set_items(dict, std::move(made));
   }
 
   RegionRun run_body() {
@@ -298,18 +317,37 @@ class Evaluator::LoopBuilder {
       settled = false;
     }
     for (const auto& [list, state] : body.lists)
-      if (std::ranges::none_of(values_, [&](const Carried& c) { return c.list == list; })) {
-        const GraphScope around(evaluator_, outside);
-        add(list, evaluator_.as_grown({list->items, list->grown}, *state.grown));
+      if (std::ranges::none_of(values_, [&](const Carried& c) { return c.list == list || holds(c, list); })) {
+        if (list->grown == nullptr && state.grown == nullptr && list->items.size() == state.items.size())
+          add(Carried{"an item of a list", std::nullopt, make_tuple(list->items), 0, 0, nullptr, list});
+        else
+          add(list, grown_before(list, state, outside));
+        settled = false;
+      }
+    for (const auto& [dict, items] : body.dicts)
+      if (std::ranges::none_of(values_, [&](const Carried& c) { return holds(c, dict); })) {
+        add(Carried{"an item of a dict", std::nullopt, items_of(dict->items), 0, 0, nullptr, dict});
         settled = false;
       }
     for (std::size_t v = 0; v < known; ++v) {
       if (values_[v].list != nullptr) {
-        settled = settle(values_[v], *body.lists.at(values_[v].list).grown, outside) && settled;
+        const ListState& state = body.lists.at(values_[v].list);
+        if (state.grown == nullptr)
+          evaluator_.unsupported("a trip of a loop that data decide leaves a list with another number of items",
+                                 std::string(kGrownListFix));
+        settled = settle(values_[v], *state.grown, outside) && settled;
         continue;
       }
       Carried& carried = values_[v];
-      const Val& after = carried.slot ? body.slots.at(*carried.slot) : body.locals.at(carried.name);
+      if (const auto* list = carried.holder.get<ListPtr>()) {
+        const ListState& state = body.lists.at(*list);
+        if (state.grown != nullptr || state.items.size() != (*list)->items.size()) {
+          make_grown(carried, grown_before(*list, state, outside));
+          settled = false;
+          continue;
+        }
+      }
+      const Val after = after_trip(carried, body);
       if (const auto settled_list = settle_remade(carried, after, body.lists, outside)) {
         settled = *settled_list && settled;
         continue;
@@ -322,6 +360,49 @@ class Evaluator::LoopBuilder {
       flatten(after, [&](const Val& value) { settled = settle(leaves_[at++], value, carried, outside) && settled; });
     }
     return settled;
+  }
+
+  static bool holds(const Carried& carried, const ListPtr& list) {
+    const auto* held = carried.holder.get<ListPtr>();
+    return held != nullptr && *held == list;
+  }
+  static bool holds(const Carried& carried, const DictPtr& dict) {
+    const auto* held = carried.holder.get<DictPtr>();
+    return held != nullptr && *held == dict;
+  }
+  Val after_trip(const Carried& carried, const RegionRun& body) const {
+    if (carried.slot) return body.slots.at(*carried.slot);
+    if (const auto* list = carried.holder.get<ListPtr>()) return make_tuple(body.lists.at(*list).items);
+    const auto* dict = carried.holder.get<DictPtr>();
+    if (dict == nullptr) return body.locals.at(carried.name);
+    evaluator_.require_same_keys((*dict)->items, body.dicts.at(*dict));
+    return items_of(body.dicts.at(*dict));
+  }
+  /// What a list is before the loop, in the form that a trip gives it.
+  GrownItems grown_before(const ListPtr& list, const ListState& after, Graph& outside) {
+    const ListState before{list->items, list->grown};
+    if (after.grown == nullptr) {
+      const GraphScope around(evaluator_, outside);
+      if (auto grown = evaluator_.grown_by_itself(before)) return *std::move(grown);
+      evaluator_.unsupported("a trip of a loop that data decide leaves a list with another number of items",
+                             std::string(kGrownListFix));
+    }
+    const GraphScope around(evaluator_, outside);
+    return evaluator_.as_grown(before, *after.grown);
+  }
+  /// A list whose items were carried one by one turns out to become longer.
+  void make_grown(Carried& carried, const GrownItems& initial) {
+    for (std::size_t i = carried.first; i < carried.first + carried.count; ++i) leaves_[i].carried = false;
+    const ListPtr list = *carried.holder.get<ListPtr>();
+    carried.holder = None{};
+    carried.list = list;
+    carried.before = list;
+    carried.joined = initial.joined;
+    carried.numbers = initial.numbers;
+    carried.first = leaves_.size();
+    carried.count = 2;
+    leaves_.resize(leaves_.size() + 2);
+    start(carried, initial);
   }
 
   /// outs = outs + [y]: a trip replaces a list by another one. Nothing where that is not what it does.

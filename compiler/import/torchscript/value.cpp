@@ -113,6 +113,10 @@ ListState state_in(const ListStates& states, const ListPtr& list) {
   const auto found = states.find(list);
   return found == states.end() ? ListState{list->items, list->grown} : found->second;
 }
+const DictItems& items_in(const DictStates& states, const DictPtr& dict) {
+  const auto found = states.find(dict);
+  return found == states.end() ? dict->items : found->second;
+}
 TuplePtr make_tuple(Vals items, const Class* type) {
   auto tuple = std::make_shared<Tuple>();
   tuple->items = std::move(items);
@@ -120,14 +124,14 @@ TuplePtr make_tuple(Vals items, const Class* type) {
   return tuple;
 }
 
-namespace {
-
 std::optional<double> plain_number(const Val& value) {
   if (const auto* flag = value.get<bool>()) return *flag ? 1 : 0;
   if (const auto* real = value.get<double>()) return *real;
   if (const auto integer = value.integer()) return static_cast<double>(*integer);
   return std::nullopt;
 }
+
+namespace {
 
 std::optional<bool> equal_items(const Vals& a, const Vals& b, int depth, int& budget);
 

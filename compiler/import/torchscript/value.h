@@ -40,8 +40,9 @@ struct Tuple {
   Vals items;
   const Class* type = nullptr;
 };
+using DictItems = std::vector<std::pair<Val, Val>>;
 struct Dict {
-  std::vector<std::pair<Val, Val>> items;
+  DictItems items;
   std::size_t born = next_birth();
   bool stored = false;
 };
@@ -140,8 +141,14 @@ struct ListsByBirth {
   }
 };
 using ListStates = std::map<ListPtr, ListState, ListsByBirth>;
-/// What a list holds where `states` are those of the lists that were changed.
+/// The items of dicts that were changed, and what they were or are.
+struct DictsByBirth {
+  bool operator()(const DictPtr& a, const DictPtr& b) const { return a->born < b->born; }
+};
+using DictStates = std::map<DictPtr, DictItems, DictsByBirth>;
+/// What a list, or a dict, holds where `states` are those of the ones that were changed.
 ListState state_in(const ListStates& states, const ListPtr& list);
+const DictItems& items_in(const DictStates& states, const DictPtr& dict);
 
 /// An attribute of an object, and what forward() did to it.
 struct Slot {
@@ -161,6 +168,8 @@ struct Object {
 ListPtr make_list(Vals items);
 TuplePtr make_tuple(Vals items, const Class* type = nullptr);
 
+/// A number that is known; nothing for sizes that move and what is no number.
+std::optional<double> plain_number(const Val& value);
 /// Whether two values are equal, as Python sees it; nothing where only the data of tensors, or sizes that move, tell.
 /// `steps` counts the comparisons.
 std::optional<bool> equal(const Val& a, const Val& b, std::size_t* steps = nullptr);
