@@ -12,6 +12,7 @@ std::span<const BuiltinFunction> find_builtins(std::string_view name) {
     add_dicts(made);
     add_containers(made);
     add_strings(made);
+    add_modes(made);
     add_tensor_questions(made);
     add_tensor_makers(made);
     return made;

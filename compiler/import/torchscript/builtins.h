@@ -58,6 +58,7 @@ void add_lists(BuiltinTable& table);
 void add_dicts(BuiltinTable& table);
 void add_containers(BuiltinTable& table);
 void add_strings(BuiltinTable& table);
+void add_modes(BuiltinTable& table);
 void add_tensor_questions(BuiltinTable& table);
 void add_tensor_makers(BuiltinTable& table);
 

@@ -152,6 +152,7 @@ class Evaluator {
     std::uint32_t offset = 0;
     std::string module;
     std::unordered_map<std::string, Val> locals;
+    std::unordered_map<std::string, const Stmt*> closures{};  ///< functions that it defines
   };
   class FrameScope;
 
@@ -164,6 +165,8 @@ class Evaluator {
   std::optional<Val> run_for(const Stmt& statement);
   std::optional<Val> run_while(const Stmt& statement);
   std::optional<Val> run_with(const Stmt& statement);
+  /// fork(closure): its result, as nothing runs beside it.
+  Val run_fork(const std::string& closure);
   void assign(const Expr& target, Val value);
   void set_slot(const ObjectPtr& object, const std::string& name, Val value);
   void set_attribute(const Expr& target, Val value);

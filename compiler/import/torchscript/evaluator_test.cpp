@@ -160,6 +160,15 @@ TEST(TorchScript, ListsOfTensorsComeInByTheirParts) {
   EXPECT_THAT(text, HasSubstr("%more_0: f32[2], %more_1: f32[2]"));
 }
 
+TEST(TorchScript, ForksRunWhereTheyStand) {
+  EXPECT_THAT(graph_of("k = 3\ndef __forked_function():\n  k = 4\n  return torch.mul(x, k)\n"
+                       "f = fork(__forked_function)\nreturn torch.add(torch.wait(f), k)"),
+              HasSubstr("aten.add.Scalar(%mul, 3, 1)"));
+  EXPECT_THAT(refused<Unsupported>(source("f = fork(g)\nreturn x")), HasSubstr("g is forked"));
+  refused<Corrupt>(source("def f(a: int):\n  return a\nreturn x"));
+  refused<Unsupported>(source("def f():\n  g = fork(f)\n  return x\ng = fork(f)\nreturn x"));
+}
+
 TEST(TorchScript, StateIsAnInputAndAnOutput) {
   const std::string body = "s = self.state\ny = torch.add(x, s)\nself.state = torch.relu(s)\nreturn y";
   const std::string fixed = source(body);

@@ -224,6 +224,7 @@ std::optional<Val> Evaluator::call_with_types(const Expr& expr) {
   if (expr.items[0].kind != ExprKind::name || frame().locals.contains(expr.items[0].text)) return std::nullopt;
   const std::string& name = expr.items[0].text;
   const std::size_t count = expr.items.size() - 1;
+  if (name == "fork" && count == 1 && expr.items[1].kind == ExprKind::name) return run_fork(expr.items[1].text);
   if (name == "annotate" && count == 2) return convert(expr.items[1], evaluate(expr.items[2]));
   if (name == "unchecked_cast" && count == 2) return evaluate(expr.items[2]);
   if (name == "uninitialized") return Uninitialized{};
@@ -251,7 +252,8 @@ Val Evaluator::call_value(const Val& callee, Vals args, Keywords keywords) {
   const std::string_view name = dot == std::string::npos ? full : full.substr(dot + 1);
   const bool known_space = dot == std::string::npos || full.substr(0, dot) == "torch" ||
                            full.substr(0, dot) == "ops.prim" || full.substr(0, dot) == "ops.aten" ||
-                           full.substr(0, dot) == "math" || full.substr(0, dot) == "warnings";
+                           full.substr(0, dot) == "math" || full.substr(0, dot) == "warnings" ||
+                           full.substr(0, dot) == "ops.profiler";
   if (!known_space) {  // ops.torchvision.nms, or a custom operator
     const std::string_view other = full.starts_with("ops.") ? full.substr(4) : full;
     if (find_op(other) == nullptr)

@@ -20,6 +20,7 @@ constexpr int kMaxCarriedDepth = 20;  // of lists within lists
 
 void collect_assigned(const std::vector<Stmt>& block, std::set<std::string>& names) {
   for (const Stmt& statement : block) {
+    if (statement.kind == StmtKind::define) continue;  // it has names of its own
     for (const Expr& target : statement.targets)
       if (target.kind == ExprKind::name) names.insert(target.text);
     collect_assigned(statement.body, names);
