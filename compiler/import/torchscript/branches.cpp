@@ -198,7 +198,9 @@ class Evaluator::Merger {
       decision.bounds.push_back(*bound);
     }
     if (decision.dims.empty()) {
-      decision.output = add_output(a, b);
+      // Two names of one tensor have to stay that.
+      const auto [known, fresh] = outputs_.try_emplace({a, b}, first_.outputs.size());
+      decision.output = fresh ? add_output(a, b) : known->second;
       return decide(std::move(decision));
     }
     decision.output = add_output(padded(first_, a, decision), padded(second_, b, decision));
@@ -237,6 +239,7 @@ class Evaluator::Merger {
   const Narrowed &narrowed_first_, &narrowed_second_;
   const Node* node_ = nullptr;
   std::vector<Decision> decisions_;
+  std::map<std::pair<const Value*, const Value*>, std::size_t> outputs_;
   std::map<std::pair<const List*, const List*>, std::optional<std::pair<GrownItems, GrownItems>>> lists_;
   std::size_t next_ = 0;  // of the decisions
 };

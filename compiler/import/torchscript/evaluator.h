@@ -93,6 +93,13 @@ class Evaluator {
   void bound_by(const std::vector<SizeFact>& facts);
   /// Notes that the model has written into the memory of a tensor: it is no constant any more.
   void written(const Value* value);
+  /// For an attribute that is given as an input: writes into it go to a copy, and what is in that at the end is an
+  /// output.
+  void keep_state(const std::string& path);
+  /// Whether a tensor shows such a copy that was written into.
+  bool is_written_state(const Value* value) const;
+  /// Leaves out the other copies, when the outputs are set.
+  void drop_unwritten_copies();
   /// Notes that a node was added to the graph that grows.
   void made(const Node& node);
   /// For a call that writes: inside of a region, memory from outside is replaced by a copy, there and in all names.
@@ -236,7 +243,12 @@ class Evaluator {
   bool is_known_in(const Graph& outside, const TensorType& type) const;
   /// A tensor that shows `owner`'s memory, as it is shown by the copy.
   Value* shown_in_copy(Value* value, const Value* owner, Value* copy);
+  /// A value that holds such tensors, with those of the copy; lists and dicts are changed.
+  Val seen_in_copy(const Val& value, const Value* owner, Value* copy, int depth = 0);
   void replace_in_names(const Value* owner, Value* copy);
+  void replace_in_attributes(const Value* owner, Value* copy);
+  /// Unsupported for a write into what the model keeps and nobody has given.
+  void refuse_write(const Value* owner) const;
   /// The data of a tensor that depends on constants alone, if it is small.
   std::optional<Tensor> constant_data(const Value* value, int depth = 0);
   /// A node at the end of the graph. Its regions are closed, what they read becomes operands.
@@ -282,6 +294,11 @@ class Evaluator {
     ListStates lists{};                       // from outside, before they were changed
     DictStates dicts{};
   };
+  struct KeptState {
+    SlotName slot;
+    Value *input, *copy;
+  };
+  std::vector<KeptState> states_;
   std::vector<Journal> journals_;  // of the regions that run, the innermost last
   std::unordered_map<const Value*, Val> sizes_of_numbers_;
   std::vector<std::unique_ptr<Graph>> discarded_;  // regions that came to nothing: their values are keys of maps here

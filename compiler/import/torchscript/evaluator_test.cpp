@@ -180,6 +180,28 @@ TEST(TorchScript, StateIsAnInputAndAnOutput) {
   EXPECT_EQ(graph.output_names, (std::vector<std::string>{"add", "state"}));
 }
 
+TEST(TorchScript, WritesIntoStateAreAnOutput) {
+  const std::string fixed = source("s = self.state\n_0 = torch.add_(s, 1)\nreturn torch.mul(x, 2)");
+  EXPECT_THAT(refused<Unsupported>(fixed), HasSubstr("Give 'state' in the samples"));
+  const Tensor given(DType::f32, {2, 2});
+  const ImportedScript imported = import_source(fixed, {{"state", given}});
+  EXPECT_EQ(imported.model.graph.output_names, (std::vector<std::string>{"mul", "state"}));
+  EXPECT_THAT(print(imported.model.graph), HasSubstr("aten.clone.default(%state, None)"));
+  // What is only read is neither copied nor given back.
+  const ImportedScript read = import_source(source("return torch.add(x, torch.sum(self.state))"), {{"state", given}});
+  EXPECT_EQ(read.model.graph.output_names, (std::vector<std::string>{"add"}));
+  EXPECT_THAT(print(read.model.graph), Not(HasSubstr("clone")));
+  // Writes in a branch.
+  const std::string inside = source(
+      "if bool(torch.gt(torch.sum(x), 0)):\n  _0 = torch.add_(self.state, 1)\nelse:\n  pass\nreturn torch.mul(x, 2)");
+  EXPECT_THAT(refused<Unsupported>(inside), HasSubstr("Give 'state' in the samples"));
+  EXPECT_EQ(import_source(inside, {{"state", given}}).model.graph.output_names,
+            (std::vector<std::string>{"mul", "state"}));
+  EXPECT_THAT(refused<Unsupported>(
+                  source("if bool(torch.gt(torch.sum(x), 0)):\n  _0 = torch.add_(x, 1)\nelse:\n  pass\nreturn x")),
+              HasSubstr("the model writes into input x"));
+}
+
 TEST(TorchScript, StateThatIsANumberHasToStay) {
   EXPECT_THAT(refused<Unsupported>(source("a = self.n\nself.n = torch.add(a, 1)\nreturn torch.relu(x)")),
               HasSubstr("it was 3 before the call and is 4 after it"));
@@ -320,10 +342,10 @@ TEST(TorchScript, WritesInARegionGiveNamesNewTensors) {
   EXPECT_THAT(text, HasSubstr("aten.add_."));
   EXPECT_THAT(graph_of("y = torch.mul(x, 2)\nfor i in range(int(torch.sum(x))):\n  _0 = torch.add_(y, 1)\nreturn y"),
               HasSubstr("higher_order.while_loop"));
-  EXPECT_THAT(refused<Unsupported>(
-                  source("y = torch.mul(x, 2)\na = [y]\nif bool(torch.gt(torch.sum(x), 0)):\n  _0 = torch.add_(y, 1)\n"
-                         "else:\n  pass\nreturn torch.cat(a)")),
-              HasSubstr("a list holds it"));
+  // A list that holds it sees the write as well.
+  EXPECT_THAT(graph_of("y = torch.mul(x, 2)\na = [y]\nif bool(torch.gt(torch.sum(x), 0)):\n  _0 = torch.add_(y, 1)\n"
+                       "else:\n  pass\nreturn torch.cat([y, a[0]])"),
+              HasSubstr("aten.cat.default([%cond, %cond]"));
   EXPECT_THAT(refused<Unsupported>(
                   source("y = torch.mul(x, 2)\nv = torch.select(y, 0, 0)\nif bool(torch.gt(torch.sum(x), 0)):\n"
                          "  _0 = torch.add_(y, 1)\nelse:\n  pass\nreturn torch.neg(v)")),

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <set>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "compiler/graph/regions.h"
@@ -56,7 +58,7 @@ class Evaluator::LoopBuilder {
       body = run_body();
     }
     for (const auto& leaf : leaves_)
-      if (leaf.carried) add_results(*body.graph, leaf);
+      if (leaf.is_own()) add_results(*body.graph, leaf);
     RegionRun condition = evaluator_.run_region([&] {
       Graph& graph = evaluator_.graph();
       bind(graph);
@@ -65,7 +67,7 @@ class Evaluator::LoopBuilder {
     });
     Vals initial;
     for (const Leaf& leaf : leaves_)
-      if (leaf.carried)
+      if (leaf.is_own())
         for (Value* value : carried_form(leaf, evaluator_.tensor_or_number(leaf.before))) initial.emplace_back(value);
     Regions regions;
     regions.push_back(std::move(condition.graph));
@@ -75,7 +77,8 @@ class Evaluator::LoopBuilder {
         evaluator_.add_region_node(OpId::higher_order_while_loop_default, nullptr, initial, std::move(regions));
     std::size_t next = 0;
     for (Leaf& leaf : leaves_) {
-      if (!leaf.carried) continue;
+      if (leaf.same_as != nullptr) leaf.now = leaf.same_as->now;
+      if (!leaf.is_own()) continue;
       Value* value = node->outputs.at(next++);
       std::vector<Value*> sizes;
       for (std::size_t i = 0; i < leaf.grown.dims.size(); ++i) sizes.push_back(node->outputs.at(next++));
@@ -100,6 +103,9 @@ class Evaluator::LoopBuilder {
     Val now;               // in the region, or behind the loop
     Value* next = nullptr;
     Growth grown;
+    const Leaf* same_as = nullptr;  // another one, which is the same tensor before and after every trip
+    bool split = false;             // it turned out to be none
+    bool is_own() const { return carried && same_as == nullptr; }
     bool number() const { return !before.is_tensor() && before.get<Stored>() == nullptr; }
   };
   /// A name, an attribute of an object, or what a list or a dict holds.
@@ -196,9 +202,10 @@ class Evaluator::LoopBuilder {
 
   /// Inputs of a region for what is carried, and the names bound to them.
   void bind(Graph& graph) {
+    find_same();
     for (Leaf& leaf : leaves_) {
-      if (!leaf.carried) {
-        leaf.now = leaf.before;
+      if (!leaf.is_own()) {
+        leaf.now = leaf.same_as != nullptr ? leaf.same_as->now : leaf.before;
         continue;
       }
       const Value* initial = evaluator_.tensor_or_number(leaf.before);
@@ -215,6 +222,27 @@ class Evaluator::LoopBuilder {
       leaf.now = wrapped(leaf, value);
     }
     assign();
+  }
+
+  /// Two names of one tensor have to stay that: what is written by the one is read by the other.
+  void find_same() {
+    std::unordered_map<const Value*, const Leaf*> first;
+    for (Leaf& leaf : leaves_) {
+      leaf.same_as = nullptr;
+      const auto* tensor = leaf.before.get<Value*>();
+      if (!leaf.carried || leaf.split || tensor == nullptr) continue;
+      const auto [known, fresh] = first.try_emplace(*tensor, &leaf);
+      if (!fresh) leaf.same_as = known->second;
+    }
+  }
+  bool split_others() {
+    bool same = true;
+    for (Leaf& leaf : leaves_) {
+      if (leaf.same_as == nullptr || (leaf.same_as->carried && leaf.next == leaf.same_as->next)) continue;
+      leaf.split = true;
+      same = false;
+    }
+    return same;
   }
 
   /// A value as the loop carries it, made in the graph that grows.
@@ -360,7 +388,7 @@ class Evaluator::LoopBuilder {
       std::size_t at = carried.first;
       flatten(after, [&](const Val& value) { settled = settle(leaves_[at++], value, carried, outside) && settled; });
     }
-    return settled;
+    return split_others() && settled;
   }
 
   static bool holds(const Carried& carried, const ListPtr& list) {
@@ -494,6 +522,7 @@ class Evaluator::LoopBuilder {
       grown.dims.insert(at, d);
       fresh = true;
     }
+    leaf.split = leaf.split || fresh;
     if (fresh) grown.bounded = false;
     if (fresh || grown.bounded) return !fresh;
     grown.bounded = true;
@@ -581,7 +610,7 @@ class Evaluator::LoopBuilder {
   const Stmt& statement_;
   const std::string place_;
   Value* trips_ = nullptr;
-  std::vector<Leaf> leaves_;  // the counter of a for loop first
+  std::deque<Leaf> leaves_;  // the counter of a for loop first
   std::vector<Carried> values_;
 };
 

@@ -104,6 +104,20 @@ std::string_view Val::kind() const {
   return kNames[index()];
 }
 
+Slot* find_slot(const ObjectPtr& module, std::string_view path) {
+  Object* object = module.get();
+  while (true) {
+    const auto dot = path.find('.');
+    const auto found = object->slots.find(path.substr(0, dot));
+    if (found == object->slots.end()) return nullptr;
+    if (dot == std::string_view::npos) return &found->second;
+    const auto* inner = found->second.value.get<ObjectPtr>();
+    if (inner == nullptr) return nullptr;
+    object = inner->get();
+    path.remove_prefix(dot + 1);
+  }
+}
+
 ListPtr make_list(Vals items) {
   auto list = std::make_shared<List>();
   list->items = std::move(items);

@@ -165,6 +165,9 @@ struct Object {
   std::map<std::string, Slot, std::less<>> slots;
 };
 
+/// The attribute "encoder.cache" of a module; null if there is none.
+Slot* find_slot(const ObjectPtr& module, std::string_view path);
+
 ListPtr make_list(Vals items);
 TuplePtr make_tuple(Vals items, const Class* type = nullptr);
 
