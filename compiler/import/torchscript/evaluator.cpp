@@ -213,10 +213,8 @@ std::optional<Val> Evaluator::run_for(const Stmt& statement) {
   const Val range = evaluate(statement.value);
   frame().offset = statement.offset;
   const Vals* items = range.items();
-  if (const auto* trips = range.get<Unknown>(); trips != nullptr && trips->value != nullptr) {
-    run_loop(statement, trips);
-    return std::nullopt;
-  }
+  if (const auto* trips = range.get<Unknown>(); trips != nullptr && trips->value != nullptr)
+    return run_loop(statement, trips);
   if (items == nullptr)
     unsupported(
         fmt::format("how often a loop runs is not known when the model is tuned: it is {}", range.kind()),
@@ -237,8 +235,7 @@ std::optional<Val> Evaluator::run_while(const Stmt& statement) {
     const bool* known = condition.get<bool>();
     if (known == nullptr) {
       condition_value(*condition.get<Unknown>(), "whether a loop goes on", "let it run a fixed number of times");
-      run_loop(statement, nullptr);
-      return std::nullopt;
+      return run_loop(statement, nullptr);
     }
     if (!*known) return std::nullopt;
     charge();

@@ -200,7 +200,7 @@ class Evaluator {
   Narrowed narrowed_by(const Unknown& condition, bool holds) const;
   void narrow(Narrowed& ranges, const SymInt& size, bool at_most, std::int64_t limit) const;
   std::optional<Val> run_either(const Stmt& statement, const Unknown& condition);
-  void run_loop(const Stmt& statement, const Unknown* trips);
+  std::optional<Val> run_loop(const Stmt& statement, const Unknown* trips);
   /// The bool behind something unknown; unsupported, saying `what` is not known, if it is no number.
   Value* condition_value(const Unknown& unknown, std::string_view what, std::string fix);
   // Lists that become longer as often as data decide (grown_lists.cpp).

@@ -34,12 +34,13 @@ void collect_assigned(const std::vector<Stmt>& block, std::set<std::string>& nam
 
 class Evaluator::LoopBuilder {
  public:
-  LoopBuilder(Evaluator& evaluator, const Stmt& statement, const Unknown* trips)
-      : evaluator_(evaluator), statement_(statement), place_(evaluator.location().code) {
+  /// `first`: how many trips have run before it.
+  LoopBuilder(Evaluator& evaluator, const Stmt& statement, const Unknown* trips, std::int64_t first = 0)
+      : evaluator_(evaluator), statement_(statement), place_(evaluator.location().code), first_(first) {
     if (trips != nullptr) {
       trips_ = trips->value;
       Leaf counter;
-      counter.before = SymInt(0);
+      counter.before = SymInt(first);
       counter.carried = true;
       leaves_.push_back(std::move(counter));
     }
@@ -51,10 +52,12 @@ class Evaluator::LoopBuilder {
     }
   }
 
-  void build() {
+  /// False, and nothing is done, where the first trip is another one than those that follow, and runs in any case.
+  bool build() {
     RegionRun body = run_body();
     while (!settle(body)) {
       evaluator_.discarded_.push_back(std::move(body.graph));
+      if (starts_with_none_ && first_ == 0 && runs_once()) return false;
       body = run_body();
     }
     for (const auto& leaf : leaves_)
@@ -85,6 +88,7 @@ class Evaluator::LoopBuilder {
       leaf.now = wrapped(leaf, evaluator_.without_padding(value, leaf.grown.dims, leaf.grown.bounds, sizes));
     }
     assign();
+    return true;
   }
 
  private:
@@ -382,6 +386,7 @@ class Evaluator::LoopBuilder {
         continue;
       }
       if (!same_structure(carried.before, after)) {
+        starts_with_none_ = starts_with_none_ || has_none(carried.before);
         settled = spoil(carried, "a trip changes how many values it holds") && settled;
         continue;
       }
@@ -479,6 +484,7 @@ class Evaluator::LoopBuilder {
     if (poisoned != nullptr && poisoned->value == nullptr) return true;
     if (!leaf.carried) {
       if (identical(leaf.before, after)) return true;
+      starts_with_none_ = starts_with_none_ || leaf.before.is_none();
       Value* made = evaluator_.tensor_or_number(after);
       if (leaf.before.get<Uninitialized>() != nullptr && made != nullptr) {
         if (!evaluator_.is_known_in(outside, made->type))
@@ -549,6 +555,17 @@ class Evaluator::LoopBuilder {
     return evaluator_.is_known_in(outside, TensorType{DType::u8, {bound}}) ? std::optional(bound) : std::nullopt;
   }
 
+  bool has_none(const Val& value) {
+    bool found = false;
+    flatten(value, [&](const Val& item) { found = found || item.is_none(); });
+    return found;
+  }
+  /// Whether there is a trip in any case.
+  bool runs_once() const {
+    const SymInt* count = trips_ == nullptr ? nullptr : size_behind(*trips_);
+    return count != nullptr && evaluator_.range_of(*count).min >= 1;
+  }
+
   std::optional<SymInt> trips_at_most() const {
     const SymInt* count = trips_ == nullptr ? nullptr : size_behind(*trips_);
     const auto trips = count == nullptr ? std::nullopt : evaluator_.bound_of(*count);
@@ -609,14 +626,22 @@ class Evaluator::LoopBuilder {
   Evaluator& evaluator_;
   const Stmt& statement_;
   const std::string place_;
+  const std::int64_t first_;
   Value* trips_ = nullptr;
-  std::deque<Leaf> leaves_;  // the counter of a for loop first
+  bool starts_with_none_ = false;  // a value that a trip sets
+  std::deque<Leaf> leaves_;        // the counter of a for loop first
   std::vector<Carried> values_;
 };
 
-void Evaluator::run_loop(const Stmt& statement, const Unknown* trips) {
+std::optional<Val> Evaluator::run_loop(const Stmt& statement, const Unknown* trips) {
   frame().offset = statement.offset;
-  LoopBuilder(*this, statement, trips).build();
+  if (LoopBuilder(*this, statement, trips).build()) return std::nullopt;
+  // State that is None before: the first trip is by itself.
+  assign(statement.targets[0], SymInt(0));
+  if (std::optional<Val> result = run_block(statement.body)) return result;
+  frame().offset = statement.offset;
+  LoopBuilder(*this, statement, trips, 1).build();
+  return std::nullopt;
 }
 
 }  // namespace aitune::torchscript
