@@ -257,9 +257,10 @@ Val Evaluator::call_value(const Val& callee, Vals args, Keywords keywords) {
   if (!known_space) {  // ops.torchvision.nms, or a custom operator
     const std::string_view other = full.starts_with("ops.") ? full.substr(4) : full;
     if (find_op(other) == nullptr)
-      unsupported(fmt::format("the operator {}", printable(full)),
-                  "use operators of PyTorch itself, or name the library that has it: --custom-ops LIBRARY, in Python "
-                  "aitune.custom_op()");
+      unsupported(
+          fmt::format("the operator {}", printable(full)),
+          "use operators of PyTorch itself, or name the library that has it: --set custom_ops=LIBRARY, in Python "
+          "aitune.custom_op() (docs/custom-operators.md)");
     return call_operator(*this, other, args, keywords);
   }
   if (std::optional<Val> result = call_on_unknown_numbers(*this, name, args, keywords)) return *std::move(result);
