@@ -73,10 +73,71 @@ class Layers(nn.Module):
         return y
 
 
-KINDS = {kind.__name__: kind for kind in (Running, Lstm, Largest, Layers)}
+class Branches(nn.Module):
+    """Set by a branch that data, or a size, decide; asked for later, also by a function."""
+
+    def forward(self, x: Tensor):
+        first: Optional[Tensor] = None
+        second: Optional[Tuple[Tensor, int]] = None
+        if bool(x.sum() > 0):
+            first = x * 2
+        if x.size(0) > 4:
+            second = (x[:2].sum(0), 3)
+        elif bool(x[0, 0] > 0):
+            second = (x[1], x.size(0))
+        y = x[0]
+        if second is not None:
+            y = second[0] * second[1]
+        if first is None:
+            y = y - 1
+        return or_else(first, x) + y
+
+
+def or_else(x: Optional[Tensor], other: Tensor) -> Tensor:
+    return other if x is None else x
+
+
+class Found(nn.Module):
+    """As many trips as data say, perhaps none."""
+
+    def forward(self, x: Tensor):
+        best: Optional[Tensor] = None
+        last: Optional[Tuple[Tensor, int]] = None
+        for i in range(int((x[:, 0] > 0).sum())):
+            row = x[i]
+            if best is None:
+                best = row
+            elif bool(row.sum() > best.sum()):
+                best = row * 2
+            last = (row + 1, i)
+        count = 0
+        total = torch.zeros(6)
+        if last is not None:
+            total, count = last
+        return total, count, best is None, or_else(best, x[0])
+
+
+class Until(nn.Module):
+    """A loop that ends when something is found, which may become None again."""
+
+    def forward(self, x: Tensor):
+        found: Optional[Tensor] = None
+        i = 0
+        while i < x.size(0) and found is None:
+            if bool(x[i].sum() > 0):
+                found = x[i]
+            if bool(x[i, 0] > 1):
+                found = None
+            i += 1
+        return or_else(found, -x[0]), i
+
+
+KINDS = {kind.__name__: kind for kind in (Running, Lstm, Largest, Layers, Branches, Found, Until)}
+
+SAMPLES = [(3, 0.0), (9, 0.0), (5, 0.0), (7, -9.0), (3, -9.0), (3, 9.0), (4, 0.5), (9, -0.5), (3, 0.0), (3, 0.2)]
 
 
 @pytest.mark.parametrize("engine", ["all", "reference"])
 @pytest.mark.parametrize("name", KINDS)
 def test_scripted(name, engine, tmp_path):
-    check_scripted((KINDS[name], [[torch.randn(n, 6)] for n in (3, 9, 5, 7)]), engine, tmp_path, tuning=2)
+    check_scripted((KINDS[name], [[torch.randn(n, 6) + shift] for n, shift in SAMPLES]), engine, tmp_path, tuning=2)

@@ -47,6 +47,7 @@ class Evaluator::Merger {
   Val merge(const Val& a, const Val& b, int depth = 0) {
     evaluator_.charge();
     if (identical(a, b)) return a;
+    if (depth < kMaxJoinDepth && (is_optional(a) || is_optional(b))) return optional(a, b, depth);
     if (is_unset(a)) return fill(b, true);
     if (is_unset(b)) return fill(a, false);
     const Vals *x = a.items(), *y = b.items();
@@ -68,6 +69,27 @@ class Evaluator::Merger {
   bool empty() const { return first_.outputs.empty(); }
 
  private:
+  static bool is_optional(const Val& value) { return value.is_none() || maybe_of(value) != nullptr; }
+  /// Whether there is a value, and what it is if there is one.
+  static std::pair<Val, Val> taken_apart(const Val& value) {
+    if (value.is_none() || is_unset(value)) return {false, Uninitialized{}};
+    if (const Maybe* maybe = maybe_of(value)) return {Unknown{"it may be None", maybe->present}, maybe->value};
+    return {true, value};
+  }
+  /// None in one branch, or in either as data decide.
+  Val optional(const Val& a, const Val& b, int depth) {
+    const auto [present_a, value_a] = taken_apart(a);
+    const auto [present_b, value_b] = taken_apart(b);
+    const Val present = merge(present_a, present_b, depth + 1), value = merge(value_a, value_b, depth + 1);
+    if (node_ == nullptr) return None{};
+    const auto* flag = present.get<Unknown>();
+    if (flag == nullptr || flag->value == nullptr) return present;
+    Unknown made{fmt::format("it is {} in one branch and {} in the other, of the if at {}", a.kind(), b.kind(),
+                             evaluator_.location().code)};
+    made.maybe = std::make_shared<const Maybe>(flag->value, value);
+    return made;
+  }
+
   /// Lists of different lengths: one with as many items as the condition decides. Nothing where their items differ.
   std::optional<Val> lists(const ListPtr& a, const ListPtr& b) {
     auto known = lists_.find({a.get(), b.get()});

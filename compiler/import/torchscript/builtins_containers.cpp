@@ -170,6 +170,11 @@ Result all_or_any(Call& call) {
 template <bool is>
 Result identity(Call& call) {
   const Val &a = call[0], &b = call[1];
+  if (const Maybe* maybe = maybe_of(a.is_none() ? b : a); maybe != nullptr && (a.is_none() || b.is_none())) {
+    Value* present = maybe->present;
+    if (is) present = call.evaluator.tensor(call_operator(call.evaluator, "logical_not", {present}, {}));
+    return Unknown{"data decide whether it is None", present};
+  }
   if (a.is_none() || b.is_none()) return (a.is_none() && b.is_none()) == is;
   const auto *x = a.get<Value*>(), *y = b.get<Value*>();
   if (x != nullptr && y != nullptr) return (*x == *y) == is;

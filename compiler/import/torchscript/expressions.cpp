@@ -33,6 +33,10 @@ std::optional<Val> plain(const std::optional<Number>& number) {
   return std::visit([](const auto& value) { return Val(value); }, number->value);
 }
 
+bool is_optional_type(const Expr& type) {
+  return type.kind == ExprKind::subscript && type.items[0].is_name("Optional");
+}
+
 }  // namespace
 
 Val Evaluator::evaluate(const Expr& expr) {
@@ -226,7 +230,11 @@ std::optional<Val> Evaluator::call_with_types(const Expr& expr) {
   const std::size_t count = expr.items.size() - 1;
   if (name == "fork" && count == 1 && expr.items[1].kind == ExprKind::name) return run_fork(expr.items[1].text);
   if (name == "annotate" && count == 2) return convert(expr.items[1], evaluate(expr.items[2]));
-  if (name == "unchecked_cast" && count == 2) return evaluate(expr.items[2]);
+  if (name == "unchecked_cast" && count == 2) {
+    Val value = evaluate(expr.items[2]);
+    const Maybe* maybe = maybe_of(value);
+    return maybe != nullptr && !is_optional_type(expr.items[1]) ? maybe->value : value;
+  }
   if (name == "uninitialized") return Uninitialized{};
   if (name == "isinstance" && count == 2) return is_instance(evaluate(expr.items[1]), expr.items[2]);
   if (name == "getattr" && count == 2 && expr.items[2].kind == ExprKind::string)

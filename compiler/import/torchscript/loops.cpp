@@ -57,7 +57,7 @@ class Evaluator::LoopBuilder {
     RegionRun body = run_body();
     while (!settle(body)) {
       evaluator_.discarded_.push_back(std::move(body.graph));
-      if (starts_with_none_ && first_ == 0 && runs_once()) return false;
+      if (starts_with_none_ && peels()) return false;
       body = run_body();
     }
     for (const auto& leaf : leaves_)
@@ -130,6 +130,10 @@ class Evaluator::LoopBuilder {
   };
 
   void add(Carried carried) {
+    add_leaves(carried);
+    values_.push_back(std::move(carried));
+  }
+  void add_leaves(Carried& carried) {
     carried.first = leaves_.size();
     flatten(carried.before, [&](const Val& value) {
       Leaf leaf;
@@ -142,7 +146,6 @@ class Evaluator::LoopBuilder {
       leaves_.push_back(std::move(leaf));
     });
     carried.count = leaves_.size() - carried.first;
-    values_.push_back(std::move(carried));
   }
 
   /// Carries the items of a list, and how many there are where that is not their first size.
@@ -173,12 +176,20 @@ class Evaluator::LoopBuilder {
   template <typename F>
   void flatten(const Val& value, F&& take, int depth = 0) {
     evaluator_.charge();
+    if (const Maybe* maybe = maybe_of(value); maybe != nullptr && depth < kMaxCarriedDepth) {
+      take(Unknown{value.get<Unknown>()->reason, maybe->present});
+      return flatten(maybe->value, take, depth + 1);
+    }
     const Vals* items = value.items();
     if (items == nullptr || depth >= kMaxCarriedDepth) return take(value);
     for (const Val& item : *items) flatten(item, take, depth + 1);
   }
   /// The value with its leaves as they are now.
   Val rebuilt(const Val& value, std::size_t& leaf, int depth = 0) const {
+    if (const Maybe* maybe = maybe_of(value); maybe != nullptr && depth < kMaxCarriedDepth) {
+      const Val present = leaves_[leaf++].now, held = rebuilt(maybe->value, leaf, depth + 1);
+      return maybe_value(value.get<Unknown>()->reason, present, held);
+    }
     const Vals* items = value.items();
     if (items == nullptr || depth >= kMaxCarriedDepth) return leaves_[leaf++].now;
     Vals made;
@@ -187,6 +198,8 @@ class Evaluator::LoopBuilder {
     return make_tuple(std::move(made), (*value.get<TuplePtr>())->type);
   }
   static bool same_structure(const Val& a, const Val& b, int depth = 0) {
+    if (const Maybe *x = maybe_of(a), *y = maybe_of(b); (x != nullptr || y != nullptr) && depth < kMaxCarriedDepth)
+      return x != nullptr && y != nullptr && same_structure(x->value, y->value, depth + 1);
     const Vals *x = a.items(), *y = b.items();
     if (x == nullptr || y == nullptr || depth >= kMaxCarriedDepth) return x == nullptr && y == nullptr;
     if (a.index() != b.index() || x->size() != y->size()) return false;
@@ -380,14 +393,23 @@ class Evaluator::LoopBuilder {
           continue;
         }
       }
-      const Val after = after_trip(carried, body);
+      const Val after = as_optional(carried, after_trip(carried, body));
       if (const auto settled_list = settle_remade(carried, after, body.lists, outside)) {
         settled = *settled_list && settled;
         continue;
       }
       if (!same_structure(carried.before, after)) {
         starts_with_none_ = starts_with_none_ || has_none(carried.before);
+        if (!peels() && begin_with_none(carried, after, outside)) {
+          settled = false;
+          continue;
+        }
         settled = spoil(carried, "a trip changes how many values it holds") && settled;
+        continue;
+      }
+      if (carried.before.is_none() && !after.is_none() && !peels() && begin_with_none(carried, after, outside)) {
+        starts_with_none_ = true;
+        settled = false;
         continue;
       }
       std::size_t at = carried.first;
@@ -560,6 +582,60 @@ class Evaluator::LoopBuilder {
     flatten(value, [&](const Val& item) { found = found || item.is_none(); });
     return found;
   }
+  /// Whether the first trip may run by itself.
+  bool peels() const { return first_ == 0 && runs_once(); }
+
+  /// None, or a value, as data decide; `present` tells which.
+  static Val maybe_value(const std::string& reason, const Val& present, const Val& value) {
+    const auto* flag = present.get<Unknown>();
+    if (flag == nullptr || flag->value == nullptr) return present;
+    Unknown made{reason};
+    made.maybe = std::make_shared<const Maybe>(flag->value, value);
+    return made;
+  }
+  Val flag_of(bool present) { return Unknown{"a loop sets it", evaluator_.tensor_or_number(present)}; }
+
+  /// What a trip makes of a value that may be None, where it leaves no doubt.
+  Val as_optional(const Carried& carried, const Val& after) {
+    if (maybe_of(carried.before) == nullptr || maybe_of(after) != nullptr || after.get<Unknown>() != nullptr)
+      return after;
+    std::size_t leaf = carried.first;
+    const Val now = rebuilt(carried.before, leaf);
+    const Maybe* before = maybe_of(now);
+    if (before == nullptr) return after;
+    const bool set = !after.is_none();
+    return maybe_value(now.get<Unknown>()->reason, flag_of(set), set ? after : before->value);
+  }
+
+  /// Carries a value that is None before the loop as one that may be. False where it cannot be carried.
+  bool begin_with_none(Carried& carried, const Val& after, Graph& outside) {
+    if (!carried.before.is_none() || carried.holder.get<ListPtr>() != nullptr) return false;
+    const Maybe* maybe = maybe_of(after);
+    const auto unset = unset_like(maybe != nullptr ? maybe->value : after, outside);
+    if (!unset) return false;
+    leaves_[carried.first].carried = false;
+    carried.before = maybe_value(fmt::format("a loop sets it, at {}", place_), flag_of(false), *unset);
+    carried.first = leaves_.size();
+    add_leaves(carried);
+    return true;
+  }
+  std::optional<Val> unset_like(const Val& value, Graph& outside, int depth = 0) {
+    if (value.is_none() || value.is_number() || value.get<std::string>() != nullptr) return value;
+    if (const auto* tuple = value.get<TuplePtr>(); tuple != nullptr && depth < kMaxCarriedDepth) {
+      Vals items;
+      for (const Val& item : (*tuple)->items) {
+        auto unset = unset_like(item, outside, depth + 1);
+        if (!unset) return std::nullopt;
+        items.push_back(*std::move(unset));
+      }
+      return make_tuple(std::move(items), (*tuple)->type);
+    }
+    const Value* made = evaluator_.tensor_or_number(value);
+    if (made == nullptr || !evaluator_.is_known_in(outside, made->type)) return std::nullopt;
+    Value* zeros = evaluator_.filler(outside, made->type);
+    return value.is_tensor() || value.get<Stored>() != nullptr ? Val(zeros) : Val(Unknown{"a loop sets it", zeros});
+  }
+
   /// Whether there is a trip in any case.
   bool runs_once() const {
     const SymInt* count = trips_ == nullptr ? nullptr : size_behind(*trips_);

@@ -104,6 +104,11 @@ std::string_view Val::kind() const {
   return kNames[index()];
 }
 
+const Maybe* maybe_of(const Val& value) {
+  const auto* unknown = value.get<Unknown>();
+  return unknown == nullptr ? nullptr : unknown->maybe.get();
+}
+
 Slot* find_slot(const ObjectPtr& module, std::string_view path) {
   Object* object = module.get();
   while (true) {
@@ -210,7 +215,8 @@ bool identical(const Val& a, const Val& b) {
   if (const auto* x = a.get<ObjectPtr>()) return *x == *b.get<ObjectPtr>();
   if (const auto* x = a.get<Device>()) return *x == *b.get<Device>();
   if (const auto* x = a.get<Unknown>())
-    return x->value == b.get<Unknown>()->value && x->reason == b.get<Unknown>()->reason;
+    return x->value == b.get<Unknown>()->value && x->reason == b.get<Unknown>()->reason &&
+           x->maybe == b.get<Unknown>()->maybe;
   if (const auto* x = a.get<Stored>())
     return x->data.data() == b.get<Stored>()->data.data() && x->name == b.get<Stored>()->name;
   if (const auto* x = a.get<const Class*>()) return *x == *b.get<const Class*>();

@@ -75,12 +75,14 @@ struct SizeFraction {
   SymInt numerator;
   std::int64_t denominator = 1;
 };
+struct Maybe;
 /// Something that only the data of tensors, or sizes that move, can tell.
 struct Unknown {
   std::string reason;
   Value* value = nullptr;  ///< the number, where it is one: a 0-dim tensor of b8, i64 or f64
   std::shared_ptr<const SizeComparison> comparison{};  ///< what it says of sizes
   std::shared_ptr<const SizeFraction> fraction{};      ///< what it is of a size
+  std::shared_ptr<const Maybe> maybe{};                ///< a value that data decide whether there is one
 };
 struct Uninitialized {};
 
@@ -119,6 +121,14 @@ struct Val : ValBase {
   /// "a list", "an integer", ...: for messages.
   std::string_view kind() const;
 };
+
+/// An Optional: None, or the value.
+struct Maybe {
+  Value* present = nullptr;  ///< whether there is one: a 0-dim tensor of b8
+  Val value;
+};
+/// Null for values that are known to be None, or not to be.
+const Maybe* maybe_of(const Val& value);
 
 /// Tensors of one type, one after the other in a new first dimension; or tensors whose first size differs, joined
 /// there. Numbers are 0-dim tensors.

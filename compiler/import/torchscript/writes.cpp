@@ -25,6 +25,7 @@ const Value* shown_by(const Value* value) {
 bool holds(const Val& value, const Value* owner, int depth = 0) {
   if (const auto* tensor = value.get<Value*>()) return owner_of(*tensor) == owner;
   if (depth >= kMaxContainerDepth) return false;
+  if (const Maybe* maybe = maybe_of(value)) return holds(maybe->value, owner, depth + 1);
   if (const auto* list = value.get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
     return holds((*list)->grown->rows, owner, depth + 1) ||
            std::ranges::any_of((*list)->grown->columns,
@@ -109,6 +110,11 @@ Val Evaluator::seen_in_copy(const Val& value, const Value* owner, Value* copy, i
     return Unknown{"it shows memory that is written into inside of an if or a loop that data decide"};
   }
   const auto seen = [&](const Val& item) { return seen_in_copy(item, owner, copy, depth + 1); };
+  if (const Maybe* maybe = maybe_of(value)) {
+    Unknown made = *value.get<Unknown>();
+    made.maybe = std::make_shared<const Maybe>(maybe->present, seen(maybe->value));
+    return made;
+  }
   if (const auto* tuple = value.get<TuplePtr>()) {
     Vals items;
     for (const Val& item : (*tuple)->items) items.push_back(seen(item));
