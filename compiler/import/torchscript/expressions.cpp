@@ -351,6 +351,8 @@ Val Evaluator::slice(const Expr& expr) {
 }
 
 bool Evaluator::is_instance(const Val& value, const Expr& type) {
+  if (maybe_of(value) != nullptr)
+    unsupported("isinstance of a value that may be None, as data decide", "ask whether it is None");
   if (type.kind == ExprKind::list || type.kind == ExprKind::tuple)
     return std::ranges::any_of(type.items, [&](const Expr& t) { return is_instance(value, t); });
   if (type.kind == ExprKind::subscript) {
