@@ -204,6 +204,8 @@ Replacement split(Inserter& insert, Node& node) {
   for (const Value* output : node.outputs) {
     const SymInt end = start + output->type.shape.at(static_cast<std::size_t>(dim));
     parts.push_back(insert.slice(operand(node), dim, start, end));
+    // A slice of a size that moves ends at Min(1, size); a piece is as long as it says.
+    if (parts.back() != operand(node)) parts.back()->type = output->type;
     start = end;
   }
   return parts;

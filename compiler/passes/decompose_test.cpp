@@ -443,6 +443,15 @@ TEST(Decompose, SplitsBecomeSlices) {
   EXPECT_THAT(ops_of(graph), UnorderedElementsAre(kSlice, kSlice, kSlice, kSelect));
 }
 
+TEST(Decompose, PiecesOfASizeThatMovesAreAsLongAsTheySay) {
+  const Graph graph = check_pass(R"(graph(%x: f32[2,s0]) where s0 in [4,9] {
+    %a: f32[2,1], %b: f32[2,(s0 + -1)] = aten.split_with_sizes.default(%x, [1, s0 + -1], 1)
+    return %a, %b
+  })",
+                                 {decompose}, {{"s0", 5}});
+  EXPECT_EQ(graph.outputs[0]->type.shape[1], SymInt(1));
+}
+
 TEST(Decompose, VarianceAndMeanShareTheMean) {
   const Graph graph = check_pass(R"(graph(%x: f32[s0,7]) where s0 in [1,4] {
     %v: f32[s0,1], %m: f32[s0,1] = aten.var_mean.correction(%x, [1], correction=0, keepdim=True)

@@ -321,23 +321,6 @@ def test_numbers_of_samples(named, tmp_path):
 # ---- refusals, each with its line ----
 
 
-class Pops(nn.Module):
-    def forward(self, x: Tensor):
-        parts = [x, x]
-        if bool(x.sum() > 0):
-            parts.pop()
-        return torch.cat(parts)
-
-
-class PopsFirst(nn.Module):
-    def forward(self, x: Tensor):
-        parts = [x]
-        if bool(x.sum() > 0):
-            parts.append(x)
-        parts.pop(0)
-        return torch.cat(parts)
-
-
 class OtherTuples(nn.Module):
     def forward(self, x: Tensor):
         parts = [(x, x)]
@@ -399,8 +382,6 @@ class OtherOperator(nn.Module):
 
 
 @pytest.mark.parametrize("kind,words", [
-    (Pops, ["a list is changed inside of an if or a loop"]),
-    (PopsFirst, ["pop of a list with as many items as data decide"]),
     (OtherTuples, ["a list holds something else and takes i64[4,6]"]),
     (OtherTypes, ["a list holds", "takes i64[4,6]"]),
     (OtherShapes, ["a list holds", "takes f32[4,1]"]),

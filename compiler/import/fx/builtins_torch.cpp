@@ -218,6 +218,19 @@ PyValue type(Interpreter& interpreter, const PyArgs& args) {
   return to(interpreter, args);
 }
 
+// The one element as a number that data decide: a whole one is a size, a float is computed with as those made of sizes.
+PyValue item(Interpreter& interpreter, const PyArgs& args) {
+  const TensorType& type = type_of(args);
+  if (!product(type.shape).is(1) || is_complex(type.dtype)) refuse(fmt::format("item() of {}", to_string(type)));
+  PyValue self = args.positional.front();
+  if (!type.shape.empty()) self = interpreter.writer().call("reshape", {self, PyValue::sequence(PyKind::list, {})});
+  if (type.dtype == DType::b8) return PyValue::unknown("the data of a tensor");
+  if (is_integral(type.dtype)) return interpreter.writer().call("item", {self});
+  PyValue number = PyValue::unknown("the data of a tensor");
+  number.tensor = interpreter.writer().call_exactly("aten.to.dtype", {{self, PyValue::of(DType::f64)}, {}}).tensor;
+  return number;
+}
+
 PyValue data_dependent(Interpreter&, const PyArgs&) {
   refuse("a value of the forward that depends on the data of a tensor", "keep it a tensor");
 }
@@ -236,7 +249,7 @@ constexpr auto kMethods = std::to_array<BuiltinRow>({{"size", size},
                                                      {"cuda", itself},
                                                      {"to", to},
                                                      {"type", type},
-                                                     {"item", data_dependent},
+                                                     {"item", item},
                                                      {"tolist", data_dependent},
                                                      {"numpy", data_dependent}});
 

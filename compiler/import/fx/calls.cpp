@@ -72,6 +72,14 @@ std::optional<PyValue> tensor_attribute(Writer& writer, const PyValue& tensor, s
   return std::nullopt;
 }
 
+// Null for classes that are neither torch.nn's nor torchvision's, or that the prelude has not.
+const Function* forward_of_class(std::string_view full) {
+  const std::string_view name = full.substr(full.rfind('.') + 1);
+  if (full.starts_with("torch.nn.modules.")) return module_forward(name);
+  if (full.starts_with("torchvision.")) return module_forward(fmt::format("torchvision_{}", name));
+  return nullptr;
+}
+
 PyValue bound_method(const PyValue& self, std::string_view name) {
   PyValue method = PyValue::sequence(PyKind::method, {self});
   method.text = name;
@@ -195,7 +203,7 @@ PyValue Interpreter::call_module(const PyValue& module, const PyArgs& args) {
     return result;
   }
   const std::string_view full = Records::class_name(*module.record);
-  const Function* const function = module_forward(full.substr(full.rfind('.') + 1));
+  const Function* const function = forward_of_class(full);
   if (function == nullptr) {
     refuse(fmt::format("the module {} is a {}, which aitune does not know", module.text, full.substr(0, kMaxPrinted)),
            "trace into it (a Tracer whose is_leaf_module says no), or replace it");

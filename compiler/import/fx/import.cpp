@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "compiler/import/dynamo/mutation.h"
+#include "compiler/import/fx/filled_constants.h"
 #include "compiler/import/fx/interpreter.h"
 #include "compiler/import/sample_types.h"
 
@@ -22,7 +23,7 @@ void check_root(const TorchFile& file) {
   const PickleValue& root = file.root();
   if (root.is_call(fx::kGraphModule)) return;
   std::string found = "something else";
-  if (fx::Records::is_module(root)) found = fmt::format("a {}", root.text.substr(0, 100));
+  if (root.is(PickleKind::call)) found = fmt::format("a {}", root.text.substr(0, 100));
   if (root.is(PickleKind::dict)) found = "a dict, perhaps a model's weights without the model";
   if (TorchFile::is_tensor(root)) found = "a tensor";
   throw Unsupported(fmt::format("the file holds {}, not a torch.fx GraphModule", found), file.where(),
@@ -133,6 +134,11 @@ ImportedModel import_file(const TorchFile& file, std::span<const NamedTensors> s
   const PyValue result = interpreter.forward(root, std::move(args));
   Outputs(model.graph, writer).add(result, "");
   if (model.graph.outputs.empty()) throw Unsupported("the model returns no tensor", file.where());
+  for (const std::string& name : fx::copy_filled_constants(model.graph))
+    writer.warn(
+        fmt::format("the forward writes into {}, which tracing has made a constant: every call begins with what "
+                    "the file holds",
+                    name.substr(0, 100)));
   model.warnings = writer.warnings();
   dynamo::lift_writes(model, file.where());
   return model;

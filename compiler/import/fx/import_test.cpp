@@ -155,6 +155,40 @@ TEST(FxImport, SaysWhatAModuleIs) {
               HasSubstr("has no attribute weight"));
 }
 
+TEST(FxImport, NumbersThatDataDecide) {
+  const auto text = [](std::string_view lines) { return text_of(import_code(code(std::string(lines)))); };
+  EXPECT_THAT(text("    return x * x.sum().item()\n"), HasSubstr("aten.mul.Tensor(%x, %to"));
+  EXPECT_THAT(text("    return x[:x.to(torch.int64).sum().item()]\n"), HasSubstr("aten.item.default"));
+  EXPECT_THAT(code_refusal(code("    return x.item()\n")), HasSubstr("item() of f32[2,3]"));
+}
+
+TEST(FxImport, ConstantsOfTracingAreFilledAnew) {
+  const std::string constant =
+      pickled_text("_buffers") + pickled_dict(pickled_text("_tensor_constant0") + pickled_tensor({2, 3}));
+  const auto model = import_fx(torch_file(graph_module("def forward(self, x):\n    c = self._tensor_constant0\n"
+                                                       "    y = c.add_(x)\n    return c + 0\n",
+                                                       "import torch", constant)),
+                               "test.pt", one_sample({2, 3}));
+  EXPECT_THAT(text_of(model), HasSubstr("aten.clone.default(%_tensor_constant0"));
+  EXPECT_THAT(model.warnings, testing::ElementsAre(HasSubstr("_tensor_constant0")));
+  // What is no constant of tracing's is state.
+  const std::string buffer = pickled_text("_buffers") + pickled_dict(pickled_text("w") + pickled_tensor({2, 3}));
+  const auto state = import_fx(
+      torch_file(graph_module("def forward(self, x):\n    return self.w.add_(x) + 0\n", "import torch", buffer)),
+      "test.pt", one_sample({2, 3}));
+  ASSERT_EQ(state.written.size(), 1u);
+  EXPECT_EQ(state.written.front().buffer, "w");
+}
+
+TEST(FxImport, SaysWhereCustomOperatorsBelong) {
+  EXPECT_THAT(code_refusal(code("    return torch.ops.mylib.myop(x)\n")), HasSubstr("custom_ops=LIBRARY"));
+  EXPECT_THAT(refusal([&] { import_child(pickled_module("my.model", "Block", pickled_text("_modules") + "}")); }),
+              HasSubstr("the module fc is a my.model.Block"));
+  // A class of the same name as one of torch.nn's is another one.
+  EXPECT_THAT(refusal([&] { import_child(pickled_module("my.model", "Identity", pickled_text("_modules") + "}")); }),
+              HasSubstr("my.model.Identity"));
+}
+
 TEST(FxImport, RefusesCalls) {
   EXPECT_THAT(pickle_refusal("\x80\x02"
                              "cos\nsystem\n(" +

@@ -22,7 +22,8 @@ const Function* find(const Functions& functions, std::string_view name) {
 
 const Functions& module_forwards() {
   static const Functions functions =
-      parse_all({kLayerPrelude, kLossLayerPrelude, kRecurrentPrelude, kTransformerPrelude}, "aitune's modules");
+      parse_all({kLayerPrelude, kLossLayerPrelude, kRecurrentPrelude, kTransformerPrelude, kTorchvisionPrelude},
+                "aitune's modules");
   return functions;
 }
 

@@ -19,6 +19,33 @@ def torch_functional_meshgrid(*tensors, indexing='ij'):
 
 torch_meshgrid = torch_functional_meshgrid
 
+def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    if dim is None:
+        values, inverse, counts = aten._unique2(input, sorted, return_inverse, return_counts)
+    else:
+        values, inverse, counts = aten.unique_dim(input, dim, sorted, return_inverse, return_counts)
+    return with_extras(values, inverse, counts, return_inverse, return_counts)
+
+torch_functional_unique = unique
+
+def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
+    values, inverse, counts = aten.unique_consecutive(input, return_inverse, return_counts, dim)
+    return with_extras(values, inverse, counts, return_inverse, return_counts)
+
+torch_unique_consecutive = unique_consecutive
+torch_functional_unique_consecutive = unique_consecutive
+
+def with_extras(values, inverse, counts, return_inverse, return_counts):
+    if return_inverse and return_counts:
+        return (values, inverse, counts)
+    if return_inverse:
+        return (values, inverse)
+    return (values, counts) if return_counts else values
+
+def torch_nonzero(input, as_tuple=False):
+    rows = aten.nonzero(input)
+    return aten.unbind(rows, 1) if as_tuple else rows
+
 def torch_functional_broadcast_tensors(*tensors):
     return aten.broadcast_tensors(tensors)
 

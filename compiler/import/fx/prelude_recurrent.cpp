@@ -2,14 +2,12 @@
 
 namespace aitune::fx {
 
-// Unrolled over time: the length of a sequence must be fixed. Inputs are (time, batch, feature) inside.
 const std::string_view kRecurrentPrelude = R"py(
-def lstm_step(gates, state, w_hh, b_hh, w_hr):
+def lstm_step(gates, state, w_hh, b_hh):
     h, c = state
     i, f, g, o = aten.chunk(gates + aten.linear(h, w_hh, b_hh), 4, 1)
     c = aten.sigmoid(f) * c + aten.sigmoid(i) * aten.tanh(g)
-    h = aten.sigmoid(o) * aten.tanh(c)
-    return (h if w_hr is None else aten.linear(h, w_hr), c)
+    return (aten.sigmoid(o) * aten.tanh(c), c)
 
 def gru_step(gates, h, w_hh, b_hh):
     i_r, i_z, i_n = aten.chunk(gates, 3, 1)
@@ -21,55 +19,44 @@ def rnn_step(gates, h, w_hh, b_hh, nonlinearity):
     sum = gates + aten.linear(h, w_hh, b_hh)
     return aten.relu(sum) if nonlinearity == 'relu' else aten.tanh(sum)
 
-def step(self, mode, gates, state, w_hh, b_hh, w_hr):
-    if mode == 'LSTM':
-        return lstm_step(gates, state, w_hh, b_hh, w_hr)
-    if mode == 'GRU':
-        return (gru_step(gates, state[0], w_hh, b_hh),)
-    return (rnn_step(gates, state[0], w_hh, b_hh, 'relu' if mode == 'RNN_RELU' else 'tanh'),)
+def projected_size(self):
+    return getattr(self, 'proj_size', 0)
 
-def one_direction(self, x, state, suffix, backwards):
-    biased = self.bias
-    w_hh = getattr(self, 'weight_hh' + suffix)
-    b_hh = getattr(self, 'bias_hh' + suffix) if biased else None
-    w_hr = getattr(self, 'weight_hr' + suffix, None)
-    gates = aten.linear(x, getattr(self, 'weight_ih' + suffix), getattr(self, 'bias_ih' + suffix) if biased else None)
-    steps = aten.unbind(gates, 0)
-    outputs = []
-    for gate in (reversed(steps) if backwards else steps):
-        state = step(self, self.mode, gate, state, w_hh, b_hh, w_hr)
-        outputs = outputs + [state[0]]
-    return (aten.stack(reversed(outputs) if backwards else outputs, 0), state)
-
-def recurrent(self, input, states):
-    batched = input.dim() == 3
-    swap = batched and self.batch_first
-    x = aten.transpose(input, 0, 1) if swap else input if batched else aten.unsqueeze(input, 1)
-    suffixes = ('', '_reverse') if self.bidirectional else ('',)
-    given = []
-    for state in states:
-        given = given + [aten.unbind(state if batched else aten.unsqueeze(state, 1), 0)]
-    lasts = []
+# The parameters in the order of the operators: by layer, then by direction.
+def parameters_in_order(self):
+    names = ['weight_ih', 'weight_hh'] + (['bias_ih', 'bias_hh'] if self.bias else [])
+    if projected_size(self) > 0:
+        names = names + ['weight_hr']
+    parameters = []
     for layer in range(self.num_layers):
-        sides = []
-        for side, suffix in enumerate(suffixes):
-            at = layer * len(suffixes) + side
-            start = []
-            for state in given:
-                start = start + [state[at]]
-            output, last = one_direction(self, x, start, '_l' + str(layer) + suffix, side == 1)
-            sides = sides + [output]
-            lasts = lasts + [last]
-        x = sides[0] if len(sides) == 1 else aten.cat(sides, 2)
-    results = []
-    for i in range(len(states)):
-        kind = []
-        for last in lasts:
-            kind = kind + [last[i]]
-        stacked = aten.stack(kind, 0)
-        results = results + [stacked if batched else aten.squeeze(stacked, 1)]
-    x = aten.transpose(x, 0, 1) if swap else x if batched else aten.squeeze(x, 1)
-    return (x, results)
+        for suffix in (['', '_reverse'] if self.bidirectional else ['']):
+            for name in names:
+                parameters = parameters + [getattr(self, name + '_l' + str(layer) + suffix)]
+    return parameters
+
+def over_steps(self, mode, input, states):
+    rest = (parameters_in_order(self), self.bias, self.num_layers, 0.0, False, self.bidirectional, self.batch_first)
+    if mode == 'LSTM':
+        return aten.lstm(input, states, *rest)
+    if mode == 'GRU':
+        return aten.gru(input, states[0], *rest)
+    if mode == 'RNN_RELU':
+        return aten.rnn_relu(input, states[0], *rest)
+    return aten.rnn_tanh(input, states[0], *rest)
+
+# The output, then the states behind the last step.
+def recurrent(self, input, states):
+    if input.dim() == 3:
+        return over_steps(self, self.mode, input, states)
+    batch = 0 if self.batch_first else 1
+    one = []
+    for state in states:
+        one = one + [aten.unsqueeze(state, 1)]
+    results = over_steps(self, self.mode, aten.unsqueeze(input, batch), one)
+    plain = [aten.squeeze(results[0], batch)]
+    for state in results[1:]:
+        plain = plain + [aten.squeeze(state, 1)]
+    return plain
 
 def zero_state(self, input, size):
     count = self.num_layers * (2 if self.bidirectional else 1)
@@ -79,16 +66,16 @@ def zero_state(self, input, size):
 
 def LSTM(self, input, hx=None):
     if hx is None:
-        projected = getattr(self, 'proj_size', 0)
+        projected = projected_size(self)
         h = zero_state(self, input, projected if projected > 0 else self.hidden_size)
         hx = (h, zero_state(self, input, self.hidden_size))
-    output, states = recurrent(self, input, hx)
-    return (output, (states[0], states[1]))
+    output, h, c = recurrent(self, input, hx)
+    return (output, (h, c))
 
 def GRU(self, input, hx=None):
     h = zero_state(self, input, self.hidden_size) if hx is None else hx
-    output, states = recurrent(self, input, (h,))
-    return (output, states[0])
+    output, h = recurrent(self, input, [h])
+    return (output, h)
 
 RNN = GRU
 
@@ -106,7 +93,7 @@ def like(result, input):
 def LSTMCell(self, input, hx=None):
     h, c = (cell_state(self, input), cell_state(self, input)) if hx is None else hx
     gates = aten.linear(rows(input), self.weight_ih, self.bias_ih)
-    h, c = lstm_step(gates, (rows(h), rows(c)), self.weight_hh, self.bias_hh, None)
+    h, c = lstm_step(gates, (rows(h), rows(c)), self.weight_hh, self.bias_hh)
     return (like(h, input), like(c, input))
 
 def GRUCell(self, input, hx=None):

@@ -47,6 +47,12 @@ def split(self, split_size, dim=0):
 def new_tensor(self, data, dtype=None, device=None, requires_grad=False):
     return torch.tensor(data, dtype=self.dtype if dtype is None else dtype)
 
+def nonzero(self, as_tuple=False):
+    return torch.nonzero(self, as_tuple=as_tuple)
+
+def unique_consecutive(self, return_inverse=False, return_counts=False, dim=None):
+    return torch.unique_consecutive(self, return_inverse, return_counts, dim)
+
 def moveaxis(self, source, destination):
     return aten.movedim(self, source, destination)
 

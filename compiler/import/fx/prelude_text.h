@@ -15,5 +15,6 @@ extern const std::string_view kRecurrentPrelude;      ///< LSTM, GRU, RNN and th
 extern const std::string_view kLossPrelude;           ///< torch.nn.functional: losses
 extern const std::string_view kLossLayerPrelude;      ///< their modules
 extern const std::string_view kTransformerPrelude;    ///< MultiheadAttention and what is made of it
+extern const std::string_view kTorchvisionPrelude;    ///< forwards of torchvision.ops' modules
 
 }  // namespace aitune::fx

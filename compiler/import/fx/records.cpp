@@ -13,15 +13,19 @@
 namespace aitune::fx {
 namespace {
 
-constexpr auto kCallable = std::to_array<std::string_view>({kGraphModule});
+// Beside GraphModules what is in their graphs, which torchvision's feature extractors keep: containers, and functions
+// of C extensions as attributes of these. It is not looked at.
+constexpr auto kCallable = std::to_array<std::string_view>(
+    {kGraphModule, "builtins.getattr", "builtins.slice", "builtins.set", "collections.defaultdict",
+     "torch.fx.immutable_collections.immutable_dict", "torch.fx.immutable_collections.immutable_list"});
 constexpr std::size_t kMaxPath = 1024;
 // Wrappers of parameters around the tensor with the storage.
 constexpr int kMaxWrappers = 8;
 
-bool is_inert(std::string_view name) {
-  return name.starts_with("torch.nn.modules.") || name == "torch.utils._pytree.TreeSpec" ||
-         name == "torch.utils._pytree.LeafSpec";
-}
+// Objects are records of their attributes, whatever their class: nothing of it is run.
+bool is_inert(std::string_view) { return true; }
+// Graphs and their nodes, which some GraphModules keep beside their source.
+bool is_opaque(std::string_view name) { return name.starts_with("torch.fx."); }
 
 std::string join(const std::string& path, std::string_view name) {
   if (path.size() + name.size() > kMaxPath) throw Corrupt("the path of a module is too long");
@@ -46,6 +50,7 @@ PickleOptions pickle_options() {
   PickleOptions options;
   options.callable = kCallable;
   options.inert_class = is_inert;
+  options.opaque_class = is_opaque;
   options.advice =
       "save the GraphModule of torch.fx.symbolic_trace, whose leaf modules are torch.nn's own (a Tracer's "
       "is_leaf_module decides)";
@@ -53,7 +58,11 @@ PickleOptions pickle_options() {
 }
 
 bool Records::is_module(const PickleValue& value) {
-  return value.is_call(kGraphModule) || (value.is(PickleKind::call) && value.text.starts_with("torch.nn.modules."));
+  if (value.is_call(kGraphModule)) return true;
+  if (!value.is(PickleKind::call)) return false;
+  // A module of other classes is a container of the tracer's, or a leaf that is refused where it is called.
+  return value.text.starts_with("torch.nn.modules.") ||
+         (value.state != nullptr && value.state->find("_modules") != nullptr);
 }
 
 const PickleValue* Records::attributes(const PickleValue& module) const {

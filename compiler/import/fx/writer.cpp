@@ -93,8 +93,12 @@ Value* Writer::float_of_sizes(const PyValue& value, const PyArgs& args) {
 PyValue Writer::call_exactly(std::string_view name, const PyArgs& args) {
   const OpInfo* const op = find_op(name);
   if (op == nullptr) {
+    const bool of_pytorch = name.starts_with("aten.") || name.starts_with("prim.");
     throw Unsupported(fmt::format("the operator {} is not in aitune's list", name.substr(0, 100)), "",
-                      "docs/operators.md lists the operators");
+                      of_pytorch
+                          ? "docs/operators.md lists the operators"
+                          : "if it is a custom operator, name the library that has it: --set custom_ops=LIBRARY, "
+                            "in Python aitune.custom_op() (docs/custom-operators.md)");
   }
   return append(bind_overload(*op, args, [this](const PyValue& value) { return number(value); }));
 }

@@ -54,6 +54,8 @@ struct PickleOptions {
   /// Whether an object of this class may be made without its constructor (NEWOBJ, then BUILD): it becomes an inert call
   /// node with its attributes as state. Null: no class may.
   bool (*inert_class)(std::string_view name) = nullptr;
+  /// Whether the attributes of such an object are left out: they may refer to each other in circles. Null: none are.
+  bool (*opaque_class)(std::string_view name) = nullptr;
   /// What a user can do about a pickle that wants more.
   std::string_view advice = "save plain tensors, lists and dicts";
   std::uint64_t max_bytes = std::uint64_t{1} << 28;

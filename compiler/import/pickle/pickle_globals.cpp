@@ -63,6 +63,14 @@ std::optional<std::string> simplify_ordered_dict(PickleValue& call) {
   return std::nullopt;
 }
 
+// defaultdict(factory): what the factory would make is never asked for.
+std::optional<std::string> simplify_default_dict(PickleValue& call) {
+  if (call.items.size() > 1) return "it takes what makes a missing value";
+  call.kind = PickleKind::dict;
+  call.items.clear();
+  return std::nullopt;
+}
+
 std::optional<std::string> simplify_set(PickleValue& call) {
   if (call.items.size() > 1 || (call.items.size() == 1 && !call.items[0]->is(PickleKind::list))) {
     return "it takes one list";
@@ -115,6 +123,8 @@ std::optional<std::string> simplify_call(PickleValue& call) {
   std::optional<std::string> problem;
   if (call.text == "collections.OrderedDict") {
     problem = simplify_ordered_dict(call);
+  } else if (call.text == "collections.defaultdict") {
+    problem = simplify_default_dict(call);
   } else if (call.text == "builtins.set" || call.text == "builtins.frozenset") {
     problem = simplify_set(call);
   } else if (call.text == "_codecs.encode" || call.text == "builtins.bytearray" || call.text == "builtins.bytes") {

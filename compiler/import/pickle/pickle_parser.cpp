@@ -395,7 +395,8 @@ void PickleParser::op_build(unsigned char) {
   const PickleValue* const state = pop();
   PickleValue& target = top();
   if (!target.is(PickleKind::call) && !target.is(PickleKind::dict)) corrupt("it gives state to what has none");
-  target.state = state;
+  const bool opaque = options_.opaque_class != nullptr && options_.opaque_class(target.text);
+  if (!opaque) target.state = state;
 }
 
 void PickleParser::op_persistent(unsigned char op) {

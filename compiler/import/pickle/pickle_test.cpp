@@ -133,6 +133,13 @@ TEST(Pickle, CallsThatOnlyBuildDataBecomeData) {
   expect_refused<Corrupt>("c_codecs\nencode\n(K\x01tR.", "it takes bytes");
 }
 
+TEST(Pickle, DictsWithDefaultsAreDicts) {
+  const std::string_view more[] = {"collections.defaultdict"};
+  const PickleDocument made = parse("ccollections\ndefaultdict\n(cbuiltins\nlist\ntRS'a'\nK\x01s.", {.callable = more});
+  ASSERT_NE(made.root().find("a"), nullptr);
+  EXPECT_EQ(made.root().find("a")->integer, 1);
+}
+
 TEST(Pickle, RefusesToCallAnythingElse) {
   const std::string wants = "the pickle wants to call os.system at offset ";
   expect_refused<Unsupported>("cos\nsystem\n(S'ls'\ntR.", wants + "19: refused, aitune never executes pickles");
@@ -156,6 +163,14 @@ TEST(Pickle, RefusesBrokenStacks) {
   expect_refused<Corrupt>("(K\x01(a.", "");
   expect_refused<Unsupported>("\x80\x06N.", "protocol 6");
   expect_refused<Corrupt>("\x95\x10\x00\x00\x00\x00\x00\x00\x00N."s, "frame");
+}
+
+TEST(Pickle, LeavesOutWhatIsOpaque) {
+  const auto all = [](std::string_view) { return true; };
+  const auto nodes = [](std::string_view name) { return name == "a.Node"; };
+  const std::string_view circle = "ca\nNode\n)\x81q\x01}S'next'\nh\x01sb.";
+  EXPECT_EQ(parse(circle, {.inert_class = all, .opaque_class = nodes}).root().state, nullptr);
+  EXPECT_THROW(parse(circle, {.inert_class = all}), Corrupt);
 }
 
 TEST(Pickle, RefusesValuesThatContainThemselves) {

@@ -50,6 +50,7 @@ enum class StmtKind : std::uint8_t {
   while_loop,  ///< while value: body
   give_back,   ///< return value
   with,        ///< with value as targets[0]: body
+  define,      ///< def targets[0](): body, which sees the names around it: what fork() takes
   pass,
 };
 

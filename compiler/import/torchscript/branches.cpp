@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "compiler/graph/regions.h"
+#include "compiler/import/torchscript/builtins.h"
 #include "compiler/import/torchscript/evaluator.h"
 #include "compiler/import/torchscript/graph_scope.h"
 #include "compiler/import/torchscript/operators.h"
@@ -46,6 +47,7 @@ class Evaluator::Merger {
   Val merge(const Val& a, const Val& b, int depth = 0) {
     evaluator_.charge();
     if (identical(a, b)) return a;
+    if (depth < kMaxJoinDepth && (is_optional(a) || is_optional(b))) return optional(a, b, depth);
     if (is_unset(a)) return fill(b, true);
     if (is_unset(b)) return fill(a, false);
     const Vals *x = a.items(), *y = b.items();
@@ -67,6 +69,27 @@ class Evaluator::Merger {
   bool empty() const { return first_.outputs.empty(); }
 
  private:
+  static bool is_optional(const Val& value) { return value.is_none() || maybe_of(value) != nullptr; }
+  /// Whether there is a value, and what it is if there is one.
+  static std::pair<Val, Val> taken_apart(const Val& value) {
+    if (value.is_none() || is_unset(value)) return {false, Uninitialized{}};
+    if (const Maybe* maybe = maybe_of(value)) return {Unknown{"it may be None", maybe->present}, maybe->value};
+    return {true, value};
+  }
+  /// None in one branch, or in either as data decide.
+  Val optional(const Val& a, const Val& b, int depth) {
+    const auto [present_a, value_a] = taken_apart(a);
+    const auto [present_b, value_b] = taken_apart(b);
+    const Val present = merge(present_a, present_b, depth + 1), value = merge(value_a, value_b, depth + 1);
+    if (node_ == nullptr) return None{};
+    const auto* flag = present.get<Unknown>();
+    if (flag == nullptr || flag->value == nullptr) return present;
+    Unknown made{fmt::format("it is {} in one branch and {} in the other, of the if at {}", a.kind(), b.kind(),
+                             evaluator_.location().code)};
+    made.maybe = std::make_shared<const Maybe>(flag->value, value);
+    return made;
+  }
+
   /// Lists of different lengths: one with as many items as the condition decides. Nothing where their items differ.
   std::optional<Val> lists(const ListPtr& a, const ListPtr& b) {
     auto known = lists_.find({a.get(), b.get()});
@@ -197,7 +220,9 @@ class Evaluator::Merger {
       decision.bounds.push_back(*bound);
     }
     if (decision.dims.empty()) {
-      decision.output = add_output(a, b);
+      // Two names of one tensor have to stay that.
+      const auto [known, fresh] = outputs_.try_emplace({a, b}, first_.outputs.size());
+      decision.output = fresh ? add_output(a, b) : known->second;
       return decide(std::move(decision));
     }
     decision.output = add_output(padded(first_, a, decision), padded(second_, b, decision));
@@ -236,12 +261,23 @@ class Evaluator::Merger {
   const Narrowed &narrowed_first_, &narrowed_second_;
   const Node* node_ = nullptr;
   std::vector<Decision> decisions_;
+  std::map<std::pair<const Value*, const Value*>, std::size_t> outputs_;
   std::map<std::pair<const List*, const List*>, std::optional<std::pair<GrownItems, GrownItems>>> lists_;
   std::size_t next_ = 0;  // of the decisions
 };
 
 std::pair<GrownItems, GrownItems> Evaluator::in_one_form(const ListState& a, Graph& first, const ListState& b,
                                                          Graph& second) {
+  if (a.grown == nullptr && b.grown == nullptr) {
+    const bool in_first = a.items.size() > b.items.size();
+    const GraphScope scope(*this, in_first ? first : second);
+    auto longer = grown_by_itself(in_first ? a : b);
+    if (!longer)
+      unsupported("the branches of an if that data decide leave a list with different numbers of items",
+                  std::string(kGrownListFix));
+    const ListState state{{}, std::make_shared<const GrownItems>(*std::move(longer))};
+    return in_first ? in_one_form(state, first, b, second) : in_one_form(a, first, state, second);
+  }
   const auto in = [&](Graph& graph, const ListState& state, const GrownItems& like) {
     const GraphScope scope(*this, graph);
     return as_grown(state, like);
@@ -249,6 +285,13 @@ std::pair<GrownItems, GrownItems> Evaluator::in_one_form(const ListState& a, Gra
   const GrownItems x = in(first, a, a.grown != nullptr ? *a.grown : *b.grown);
   const GrownItems y = in(second, b, x);
   return {in(first, {{}, std::make_shared<const GrownItems>(x)}, y), y};
+}
+
+void Evaluator::require_same_keys(const DictItems& a, const DictItems& b) const {
+  const auto same_key = [](const auto& x, const auto& y) { return equal(x.first, y.first) == true; };
+  if (!std::ranges::equal(a, b, same_key))
+    unsupported("the branches of an if, or the trips of a loop, that data decide leave a dict with different keys",
+                "give each key a value before");
 }
 
 std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& condition) {
@@ -270,11 +313,18 @@ std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& c
                 "give the result to a name in both branches, and return it behind them");
 
   Graph &first = *a.graph, &second = *b.graph;
-  std::map<ListPtr, std::pair<GrownItems, GrownItems>, ListsByBirth> lists;
+  std::map<ListPtr, std::pair<GrownItems, GrownItems>, ListsByBirth> lists;  // with as many items as data decide
+  std::map<ListPtr, std::pair<Vals, Vals>, ListsByBirth> filled;             // with as many items in both
   for (const RegionRun* run : {&a, &b})
-    for (const auto& [list, state] : run->lists)
-      if (!lists.contains(list))
-        lists.emplace(list, in_one_form(state_in(a.lists, list), first, state_in(b.lists, list), second));
+    for (const auto& [list, state] : run->lists) {
+      ListState x = state_in(a.lists, list), y = state_in(b.lists, list);
+      if (x.grown == nullptr && y.grown == nullptr && x.items.size() == y.items.size())
+        filled.emplace(list, std::pair(std::move(x.items), std::move(y.items)));
+      else if (!lists.contains(list))
+        lists.emplace(list, in_one_form(x, first, y, second));
+    }
+  DictStates dicts = a.dicts;
+  dicts.insert(b.dicts.begin(), b.dicts.end());
   Merger merger(*this, first, second, a.lists, b.lists, narrowed_a, narrowed_b);
   const auto merge_all = [&](bool assign) -> std::optional<Val> {
     // In an order that is the same every time, and for every build.
@@ -306,6 +356,20 @@ std::optional<Val> Evaluator::run_either(const Stmt& statement, const Unknown& c
       merged.rows = merger.merge(sides.first.rows, sides.second.rows);
       merged.count = merger.merge(sides.first.count, sides.second.count);
       if (assign) set_list(list, std::make_shared<const GrownItems>(std::move(merged)));
+    }
+    for (const auto& [list, sides] : filled) {
+      Vals merged;
+      for (std::size_t i = 0; i < sides.first.size(); ++i)
+        merged.push_back(merger.merge(sides.first[i], sides.second[i]));
+      if (assign) set_items(list, std::move(merged));
+    }
+    for (const auto& [dict, items] : dicts) {
+      auto merged = items_in(a.dicts, dict);
+      const auto& others = items_in(b.dicts, dict);
+      require_same_keys(merged, others);
+      for (std::size_t i = 0; i < merged.size(); ++i)
+        merged[i].second = merger.merge(merged[i].second, others[i].second);
+      if (assign) set_items(dict, std::move(merged));
     }
     if (!a.result) return std::nullopt;
     return merger.merge(*a.result, *b.result);

@@ -3,6 +3,7 @@
 // about tensors.
 
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "compiler/import/torchscript/evaluator.h"
@@ -30,8 +31,15 @@ struct Call {
 };
 using BuiltinFunction = std::optional<Val> (*)(Call& call);
 
-/// Null if there is none of this name.
-BuiltinFunction find_builtin(std::string_view name);
+/// All of this name: what the first gives that gives anything counts.
+std::span<const BuiltinFunction> find_builtins(std::string_view name);
+
+/// An integer that is known. Unsupported for a size that moves, and for a number that data decide.
+std::int64_t known_integer(Call& call, const Val& value);
+/// The place in a list, counted from its end if negative.
+std::size_t place_in_list(Call& call, const Val& value, std::size_t size);
+/// The item of a dict with this key; null if there is none. Unsupported where only data tell.
+const std::pair<Val, Val>* find_in_dict(Evaluator& evaluator, const DictItems& items, const Val& key);
 
 /// What to do where a list has as many items as data decide.
 inline constexpr std::string_view kGrownListFix =
@@ -46,23 +54,26 @@ std::optional<Val> extend_list(Call& call);
 class BuiltinTable;
 // One function a family (builtins_FAMILY.cpp).
 void add_arithmetic(BuiltinTable& table);
+void add_lists(BuiltinTable& table);
+void add_dicts(BuiltinTable& table);
 void add_containers(BuiltinTable& table);
 void add_strings(BuiltinTable& table);
+void add_modes(BuiltinTable& table);
 void add_tensor_questions(BuiltinTable& table);
 void add_tensor_makers(BuiltinTable& table);
 
 class BuiltinTable {
  public:
   void add(std::initializer_list<std::string_view> names, BuiltinFunction function) {
-    for (const auto name : names) functions_[name] = function;
+    for (const auto name : names) functions_[name].push_back(function);
   }
-  BuiltinFunction find(std::string_view name) const {
+  std::span<const BuiltinFunction> find(std::string_view name) const {
     const auto found = functions_.find(name);
-    return found == functions_.end() ? nullptr : found->second;
+    return found == functions_.end() ? std::span<const BuiltinFunction>() : found->second;
   }
 
  private:
-  std::unordered_map<std::string_view, BuiltinFunction> functions_;
+  std::unordered_map<std::string_view, std::vector<BuiltinFunction>> functions_;
 };
 
 }  // namespace aitune::torchscript

@@ -1,4 +1,4 @@
-// Lists, tuples, dicts, ranges.
+// What lists, tuples, dicts and strings have in common; ranges.
 
 #include <fmt/format.h>
 
@@ -13,42 +13,6 @@ namespace {
 
 using Result = std::optional<Val>;
 constexpr std::int64_t kMaxRange = 1'000'000;
-
-// The list to change. What lies in the file is state, which a compiled model has not.
-List& changed_list(Call& call) {
-  const auto* list = call[0].get<ListPtr>();
-  if (list == nullptr) call.evaluator.unsupported(fmt::format("{} of {}", call.name, call[0].kind()));
-  if ((*list)->stored)
-    call.evaluator.unsupported("the model changes a list that it keeps", "return new values instead of storing them");
-  if ((*list)->grown != nullptr)
-    call.evaluator.unsupported(fmt::format("{} of {}", call.name, call[0].kind()), std::string(kGrownListFix));
-  call.evaluator.changed(call[0]);
-  return **list;
-}
-Dict& changed_dict(Call& call) {
-  const auto* dict = call[0].get<DictPtr>();
-  if (dict == nullptr) call.evaluator.unsupported(fmt::format("{} of {}", call.name, call[0].kind()));
-  if ((*dict)->stored)
-    call.evaluator.unsupported("the model changes a dict that it keeps", "return new values instead of storing them");
-  call.evaluator.changed(call[0]);
-  return **dict;
-}
-std::int64_t known_integer(Call& call, const Val& value) {
-  const auto known = value.integer();
-  if (!known)
-    call.evaluator.unsupported(
-        fmt::format("{} needs an integer that is known when the model is tuned, not {}", call.name,
-                    value.get<SymInt>() != nullptr ? "a size that moves" : value.kind()),
-        "where it depends on a size that moves, give samples of one size");
-  return *known;
-}
-// The place in a list, counted from its end if negative.
-std::size_t index_in(Call& call, const Val& value, std::size_t size) {
-  const std::int64_t given = known_integer(call, value), count = static_cast<std::int64_t>(size);
-  const std::int64_t at = given < 0 ? given + count : given;
-  if (at < 0 || at >= count) call.evaluator.invalid(fmt::format("index {} of a list of {}", given, size));
-  return static_cast<std::size_t>(at);
-}
 
 Result len(Call& call) {
   if (call.size() != 1) return std::nullopt;
@@ -65,130 +29,12 @@ Result len(Call& call) {
   return std::nullopt;
 }
 
-Result append(Call& call) {
-  const auto* list = call[0].get<ListPtr>();
-  if (list == nullptr || (*list)->stored) changed_list(call);
-  call.evaluator.append(*list, call[1]);
-  return call[0];
-}
-Result insert(Call& call) {
-  auto& items = changed_list(call).items;
-  const std::int64_t size = static_cast<std::int64_t>(items.size());
-  std::int64_t at = known_integer(call, call[1]);
-  at = std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
-  call.evaluator.charge(items.size());
-  items.insert(items.begin() + at, call[2]);
-  return Val(None{});
-}
-Result extend(Call& call) {
-  const Result extended = extend_list(call);
-  return extended ? Result(None{}) : std::nullopt;
-}
-Result pop(Call& call) {
-  if (call[0].get<DictPtr>() != nullptr) {
-    auto& items = changed_dict(call).items;
-    const auto found =
-        std::ranges::find_if(items, [&](const auto& item) { return call.evaluator.same(item.first, call[1]) == true; });
-    if (found == items.end()) {
-      if (call.size() > 2) return call[2];
-      call.evaluator.invalid("a dict has no such key");
-    }
-    Val value = found->second;
-    items.erase(found);
-    return value;
-  }
-  if (const auto* list = call[0].get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
-    if (call.size() == 1 || call[1].integer() == -1) {
-      const GrownPtr grown = (*list)->grown;
-      call.evaluator.set_list(*list, call.evaluator.slice_of(*grown, None{}, SymInt(-1), 1)->grown);
-      return call.evaluator.item_of(*grown, SymInt(-1));
-    }
-  auto& items = changed_list(call).items;
-  const std::size_t at = index_in(call, call.size() > 1 ? call[1] : Val(SymInt(-1)), items.size());
-  Val value = items[at];
-  call.evaluator.charge(1 + items.size() / 16);
-  items.erase(items.begin() + static_cast<std::ptrdiff_t>(at));
-  return value;
-}
-Result clear(Call& call) {
-  if (call[0].get<DictPtr>() != nullptr)
-    changed_dict(call).items.clear();
-  else
-    changed_list(call).items.clear();
-  return Val(None{});
-}
-Result reverse(Call& call) {
-  if (const auto* list = call[0].get<ListPtr>(); list != nullptr && (*list)->grown != nullptr) {
-    call.evaluator.set_list(*list, call.evaluator.slice_of(*(*list)->grown, None{}, None{}, -1)->grown);
-    return Val(None{});
-  }
-  std::ranges::reverse(changed_list(call).items);
-  return Val(None{});
-}
-Result sort(Call& call) {
-  if (call[0].get<ListPtr>() == nullptr) return std::nullopt;
-  auto& items = changed_list(call).items;
-  const auto text = [](const Val& value) { return value.get<std::string>(); };
-  const bool texts = std::ranges::all_of(items, [&](const Val& item) { return text(item) != nullptr; });
-  if (!texts)
-    for (const Val& item : items) known_integer(call, item);
-  const bool down = call.size() > 1 && call[1].get<bool>() != nullptr && *call[1].get<bool>();
-  call.evaluator.charge(items.size());
-  std::ranges::stable_sort(items, [&](const Val& a, const Val& b) {
-    if (texts) return down ? *text(b) < *text(a) : *text(a) < *text(b);
-    return down ? *a.integer() > *b.integer() : *a.integer() < *b.integer();
-  });
-  return Val(None{});
-}
-
-Result same_list(Call& call) {
-  if (call.size() != 1) return std::nullopt;
-  if (const auto* list = call[0].get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
-    return call.evaluator.copy_of(*(*list)->grown);
-  const Vals* items = call[0].items();
-  if (items == nullptr) return std::nullopt;
-  call.evaluator.charge(items->size());
-  return make_list(*items);
-}
-
-Result copy(Call& call) {
-  if (call[0].get<DictPtr>() != nullptr) {
-    auto made = std::make_shared<Dict>();
-    made->items = (*call[0].get<DictPtr>())->items;
-    call.evaluator.charge(made->items.size());
-    return made;
-  }
-  return same_list(call);
-}
-
 Result get_item(Call& call) {
-  if (const auto* dict = call[0].get<DictPtr>()) {
-    for (const auto& [key, value] : (*dict)->items)
-      if (call.evaluator.same(key, call[1]) == true) return value;
-    call.evaluator.invalid(fmt::format("a dict has no key {}", printable(to_text(call[1]))));
-  }
   if (const GrownPtr grown = call.evaluator.grown_for_places(call[0], {&call[1]}))
     return call.evaluator.item_of(*grown, call[1]);
   const Vals* items = call[0].items();
   if (items == nullptr) return std::nullopt;
-  return (*items)[index_in(call, call[1], items->size())];
-}
-
-Result set_item(Call& call) {
-  if (call[0].get<DictPtr>() != nullptr) {
-    auto& items = changed_dict(call).items;
-    call.evaluator.charge(items.size());
-    for (auto& [key, value] : items) {
-      if (call.evaluator.same(key, call[1]) != true) continue;
-      value = call[2];
-      return Val(None{});
-    }
-    items.emplace_back(call[1], call[2]);
-    return Val(None{});
-  }
-  auto& items = changed_list(call).items;
-  items[index_in(call, call[1], items.size())] = call[2];
-  return call[0];
+  return (*items)[place_in_list(call, call[1], items->size())];
 }
 
 // A slice of a list or a string; of a tensor it is an operator.
@@ -244,51 +90,6 @@ Result contains(Call& call) {
   if (text != nullptr && part != nullptr) call.evaluator.charge(1 + text->size() * part->size() / 256);
   if (text != nullptr && part != nullptr) return text->find(*part) != std::string::npos;
   return std::nullopt;
-}
-
-template <int which>
-Result dict_items(Call& call) {
-  const auto* dict = call[0].get<DictPtr>();
-  if (dict == nullptr) return std::nullopt;
-  call.evaluator.charge((*dict)->items.size());
-  Vals items;
-  for (const auto& [key, value] : (*dict)->items) {
-    if (which == 0) items.push_back(key);
-    if (which == 1) items.push_back(value);
-    if (which == 2) items.push_back(make_tuple({key, value}));
-  }
-  return make_list(std::move(items));
-}
-Result dict_get(Call& call) {
-  const auto* dict = call[0].get<DictPtr>();
-  if (dict == nullptr) return std::nullopt;
-  for (const auto& [key, value] : (*dict)->items)
-    if (call.evaluator.same(key, call[1]) == true) return value;
-  return call.size() > 2 ? call[2] : Val(None{});
-}
-Result dict_update(Call& call) {
-  const auto* more = call[1].get<DictPtr>();
-  if (more == nullptr) return std::nullopt;
-  const auto items = (*more)->items;
-  for (const auto& [key, value] : items) {
-    Vals args = {call[0], key, value};
-    Keywords none;
-    Call inner{call.evaluator, call.name, args, none};
-    set_item(inner);
-  }
-  return Val(None{});
-}
-Result make_dict(Call& call) {
-  auto dict = std::make_shared<Dict>();
-  if (call.size() == 0) return dict;
-  const Vals* pairs = call[0].items();
-  if (pairs == nullptr) return std::nullopt;
-  for (const Val& pair : *pairs) {
-    const Vals* both = pair.items();
-    if (both == nullptr || both->size() != 2) return std::nullopt;
-    dict->items.emplace_back((*both)[0], (*both)[1]);
-  }
-  return dict;
 }
 
 Result range(Call& call) {
@@ -369,6 +170,11 @@ Result all_or_any(Call& call) {
 template <bool is>
 Result identity(Call& call) {
   const Val &a = call[0], &b = call[1];
+  if (const Maybe* maybe = maybe_of(a.is_none() ? b : a); maybe != nullptr && (a.is_none() || b.is_none())) {
+    Value* present = maybe->present;
+    if (is) present = call.evaluator.tensor(call_operator(call.evaluator, "logical_not", {present}, {}));
+    return Unknown{"data decide whether it is None", present};
+  }
   if (a.is_none() || b.is_none()) return (a.is_none() && b.is_none()) == is;
   const auto *x = a.get<Value*>(), *y = b.get<Value*>();
   if (x != nullptr && y != nullptr) return (*x == *y) == is;
@@ -387,42 +193,11 @@ Result over_grown(Call& call, std::string_view op) {
   return Unknown{"it is computed from a list that data make longer", call.evaluator.tensor(result)};
 }
 
-Result extend_list(Call& call) {
-  const auto *list = call[0].get<ListPtr>(), *grown = call[1].get<ListPtr>();
-  if (list == nullptr || (*list)->stored) changed_list(call);
-  if (grown != nullptr && (*grown)->grown != nullptr) {
-    call.evaluator.extend(*list, *grown);
-    return call[0];
-  }
-  const Vals* more = call[1].items();
-  if (more == nullptr) return std::nullopt;
-  const Vals copy = *more;
-  call.evaluator.charge(copy.size());
-  for (const Val& item : copy) call.evaluator.append(*list, item);
-  return call[0];
-}
-
 void add_containers(BuiltinTable& table) {
   table.add({"len"}, len);
-  table.add({"append"}, append);
-  table.add({"insert"}, insert);
-  table.add({"extend"}, extend);
-  table.add({"pop"}, pop);
-  table.add({"clear"}, clear);
-  table.add({"reverse"}, reverse);
-  table.add({"sort"}, sort);
-  table.add({"copy"}, copy);
-  table.add({"list"}, same_list);
   table.add({"__getitem__"}, get_item);
-  table.add({"_set_item"}, set_item);
   table.add({"slice"}, slice);
   table.add({"__contains__"}, contains);
-  table.add({"keys"}, dict_items<0>);
-  table.add({"values"}, dict_items<1>);
-  table.add({"items"}, dict_items<2>);
-  table.add({"get"}, dict_get);
-  table.add({"update"}, dict_update);
-  table.add({"dict"}, make_dict);
   table.add({"range"}, range);
   table.add({"__range_length"}, range_length);
   table.add({"__derive_index"}, derive_index);

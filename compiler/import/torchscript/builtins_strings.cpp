@@ -132,9 +132,6 @@ Result raise(Call& call) {
       "give samples that the model takes");
 }
 
-Result nothing(Call&) { return Val(None{}); }
-Result no(Call&) { return false; }
-
 Result assertion(Call& call) {
   const Val truth = call.evaluator.truth(call[0]);
   if (truth.get<bool>() != nullptr && !*truth.get<bool>())
@@ -160,13 +157,6 @@ void add_strings(BuiltinTable& table) {
   table.add({"split"}, split_text);
   table.add({"RaiseException"}, raise);
   table.add({"_assert"}, assertion);
-  table.add({"warn", "print", "Print", "set_grad_enabled", "_set_grad_enabled", "profile_record", "manual_seed"},
-            nothing);
-  // Nested tensors leave padding out of the computation: what is computed for the rest is the same.
-  table.add({"_nested_tensor_from_mask_left_aligned"}, no);
-  table.add({"is_autocast_enabled", "is_autocast_cpu_enabled", "_is_tracing", "is_tracing"}, no);
-  // As if gradients were wanted: what asks has a fused path for inference that says the same as plain operators.
-  table.add({"is_scripting", "is_grad_enabled"}, [](Call&) { return Result(true); });
 }
 
 }  // namespace aitune::torchscript

@@ -69,6 +69,10 @@ Result never(Call&) { return false; }
 Result always(Call&) { return true; }
 Result gives_none(Call&) { return Val(None{}); }
 Result first(Call& call) { return call[0]; }
+Result unwrapped(Call& call) {
+  const Maybe* maybe = maybe_of(call[0]);
+  return maybe != nullptr ? maybe->value : call[0];
+}
 Result device(Call& call) {
   return Device{call.size() > 0 && call[0].get<std::string>() != nullptr ? *call[0].get<std::string>() : "cpu"};
 }
@@ -279,9 +283,8 @@ void add_tensor_questions(BuiltinTable& table) {
   table.add({"layout"}, layout);
   table.add({"_size_if_not_equal"}, size_if_not_equal);
   table.add({"promote_types"}, promote);
-  table.add({"data", "cpu", "cuda", "requires_grad_", "unchecked_unwrap_optional", "pin_memory", "unwrap_optional",
-             "_unwrap_optional"},
-            first);
+  table.add({"data", "cpu", "cuda", "requires_grad_", "pin_memory"}, first);
+  table.add({"unchecked_unwrap_optional", "unwrap_optional", "_unwrap_optional"}, unwrapped);
 }
 
 void add_tensor_makers(BuiltinTable& table) {

@@ -119,16 +119,44 @@ std::optional<Val> index_put_in_place(Evaluator& evaluator, const Vals& args, co
   return with_masks(evaluator, "index_put_", args, keywords);
 }
 
-// full(size, value) with a value that data decide.
+const Val* find_keyword(const Keywords& keywords, std::string_view name) {
+  const auto found = std::ranges::find(keywords, name, &std::pair<std::string, Val>::first);
+  return found == keywords.end() ? nullptr : &found->second;
+}
+
+/// A tensor of this size, filled with a number that data decide, of the dtype that is asked for or `otherwise`.
+Val filled(Evaluator& evaluator, const Val& size, Value* value, const Keywords& keywords,
+           std::optional<DType> otherwise) {
+  const Val* given = find_keyword(keywords, "dtype");
+  Val dtype = given == nullptr ? Val(None{}) : *given;
+  if (dtype.is_none() && otherwise) dtype = SymInt(scalar_type_of(*otherwise));
+  Val number = value;
+  if (!dtype.is_none()) number = op(evaluator, "to", {number, dtype});
+  return op(evaluator, "clone", {op(evaluator, "expand", {number, size})});
+}
+/// The number that data decide at a place among the arguments; null for others.
+Value* unknown_at(const Vals& args, std::size_t place) {
+  const auto* value = args.size() <= place ? nullptr : args[place].get<Unknown>();
+  return value == nullptr ? nullptr : value->value;
+}
+// full(size, value)
 std::optional<Val> full(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
-  const auto* value = args.size() < 2 ? nullptr : args[1].get<Unknown>();
-  if (value == nullptr || value->value == nullptr || args[0].items() == nullptr) return std::nullopt;
-  const auto dtype = std::ranges::find(keywords, "dtype", &std::pair<std::string, Val>::first);
-  Val wanted = dtype == keywords.end() ? Val(None{}) : dtype->second;
-  if (wanted.is_none() && value->value->type.dtype == DType::f64) wanted = SymInt(scalar_type_of(DType::f32));
-  Val filled = value->value;
-  if (!wanted.is_none()) filled = op(evaluator, "to", {filled, wanted});
-  return op(evaluator, "clone", {op(evaluator, "expand", {filled, args[0]})});
+  Value* value = unknown_at(args, 1);
+  if (value == nullptr || args[0].items() == nullptr) return std::nullopt;
+  const bool real = value->type.dtype == DType::f64;
+  return filled(evaluator, args[0], value, keywords, real ? std::optional(DType::f32) : std::nullopt);
+}
+// full_like(x, value) and x.new_full(size, value)
+std::optional<Val> full_like(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
+  Value* value = unknown_at(args, 1);
+  if (value == nullptr || !args[0].is_tensor()) return std::nullopt;
+  const TensorType type = evaluator.tensor(args[0])->type;
+  return filled(evaluator, make_list(Vals(type.shape.begin(), type.shape.end())), value, keywords, type.dtype);
+}
+std::optional<Val> new_full(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
+  Value* value = unknown_at(args, 2);
+  if (value == nullptr || !args[0].is_tensor()) return std::nullopt;
+  return filled(evaluator, args[1], value, keywords, evaluator.tensor(args[0])->type.dtype);
 }
 
 /// The items of a list that has as many as data decide; nullptr for other arguments.
@@ -190,6 +218,8 @@ std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, c
                                                               {"concat", concatenate},
                                                               {"concatenate", concatenate},
                                                               {"full", full},
+                                                              {"full_like", full_like},
+                                                              {"new_full", new_full},
                                                               {"index", index},
                                                               {"index_put", index_put},
                                                               {"index_put_", index_put_in_place},

@@ -23,6 +23,13 @@ bool is_raise(const Stmt& statement) {
 // An assertion's failing side.
 bool only_raises(const std::vector<Stmt>& block) { return std::ranges::any_of(block, is_raise); }
 
+/// Whether a function of nn.Transformer asks if a mask is the causal one, so that it need not be applied: where only
+/// data tell, it is applied.
+bool is_hint(const Function& function) {
+  return function.name == "_detect_is_causal_mask" &&
+         function.source->name.ends_with("/__torch__/torch/nn/modules/transformer.py");
+}
+
 }  // namespace
 
 std::optional<std::string> dotted_name(const Expr& expr) {
@@ -127,6 +134,7 @@ Val Evaluator::call_function(const Callable& callee, Vals args, Keywords keyword
   made.module = std::move(module);
   bind_parameters(made, callee, std::move(args), std::move(keywords));
   std::optional<Val> result = run_block(callee.function->body);
+  if (result && result->get<Unknown>() != nullptr && is_hint(*callee.function)) return false;
   return result ? *std::move(result) : Val(None{});
 }
 
@@ -172,6 +180,9 @@ std::optional<Val> Evaluator::run(const Stmt& statement) {
       return run_while(statement);
     case StmtKind::with:
       return run_with(statement);
+    case StmtKind::define:
+      frame().closures[statement.targets[0].text] = &statement;
+      return std::nullopt;
     case StmtKind::assign:
       break;
   }
@@ -202,10 +213,8 @@ std::optional<Val> Evaluator::run_for(const Stmt& statement) {
   const Val range = evaluate(statement.value);
   frame().offset = statement.offset;
   const Vals* items = range.items();
-  if (const auto* trips = range.get<Unknown>(); trips != nullptr && trips->value != nullptr) {
-    run_loop(statement, trips);
-    return std::nullopt;
-  }
+  if (const auto* trips = range.get<Unknown>(); trips != nullptr && trips->value != nullptr)
+    return run_loop(statement, trips);
   if (items == nullptr)
     unsupported(
         fmt::format("how often a loop runs is not known when the model is tuned: it is {}", range.kind()),
@@ -226,8 +235,7 @@ std::optional<Val> Evaluator::run_while(const Stmt& statement) {
     const bool* known = condition.get<bool>();
     if (known == nullptr) {
       condition_value(*condition.get<Unknown>(), "whether a loop goes on", "let it run a fixed number of times");
-      run_loop(statement, nullptr);
-      return std::nullopt;
+      return run_loop(statement, nullptr);
     }
     if (!*known) return std::nullopt;
     charge();
@@ -235,10 +243,39 @@ std::optional<Val> Evaluator::run_while(const Stmt& statement) {
   }
 }
 
+Val Evaluator::run_fork(const std::string& closure) {
+  const auto found = frame().closures.find(closure);
+  if (found == frame().closures.end()) unsupported(fmt::format("{} is forked", printable(closure)));
+  charge(1 + frame().locals.size());
+  Frame made = frame();
+  const FrameScope scope(*this);
+  frame() = std::move(made);
+  std::optional<Val> result = run_block(found->second->body);
+  return result ? *std::move(result) : Val(None{});
+}
+
+namespace {
+
+/// Whether the object is a torch.autocast that is on, for the device that everything runs on here.
+bool changes_precision(const Object& object) {
+  if (!object.type->name.ends_with(".autocast_mode.autocast")) return false;
+  const auto enabled = object.slots.find("_enabled"), device = object.slots.find("device");
+  if (enabled == object.slots.end() || device == object.slots.end()) return false;
+  const auto* on = enabled->second.value.get<bool>();
+  const auto* name = device->second.value.get<std::string>();
+  return (on == nullptr || *on) && (name == nullptr || *name == "cpu");
+}
+
+}  // namespace
+
 std::optional<Val> Evaluator::run_with(const Stmt& statement) {
   const Val value = evaluate(statement.value);
   const auto* object = value.get<ObjectPtr>();
   if (object == nullptr) unsupported(fmt::format("{} in a with statement", value.kind()));
+  if (changes_precision(**object))
+    unsupported("torch.autocast inside of the model",
+                "leave it out, or pass enabled=False, and name the precisions that may be used when tuning: the "
+                "setting enabled_precisions");
   const Val entered = call_method(*object, "__enter__", {});
   if (!statement.targets.empty()) assign(statement.targets[0], entered);
   std::optional<Val> result = run_block(statement.body);

@@ -93,23 +93,37 @@ class Evaluator {
   void bound_by(const std::vector<SizeFact>& facts);
   /// Notes that the model has written into the memory of a tensor: it is no constant any more.
   void written(const Value* value);
+  /// For an attribute that is given as an input: writes into it go to a copy, and what is in that at the end is an
+  /// output.
+  void keep_state(const std::string& path);
+  /// Whether a tensor shows such a copy that was written into.
+  bool is_written_state(const Value* value) const;
+  /// Leaves out the other copies, when the outputs are set.
+  void drop_unwritten_copies();
   /// Notes that a node was added to the graph that grows.
   void made(const Node& node);
   /// For a call that writes: inside of a region, memory from outside is replaced by a copy, there and in all names.
   void take_memory_inside(const OpInfo& op, ArgList& args);
-  /// To be called with whatever the model changes: it may come to contain itself, and is emptied at the end.
-  /// Unsupported where it was made outside of the branch or loop that runs.
+  /// To be called with whatever the model is about to change: it may come to contain itself, and is emptied at the end;
+  /// what was made outside of the branch or loop that runs is put back behind it.
   void changed(const Val& container);
-  /// list.append(item), which the data may decide whether or how often to do.
-  void append(const ListPtr& list, const Val& item);
+  /// list.append(item), or list.insert(0, item), which the data may decide whether or how often to do.
+  void append(const ListPtr& list, const Val& item, bool in_front = false);
+  /// Whether what is appended to the list lies in one tensor with its other items.
+  bool grows(const ListPtr& list) const { return list->grown != nullptr || is_outside(list->born); }
   /// list.extend(more), and a new list of the items of both, where data decide how many either holds.
   void extend(const ListPtr& list, const ListPtr& more);
   ListPtr sum_of_lists(const ListPtr& a, const ListPtr& b);
   /// Gives a list other items, as many as data decide.
   void set_list(const ListPtr& list, GrownPtr grown);
+  /// Gives a list or a dict other items, which are known.
+  void set_items(const ListPtr& list, Vals items);
+  void set_items(const DictPtr& dict, DictItems items);
   /// What such a list gives: how many items there are, the one at a place, and a list of some or in another order.
   Val length_of(const GrownItems& items);
   Val item_of(const GrownItems& items, const Val& place);
+  /// list[place] = item, where `items` is what the list holds.
+  void set_item_of(const ListPtr& list, const GrownItems& items, const Val& place, const Val& item);
   ListPtr copy_of(const GrownItems& items);
   /// A list whose items are known as one with as many as data decide, where a place in it is not known; nothing where
   /// its items differ in type, and for other values.
@@ -145,6 +159,7 @@ class Evaluator {
     std::uint32_t offset = 0;
     std::string module;
     std::unordered_map<std::string, Val> locals;
+    std::unordered_map<std::string, const Stmt*> closures{};  ///< functions that it defines
   };
   class FrameScope;
 
@@ -157,6 +172,8 @@ class Evaluator {
   std::optional<Val> run_for(const Stmt& statement);
   std::optional<Val> run_while(const Stmt& statement);
   std::optional<Val> run_with(const Stmt& statement);
+  /// fork(closure): its result, as nothing runs beside it.
+  Val run_fork(const std::string& closure);
   void assign(const Expr& target, Val value);
   void set_slot(const ObjectPtr& object, const std::string& name, Val value);
   void set_attribute(const Expr& target, Val value);
@@ -169,7 +186,8 @@ class Evaluator {
     std::unordered_map<std::string, Val> locals;
     std::map<SlotName, Val> slots;
     std::optional<Val> result;  // of a return statement
-    ListStates lists{};         // from outside, that have become longer
+    ListStates lists{};         // from outside, that were changed
+    DictStates dicts{};
   };
   class RegionScope;
   class GraphScope;
@@ -182,7 +200,7 @@ class Evaluator {
   Narrowed narrowed_by(const Unknown& condition, bool holds) const;
   void narrow(Narrowed& ranges, const SymInt& size, bool at_most, std::int64_t limit) const;
   std::optional<Val> run_either(const Stmt& statement, const Unknown& condition);
-  void run_loop(const Stmt& statement, const Unknown* trips);
+  std::optional<Val> run_loop(const Stmt& statement, const Unknown* trips);
   /// The bool behind something unknown; unsupported, saying `what` is not known, if it is no number.
   Value* condition_value(const Unknown& unknown, std::string_view what, std::string fix);
   // Lists that become longer as often as data decide (grown_lists.cpp).
@@ -194,6 +212,7 @@ class Evaluator {
   std::optional<GrownItems> grown_items(const Vals& items, const TensorType& like, bool numbers, bool joined);
   /// What two branches, `first` and `second`, have made of a list, in one form. One of them is grown.
   std::pair<GrownItems, GrownItems> in_one_form(const ListState& a, Graph& first, const ListState& b, Graph& second);
+  void require_same_keys(const DictItems& a, const DictItems& b) const;
   /// A list as one with as many items as data decide, in the form that its own items suggest; nothing where it has
   /// none.
   std::optional<GrownItems> grown_by_itself(const ListState& state);
@@ -202,7 +221,7 @@ class Evaluator {
   /// Makes a list of tuples one that holds a list for each part of them, if it is not; false where its items differ.
   bool zip(const ListPtr& list, const Val& like);
   Val row_of(const GrownItems& zipped, const Val& pattern, const Val& place);
-  void append_parts(const GrownItems& zipped, const Val& pattern, const Val& item);
+  void append_parts(const GrownItems& zipped, const Val& pattern, const Val& item, bool in_front);
   /// Whether whoever has made the list knows all sizes.
   bool is_visible_to(const List& list, const TensorType& type) const;
 
@@ -224,7 +243,12 @@ class Evaluator {
   bool is_known_in(const Graph& outside, const TensorType& type) const;
   /// A tensor that shows `owner`'s memory, as it is shown by the copy.
   Value* shown_in_copy(Value* value, const Value* owner, Value* copy);
+  /// A value that holds such tensors, with those of the copy; lists and dicts are changed.
+  Val seen_in_copy(const Val& value, const Value* owner, Value* copy, int depth = 0);
   void replace_in_names(const Value* owner, Value* copy);
+  void replace_in_attributes(const Value* owner, Value* copy);
+  /// Unsupported for a write into what the model keeps and nobody has given.
+  void refuse_write(const Value* owner) const;
   /// The data of a tensor that depends on constants alone, if it is small.
   std::optional<Tensor> constant_data(const Value* value, int depth = 0);
   /// A node at the end of the graph. Its regions are closed, what they read becomes operands.
@@ -267,8 +291,14 @@ class Evaluator {
     std::map<SlotName, Slot> before{};        // of attributes that were set
     std::size_t frame = 0;                    // the function that the region is in
     std::unordered_set<const Value*> made{};  // by nodes of the region
-    ListStates lists{};                       // before they became longer
+    ListStates lists{};                       // from outside, before they were changed
+    DictStates dicts{};
   };
+  struct KeptState {
+    SlotName slot;
+    Value *input, *copy;
+  };
+  std::vector<KeptState> states_;
   std::vector<Journal> journals_;  // of the regions that run, the innermost last
   std::unordered_map<const Value*, Val> sizes_of_numbers_;
   std::vector<std::unique_ptr<Graph>> discarded_;  // regions that came to nothing: their values are keys of maps here

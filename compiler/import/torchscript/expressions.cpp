@@ -33,6 +33,10 @@ std::optional<Val> plain(const std::optional<Number>& number) {
   return std::visit([](const auto& value) { return Val(value); }, number->value);
 }
 
+bool is_optional_type(const Expr& type) {
+  return type.kind == ExprKind::subscript && type.items[0].is_name("Optional");
+}
+
 }  // namespace
 
 Val Evaluator::evaluate(const Expr& expr) {
@@ -224,8 +228,13 @@ std::optional<Val> Evaluator::call_with_types(const Expr& expr) {
   if (expr.items[0].kind != ExprKind::name || frame().locals.contains(expr.items[0].text)) return std::nullopt;
   const std::string& name = expr.items[0].text;
   const std::size_t count = expr.items.size() - 1;
+  if (name == "fork" && count == 1 && expr.items[1].kind == ExprKind::name) return run_fork(expr.items[1].text);
   if (name == "annotate" && count == 2) return convert(expr.items[1], evaluate(expr.items[2]));
-  if (name == "unchecked_cast" && count == 2) return evaluate(expr.items[2]);
+  if (name == "unchecked_cast" && count == 2) {
+    Val value = evaluate(expr.items[2]);
+    const Maybe* maybe = maybe_of(value);
+    return maybe != nullptr && !is_optional_type(expr.items[1]) ? maybe->value : value;
+  }
   if (name == "uninitialized") return Uninitialized{};
   if (name == "isinstance" && count == 2) return is_instance(evaluate(expr.items[1]), expr.items[2]);
   if (name == "getattr" && count == 2 && expr.items[2].kind == ExprKind::string)
@@ -251,17 +260,19 @@ Val Evaluator::call_value(const Val& callee, Vals args, Keywords keywords) {
   const std::string_view name = dot == std::string::npos ? full : full.substr(dot + 1);
   const bool known_space = dot == std::string::npos || full.substr(0, dot) == "torch" ||
                            full.substr(0, dot) == "ops.prim" || full.substr(0, dot) == "ops.aten" ||
-                           full.substr(0, dot) == "math" || full.substr(0, dot) == "warnings";
+                           full.substr(0, dot) == "math" || full.substr(0, dot) == "warnings" ||
+                           full.substr(0, dot) == "ops.profiler";
   if (!known_space) {  // ops.torchvision.nms, or a custom operator
     const std::string_view other = full.starts_with("ops.") ? full.substr(4) : full;
     if (find_op(other) == nullptr)
-      unsupported(fmt::format("the operator {}", printable(full)),
-                  "use operators of PyTorch itself, or name the library that has it: --custom-ops LIBRARY, in Python "
-                  "aitune.custom_op()");
+      unsupported(
+          fmt::format("the operator {}", printable(full)),
+          "use operators of PyTorch itself, or name the library that has it: --set custom_ops=LIBRARY, in Python "
+          "aitune.custom_op() (docs/custom-operators.md)");
     return call_operator(*this, other, args, keywords);
   }
   if (std::optional<Val> result = call_on_unknown_numbers(*this, name, args, keywords)) return *std::move(result);
-  if (const BuiltinFunction function = find_builtin(name)) {
+  for (const BuiltinFunction function : find_builtins(name)) {
     Call made{*this, name, args, keywords};
     try {
       if (std::optional<Val> result = function(made)) return *std::move(result);
@@ -301,8 +312,7 @@ Val Evaluator::convert(const Expr& type, Val value) {
 
 Val Evaluator::subscript(const Val& base, const Val& index) {
   if (const auto* dict = base.get<DictPtr>()) {
-    for (const auto& [key, value] : (*dict)->items)
-      if (same(key, index) == true) return value;
+    if (const auto* found = find_in_dict(*this, (*dict)->items, index)) return found->second;
     invalid(fmt::format("a dict has no key {}", printable(to_text(index))));
   }
   if (const GrownPtr grown = grown_for_places(base, {&index})) return item_of(*grown, index);
@@ -341,6 +351,8 @@ Val Evaluator::slice(const Expr& expr) {
 }
 
 bool Evaluator::is_instance(const Val& value, const Expr& type) {
+  if (maybe_of(value) != nullptr)
+    unsupported("isinstance of a value that may be None, as data decide", "ask whether it is None");
   if (type.kind == ExprKind::list || type.kind == ExprKind::tuple)
     return std::ranges::any_of(type.items, [&](const Expr& t) { return is_instance(value, t); });
   if (type.kind == ExprKind::subscript) {

@@ -101,14 +101,15 @@ std::optional<GrownItems> Evaluator::grown_by_itself(const ListState& state) {
   return grown_items(state.items, value->type, !first.is_tensor() && first.get<Stored>() == nullptr, false);
 }
 
-void Evaluator::append(const ListPtr& list, const Val& item) {
-  if (!is_outside(list->born) && list->grown == nullptr) {
+void Evaluator::append(const ListPtr& list, const Val& item, bool in_front) {
+  if (!grows(list)) {
     changed(list);
-    list->items.push_back(item);
+    list->items.insert(in_front ? list->items.begin() : list->items.end(), item);
     return;
   }
   charge(10);
-  if (item.get<TuplePtr>() != nullptr && zip(list, item)) return append_parts(*list->grown, list->grown->pattern, item);
+  if (item.get<TuplePtr>() != nullptr && zip(list, item))
+    return append_parts(*list->grown, list->grown->pattern, item, in_front);
   if (list->grown != nullptr && !list->grown->columns.empty())
     unsupported(fmt::format("a list of tuples takes {}", item.kind()), "append tuples of one kind");
   Value* value = tensor_or_number(item);
@@ -143,7 +144,8 @@ void Evaluator::append(const ListPtr& list, const Val& item) {
   if (!fits || joined) now = as_joined(now);
   Val row = value;
   if (!now.joined) row = call_operator(*this, "unsqueeze", {row, SymInt(0)}, {});
-  now.rows = call_operator(*this, "cat", {make_list({now.rows, row}), SymInt(0)}, {});
+  Vals all = in_front ? Vals{row, now.rows} : Vals{now.rows, row};
+  now.rows = call_operator(*this, "cat", {make_list(std::move(all)), SymInt(0)}, {});
   if (now.joined) {
     if (const auto* known = now.count.get<SymInt>())
       now.count = *known + 1;
@@ -249,6 +251,26 @@ Val Evaluator::item_of(const GrownItems& items, const Val& place) {
   const Val item = call_operator(*this, "select", {rows, SymInt(0), at}, {});
   if (!items.numbers) return item;
   return Unknown{"it is in a list that data make longer", tensor(item)};
+}
+
+void Evaluator::set_item_of(const ListPtr& list, const GrownItems& items, const Val& place, const Val& item) {
+  Value* value = tensor_or_number(item);
+  const bool number = !item.is_tensor() && item.get<Stored>() == nullptr;
+  if (items.joined || !items.columns.empty() || value == nullptr || number != items.numbers)
+    unsupported(fmt::format("{} takes the place of another item of a list with as many as data decide", item.kind()),
+                std::string(kGrownListFix));
+  TensorType held = tensor(items.rows)->type;
+  held.shape = without_first(held.shape);
+  if (value->type != held)
+    unsupported(fmt::format("a list holds {} and takes {} where data decide the place", to_string(held),
+                            to_string(value->type)),
+                "give it tensors of one type and size");
+  if (!number) held_.insert(owner_of(value));
+  Value* at = tensor_or_number(place);
+  if (at == nullptr || at->type.dtype != DType::i64) unsupported(fmt::format("a list is indexed by {}", place.kind()));
+  GrownItems now = items;
+  now.rows = call_operator(*this, "index_put", {items.rows, make_list({at}), value}, {});
+  set_list(list, std::make_shared<const GrownItems>(std::move(now)));
 }
 
 Val Evaluator::stacked(const GrownItems& items, std::int64_t dim) {

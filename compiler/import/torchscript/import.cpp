@@ -52,8 +52,10 @@ ImportedScript import_once(const Archive& archive, std::span<const NamedTensors>
   imported.model.arguments = std::move(inputs.arguments);
   Evaluator evaluator(archive, graph, constants, largest_size);
   for (Val& value : inputs.args) value = prepared(evaluator, value);
+  for (const std::string& path : inputs.state) evaluator.keep_state(path);
   const Val result = evaluator.call_method(archive.model(), "forward", std::move(inputs.args));
   set_outputs(evaluator, result, graph, changed);
+  evaluator.drop_unwritten_copies();
   imported.model.warnings = evaluator.warnings();
   drop_unused_weights(graph);
   drop_unused_symbols(graph);

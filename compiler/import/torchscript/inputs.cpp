@@ -236,7 +236,7 @@ class Binder {
       for (const auto& [name, tensor] : tensors_[s])
         if (!used_[s].contains(name)) names.insert(name);
     for (const auto& name : names) {
-      Slot* slot = find_slot(name);
+      Slot* slot = find_slot(archive_.model(), name);
       if (slot == nullptr)
         throw InvalidArgument(fmt::format("the model has no input '{}'", printable(name)), "samples",
                               fmt::format("Its inputs are: {}", fmt::join(input_names(archive_), ", ")));
@@ -247,20 +247,7 @@ class Binder {
       if (slot->value.get<bool>() != nullptr) type = "bool";
       slot->value = type == "Tensor" ? bind_tensor(name, places) : bind_number(type, name, places, false);
       slot->given = true;
-    }
-  }
-
-  Slot* find_slot(const std::string& path) const {
-    ObjectPtr object = archive_.model();
-    for (std::size_t at = 0;;) {
-      const std::size_t dot = path.find('.', at);
-      const auto found = object->slots.find(path.substr(at, dot == std::string::npos ? dot : dot - at));
-      if (found == object->slots.end()) return nullptr;
-      if (dot == std::string::npos) return &found->second;
-      const auto* next = found->second.value.get<ObjectPtr>();
-      if (next == nullptr) return nullptr;
-      object = *next;
-      at = dot + 1;
+      bound_.state.push_back(name);
     }
   }
 

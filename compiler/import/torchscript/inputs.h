@@ -21,6 +21,7 @@ struct BoundInputs {
   Vals args;                          ///< of forward(), without self
   std::vector<NamedTensors> samples;  ///< one for each sample given, named by the graph's inputs
   std::vector<Argument> arguments;    ///< what the samples name, and what became of it
+  std::vector<std::string> state;     ///< the attributes that samples give
 };
 
 /// Adds the graph's inputs and symbols. A tensor parameter takes the tensor of its name, or of its position; a list, a

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <set>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "compiler/graph/regions.h"
+#include "compiler/import/torchscript/builtins.h"
 #include "compiler/import/torchscript/evaluator.h"
 #include "compiler/import/torchscript/graph_scope.h"
 #include "compiler/import/torchscript/operators.h"
@@ -19,6 +22,7 @@ constexpr int kMaxCarriedDepth = 20;  // of lists within lists
 
 void collect_assigned(const std::vector<Stmt>& block, std::set<std::string>& names) {
   for (const Stmt& statement : block) {
+    if (statement.kind == StmtKind::define) continue;  // it has names of its own
     for (const Expr& target : statement.targets)
       if (target.kind == ExprKind::name) names.insert(target.text);
     collect_assigned(statement.body, names);
@@ -30,12 +34,13 @@ void collect_assigned(const std::vector<Stmt>& block, std::set<std::string>& nam
 
 class Evaluator::LoopBuilder {
  public:
-  LoopBuilder(Evaluator& evaluator, const Stmt& statement, const Unknown* trips)
-      : evaluator_(evaluator), statement_(statement), place_(evaluator.location().code) {
+  /// `first`: how many trips have run before it.
+  LoopBuilder(Evaluator& evaluator, const Stmt& statement, const Unknown* trips, std::int64_t first = 0)
+      : evaluator_(evaluator), statement_(statement), place_(evaluator.location().code), first_(first) {
     if (trips != nullptr) {
       trips_ = trips->value;
       Leaf counter;
-      counter.before = SymInt(0);
+      counter.before = SymInt(first);
       counter.carried = true;
       leaves_.push_back(std::move(counter));
     }
@@ -47,14 +52,16 @@ class Evaluator::LoopBuilder {
     }
   }
 
-  void build() {
+  /// False, and nothing is done, where the first trip is another one than those that follow, and runs in any case.
+  bool build() {
     RegionRun body = run_body();
     while (!settle(body)) {
       evaluator_.discarded_.push_back(std::move(body.graph));
+      if (starts_with_none_ && peels()) return false;
       body = run_body();
     }
     for (const auto& leaf : leaves_)
-      if (leaf.carried) add_results(*body.graph, leaf);
+      if (leaf.is_own()) add_results(*body.graph, leaf);
     RegionRun condition = evaluator_.run_region([&] {
       Graph& graph = evaluator_.graph();
       bind(graph);
@@ -63,7 +70,7 @@ class Evaluator::LoopBuilder {
     });
     Vals initial;
     for (const Leaf& leaf : leaves_)
-      if (leaf.carried)
+      if (leaf.is_own())
         for (Value* value : carried_form(leaf, evaluator_.tensor_or_number(leaf.before))) initial.emplace_back(value);
     Regions regions;
     regions.push_back(std::move(condition.graph));
@@ -73,13 +80,15 @@ class Evaluator::LoopBuilder {
         evaluator_.add_region_node(OpId::higher_order_while_loop_default, nullptr, initial, std::move(regions));
     std::size_t next = 0;
     for (Leaf& leaf : leaves_) {
-      if (!leaf.carried) continue;
+      if (leaf.same_as != nullptr) leaf.now = leaf.same_as->now;
+      if (!leaf.is_own()) continue;
       Value* value = node->outputs.at(next++);
       std::vector<Value*> sizes;
       for (std::size_t i = 0; i < leaf.grown.dims.size(); ++i) sizes.push_back(node->outputs.at(next++));
       leaf.now = wrapped(leaf, evaluator_.without_padding(value, leaf.grown.dims, leaf.grown.bounds, sizes));
     }
     assign();
+    return true;
   }
 
  private:
@@ -98,18 +107,22 @@ class Evaluator::LoopBuilder {
     Val now;               // in the region, or behind the loop
     Value* next = nullptr;
     Growth grown;
+    const Leaf* same_as = nullptr;  // another one, which is the same tensor before and after every trip
+    bool split = false;             // it turned out to be none
+    bool is_own() const { return carried && same_as == nullptr; }
     bool number() const { return !before.is_tensor() && before.get<Stored>() == nullptr; }
   };
-  /// A name, an attribute of an object, or what a list holds.
+  /// A name, an attribute of an object, or what a list or a dict holds.
   struct Carried {
     std::string name;
     std::optional<SlotName> slot;
-    Val before;
+    Val before;                        // of a holder, a tuple of its items
     std::size_t first = 0, count = 0;  // its leaves
-    ListPtr list{};
+    ListPtr list{};                    // with as many items as data decide
+    Val holder{};                      // a list or a dict with as many items after a trip as before
     bool joined = false, numbers = false;
     bool remade = false;  // a list that trips replace by longer ones
-    bool is_name() const { return !slot && list == nullptr; }
+    bool is_name() const { return !slot && list == nullptr && holder.is_none(); }
     ListState state_before() const {
       const ListPtr& given = list != nullptr ? list : *before.get<ListPtr>();
       return {given->items, given->grown};
@@ -117,6 +130,10 @@ class Evaluator::LoopBuilder {
   };
 
   void add(Carried carried) {
+    add_leaves(carried);
+    values_.push_back(std::move(carried));
+  }
+  void add_leaves(Carried& carried) {
     carried.first = leaves_.size();
     flatten(carried.before, [&](const Val& value) {
       Leaf leaf;
@@ -129,7 +146,6 @@ class Evaluator::LoopBuilder {
       leaves_.push_back(std::move(leaf));
     });
     carried.count = leaves_.size() - carried.first;
-    values_.push_back(std::move(carried));
   }
 
   /// Carries the items of a list, and how many there are where that is not their first size.
@@ -140,6 +156,7 @@ class Evaluator::LoopBuilder {
                     leaves_.size(),
                     2,
                     list,
+                    None{},
                     initial.joined,
                     initial.numbers};
     leaves_.resize(leaves_.size() + 2);
@@ -157,13 +174,22 @@ class Evaluator::LoopBuilder {
   }
 
   template <typename F>
-  static void flatten(const Val& value, F&& take, int depth = 0) {
+  void flatten(const Val& value, F&& take, int depth = 0) {
+    evaluator_.charge();
+    if (const Maybe* maybe = maybe_of(value); maybe != nullptr && depth < kMaxCarriedDepth) {
+      take(Unknown{value.get<Unknown>()->reason, maybe->present});
+      return flatten(maybe->value, take, depth + 1);
+    }
     const Vals* items = value.items();
     if (items == nullptr || depth >= kMaxCarriedDepth) return take(value);
     for (const Val& item : *items) flatten(item, take, depth + 1);
   }
   /// The value with its leaves as they are now.
   Val rebuilt(const Val& value, std::size_t& leaf, int depth = 0) const {
+    if (const Maybe* maybe = maybe_of(value); maybe != nullptr && depth < kMaxCarriedDepth) {
+      const Val present = leaves_[leaf++].now, held = rebuilt(maybe->value, leaf, depth + 1);
+      return maybe_value(value.get<Unknown>()->reason, present, held);
+    }
     const Vals* items = value.items();
     if (items == nullptr || depth >= kMaxCarriedDepth) return leaves_[leaf++].now;
     Vals made;
@@ -172,6 +198,8 @@ class Evaluator::LoopBuilder {
     return make_tuple(std::move(made), (*value.get<TuplePtr>())->type);
   }
   static bool same_structure(const Val& a, const Val& b, int depth = 0) {
+    if (const Maybe *x = maybe_of(a), *y = maybe_of(b); (x != nullptr || y != nullptr) && depth < kMaxCarriedDepth)
+      return x != nullptr && y != nullptr && same_structure(x->value, y->value, depth + 1);
     const Vals *x = a.items(), *y = b.items();
     if (x == nullptr || y == nullptr || depth >= kMaxCarriedDepth) return x == nullptr && y == nullptr;
     if (a.index() != b.index() || x->size() != y->size()) return false;
@@ -191,9 +219,10 @@ class Evaluator::LoopBuilder {
 
   /// Inputs of a region for what is carried, and the names bound to them.
   void bind(Graph& graph) {
+    find_same();
     for (Leaf& leaf : leaves_) {
-      if (!leaf.carried) {
-        leaf.now = leaf.before;
+      if (!leaf.is_own()) {
+        leaf.now = leaf.same_as != nullptr ? leaf.same_as->now : leaf.before;
         continue;
       }
       const Value* initial = evaluator_.tensor_or_number(leaf.before);
@@ -210,6 +239,27 @@ class Evaluator::LoopBuilder {
       leaf.now = wrapped(leaf, value);
     }
     assign();
+  }
+
+  /// Two names of one tensor have to stay that: what is written by the one is read by the other.
+  void find_same() {
+    std::unordered_map<const Value*, const Leaf*> first;
+    for (Leaf& leaf : leaves_) {
+      leaf.same_as = nullptr;
+      const auto* tensor = leaf.before.get<Value*>();
+      if (!leaf.carried || leaf.split || tensor == nullptr) continue;
+      const auto [known, fresh] = first.try_emplace(*tensor, &leaf);
+      if (!fresh) leaf.same_as = known->second;
+    }
+  }
+  bool split_others() {
+    bool same = true;
+    for (Leaf& leaf : leaves_) {
+      if (leaf.same_as == nullptr || (leaf.same_as->carried && leaf.next == leaf.same_as->next)) continue;
+      leaf.split = true;
+      same = false;
+    }
+    return same;
   }
 
   /// A value as the loop carries it, made in the graph that grows.
@@ -242,9 +292,24 @@ class Evaluator::LoopBuilder {
         value = same && !is_spoiled(carried) ? carried.before : rebuilt(carried.before, leaf);
       if (carried.slot)
         evaluator_.set_slot(carried.slot->first, carried.slot->second, std::move(value));
+      else if (!carried.holder.is_none())
+        give_items(carried.holder, *value.items());
       else
         evaluator_.frame().locals[carried.name] = std::move(value);
     }
+  }
+
+  static Val items_of(const DictItems& items) {
+    Vals values;
+    for (const auto& [key, value] : items) values.push_back(value);
+    return make_tuple(std::move(values));
+  }
+  void give_items(const Val& holder, const Vals& items) {
+    if (const auto* list = holder.get<ListPtr>()) return evaluator_.set_items(*list, items);
+    const DictPtr& dict = *holder.get<DictPtr>();
+    DictItems made = dict->items;
+    for (std::size_t i = 0; i < made.size(); ++i) made[i].second = items[i];
+    evaluator_.set_items(dict, std::move(made));
   }
 
   RegionRun run_body() {
@@ -298,30 +363,102 @@ class Evaluator::LoopBuilder {
       settled = false;
     }
     for (const auto& [list, state] : body.lists)
-      if (std::ranges::none_of(values_, [&](const Carried& c) { return c.list == list; })) {
-        const GraphScope around(evaluator_, outside);
-        add(list, evaluator_.as_grown({list->items, list->grown}, *state.grown));
+      if (std::ranges::none_of(values_, [&](const Carried& c) { return c.list == list || holds(c, list); })) {
+        if (list->grown == nullptr && state.grown == nullptr && list->items.size() == state.items.size())
+          add(Carried{"an item of a list", std::nullopt, make_tuple(list->items), 0, 0, nullptr, list});
+        else
+          add(list, grown_before(list, state, outside));
+        settled = false;
+      }
+    for (const auto& [dict, items] : body.dicts)
+      if (std::ranges::none_of(values_, [&](const Carried& c) { return holds(c, dict); })) {
+        add(Carried{"an item of a dict", std::nullopt, items_of(dict->items), 0, 0, nullptr, dict});
         settled = false;
       }
     for (std::size_t v = 0; v < known; ++v) {
       if (values_[v].list != nullptr) {
-        settled = settle(values_[v], *body.lists.at(values_[v].list).grown, outside) && settled;
+        const ListState& state = body.lists.at(values_[v].list);
+        if (state.grown == nullptr)
+          evaluator_.unsupported("a trip of a loop that data decide leaves a list with another number of items",
+                                 std::string(kGrownListFix));
+        settled = settle(values_[v], *state.grown, outside) && settled;
         continue;
       }
       Carried& carried = values_[v];
-      const Val& after = carried.slot ? body.slots.at(*carried.slot) : body.locals.at(carried.name);
+      if (const auto* list = carried.holder.get<ListPtr>()) {
+        const ListState& state = body.lists.at(*list);
+        if (state.grown != nullptr || state.items.size() != (*list)->items.size()) {
+          make_grown(carried, grown_before(*list, state, outside));
+          settled = false;
+          continue;
+        }
+      }
+      const Val after = as_optional(carried, after_trip(carried, body));
       if (const auto settled_list = settle_remade(carried, after, body.lists, outside)) {
         settled = *settled_list && settled;
         continue;
       }
       if (!same_structure(carried.before, after)) {
+        starts_with_none_ = starts_with_none_ || has_none(carried.before);
+        if (!peels() && begin_with_none(carried, after, outside)) {
+          settled = false;
+          continue;
+        }
         settled = spoil(carried, "a trip changes how many values it holds") && settled;
+        continue;
+      }
+      if (carried.before.is_none() && !after.is_none() && !peels() && begin_with_none(carried, after, outside)) {
+        starts_with_none_ = true;
+        settled = false;
         continue;
       }
       std::size_t at = carried.first;
       flatten(after, [&](const Val& value) { settled = settle(leaves_[at++], value, carried, outside) && settled; });
     }
-    return settled;
+    return split_others() && settled;
+  }
+
+  static bool holds(const Carried& carried, const ListPtr& list) {
+    const auto* held = carried.holder.get<ListPtr>();
+    return held != nullptr && *held == list;
+  }
+  static bool holds(const Carried& carried, const DictPtr& dict) {
+    const auto* held = carried.holder.get<DictPtr>();
+    return held != nullptr && *held == dict;
+  }
+  Val after_trip(const Carried& carried, const RegionRun& body) const {
+    if (carried.slot) return body.slots.at(*carried.slot);
+    if (const auto* list = carried.holder.get<ListPtr>()) return make_tuple(body.lists.at(*list).items);
+    const auto* dict = carried.holder.get<DictPtr>();
+    if (dict == nullptr) return body.locals.at(carried.name);
+    evaluator_.require_same_keys((*dict)->items, body.dicts.at(*dict));
+    return items_of(body.dicts.at(*dict));
+  }
+  /// What a list is before the loop, in the form that a trip gives it.
+  GrownItems grown_before(const ListPtr& list, const ListState& after, Graph& outside) {
+    const ListState before{list->items, list->grown};
+    if (after.grown == nullptr) {
+      const GraphScope around(evaluator_, outside);
+      if (auto grown = evaluator_.grown_by_itself(before)) return *std::move(grown);
+      evaluator_.unsupported("a trip of a loop that data decide leaves a list with another number of items",
+                             std::string(kGrownListFix));
+    }
+    const GraphScope around(evaluator_, outside);
+    return evaluator_.as_grown(before, *after.grown);
+  }
+  /// A list whose items were carried one by one turns out to become longer.
+  void make_grown(Carried& carried, const GrownItems& initial) {
+    for (std::size_t i = carried.first; i < carried.first + carried.count; ++i) leaves_[i].carried = false;
+    const ListPtr list = *carried.holder.get<ListPtr>();
+    carried.holder = None{};
+    carried.list = list;
+    carried.before = list;
+    carried.joined = initial.joined;
+    carried.numbers = initial.numbers;
+    carried.first = leaves_.size();
+    carried.count = 2;
+    leaves_.resize(leaves_.size() + 2);
+    start(carried, initial);
   }
 
   /// outs = outs + [y]: a trip replaces a list by another one. Nothing where that is not what it does.
@@ -369,6 +506,7 @@ class Evaluator::LoopBuilder {
     if (poisoned != nullptr && poisoned->value == nullptr) return true;
     if (!leaf.carried) {
       if (identical(leaf.before, after)) return true;
+      starts_with_none_ = starts_with_none_ || leaf.before.is_none();
       Value* made = evaluator_.tensor_or_number(after);
       if (leaf.before.get<Uninitialized>() != nullptr && made != nullptr) {
         if (!evaluator_.is_known_in(outside, made->type))
@@ -412,6 +550,7 @@ class Evaluator::LoopBuilder {
       grown.dims.insert(at, d);
       fresh = true;
     }
+    leaf.split = leaf.split || fresh;
     if (fresh) grown.bounded = false;
     if (fresh || grown.bounded) return !fresh;
     grown.bounded = true;
@@ -436,6 +575,71 @@ class Evaluator::LoopBuilder {
     if (!trips) return std::nullopt;
     const SymInt bound = *first + *trips * (evaluator_.range_of(*more).min >= 0 ? *more : max(SymInt(0), *more));
     return evaluator_.is_known_in(outside, TensorType{DType::u8, {bound}}) ? std::optional(bound) : std::nullopt;
+  }
+
+  bool has_none(const Val& value) {
+    bool found = false;
+    flatten(value, [&](const Val& item) { found = found || item.is_none(); });
+    return found;
+  }
+  /// Whether the first trip may run by itself.
+  bool peels() const { return first_ == 0 && runs_once(); }
+
+  /// None, or a value, as data decide; `present` tells which.
+  static Val maybe_value(const std::string& reason, const Val& present, const Val& value) {
+    const auto* flag = present.get<Unknown>();
+    if (flag == nullptr || flag->value == nullptr) return present;
+    Unknown made{reason};
+    made.maybe = std::make_shared<const Maybe>(flag->value, value);
+    return made;
+  }
+  Val flag_of(bool present) { return Unknown{"a loop sets it", evaluator_.tensor_or_number(present)}; }
+
+  /// What a trip makes of a value that may be None, where it leaves no doubt.
+  Val as_optional(const Carried& carried, const Val& after) {
+    if (maybe_of(carried.before) == nullptr || maybe_of(after) != nullptr || after.get<Unknown>() != nullptr)
+      return after;
+    std::size_t leaf = carried.first;
+    const Val now = rebuilt(carried.before, leaf);
+    const Maybe* before = maybe_of(now);
+    if (before == nullptr) return after;
+    const bool set = !after.is_none();
+    return maybe_value(now.get<Unknown>()->reason, flag_of(set), set ? after : before->value);
+  }
+
+  /// Carries a value that is None before the loop as one that may be. False where it cannot be carried.
+  bool begin_with_none(Carried& carried, const Val& after, Graph& outside) {
+    if (!carried.before.is_none() || carried.holder.get<ListPtr>() != nullptr) return false;
+    const Maybe* maybe = maybe_of(after);
+    const auto unset = unset_like(maybe != nullptr ? maybe->value : after, outside);
+    if (!unset) return false;
+    leaves_[carried.first].carried = false;
+    carried.before = maybe_value(fmt::format("a loop sets it, at {}", place_), flag_of(false), *unset);
+    carried.first = leaves_.size();
+    add_leaves(carried);
+    return true;
+  }
+  std::optional<Val> unset_like(const Val& value, Graph& outside, int depth = 0) {
+    if (value.is_none() || value.is_number() || value.get<std::string>() != nullptr) return value;
+    if (const auto* tuple = value.get<TuplePtr>(); tuple != nullptr && depth < kMaxCarriedDepth) {
+      Vals items;
+      for (const Val& item : (*tuple)->items) {
+        auto unset = unset_like(item, outside, depth + 1);
+        if (!unset) return std::nullopt;
+        items.push_back(*std::move(unset));
+      }
+      return make_tuple(std::move(items), (*tuple)->type);
+    }
+    const Value* made = evaluator_.tensor_or_number(value);
+    if (made == nullptr || !evaluator_.is_known_in(outside, made->type)) return std::nullopt;
+    Value* zeros = evaluator_.filler(outside, made->type);
+    return value.is_tensor() || value.get<Stored>() != nullptr ? Val(zeros) : Val(Unknown{"a loop sets it", zeros});
+  }
+
+  /// Whether there is a trip in any case.
+  bool runs_once() const {
+    const SymInt* count = trips_ == nullptr ? nullptr : size_behind(*trips_);
+    return count != nullptr && evaluator_.range_of(*count).min >= 1;
   }
 
   std::optional<SymInt> trips_at_most() const {
@@ -498,14 +702,22 @@ class Evaluator::LoopBuilder {
   Evaluator& evaluator_;
   const Stmt& statement_;
   const std::string place_;
+  const std::int64_t first_;
   Value* trips_ = nullptr;
-  std::vector<Leaf> leaves_;  // the counter of a for loop first
+  bool starts_with_none_ = false;  // a value that a trip sets
+  std::deque<Leaf> leaves_;        // the counter of a for loop first
   std::vector<Carried> values_;
 };
 
-void Evaluator::run_loop(const Stmt& statement, const Unknown* trips) {
+std::optional<Val> Evaluator::run_loop(const Stmt& statement, const Unknown* trips) {
   frame().offset = statement.offset;
-  LoopBuilder(*this, statement, trips).build();
+  if (LoopBuilder(*this, statement, trips).build()) return std::nullopt;
+  // State that is None before: the first trip is by itself.
+  assign(statement.targets[0], SymInt(0));
+  if (std::optional<Val> result = run_block(statement.body)) return result;
+  frame().offset = statement.offset;
+  LoopBuilder(*this, statement, trips, 1).build();
+  return std::nullopt;
 }
 
 }  // namespace aitune::torchscript

@@ -47,7 +47,10 @@ class Collector {
     if (!visited_.insert(object.get()).second) return;
     for (auto& [name, slot] : object->slots) {
       const std::string path = object->path.empty() ? name : fmt::format("{}.{}", object->path, name);
-      if (slot.saved) check_state(path, slot);
+      if (slot.saved)
+        check_state(path, slot);
+      else if (const auto* kept = slot.value.get<Value*>(); kept != nullptr && evaluator_.is_written_state(*kept))
+        add_tensor(*kept, path);
       visit(slot.value, 0);
     }
   }
@@ -89,7 +92,10 @@ class Collector {
 
   void check_state(const std::string& path, const Slot& slot) {
     const auto *before = slot.saved->get<Value*>(), *after = slot.value.get<Value*>();
-    if (before != nullptr && after != nullptr && *before == *after) return;
+    if (before != nullptr && after != nullptr && *before == *after) {
+      if (evaluator_.is_written_state(*after)) add_tensor(*after, path);
+      return;
+    }
     const bool carried = slot.read_first && !slot.given;
     if (slot.value.is_tensor() || slot.value.get<Stored>() != nullptr) {
       if (carried)
@@ -120,18 +126,8 @@ class Collector {
 }  // namespace
 
 void keep_changes(const ObjectPtr& model, const std::vector<ChangedAttribute>& changed) {
-  for (const ChangedAttribute& change : changed) {
-    Object* object = model.get();
-    std::string_view rest = change.path;
-    for (auto dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {
-      const auto slot = object->slots.find(rest.substr(0, dot));
-      const auto* inner = slot == object->slots.end() ? nullptr : slot->second.value.get<ObjectPtr>();
-      if (inner == nullptr) break;
-      object = inner->get();
-      rest.remove_prefix(dot + 1);
-    }
-    if (const auto slot = object->slots.find(rest); slot != object->slots.end()) slot->second.value = change.after;
-  }
+  for (const ChangedAttribute& change : changed)
+    if (Slot* slot = find_slot(model, change.path)) slot->value = change.after;
 }
 
 void refuse_changed(const ChangedAttribute& changed, const std::string& where) {

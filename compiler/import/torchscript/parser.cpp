@@ -215,10 +215,20 @@ class Parser {
       if (accept("as")) made.targets.push_back(expression());
       expect(":");
       made.body = block();
+    } else if (at().is("def")) {
+      define(made);
     } else {
       simple(made);
     }
     return made;
+  }
+
+  void define(Stmt& made) {
+    Function function = parse_function();
+    if (!function.parameters.empty()) fail("a function within a function takes arguments");
+    made.kind = StmtKind::define;
+    made.targets.push_back(make(ExprKind::name, function.name));
+    made.body = std::move(function.body);
   }
 
   void branch(Stmt& made) {

@@ -21,7 +21,7 @@ class Evaluator::RegionScope {
     made_->symbols = evaluator.model_.symbols;
     evaluator_.around_.push_back(outer_);
     evaluator_.graph_ = made_.get();
-    evaluator_.journals_.push_back({next_birth(), {}, evaluator.frames_.size() - 1, {}, {}});
+    evaluator_.journals_.push_back({next_birth(), {}, evaluator.frames_.size() - 1});
   }
   ~RegionScope() {
     for (auto& [name, slot] : evaluator_.journals_.back().before) name.first->slots[name.second] = std::move(slot);
@@ -29,6 +29,7 @@ class Evaluator::RegionScope {
       list->items = std::move(state.items);
       list->grown = std::move(state.grown);
     }
+    for (auto& [dict, items] : evaluator_.journals_.back().dicts) dict->items = std::move(items);
     evaluator_.journals_.pop_back();
     evaluator_.frame().locals = std::move(locals_);
     evaluator_.around_.pop_back();
@@ -38,9 +39,10 @@ class Evaluator::RegionScope {
   RegionScope& operator=(const RegionScope&) = delete;
 
   RegionRun take(std::optional<Val> result) {
-    RegionRun run{std::move(made_), evaluator_.frame().locals, {}, std::move(result), {}};
+    RegionRun run{std::move(made_), evaluator_.frame().locals, {}, std::move(result)};
     for (const auto& [list, state] : evaluator_.journals_.back().lists)
       run.lists.emplace(list, ListState{list->items, list->grown});
+    for (const auto& [dict, items] : evaluator_.journals_.back().dicts) run.dicts.emplace(dict, dict->items);
     for (const auto& [name, slot] : evaluator_.journals_.back().before)
       run.slots.emplace(name, name.first->slots[name.second].value);
     return run;
@@ -61,13 +63,26 @@ Evaluator::RegionRun Evaluator::run_region(const std::function<std::optional<Val
 }
 
 void Evaluator::changed(const Val& container) {
-  std::size_t born = 0;
-  if (const auto* list = container.get<ListPtr>()) born = (*list)->born;
-  if (const auto* dict = container.get<DictPtr>()) born = (*dict)->born;
-  if (is_outside(born))
-    unsupported(fmt::format("{} is changed inside of an if or a loop that data decide", container.kind()),
-                "give a new tensor to a name there instead");
+  if (const auto* list = container.get<ListPtr>(); list != nullptr && is_outside((*list)->born)) {
+    charge((*list)->items.size());
+    journals_.back().lists.try_emplace(*list, ListState{(*list)->items, (*list)->grown});
+  }
+  if (const auto* dict = container.get<DictPtr>(); dict != nullptr && is_outside((*dict)->born)) {
+    charge((*dict)->items.size());
+    journals_.back().dicts.try_emplace(*dict, (*dict)->items);
+  }
   changed_.push_back(container);
+}
+
+void Evaluator::set_items(const ListPtr& list, Vals items) {
+  changed(list);
+  list->items = std::move(items);
+  list->grown = nullptr;
+}
+
+void Evaluator::set_items(const DictPtr& dict, DictItems items) {
+  changed(dict);
+  dict->items = std::move(items);
 }
 
 Val Evaluator::unknown_number(Value* tensor, std::optional<DType> wanted) {

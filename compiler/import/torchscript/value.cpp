@@ -104,6 +104,25 @@ std::string_view Val::kind() const {
   return kNames[index()];
 }
 
+const Maybe* maybe_of(const Val& value) {
+  const auto* unknown = value.get<Unknown>();
+  return unknown == nullptr ? nullptr : unknown->maybe.get();
+}
+
+Slot* find_slot(const ObjectPtr& module, std::string_view path) {
+  Object* object = module.get();
+  while (true) {
+    const auto dot = path.find('.');
+    const auto found = object->slots.find(path.substr(0, dot));
+    if (found == object->slots.end()) return nullptr;
+    if (dot == std::string_view::npos) return &found->second;
+    const auto* inner = found->second.value.get<ObjectPtr>();
+    if (inner == nullptr) return nullptr;
+    object = inner->get();
+    path.remove_prefix(dot + 1);
+  }
+}
+
 ListPtr make_list(Vals items) {
   auto list = std::make_shared<List>();
   list->items = std::move(items);
@@ -113,6 +132,10 @@ ListState state_in(const ListStates& states, const ListPtr& list) {
   const auto found = states.find(list);
   return found == states.end() ? ListState{list->items, list->grown} : found->second;
 }
+const DictItems& items_in(const DictStates& states, const DictPtr& dict) {
+  const auto found = states.find(dict);
+  return found == states.end() ? dict->items : found->second;
+}
 TuplePtr make_tuple(Vals items, const Class* type) {
   auto tuple = std::make_shared<Tuple>();
   tuple->items = std::move(items);
@@ -120,14 +143,14 @@ TuplePtr make_tuple(Vals items, const Class* type) {
   return tuple;
 }
 
-namespace {
-
 std::optional<double> plain_number(const Val& value) {
   if (const auto* flag = value.get<bool>()) return *flag ? 1 : 0;
   if (const auto* real = value.get<double>()) return *real;
   if (const auto integer = value.integer()) return static_cast<double>(*integer);
   return std::nullopt;
 }
+
+namespace {
 
 std::optional<bool> equal_items(const Vals& a, const Vals& b, int depth, int& budget);
 
@@ -192,7 +215,8 @@ bool identical(const Val& a, const Val& b) {
   if (const auto* x = a.get<ObjectPtr>()) return *x == *b.get<ObjectPtr>();
   if (const auto* x = a.get<Device>()) return *x == *b.get<Device>();
   if (const auto* x = a.get<Unknown>())
-    return x->value == b.get<Unknown>()->value && x->reason == b.get<Unknown>()->reason;
+    return x->value == b.get<Unknown>()->value && x->reason == b.get<Unknown>()->reason &&
+           x->maybe == b.get<Unknown>()->maybe;
   if (const auto* x = a.get<Stored>())
     return x->data.data() == b.get<Stored>()->data.data() && x->name == b.get<Stored>()->name;
   if (const auto* x = a.get<const Class*>()) return *x == *b.get<const Class*>();

@@ -40,8 +40,9 @@ struct Tuple {
   Vals items;
   const Class* type = nullptr;
 };
+using DictItems = std::vector<std::pair<Val, Val>>;
 struct Dict {
-  std::vector<std::pair<Val, Val>> items;
+  DictItems items;
   std::size_t born = next_birth();
   bool stored = false;
 };
@@ -74,12 +75,14 @@ struct SizeFraction {
   SymInt numerator;
   std::int64_t denominator = 1;
 };
+struct Maybe;
 /// Something that only the data of tensors, or sizes that move, can tell.
 struct Unknown {
   std::string reason;
   Value* value = nullptr;  ///< the number, where it is one: a 0-dim tensor of b8, i64 or f64
   std::shared_ptr<const SizeComparison> comparison{};  ///< what it says of sizes
   std::shared_ptr<const SizeFraction> fraction{};      ///< what it is of a size
+  std::shared_ptr<const Maybe> maybe{};                ///< a value that data decide whether there is one
 };
 struct Uninitialized {};
 
@@ -119,6 +122,14 @@ struct Val : ValBase {
   std::string_view kind() const;
 };
 
+/// An Optional: None, or the value.
+struct Maybe {
+  Value* present = nullptr;  ///< whether there is one: a 0-dim tensor of b8
+  Val value;
+};
+/// Null for values that are known to be None, or not to be.
+const Maybe* maybe_of(const Val& value);
+
 /// Tensors of one type, one after the other in a new first dimension; or tensors whose first size differs, joined
 /// there. Numbers are 0-dim tensors.
 struct GrownItems {
@@ -140,8 +151,14 @@ struct ListsByBirth {
   }
 };
 using ListStates = std::map<ListPtr, ListState, ListsByBirth>;
-/// What a list holds where `states` are those of the lists that were changed.
+/// The items of dicts that were changed, and what they were or are.
+struct DictsByBirth {
+  bool operator()(const DictPtr& a, const DictPtr& b) const { return a->born < b->born; }
+};
+using DictStates = std::map<DictPtr, DictItems, DictsByBirth>;
+/// What a list, or a dict, holds where `states` are those of the ones that were changed.
 ListState state_in(const ListStates& states, const ListPtr& list);
+const DictItems& items_in(const DictStates& states, const DictPtr& dict);
 
 /// An attribute of an object, and what forward() did to it.
 struct Slot {
@@ -158,9 +175,14 @@ struct Object {
   std::map<std::string, Slot, std::less<>> slots;
 };
 
+/// The attribute "encoder.cache" of a module; null if there is none.
+Slot* find_slot(const ObjectPtr& module, std::string_view path);
+
 ListPtr make_list(Vals items);
 TuplePtr make_tuple(Vals items, const Class* type = nullptr);
 
+/// A number that is known; nothing for sizes that move and what is no number.
+std::optional<double> plain_number(const Val& value);
 /// Whether two values are equal, as Python sees it; nothing where only the data of tensors, or sizes that move, tell.
 /// `steps` counts the comparisons.
 std::optional<bool> equal(const Val& a, const Val& b, std::size_t* steps = nullptr);

@@ -25,6 +25,7 @@ const Value* shown_by(const Value* value) {
 bool holds(const Val& value, const Value* owner, int depth = 0) {
   if (const auto* tensor = value.get<Value*>()) return owner_of(*tensor) == owner;
   if (depth >= kMaxContainerDepth) return false;
+  if (const Maybe* maybe = maybe_of(value)) return holds(maybe->value, owner, depth + 1);
   if (const auto* list = value.get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
     return holds((*list)->grown->rows, owner, depth + 1) ||
            std::ranges::any_of((*list)->grown->columns,
@@ -52,6 +53,7 @@ void Evaluator::written(const Value* value) {
   const Value* owner = owner_of(value);
   if (held_.contains(owner))
     unsupported("a tensor is written into after a list has taken it that data make longer", "append a clone() of it");
+  refuse_write(owner);
   written_.insert(owner);
 }
 
@@ -82,16 +84,55 @@ void Evaluator::take_memory_inside(const OpInfo& op, ArgList& args) {
     if (!op.args[i].written || !args[i].is_value()) continue;
     const Value* owner = owner_of(args[i].value());
     if (held_.contains(owner)) written(owner);  // says so
+    refuse_write(owner);
     const bool of_the_model =
         owner->kind == ValueKind::weight || std::ranges::find(model_.inputs, owner) != model_.inputs.end();
-    if (of_the_model || journals_.back().made.contains(owner)) continue;  // what writes into the model's is refused
+    if (of_the_model)
+      unsupported(fmt::format("the model writes into {} {}", owner->kind == ValueKind::weight ? "weight" : "input",
+                              printable(owner->name)),
+                  "let it write into a clone() of it");
+    if (journals_.back().made.contains(owner)) continue;
     Value* copy = tensor(call_operator(*this, "clone", {const_cast<Value*>(owner)}, {}));
     copies_.insert(copy);
     for_each_value(args, [&](Value*& operand) {
       if (owner_of(operand) == owner) operand = shown_in_copy(operand, owner, copy);
     });
     replace_in_names(owner, copy);
+    replace_in_attributes(owner, copy);
   }
+}
+
+Val Evaluator::seen_in_copy(const Val& value, const Value* owner, Value* copy, int depth) {
+  if (!holds(value, owner, depth)) return value;
+  if (const auto* shown = value.get<Value*>()) {
+    // A view that was there before would have to see the write as well.
+    if (*shown == owner || journals_.back().made.contains(*shown)) return shown_in_copy(*shown, owner, copy);
+    return Unknown{"it shows memory that is written into inside of an if or a loop that data decide"};
+  }
+  const auto seen = [&](const Val& item) { return seen_in_copy(item, owner, copy, depth + 1); };
+  if (const Maybe* maybe = maybe_of(value)) {
+    Unknown made = *value.get<Unknown>();
+    made.maybe = std::make_shared<const Maybe>(maybe->present, seen(maybe->value));
+    return made;
+  }
+  if (const auto* tuple = value.get<TuplePtr>()) {
+    Vals items;
+    for (const Val& item : (*tuple)->items) items.push_back(seen(item));
+    return make_tuple(std::move(items), (*tuple)->type);
+  }
+  if (const auto* list = value.get<ListPtr>(); list != nullptr && (*list)->grown == nullptr) {
+    changed(value);
+    for (Val& item : (*list)->items) item = seen(item);
+    return value;
+  }
+  if (const auto* dict = value.get<DictPtr>()) {
+    changed(value);
+    for (auto& [key, item] : (*dict)->items) item = seen(item);
+    return value;
+  }
+  unsupported(
+      fmt::format("a tensor is written into inside of an if or a loop that data decide, and {} holds it", value.kind()),
+      "keep it in a name of its own");
 }
 
 void Evaluator::replace_in_names(const Value* owner, Value* copy) {
@@ -99,17 +140,27 @@ void Evaluator::replace_in_names(const Value* owner, Value* copy) {
     charge(frames_[f].locals.size());
     for (auto& [name, value] : frames_[f].locals) {
       if (!holds(value, owner)) continue;
-      const auto* shown = value.get<Value*>();
-      if (shown == nullptr)
-        unsupported(fmt::format("a tensor is written into inside of an if or a loop that data decide, and {} holds it",
-                                value.kind()),
-                    "keep it in a name of its own");
-      // Functions that have called this one, and views that were there before, would have to see the write as well.
-      if (f >= journals_.back().frame && (*shown == owner || journals_.back().made.contains(*shown)))
-        value = shown_in_copy(*shown, owner, copy);
-      else
+      // What functions that have called this one know by a name is not put back behind the region.
+      if (f < journals_.back().frame && value.get<ListPtr>() == nullptr && value.get<DictPtr>() == nullptr)
         value = Unknown{"it shows memory that is written into inside of an if or a loop that data decide"};
+      else
+        value = seen_in_copy(value, owner, copy);
     }
+  }
+}
+
+void Evaluator::replace_in_attributes(const Value* owner, Value* copy) {
+  std::vector<SlotName> held;
+  for (const KeptState& state : states_) held.push_back(state.slot);
+  for (const Val& value : changed_) {
+    const auto* object = value.get<ObjectPtr>();
+    if (object == nullptr) continue;
+    charge((*object)->slots.size());
+    for (const auto& [name, slot] : (*object)->slots) held.emplace_back(*object, name);
+  }
+  for (const auto& [object, name] : held) {
+    const Val value = object->slots.at(name).value;
+    if (holds(value, owner)) set_slot(object, name, seen_in_copy(value, owner, copy));
   }
 }
 

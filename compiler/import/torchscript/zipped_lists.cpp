@@ -67,12 +67,12 @@ bool Evaluator::zip(const ListPtr& list, const Val& like) {
   return true;
 }
 
-void Evaluator::append_parts(const GrownItems& zipped, const Val& pattern, const Val& item) {
+void Evaluator::append_parts(const GrownItems& zipped, const Val& pattern, const Val& item, bool in_front) {
   Vals parts;
   if (!take_parts(pattern, item, parts))
     unsupported("a list takes tuples that are built in different ways inside of an if or a loop that data decide",
                 "append tuples of one kind");
-  for (std::size_t i = 0; i < parts.size(); ++i) append(zipped.columns[i], parts[i]);
+  for (std::size_t i = 0; i < parts.size(); ++i) append(zipped.columns[i], parts[i], in_front);
 }
 
 Val Evaluator::row_of(const GrownItems& zipped, const Val& pattern, const Val& place) {
