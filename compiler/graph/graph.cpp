@@ -78,11 +78,26 @@ Value* Graph::add_weight(std::string_view name, std::string weight_name, Tensor 
 
 void Graph::make_input(Value* weight, std::string_view name) {
   std::erase(weights, weight);
+  const auto has_name = [&](const Value* value) { return value != weight && value->name == clean_name(name); };
+  for (const auto& node : nodes_)
+    if (const auto found = std::ranges::find_if(node->outputs, has_name); found != node->outputs.end()) {
+      const std::string old = (*found)->name;
+      (*found)->name = unique_name(old);
+      names_.erase(old);
+    }
   rename(weight, name);
   weight->kind = ValueKind::input;
   weight->weight_name.clear();
   weight->data = {};
   inputs.push_back(weight);
+}
+
+const std::string& Graph::add_output(Value* value, const std::string& name) {
+  std::string unique = name;
+  for (int i = 1; std::ranges::find(output_names, unique) != output_names.end(); ++i)
+    unique = fmt::format("{}_{}", name, i);
+  outputs.push_back(value);
+  return output_names.emplace_back(std::move(unique));
 }
 
 Node* Graph::add_node(const OpInfo& op, ArgList args, std::vector<TensorType> types, std::string name_hint,

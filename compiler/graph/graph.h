@@ -165,9 +165,12 @@ class Graph {
   NodeList& nodes() { return nodes_; }
 
   Value* add_input(std::string_view name, TensorType type);
-  /// Makes a weight the last input, under this name, made unique. Its data is nobody's then.
+  /// Makes a weight the last input, under this name: a result of a node that has it gets another one, and only where an
+  /// input has it, it is made unique. The weight's data is nobody's then.
   void make_input(Value* weight, std::string_view name);
   Value* add_weight(std::string_view name, std::string weight_name, Tensor data);
+  /// Appends a result under this name, made unique among those of the results; gives the name.
+  const std::string& add_output(Value* value, const std::string& name);
   /// Appends (or inserts before `position`) a node with one output of each type; output names are made unique.
   Node* add_node(const OpInfo& op, ArgList args, std::vector<TensorType> types, std::string name_hint = {},
                  std::optional<NodeList::iterator> position = std::nullopt);

@@ -27,6 +27,27 @@ struct GraphTest : testing::Test {
   }
 };
 
+TEST_F(GraphTest, AWeightBecomesAnInputUnderItsOwnName) {
+  Value* weight = graph.add_weight("b_y", "y", Tensor(DType::f32, {3}));
+  graph.make_input(weight, "y");  // which a result has
+  EXPECT_EQ(weight->name, "y");
+  EXPECT_EQ(first->output()->name, "y_1");
+  EXPECT_THAT(graph.inputs, ElementsAre(x, weight));
+  EXPECT_TRUE(graph.weights.empty());
+  EXPECT_EQ(weight->kind, ValueKind::input);
+  Value* other = graph.add_weight("b_x", "x", Tensor(DType::f32, {3}));
+  graph.make_input(other, "x");
+  EXPECT_EQ(other->name, "x_1");
+  verify(graph);
+}
+
+TEST_F(GraphTest, ResultsHaveNamesOfTheirOwn) {
+  EXPECT_EQ(graph.add_output(x, "result"), "result_1");
+  EXPECT_EQ(graph.add_output(x, "result"), "result_2");
+  EXPECT_THAT(graph.output_names, ElementsAre("result", "result_1", "result_2"));
+  EXPECT_EQ(graph.outputs.size(), 3U);
+}
+
 TEST_F(GraphTest, NamesAreUniqueAndClean) {
   EXPECT_EQ(second->output()->name, "add");
   EXPECT_EQ(graph.unique_name("x"), "x_1");

@@ -373,28 +373,6 @@ def test_unsupported_operators_of_every_kind_are_one_report(work):
     assert message.count("test_bad_input.py:") >= 2, message
 
 
-class WritesToItsInput(nn.Module):
-    def forward(self, x):
-        x[:, 0] = 1
-        return x * 2
-
-
-class WritesToItsBuffer(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("seen", torch.zeros(3))
-
-    def forward(self, x):
-        self.seen[0] += 1
-        return x + self.seen
-
-
-@pytest.mark.parametrize(("model", "what"), [(WritesToItsInput, "input x"), (WritesToItsBuffer, "seen")])
-def test_writes_that_outlive_the_call(work, model, what):
-    support.export(model(), [torch.rand(2, 3)], work / "writes.pt2")
-    refused_model(work, work / "writes.pt2", f"writes to", what, "return new values")
-
-
 @pytest.mark.parametrize("ir,word", [("ts", "TorchScript"), ("fx", "fx")])
 def test_ir_that_the_file_is_not(work, ir, word):
     refused(tune(work, DIGITS, "--ir", ir), word, output=work / "model_out.ait")

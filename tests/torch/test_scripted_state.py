@@ -157,11 +157,29 @@ def test_state_comes_in_and_goes_out(kind, engine, tmp_path):
                            f"{kind.__name__}, inputs {i}")
 
 
-@pytest.mark.parametrize("kind,name", [(Average, "mean"), (Decided, "kept"), (Streaming, "first.past")])
-def test_state_that_is_not_given(kind, name, tmp_path):
-    torch.jit.save(torch.jit.script(kind().eval()), tmp_path / "model.pt")
+@pytest.mark.parametrize("kind", STATE, ids=lambda kind: kind.__name__)
+def test_state_that_is_not_given_begins_with_the_files(kind, tmp_path):
+    torch.manual_seed(0)
+    model = kind().eval()
+    for path in STATE[kind]:
+        model.get_buffer(path).add_((torch.rand(model.get_buffer(path).shape) * 5).to(model.get_buffer(path).dtype))
+    torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
+    steps = [torch.randn(rows, 4) for rows in (3, 7, 5)]
+    files = [support.write_inputs(tmp_path / f"in{i}.npz", [x]) for i, x in enumerate(steps)]
+    tuned = support.must("tune", tmp_path / "model.pt", "-i", files[0], "-i", files[1], "-o", tmp_path / "m.ait", *support.FAST)
+    assert f"({', '.join(STATE[kind])})" in tuned.err, tuned.err
+    state = {}
+    for i, x in enumerate(steps):
+        want = results(model, [x]) + [model.get_buffer(path).clone() for path in STATE[kind]]
+        inputs = support.write_inputs(tmp_path / "in.npz", {"0": x, **state})
+        support.must("run", tmp_path / "m.ait", "-i", inputs, "-o", tmp_path / "out.npz")
+        got = support.read_outputs(tmp_path / "out.npz")
+        support.check_same(got, want, support.FP32_BOUND, f"{kind.__name__}, call {i}")
+        state = {path: torch.from_numpy(value) for path, value in zip(STATE[kind], got[-len(STATE[kind]):])}
+
+
+def test_training_is_refused(tmp_path):
+    torch.jit.save(torch.jit.script(nn.BatchNorm1d(4).train()), tmp_path / "model.pt")
     inputs = support.write_inputs(tmp_path / "in.npz", [torch.randn(3, 4)])
     result = support.aitune("tune", tmp_path / "model.pt", "-i", inputs, "-o", tmp_path / "m.ait", *support.FAST)
-    assert result.status != 0
-    assert f"Give '{name}' in the samples" in str(result)
-    assert "test_scripted_state.py" in str(result)
+    assert result.status == 1 and "model.eval()" in result.err

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <set>
-#include <span>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -82,13 +81,6 @@ void refuse(const std::vector<Write>& writes, std::string_view what, const std::
   throw Unsupported(fmt::format("the model writes {}: {}", what, fmt::join(places, ", ")), where, std::move(fix));
 }
 
-std::string unique_output_name(const Graph& graph, const std::string& name) {
-  std::string result = name;
-  for (int i = 1; std::ranges::find(graph.output_names, result) != graph.output_names.end(); ++i)
-    result = fmt::format("{}_{}", name, i);
-  return result;
-}
-
 /// From the first to behind the last byte of the elements.
 std::pair<std::uintptr_t, std::uintptr_t> memory_of(const Tensor& tensor) {
   const auto begin = reinterpret_cast<std::uintptr_t>(tensor.data());
@@ -123,9 +115,7 @@ void lift(const Write& write, ImportedModel& model) {
     if (!model.arguments.empty()) model.arguments.push_back({written.buffer, "", write.root->name});
   }
   written.input = write.root->name;
-  written.output = unique_output_name(graph, written.input);
-  graph.outputs.push_back(write.root);
-  graph.output_names.push_back(written.output);
+  written.output = graph.add_output(write.root, written.input);
   if (written.buffer.empty())
     model.warnings.push_back(
         fmt::format("the model writes to its input {}{}: the caller's tensor stays as it is, and what it would hold is "
@@ -133,20 +123,6 @@ void lift(const Write& write, ImportedModel& model) {
                     "a model that need not do that says x = x.clone() first",
                     written.input, write.place, written.output));
   model.written.push_back(std::move(written));
-}
-
-/// One line for all buffers: a language model has some for each layer.
-void warn_of_state(std::span<const Write> buffers, ImportedModel& model) {
-  if (buffers.empty()) return;
-  constexpr std::size_t kShown = 4;
-  std::vector<std::string> names;
-  for (const Write& write : buffers.first(std::min(buffers.size(), kShown))) names.push_back(write.root->weight_name);
-  if (buffers.size() > kShown) names.push_back(fmt::format("and {} more", buffers.size() - kShown));
-  model.warnings.push_back(
-      fmt::format("the model keeps state in its buffers{} ({}): they are inputs, whose first values are in the file, "
-                  "and what the next "
-                  "call needs are the outputs of the same names",
-                  buffers.front().place, fmt::join(names, ", ")));
 }
 
 }  // namespace
@@ -159,10 +135,24 @@ void lift_writes(ImportedModel& model, const std::string& where) {
   for (Write& write : writes) (write.statistics ? statistics : lifted).push_back(std::move(write));
   refuse(statistics, "its statistics", where, "A batch norm in training mode does: call model.eval() before saving");
   const auto buffers = std::ranges::stable_partition(lifted, [](const Write& w) { return !is_weight(w); });
-  warn_of_state({buffers.begin(), buffers.end()}, model);
+  std::vector<std::string> names;
+  for (const Write& write : buffers) names.push_back(write.root->weight_name);
+  if (!names.empty()) model.warnings.push_back(state_warning(names, buffers.front().place));
   for (const Write& write : lifted)
     if (is_weight(write)) refuse_shared_buffers(model.graph, write.root, where);
   for (const Write& write : lifted) lift(write, model);
+}
+
+std::string state_warning(const std::vector<std::string>& buffers, std::string_view place) {
+  constexpr std::size_t kShown = 4;
+  std::vector<std::string> names(buffers.begin(),
+                                 buffers.begin() + std::min<std::ptrdiff_t>(std::ssize(buffers), kShown));
+  if (buffers.size() > kShown) names.push_back(fmt::format("and {} more", buffers.size() - kShown));
+  return fmt::format(
+      "the model keeps state in its buffers{} ({}): they are inputs, whose first values are in the file, and what the "
+      "next "
+      "call needs are the outputs of the same names",
+      place, fmt::join(names, ", "));
 }
 
 void add_buffers(const ImportedModel& model, NamedTensors& call) {

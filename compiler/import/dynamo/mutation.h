@@ -2,6 +2,8 @@
 // Programs that write to what they were given.
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "compiler/import/imported_model.h"
 
@@ -12,6 +14,10 @@ namespace aitune::dynamo {
 /// A warning names each with the first line that writes. Throws Unsupported, with `where`, for what cannot be: writes
 /// inside of branches and loops, and the statistics of training. Writes to intermediate results are fine.
 void lift_writes(ImportedModel& model, const std::string& where);
+
+/// One line for all buffers of a model that keeps state: a language model has some for each layer. `place` may be
+/// empty.
+std::string state_warning(const std::vector<std::string>& buffers, std::string_view place);
 
 /// The samples with the first values of buffers where they give none.
 void add_buffers(const ImportedModel& model, NamedTensors& call);

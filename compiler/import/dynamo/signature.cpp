@@ -65,13 +65,6 @@ void add_weight(const JsonView& spec, std::string_view name_key, const TensorLoo
   scope.define_tensor(name, graph.add_weight(name.string(), weight_name.string(), std::move(tensor)));
 }
 
-std::string unique_output_name(const Graph& graph, const std::string& name) {
-  std::string result = name;
-  for (int i = 1; std::ranges::find(graph.output_names, result) != graph.output_names.end(); ++i)
-    result = fmt::format("{}_{}", name, i);
-  return result;
-}
-
 /// Numbers come out as 0-dim tensors, Nones not at all.
 void add_output(const JsonView& argument, const Scope& scope, Graph& graph) {
   const auto [kind, value] = argument.tagged();
@@ -87,8 +80,7 @@ void add_output(const JsonView& argument, const Scope& scope, Graph& graph) {
   }
   if (output == nullptr)
     argument.unsupported(fmt::format("an output of the kind {}", printable(kind)), std::string(kTensorsOnly));
-  graph.outputs.push_back(output);
-  graph.output_names.push_back(unique_output_name(graph, printable(name)));
+  graph.add_output(output, printable(name));
 }
 
 Value* find_weight(const JsonView& name, const Graph& graph) {

@@ -89,8 +89,7 @@ class Outputs {
 
   void add(const PyValue& value, const std::string& name) {
     if (value.is_tensor()) {
-      graph_.outputs.push_back(value.tensor);
-      graph_.output_names.push_back(unique(name.empty() ? value.tensor->name : name));
+      graph_.add_output(value.tensor, name.empty() ? value.tensor->name : name);
     } else if (value.is_none()) {
       writer_.warn("an output that is None is left out");
     } else if (value.is_sequence() || value.is(PyKind::dict)) {
@@ -110,13 +109,6 @@ class Outputs {
     if (value.is(PyKind::unknown)) return PyValue::of(value.tensor);
     const DType dtype = value.is(PyKind::real) ? DType::f64 : value.is(PyKind::boolean) ? DType::b8 : DType::i64;
     return writer_.call_exactly("aten.full.default", {{PyValue::tuple({}), value}, {{"dtype", PyValue::of(dtype)}}});
-  }
-
-  std::string unique(const std::string& name) const {
-    std::string result = name;
-    for (int i = 1; std::ranges::find(graph_.output_names, result) != graph_.output_names.end(); ++i)
-      result = fmt::format("{}_{}", name, i);
-    return result;
   }
 
   Graph& graph_;

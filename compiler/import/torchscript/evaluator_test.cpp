@@ -172,17 +172,24 @@ TEST(TorchScript, ForksRunWhereTheyStand) {
 TEST(TorchScript, StateIsAnInputAndAnOutput) {
   const std::string body = "s = self.state\ny = torch.add(x, s)\nself.state = torch.relu(s)\nreturn y";
   const std::string fixed = source(body);
-  EXPECT_THAT(refused<Unsupported>(fixed), HasSubstr("keeps state in its attribute state"));
   const ImportedScript imported = import_source(fixed, {{"state", Tensor(DType::f32, {1, 2})}});
   const Graph& graph = imported.model.graph;
   ASSERT_EQ(graph.inputs.size(), 2u);
   EXPECT_EQ(graph.inputs[1]->name, "state");
   EXPECT_EQ(graph.output_names, (std::vector<std::string>{"add", "state"}));
+  EXPECT_TRUE(imported.model.written.empty());
+  // Not given, it begins with what the file has.
+  const ImportedScript own = import_source(fixed);
+  ASSERT_EQ(own.model.written.size(), 1U);
+  EXPECT_EQ(own.model.written[0], (WrittenInput{"state", "state", "state"}));
+  EXPECT_EQ(own.model.buffers.at(0).first, "state");
+  EXPECT_EQ(own.samples.at(0).back().first, "state");
+  EXPECT_THAT(own.model.warnings.back(), HasSubstr("keeps state in its buffers (state)"));
 }
 
 TEST(TorchScript, WritesIntoStateAreAnOutput) {
   const std::string fixed = source("s = self.state\n_0 = torch.add_(s, 1)\nreturn torch.mul(x, 2)");
-  EXPECT_THAT(refused<Unsupported>(fixed), HasSubstr("Give 'state' in the samples"));
+  EXPECT_EQ(import_source(fixed).model.written.size(), 1U);
   const Tensor given(DType::f32, {2, 2});
   const ImportedScript imported = import_source(fixed, {{"state", given}});
   EXPECT_EQ(imported.model.graph.output_names, (std::vector<std::string>{"mul", "state"}));
@@ -194,7 +201,7 @@ TEST(TorchScript, WritesIntoStateAreAnOutput) {
   // Writes in a branch.
   const std::string inside = source(
       "if bool(torch.gt(torch.sum(x), 0)):\n  _0 = torch.add_(self.state, 1)\nelse:\n  pass\nreturn torch.mul(x, 2)");
-  EXPECT_THAT(refused<Unsupported>(inside), HasSubstr("Give 'state' in the samples"));
+  EXPECT_EQ(import_source(inside).model.written.size(), 1U);
   EXPECT_EQ(import_source(inside, {{"state", given}}).model.graph.output_names,
             (std::vector<std::string>{"mul", "state"}));
   EXPECT_THAT(refused<Unsupported>(

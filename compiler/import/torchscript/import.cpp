@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <optional>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -12,6 +14,7 @@
 #include "compiler/import/torchscript/evaluator.h"
 #include "compiler/import/torchscript/inputs.h"
 #include "compiler/import/torchscript/outputs.h"
+#include "compiler/import/torchscript/ungiven_state.h"
 #include "compiler/ops/data_sizes.h"
 #include "format/zip_reader.h"
 
@@ -61,18 +64,14 @@ ImportedScript import_once(const Archive& archive, std::span<const NamedTensors>
   drop_unused_symbols(graph);
   spread_symbols(graph);
   dynamo::lift_writes(imported.model, archive.where());
-  for (const WrittenInput& written : imported.model.written)
-    if (!written.buffer.empty())
-      throw Unsupported(fmt::format("the model writes to its buffer {}", printable(written.buffer)), archive.where(),
-                        "Give its first value with the samples, under its name: it becomes an input and an output");
   return imported;
 }
 
 /// A number that the model keeps may change in the first call ("it has warned"), if a second one computes the same and
 /// leaves it as it is.
-ImportedScript import_zip(const std::shared_ptr<const ZipReader>& zip, std::span<const NamedTensors> samples,
-                          std::span<const Input> shapes, const ConstantEvaluator& constants,
-                          std::int64_t largest_size) {
+ImportedScript import_with_changes(const std::shared_ptr<const ZipReader>& zip, std::span<const NamedTensors> samples,
+                                   std::span<const Input> shapes, const ConstantEvaluator& constants,
+                                   std::int64_t largest_size) {
   std::vector<ChangedAttribute> changed, later;
   const Archive archive(zip);
   ImportedScript first = import_once(archive, samples, shapes, constants, largest_size, changed);
@@ -83,6 +82,50 @@ ImportedScript import_zip(const std::shared_ptr<const ZipReader>& zip, std::span
   if (!later.empty() || print(second.model.graph) != print(first.model.graph))
     refuse_changed(changed.front(), archive.where());
   return second;
+}
+
+/// The tensor that the file has for an attribute.
+std::optional<Tensor> stored_tensor(const std::shared_ptr<const ZipReader>& zip, const std::string& path) {
+  const Archive archive(zip);
+  const Slot* slot = find_slot(archive.model(), path);
+  const Stored* stored = slot == nullptr ? nullptr : slot->value.get<Stored>();
+  return stored == nullptr ? std::nullopt : std::optional(stored->data);
+}
+
+/// Says that the attributes are buffers which are written to, with their first values.
+void note_state(const NamedTensors& state, ImportedModel& model) {
+  std::vector<std::string> names;
+  for (const auto& [path, first] : state) {
+    const auto argument = std::ranges::find(model.arguments, path, &Argument::name);
+    const auto output = std::ranges::find(model.graph.output_names.rbegin(), model.graph.output_names.rend(), path);
+    if (argument == model.arguments.end() || output == model.graph.output_names.rend()) continue;
+    model.written.push_back({argument->input, *output, path});
+    model.buffers.emplace_back(argument->input, first);
+    names.push_back(printable(path));
+  }
+  if (!names.empty()) model.warnings.push_back(dynamo::state_warning(names, ""));
+}
+
+/// What the model writes to and the samples do not give begins with the value that the file has.
+ImportedScript import_zip(const std::shared_ptr<const ZipReader>& zip, std::span<const NamedTensors> samples,
+                          std::span<const Input> shapes, const ConstantEvaluator& constants,
+                          std::int64_t largest_size) {
+  constexpr std::size_t kMostState = 500;
+  std::vector<NamedTensors> calls(samples.begin(), samples.end());
+  NamedTensors state;
+  while (true) {
+    try {
+      ImportedScript imported = import_with_changes(zip, calls, shapes, constants, largest_size);
+      note_state(state, imported.model);
+      return imported;
+    } catch (const UngivenState& ungiven) {
+      const auto first = stored_tensor(zip, ungiven.path());
+      const bool known = std::ranges::find(state, ungiven.path(), &NamedTensors::value_type::first) != state.end();
+      if (!first || known || state.size() == kMostState) throw;
+      state.emplace_back(ungiven.path(), *first);
+      for (NamedTensors& call : calls) call.emplace_back(ungiven.path(), *first);
+    }
+  }
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "compiler/import/torchscript/builtins.h"
+#include "compiler/import/torchscript/ungiven_state.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 #include "compiler/ops/slice_bounds.h"
@@ -373,6 +374,8 @@ Val call_operator(Evaluator& evaluator, std::string_view name, const Vals& given
     return add_node(evaluator, op, args, keywords);
   } catch (const InvalidArgument& error) {
     evaluator.invalid(fmt::format("{}: {}", op.name, error.problem()), error.fix());
+  } catch (const UngivenState&) {
+    throw;
   } catch (const Unsupported& error) {
     if (error.where() == evaluator.location().code) throw;
     evaluator.unsupported(

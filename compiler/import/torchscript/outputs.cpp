@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "base/error.h"
+#include "compiler/import/torchscript/ungiven_state.h"
 
 namespace aitune::torchscript {
 namespace {
@@ -99,7 +99,8 @@ class Collector {
     const bool carried = slot.read_first && !slot.given;
     if (slot.value.is_tensor() || slot.value.get<Stored>() != nullptr) {
       if (carried)
-        throw Unsupported(
+        throw UngivenState(
+            path,
             fmt::format("the model keeps state in its attribute {}: each call reads what the last one wrote",
                         printable(path)),
             evaluator_.archive().where(),

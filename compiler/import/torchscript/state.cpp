@@ -7,6 +7,7 @@
 
 #include "compiler/import/torchscript/evaluator.h"
 #include "compiler/import/torchscript/operators.h"
+#include "compiler/import/torchscript/ungiven_state.h"
 
 namespace aitune::torchscript {
 
@@ -41,12 +42,14 @@ void Evaluator::drop_unwritten_copies() {
 void Evaluator::refuse_write(const Value* owner) const {
   if (owner->kind != ValueKind::weight || find_slot(archive_.model(), owner->weight_name) == nullptr) return;
   const std::string path = printable(owner->weight_name);
-  const bool counts_batches = path.ends_with("num_batches_tracked");
-  unsupported(fmt::format("the model writes into its attribute {}, which is no input", path),
-              counts_batches ? "call model.eval() before saving: it is in training mode"
-                             : fmt::format("give '{}' in the samples, as it is between calls: it becomes an input, and "
-                                           "what is in it after a call an output",
-                                           path));
+  const std::string what = fmt::format("the model writes into its attribute {}, which is no input", path);
+  if (path.ends_with("num_batches_tracked"))
+    unsupported(what, "call model.eval() before saving: it is in training mode");
+  throw UngivenState(
+      owner->weight_name, what, location().code,
+      fmt::format("give '{}' in the samples, as it is between calls: it becomes an input, and what is in "
+                  "it after a call an output",
+                  path));
 }
 
 }  // namespace aitune::torchscript
