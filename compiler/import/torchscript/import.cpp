@@ -97,8 +97,10 @@ void note_state(const NamedTensors& state, ImportedModel& model) {
   std::vector<std::string> names;
   for (const auto& [path, first] : state) {
     const auto argument = std::ranges::find(model.arguments, path, &Argument::name);
-    const auto output = std::ranges::find(model.graph.output_names.rbegin(), model.graph.output_names.rend(), path);
-    if (argument == model.arguments.end() || output == model.graph.output_names.rend()) continue;
+    auto& results = model.graph.output_names;
+    const auto output = std::ranges::find(results.rbegin(), results.rend(), path);
+    if (argument == model.arguments.end() || output == results.rend()) continue;
+    if (std::ranges::find(results, argument->input) == results.end()) *output = argument->input;  // inner_past
     model.written.push_back({argument->input, *output, path});
     model.buffers.emplace_back(argument->input, first);
     names.push_back(printable(path));
