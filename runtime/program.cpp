@@ -75,6 +75,15 @@ bool streams_weights(const std::optional<Manifest>& manifest, const LoadOptions&
   return manifest && manifest->is_set("enable_weight_streaming");
 }
 
+/// Whether two tensors of a plan have one dtype and rank, and no sizes that differ for certain.
+bool may_be_one(const Plan& plan, const PlanTensor& a, const PlanTensor& b) {
+  return a.dtype == b.dtype && std::ranges::equal(a.shape, b.shape, [&](ExprId x, ExprId y) {
+           const PlanExpr &m = plan.exprs[x], &n = plan.exprs[y];
+           const bool known = m.op == PlanExpr::Op::constant && n.op == PlanExpr::Op::constant;
+           return !known || m.value == n.value;
+         });
+}
+
 /// Hashes the pieces on all threads; each also faults its pages in, which one thread alone would do slowly, and gives
 /// them back if they are not to stay.
 std::uint64_t hash_pages(std::span<const std::byte> bytes, ThreadPool& pool, bool give_back) {
@@ -266,6 +275,8 @@ void Program::read_states(const ZipReader& archive, const ManifestModule& module
       throw Corrupt(fmt::format("the model writes to its input '{}', {}", written.input, what), where_);
     };
     if (!input || !output) refuse(fmt::format("and it or '{}' is no input or output of the plan", written.output));
+    if (!may_be_one(plan_, plan_.inputs[*input], plan_.outputs[*output]))
+      refuse(fmt::format("and '{}' is of another type", written.output));
     State state{*output, written.buffer, {}};
     if (!written.buffer.empty()) {
       const ZipEntry* entry = archive.find_in_top(fmt::format("{}{}", kBufferFolder, i));

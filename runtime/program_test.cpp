@@ -97,6 +97,15 @@ TEST(Program, RefusesStateThatDoesNotFit) {
   EXPECT_THAT(refusal(archive_with({"x", "y", "b"}, {Tensor(DType::f64, {2, 4})})), HasSubstr("data/aitune/buffers/0"));
 }
 
+TEST(Program, RefusesAWrittenInputThatComesOutAsAnotherType) {
+  const auto writes_to = [](const std::string& output) {
+    return samples::archive_of({samples::reference_plan()},
+                               [&](Manifest& m) { m.modules[0].written = {{"x", output, ""}}; });
+  };
+  EXPECT_EQ(refusal(writes_to("y")), "");
+  EXPECT_THAT(refusal(writes_to("z")), HasSubstr("'z' is of another type"));
+}
+
 TEST(Program, RunsConstantsThatAreNotAligned) {
   const auto bytes = serialize_plan(samples::kernel_plan());
   Bytes shifted(bytes.size() + 8);

@@ -127,8 +127,15 @@ def refusal(model, tmp_path):
     return str(result)
 
 
-def test_autocast_is_refused(tmp_path):
-    assert "enabled_precisions" in refusal(torch.jit.script(Autocast()), tmp_path)
+def test_autocast_is_left_out(tmp_path):
+    model = torch.jit.script(Autocast())
+    torch.jit.save(model, tmp_path / "model.pt")
+    x = torch.randn(5, 8)
+    inputs = support.write_inputs(tmp_path / "in.npz", [x])
+    tuned = support.must("tune", tmp_path / "model.pt", "-i", inputs, "-o", tmp_path / "m.ait", *support.FAST)
+    assert "torch.autocast is left out" in tuned.err and "enabled_precisions" in tuned.err
+    support.must("run", tmp_path / "m.ait", "-i", inputs, "-o", tmp_path / "out.npz")
+    support.check_same(support.read_outputs(tmp_path / "out.npz"), [x @ x.t()], support.FP32_BOUND, "without autocast")
 
 
 def test_optimize_for_inference_loses_the_weights(tmp_path):

@@ -273,9 +273,10 @@ std::optional<Val> Evaluator::run_with(const Stmt& statement) {
   const auto* object = value.get<ObjectPtr>();
   if (object == nullptr) unsupported(fmt::format("{} in a with statement", value.kind()));
   if (changes_precision(**object))
-    unsupported("torch.autocast inside of the model",
-                "leave it out, or pass enabled=False, and name the precisions that may be used when tuning: the "
-                "setting enabled_precisions");
+    warn(fmt::format(
+        "{}: torch.autocast is left out: what it makes of this part has the dtypes that it has without. The "
+        "setting enabled_precisions says which precisions may be used",
+        location().code));
   const Val entered = call_method(*object, "__enter__", {});
   if (!statement.targets.empty()) assign(statement.targets[0], entered);
   std::optional<Val> result = run_block(statement.body);
