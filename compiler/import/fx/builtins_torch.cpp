@@ -219,7 +219,7 @@ PyValue type(Interpreter& interpreter, const PyArgs& args) {
 }
 
 // The one element as a number that data decide: a whole one is a size, a float is computed with as those made of sizes.
-PyValue item(Interpreter& interpreter, const PyArgs& args) {
+PyValue only_element(Interpreter& interpreter, const PyArgs& args) {
   const TensorType& type = type_of(args);
   if (!product(type.shape).is(1) || is_complex(type.dtype)) refuse(fmt::format("item() of {}", to_string(type)));
   PyValue self = args.positional.front();
@@ -249,7 +249,7 @@ constexpr auto kMethods = std::to_array<BuiltinRow>({{"size", size},
                                                      {"cuda", itself},
                                                      {"to", to},
                                                      {"type", type},
-                                                     {"item", item},
+                                                     {"item", only_element},
                                                      {"tolist", data_dependent},
                                                      {"numpy", data_dependent}});
 

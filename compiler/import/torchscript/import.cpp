@@ -92,17 +92,29 @@ std::optional<Tensor> stored_tensor(const std::shared_ptr<const ZipReader>& zip,
   return stored == nullptr ? std::nullopt : std::optional(stored->data);
 }
 
-/// Says that the attributes are buffers which are written to, with their first values.
-void note_state(const NamedTensors& state, ImportedModel& model) {
+/// State that the samples do not give: why that is asked for, and what the file has.
+struct OwnState {
+  UngivenState reason;
+  Tensor first;
+};
+
+/// Says that the attributes are buffers which are written to, with their first values. What the first call makes a
+/// tensor of another type has to be given as it is between calls: throws the reason.
+void note_state(const std::vector<OwnState>& state, ImportedModel& model) {
   std::vector<std::string> names;
-  for (const auto& [path, first] : state) {
+  Graph& graph = model.graph;
+  for (const OwnState& own : state) {
+    const std::string& path = own.reason.path();
     const auto argument = std::ranges::find(model.arguments, path, &Argument::name);
-    auto& results = model.graph.output_names;
+    auto& results = graph.output_names;
     const auto output = std::ranges::find(results.rbegin(), results.rend(), path);
     if (argument == model.arguments.end() || output == results.rend()) continue;
+    const auto input = std::ranges::find(graph.inputs, argument->input, &Value::name);
+    const auto index = static_cast<std::size_t>(results.rend() - output) - 1;
+    if (input == graph.inputs.end() || (*input)->type != graph.outputs[index]->type) throw own.reason;
     if (std::ranges::find(results, argument->input) == results.end()) *output = argument->input;  // inner_past
     model.written.push_back({argument->input, *output, path});
-    model.buffers.emplace_back(argument->input, first);
+    model.buffers.emplace_back(argument->input, own.first);
     names.push_back(printable(path));
   }
   if (!names.empty()) model.warnings.push_back(dynamo::state_warning(names, ""));
@@ -114,7 +126,8 @@ ImportedScript import_zip(const std::shared_ptr<const ZipReader>& zip, std::span
                           std::int64_t largest_size) {
   constexpr std::size_t kMostState = 500;
   std::vector<NamedTensors> calls(samples.begin(), samples.end());
-  NamedTensors state;
+  std::vector<OwnState> state;
+  const auto path_of = [](const OwnState& own) { return own.reason.path(); };
   while (true) {
     try {
       ImportedScript imported = import_with_changes(zip, calls, shapes, constants, largest_size);
@@ -122,9 +135,9 @@ ImportedScript import_zip(const std::shared_ptr<const ZipReader>& zip, std::span
       return imported;
     } catch (const UngivenState& ungiven) {
       const auto first = stored_tensor(zip, ungiven.path());
-      const bool known = std::ranges::find(state, ungiven.path(), &NamedTensors::value_type::first) != state.end();
+      const bool known = std::ranges::find(state, ungiven.path(), path_of) != state.end();
       if (!first || known || state.size() == kMostState) throw;
-      state.emplace_back(ungiven.path(), *first);
+      state.push_back({ungiven, *first});
       for (NamedTensors& call : calls) call.emplace_back(ungiven.path(), *first);
     }
   }
