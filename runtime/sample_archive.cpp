@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "format/tensor_bytes.h"
 #include "format/zip_writer.h"
 
 namespace aitune::samples {
@@ -28,7 +29,7 @@ std::vector<std::byte> archive_of(const std::vector<BuiltPlan>& plans, const std
   }
   for (std::size_t i = 0; i < buffers.size(); ++i) {
     const auto name = fmt::format("{}{}", kBufferFolder, i);
-    const std::span<const std::byte> bytes(buffers[i].data(), buffers[i].byte_size());
+    const auto bytes = contiguous_bytes(buffers[i]);
     zip.add(name, bytes);
     manifest.entries.push_back({name, bytes.size(), sha256(bytes)});
   }

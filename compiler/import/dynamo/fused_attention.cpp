@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <limits>
-#include <span>
 #include <vector>
 
 namespace aitune::dynamo {

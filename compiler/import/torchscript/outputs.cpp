@@ -62,11 +62,7 @@ class Collector {
 
   void add_tensor(Value* value, const std::string& name) {
     if (graph_.outputs.size() == kMaxOutputs) refuse("the model returns too many tensors");
-    const std::string base = name.empty() ? value->name : name;
-    std::string unique = base;
-    for (int i = 1; !names_.insert(unique).second; ++i) unique = fmt::format("{}_{}", base, i);
-    graph_.outputs.push_back(value);
-    graph_.output_names.push_back(std::move(unique));
+    graph_.add_output(value, name.empty() ? value->name : name);
   }
 
   void visit(const Val& value, int depth) {
@@ -121,7 +117,6 @@ class Collector {
   Graph& graph_;
   std::vector<ChangedAttribute>& changed_;
   std::set<const Object*> visited_;
-  std::set<std::string> names_;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Tensors that the model keeps and writes into: those that are given as inputs are copied first, and what is in the
-// copy at the end is an output. The others are refused.
+// copy at the end is an output. The others are asked for: UngivenState.
 
 #include <fmt/format.h>
 
