@@ -27,12 +27,13 @@ struct Candidate {
 
 /// Builds `lowered` with the options, runs it on every sample and times it on the first. `name` is as in
 /// CandidateReport::precision; `bound` is the relative error accepted. A plan that is off is no exception: the report
-/// says so.
+/// says so. Outputs whose sizes a rounding decides are not held to the reference's: a warning among those of the build
+/// names them.
 Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::string name,
                         std::span<const RecordedSample> samples, double bound);
 
-/// Compares the plan with the samples again, under another bound.
-void validate_again(Candidate& candidate, std::span<const RecordedSample> samples, double bound);
+/// Compares the plan of `lowered` with the samples again, under another bound.
+void validate_again(Candidate& candidate, const Graph& lowered, std::span<const RecordedSample> samples, double bound);
 
 /// Times the plans again, run by run in turn, so that whatever disturbs the machine disturbs all of them: figures of
 /// different moments may differ by more than the plans do.

@@ -2,6 +2,7 @@
 // How far the model itself carries roundings.
 
 #include <span>
+#include <vector>
 
 #include "compiler/graph/graph.h"
 #include "compiler/tuning/tune.h"
@@ -9,14 +10,21 @@
 namespace aitune {
 
 /// Relative error of the reference's outputs when every float32 input moves to the next number above or below, and
-/// `inside`, what every operator computes, too: the largest over outputs, the first samples, and so many `trials`. No
-/// two engines that compute in float32 agree better than about that, since each rounds at other places. 0 for a model
-/// without float32 inputs. Takes a run of the reference for each sample and trial.
+/// `inside`, what every operator computes, too, but for small integers, which are indices and counts: the largest over
+/// outputs, the first samples, and so many `trials`. No two engines that compute in float32 agree better than about
+/// that, since each rounds at other places. 0 for a model without float32 inputs. Takes a run of the reference for each
+/// sample and trial.
 double rounding_noise(const Graph& program, std::span<const RecordedSample> samples, int trials = 1,
                       bool inside = false);
 
-/// Whether the model's results jump: it puts numbers in order (topk, sort, nms), and where two are nearly the same a
-/// rounding decides which comes first; or it takes angles, and one of pi is one of -pi after a rounding.
+/// Whether the model's results jump: it puts numbers in order or chooses among them (topk, sort, argmax, nms, nonzero),
+/// and where two are nearly the same a rounding decides which it is; or it takes angles, and one of pi is one of -pi
+/// after a rounding.
 bool jumps(const Graph& program);
+
+/// For each output, whether a rounding decides its sizes on this sample: how many boxes of a detector are left, where a
+/// score lies on the threshold. Found by runs of the reference in which all that is computed moves by a few units of
+/// its last place; outputs whose sizes no data decide are never among them.
+std::vector<bool> unsettled_sizes(const Graph& program, const RecordedSample& sample);
 
 }  // namespace aitune

@@ -275,7 +275,7 @@ Candidate PlanSearch::try_f32() {
   const double bound = std::min(most, kNoises * noise);
   if (best.report.worst_error > bound) return best;
   f32_bound_ = bound;
-  validate_again(best, samples_, bound);
+  validate_again(best, lowered_, samples_, bound);
   report_.candidates[best.row] = best.report;
   warn(
       fmt::format("the model makes {:.1e} of the last bit of its numbers: no two ways to compute it in fp32 agree "

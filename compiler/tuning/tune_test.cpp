@@ -191,6 +191,28 @@ TEST(Tune, AModelThatMakesTooMuchOfRoundingsIsRefused) {
   EXPECT_THROW(tune_graph(touchy_net(5000), samples, settings(), warnings), ValidationError);
 }
 
+/// The positions of sums that are not below what they are compared with.
+constexpr const char* kChoice = R"(graph(%x: f32[64,64], %limit: f32[64,64]) where u0 in [0,4096] {
+  weight %w: f32[64,64] "w" = random(1)
+  %a = aten.mm.default(%x, %w)
+  %s = aten._softmax.default(%a, 1, False)
+  %c = aten.ge.Tensor(%s, %limit)
+  %p: i64[u0,2] = aten.nonzero.default(%c)
+  return %p, %s
+})";
+
+TEST(Tune, SizesThatARoundingDecidesAreNotCompared) {
+  const Tensor x = random_input({64, 64});
+  const Tensor sums = evaluate(parse_graph(kChoice), std::vector{x, x})[1];
+  const std::vector<std::vector<Tensor>> samples = {{x, random_input({64, 64}, 20)}, {x, sums}};
+  Warnings warnings;
+  const TunedModel tuned = tune_graph(parse_graph(kChoice), samples, settings(), warnings);
+  EXPECT_TRUE(tuned.report.candidates.at(0).correct);
+  ASSERT_EQ(warnings.all.size(), 1U);
+  EXPECT_NE(warnings.all[0].find("a rounding decides the sizes of"), std::string::npos) << warnings.all[0];
+  EXPECT_NE(warnings.all[0].find("on sample 1"), std::string::npos) << warnings.all[0];
+}
+
 TEST(Tune, OperatorsThatAreKeptOffTheEngineRunOnTheReference) {
   CompilationSettings s = settings();
   s.torch_executed_ops = {"aten.relu"};

@@ -123,16 +123,23 @@ def detector(name, **options):
     return model
 
 
-def same_detections(got, want, where):
+def same_detections(got, want, where, threshold=0.0, limit=100):
     """The same boxes with the same labels, whichever comes first where scores are the same to the last digits. A network of
-    random layers carries roundings far: scores to 1e-3, boxes to a twentieth of a pixel."""
-    boxes, labels, scores = (np.asarray(t) for t in (want["boxes"], want["labels"], want["scores"]))
-    assert got["boxes"].shape == boxes.shape, f"{where}: {got['boxes'].shape[0]} boxes, PyTorch finds {boxes.shape[0]}"
-    assert got["labels"].dtype == labels.dtype
-    assert np.allclose(got["scores"], scores, atol=1e-3), where
-    for i in range(len(boxes)):
-        same = (got["labels"] == labels[i]) & (np.abs(got["boxes"] - boxes[i]).max(1) < 5e-2)
-        assert np.any(same & (np.abs(got["scores"] - scores[i]) < 1e-3)), f"{where}: box {i} is not found"
+    random layers carries roundings far: scores to 1e-3, boxes to a twentieth of a pixel. What lies that near to the
+    threshold, or to the last score of a list that was cut at its limit, may be found by one of the two alone; and so may
+    two others, as two boxes may overlap just as much as is allowed."""
+    got, want = ({name: np.asarray(tensor) for name, tensor in found.items()} for found in (got, want))
+    assert got["labels"].dtype == want["labels"].dtype
+    assert len(got["boxes"]) <= limit and np.all(got["scores"] > threshold) and np.all(np.diff(got["scores"]) <= 0), where
+    for found, other, who in ((want, got, "aitune"), (got, want, "PyTorch")):
+        scores = found["scores"]
+        cut = max(threshold, scores[-1]) if len(scores) == limit else threshold
+        missing = []
+        for i in np.flatnonzero(scores > cut + 1e-3):
+            same = (other["labels"] == found["labels"][i]) & (np.abs(other["boxes"] - found["boxes"][i]).max(1) < 5e-2)
+            if not np.any(same & (np.abs(other["scores"] - scores[i]) < 1e-3)):
+                missing.append((int(i), float(scores[i])))
+        assert len(missing) <= 2, f"{where}: {who} does not find these of {len(scores)} boxes (number, score): {missing}"
 
 
 # How many boxes are left decides which way torchvision suppresses those that overlap: class by class, or all at once.
@@ -153,7 +160,7 @@ def test_faster_rcnn(threshold, tmp_path, generator):
         with torch.no_grad():
             want = model([image])[0]
         with np.load(tmp_path / f"out.{i}.npz") as out:
-            same_detections({name: out[name] for name in out.files}, want, f"image {i}")
+            same_detections({name: out[name] for name in out.files}, want, f"image {i}", threshold)
 
 
 def test_faster_rcnn_on_images_of_any_size(tmp_path, generator):
@@ -175,7 +182,7 @@ def test_faster_rcnn_on_images_of_any_size(tmp_path, generator):
         with torch.no_grad():
             want = scripted([image])[1][0]
         with np.load(tmp_path / "out.npz") as out:
-            same_detections({name: out[name] for name in out.files}, want, f"image {i}")
+            same_detections({name: out[name] for name in out.files}, want, f"image {i}", threshold=0.5)
 
 
 @pytest.mark.slow
@@ -195,7 +202,7 @@ def test_keypoint_rcnn(tmp_path, generator):
         want = model([image])[0]
     with np.load(tmp_path / "out.npz") as out:
         got = {name: out[name] for name in out.files}
-    same_detections(got, want, "keypoints")
+    same_detections(got, want, "keypoints", limit=4)
     assert got["keypoints"].shape == want["keypoints"].shape and got["keypoints_scores"].shape == want["keypoints_scores"].shape
     # The largest element of a map of noise may be another one; most are the same to a pixel.
     assert np.mean(np.abs(got["keypoints"] - want["keypoints"].numpy()).max(-1) < 1) > 0.7
@@ -215,7 +222,7 @@ def test_ssdlite(tmp_path, generator):
     with torch.no_grad():
         want = model([image])[0]
     with np.load(tmp_path / "out.npz") as out:
-        same_detections({name: out[name] for name in out.files}, want, "ssdlite")
+        same_detections({name: out[name] for name in out.files}, want, "ssdlite", limit=20)
 
 
 @pytest.mark.slow
