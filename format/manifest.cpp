@@ -82,7 +82,11 @@ Json to_json(const ManifestPlan& p) {
 
 Json to_json(const ManifestEntry& e) { return {{"name", e.name}, {"size", e.size}, {"sha256", to_hex(e.sha256)}}; }
 
-Json to_json(const ManifestSample& s) { return {{"module", s.module}, {"inputs", s.inputs}, {"outputs", s.outputs}}; }
+Json to_json(const ManifestSample& s) {
+  Json row = {{"module", s.module}, {"inputs", s.inputs}, {"outputs", s.outputs}};
+  if (!s.unsettled.empty()) row["unsettled"] = s.unsettled;
+  return row;
+}
 
 SymRanges read_ranges(const JsonField& field) {
   SymRanges ranges;
@@ -165,7 +169,10 @@ ManifestEntry read_entry(const JsonField& field) {
 }
 
 ManifestSample read_sample(const JsonField& field) {
-  return {field["module"].string(), field["inputs"].string(), field["outputs"].string()};
+  ManifestSample sample{field["module"].string(), field["inputs"].string(), field["outputs"].string()};
+  if (field.has("unsettled"))
+    sample.unsettled = field["unsettled"].items([](const JsonField& name) { return name.string(); });
+  return sample;
 }
 
 /// The document, with its nesting limited. Throws Corrupt.

@@ -72,6 +72,7 @@ struct ManifestEntry {
 /// inputs and outputs (.safetensors).
 struct ManifestSample {
   std::string module, inputs, outputs;
+  std::vector<std::string> unsettled = {};  ///< outputs that are not kept, as a rounding decides their sizes
   bool operator==(const ManifestSample&) const = default;
 };
 

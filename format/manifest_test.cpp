@@ -24,7 +24,7 @@ Manifest sample_manifest() {
                 {{"x", "y", ""}, {"cache_keys", "cache_keys", "cache.keys"}}}};
   m.plans = {describe_plan("data/aitune/plans/0.plan", "digits", serialize_plan(samples::kernel_plan()))};
   m.entries = {{"models/digits.json", 12, sha256(as_byte_span("hello"))}};
-  m.samples = {{"digits", "data/aitune/samples/0.in.safetensors", "data/aitune/samples/0.out.safetensors"}};
+  m.samples = {{"digits", "data/aitune/samples/0.in.safetensors", "data/aitune/samples/0.out.safetensors", {"boxes"}}};
   m.bounds = {{"bf16", 2e-2}, {"fp32", 1e-4}};
   m.config = R"({"ir":"dynamo","pickle_protocol":4})";
   m.measured = R"({"speedup":2.5})";

@@ -146,13 +146,18 @@ void add_samples(EntryWriter& writer, const ArtifactContents& contents, Manifest
     NamedTensors inputs, outputs;
     for (std::size_t i = 0; i < graph.inputs.size(); ++i)
       inputs.emplace_back(graph.inputs[i]->name, contents.tuned.samples[s].inputs[i]);
+    std::vector<std::string> unsettled;
+    const auto& left_out = contents.tuned.samples[s].unsettled;
     for (std::size_t i = 0; i < graph.outputs.size(); ++i)
-      outputs.emplace_back(output_name(graph, i), contents.tuned.samples[s].outputs[i]);
+      if (std::ranges::find(left_out, i) == left_out.end())
+        outputs.emplace_back(output_name(graph, i), contents.tuned.samples[s].outputs[i]);
+      else
+        unsettled.push_back(output_name(graph, i));
     const std::string base = std::string(kSampleFolder) + std::to_string(s);
     if (s == 0 && !contents.tuned.block_outputs.empty() && !contents.stripped)
       write(base + ".blocks.safetensors", contents.tuned.block_outputs);
-    manifest.samples.push_back(
-        {contents.name, write(base + ".inputs.safetensors", inputs), write(base + ".outputs.safetensors", outputs)});
+    manifest.samples.push_back({contents.name, write(base + ".inputs.safetensors", inputs),
+                                write(base + ".outputs.safetensors", outputs), std::move(unsettled)});
   }
 }
 

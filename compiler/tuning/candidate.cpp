@@ -42,6 +42,10 @@ bool of_other_sizes(const Tensor& got, const Tensor& expected) {
          got.shape() != expected.shape();
 }
 
+bool is_unsettled(const RecordedSample& sample, std::size_t output) {
+  return std::ranges::find(sample.unsettled, output) != sample.unsettled.end();
+}
+
 std::string name_of(std::span<const RecordedSample> samples, std::size_t s) {
   return samples[s].rearranged ? "a sample rearranged" : fmt::format("sample {}", s);
 }
@@ -50,15 +54,17 @@ std::string name_of(std::span<const RecordedSample> samples, std::size_t s) {
 /// that rounds otherwise.
 void forgive_unsettled_sizes(const Graph& lowered, std::span<const RecordedSample> samples, const Plan& plan,
                              Candidate& candidate, std::vector<Complaint>& complaints) {
+  candidate.unsettled.clear();
   for (std::size_t s = 0; s < samples.size(); ++s) {
     const auto is_of_sizes = [&](const Complaint& c) { return c.sample == s && c.sizes; };
     if (std::ranges::none_of(complaints, is_of_sizes)) continue;
     const std::vector<bool> unsettled = unsettled_sizes(lowered, samples[s]);
     std::vector<std::string> names;
     std::erase_if(complaints, [&](const Complaint& c) {
-      const bool forgiven = is_of_sizes(c) && unsettled[c.output];
-      if (forgiven) names.push_back(plan.outputs[c.output].name);
-      return forgiven;
+      if (!is_of_sizes(c) || !unsettled[c.output]) return false;
+      names.push_back(plan.outputs[c.output].name);
+      candidate.unsettled.emplace_back(s, c.output);
+      return true;
     });
     if (!names.empty())
       candidate.built.warnings.push_back(
@@ -74,9 +80,11 @@ void validate(const Graph& lowered, std::span<const RecordedSample> samples, dou
   std::vector<Complaint> complaints;
   for (std::size_t s = 0; s < samples.size(); ++s) {
     const auto outputs = candidate.instance->run(samples[s].inputs);
-    for (std::size_t i = 0; i < outputs.size(); ++i)
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (of_other_sizes(outputs[i], samples[s].outputs[i]) && is_unsettled(samples[s], i)) continue;
       if (auto problem = compare(outputs[i], samples[s].outputs[i], bound, report.worst_error))
         complaints.push_back({s, i, of_other_sizes(outputs[i], samples[s].outputs[i]), std::move(*problem)});
+    }
   }
   forgive_unsettled_sizes(lowered, samples, plan, candidate, complaints);
   report.correct = complaints.empty();
@@ -157,6 +165,11 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
 void validate_again(Candidate& candidate, const Graph& lowered, std::span<const RecordedSample> samples, double bound) {
   validate(lowered, samples, bound, candidate);
   check_memory(candidate.built.plan.plan, samples, candidate.options.settings, candidate.report);
+}
+
+void note_unsettled(const Candidate& candidate, std::span<RecordedSample> samples) {
+  for (const auto& [sample, output] : candidate.unsettled)
+    if (sample < samples.size() && !is_unsettled(samples[sample], output)) samples[sample].unsettled.push_back(output);
 }
 
 void time_in_turn(std::span<Candidate* const> candidates, std::span<const Tensor> inputs) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compiler/graph/graph.h"
@@ -23,6 +24,8 @@ struct Candidate {
   CandidateReport report;
   Tactics tactics;      ///< what was chosen for its kernels
   std::size_t row = 0;  ///< of TuneReport::candidates
+  /// Samples and outputs whose sizes differ from the reference's, as a rounding decides them.
+  std::vector<std::pair<std::size_t, std::size_t>> unsettled;
 };
 
 /// Builds `lowered` with the options, runs it on every sample and times it on the first. `name` is as in
@@ -34,6 +37,9 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
 
 /// Compares the plan of `lowered` with the samples again, under another bound.
 void validate_again(Candidate& candidate, const Graph& lowered, std::span<const RecordedSample> samples, double bound);
+
+/// Notes in the samples what the candidate found unsettled.
+void note_unsettled(const Candidate& candidate, std::span<RecordedSample> samples);
 
 /// Times the plans again, run by run in turn, so that whatever disturbs the machine disturbs all of them: figures of
 /// different moments may differ by more than the plans do.

@@ -31,8 +31,8 @@ std::vector<LesserTarget> lesser_targets(const CpuTarget& chosen) {
 }
 
 std::vector<OtherPlan> build_for_lesser_targets(const Graph& lowered, const Candidate& chosen,
-                                                std::span<const RecordedSample> samples, double f32_bound,
-                                                TuneReport& report, const std::vector<OtherDecisions>* decided,
+                                                std::span<RecordedSample> samples, double f32_bound, TuneReport& report,
+                                                const std::vector<OtherDecisions>* decided,
                                                 std::vector<std::string>* misses) {
   std::vector<OtherPlan> plans;
   for (const LesserTarget& lesser : lesser_targets(chosen.built.plan.plan.target)) {
@@ -59,6 +59,7 @@ std::vector<OtherPlan> build_for_lesser_targets(const Graph& lowered, const Cand
     report.candidates.push_back(candidate.report);
     if (misses && tactics) std::ranges::copy(tactics->misses(), std::back_inserter(*misses));
     if (candidate.report.correct) {
+      note_unsettled(candidate, samples);
       plans.push_back({std::move(candidate.built.plan), level, bound, std::move(candidate.tactics)});
       continue;
     }

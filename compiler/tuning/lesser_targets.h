@@ -27,8 +27,7 @@ std::vector<LesserTarget> lesser_targets(const CpuTarget& chosen);
 /// With `decided`, only for the levels in there, built with the tactics that it has; a tactic that cannot be had goes
 /// into `misses`.
 std::vector<OtherPlan> build_for_lesser_targets(const Graph& lowered, const Candidate& chosen,
-                                                std::span<const RecordedSample> samples, double f32_bound,
-                                                TuneReport& report,
+                                                std::span<RecordedSample> samples, double f32_bound, TuneReport& report,
                                                 const std::vector<OtherDecisions>* decided = nullptr,
                                                 std::vector<std::string>* misses = nullptr);
 

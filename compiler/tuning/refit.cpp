@@ -240,6 +240,7 @@ TunedModel refit_graph(const Graph& imported, std::span<const std::vector<Tensor
   if (!chosen.report.correct)
     throw ValidationError("with the new weights the plan is too far from the reference: " + chosen.report.problem,
                           "refit", "Tune the model with these weights: aitune tune MODEL -o OUT.ait");
+  note_unsettled(chosen, tuned.samples);
   report_chosen(decisions, chosen, report);
   report_coverage(prepared.lowered, chosen.built.fallbacks, report);
   std::vector<SpecialDecisions> specials;
@@ -274,6 +275,7 @@ TunedModel repeat_graph(const Graph& imported, std::span<const std::vector<Tenso
   options.measure = false;
   Candidate chosen = try_candidate(prepared.lowered, options, decisions.chosen, tuned.samples, chosen_bound(decisions));
   check_repeated(chosen, decisions.tactics, tactics);
+  note_unsettled(chosen, tuned.samples);
   report_chosen(decisions, chosen, tuned.report);
   repeat_specials(prepared, decisions, chosen.options, tuned);
   if (settings.hardware_compatible) repeat_others(prepared, decisions, chosen, tuned);

@@ -136,6 +136,7 @@ std::vector<SpecialPlan> tune_special_plans(const Graph& program, const LowerOpt
       general.report.milliseconds = general_milliseconds;
       row.problem = problem_of(row, special.report, options.settings,
                                options.precision == DType::bf16 ? mixed_limit(bound) : bound);
+      if (row.problem.empty() && !special.unsettled.empty()) row.problem = "it rounds so that outputs get other sizes";
       if (row.problem.empty()) kept.push_back({shape.sizes, std::move(special.built.plan), std::move(special.tactics)});
     } catch (const Error& error) {
       if (error.code() == ErrorCode::internal) throw;

@@ -94,6 +94,7 @@ void show_interim(Candidate& candidate, double bound, const Graph& lowered, cons
                   const SearchHooks& hooks) {
   TunedModel interim;
   interim.samples = so_far.samples;
+  note_unsettled(candidate, interim.samples);
   interim.report = so_far.report;
   if (interim.report.candidates.empty()) interim.report.candidates.push_back(candidate.report);
   report_candidate(candidate, bound, interim.report);
@@ -170,6 +171,7 @@ TunedModel search(const Graph& imported, std::span<const std::vector<Tensor>> sa
   }
   auto best = plans.take_best();
   if (best) {
+    note_unsettled(*best, tuned.samples);
     auto specials =
         tune_special_plans(prepared.program, prepared.lowering, *best, prepared.shapes, tuned.samples, report);
     if (settings.hardware_compatible)

@@ -20,7 +20,8 @@ namespace aitune {
 /// A recorded call: inputs in call order and the reference engine's outputs.
 struct RecordedSample {
   std::vector<Tensor> inputs, outputs;
-  bool rearranged = false;  ///< made from a sample, for what samples cannot show; not kept in the file
+  std::vector<std::size_t> unsettled = {};  ///< outputs whose sizes a rounding decides: no use to compare with
+  bool rearranged = false;                  ///< made from a sample, for what samples cannot show; not kept in the file
 };
 
 /// A plan for CPUs with less than this one has.

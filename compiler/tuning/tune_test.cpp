@@ -211,6 +211,8 @@ TEST(Tune, SizesThatARoundingDecidesAreNotCompared) {
   ASSERT_EQ(warnings.all.size(), 1U);
   EXPECT_NE(warnings.all[0].find("a rounding decides the sizes of"), std::string::npos) << warnings.all[0];
   EXPECT_NE(warnings.all[0].find("on sample 1"), std::string::npos) << warnings.all[0];
+  EXPECT_TRUE(tuned.samples[0].unsettled.empty());
+  EXPECT_EQ(tuned.samples[1].unsettled, std::vector<std::size_t>{0});
 }
 
 TEST(Tune, OperatorsThatAreKeptOffTheEngineRunOnTheReference) {

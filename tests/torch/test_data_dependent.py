@@ -246,6 +246,34 @@ def test_fallback_is_as_asked(tmp_path, generator):
     assert result.status != 0 and "aten.nonzero.default" in result.err, str(result)
 
 
+class AboveALimit(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(64, 64)
+
+    def forward(self, x, limit):
+        y = torch.softmax(self.linear(x), 1)
+        return torch.nonzero(y >= limit), y
+
+
+def test_sizes_that_a_rounding_decides(tmp_path, generator):
+    """Every limit of the second sample is the number itself: whether it is reached, the last bit of a sum says."""
+    model = AboveALimit().eval()
+    x = torch.randn(64, 64, generator=generator)
+    with torch.no_grad():
+        samples = [(x, torch.rand(64, 64, generator=generator) / 32), (x, model(x, torch.zeros(64, 64))[1])]
+    support.export(model, samples[0], tmp_path / "model.pt2")
+    words = [w for i, sample in enumerate(samples) for w in ("-i", support.write_inputs(tmp_path / f"in{i}.npz", sample))]
+    tuned = support.must("tune", tmp_path / "model.pt2", *words, "-o", tmp_path / "model.ait", *support.FAST)
+    assert "a rounding decides the sizes of nonzero on sample 1" in tuned.err, str(tuned)
+    support.must("verify", tmp_path / "model.ait")
+    support.must("tune", tmp_path / "model.pt2", *words, "-o", tmp_path / "again.ait", *support.FAST, "--decisions",
+                 tmp_path / "model.ait")
+    assert (tmp_path / "again.ait").read_bytes() == (tmp_path / "model.ait").read_bytes()
+    support.must("refit", tmp_path / "model.ait", tmp_path / "model.pt2", "-o", tmp_path / "refit.ait")
+    support.must("verify", tmp_path / "refit.ait")
+
+
 class CountedSlice(torch.nn.Module):
     def forward(self, x):
         n = int((x[:, 0] > 0).sum())
