@@ -31,7 +31,19 @@ struct MemoryRange {
   }
 };
 
-MemoryRange range_of(const TensorRef& t, std::size_t bytes) { return {static_cast<const std::byte*>(t.data), bytes}; }
+/// What a tensor of `bytes` bytes reaches, whatever its strides: none of it where they are 0, in front of its first
+/// element where they are negative.
+MemoryRange range_of(const TensorRef& t, std::size_t bytes) {
+  const auto* data = static_cast<const std::byte*>(t.data);
+  if (t.strides.empty() || bytes == 0) return {data, bytes};
+  std::int64_t first = 0, last = 0;
+  for (std::size_t d = 0; d < t.shape.size(); ++d) {
+    const std::int64_t reach = (t.shape[d] - 1) * t.strides[d];
+    (reach < 0 ? first : last) += reach;
+  }
+  const auto size = static_cast<std::int64_t>(dtype_size(t.dtype));
+  return {data + first * size, static_cast<std::size_t>((last - first + 1) * size)};
+}
 
 void check_strides(const TensorRef& t, std::size_t index) {
   if (t.strides.empty() || t.strides.size() == t.shape.size()) return;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -86,7 +87,8 @@ TEST(Instance, HoldsMemoryOnlyWhileItRunsWhereThePlanSaysSo) {
   keeps.run({&strided, 1});
   EXPECT_GT(keeps.held_bytes(), 6 * 4 * sizeof(float));  // beside the copy there is the arena
   built.plan.release_memory = true;
-  Instance instance(Program::from_plan(serialize_plan(built), "a plan", threads(1)));
+  const auto bytes = serialize_plan(built);  // read where they lie
+  Instance instance(Program::from_plan(bytes, "a plan", threads(1)));
   for (const std::int64_t rows : {3, 6, 3}) {
     const Tensor inputs[] = {rows == 6 ? strided : random_input(rows, 4, 5)};
     EXPECT_EQ(instance.held_bytes(), 0u);
@@ -222,6 +224,24 @@ TEST(Instance, RefusesWrongOutputMemory) {
   EXPECT_THAT(refused(TensorRef(DType::f32, y.shape(), nullptr)), HasSubstr("null"));
   const Tensor transposed(DType::f32, {2, 4}, {1, 2}, y.owner(), y.data());
   EXPECT_THAT(refused(TensorRef(transposed)), HasSubstr("contiguous"));
+}
+
+TEST(Instance, AStridedInputReachesNoFurtherThanItsElements) {
+  Instance instance(Program::from_built(samples::kernel_plan(), threads(1)));
+  Tensor memory(DType::f32, {16});
+  std::ranges::fill_n(memory.as<float>(), 16, 3.0F);
+  const Shape shape = {2, 4};
+  const auto run = [&](std::array<std::int64_t, 2> strides, std::size_t from, std::size_t to) {
+    TensorRef input(DType::f32, shape, memory.as<float>() + from);
+    input.strides = strides;
+    const TensorRef output(DType::f32, shape, memory.as<float>() + to);
+    instance.run(std::span(&input, 1), std::span(&output, 1));
+  };
+  run({0, 0}, 3, 4);   // one number, and the output right behind it
+  run({0, 1}, 12, 4);  // a row, twice
+  run({-4, -1}, 7, 8);
+  EXPECT_THROW(run({-4, -1}, 15, 4), InvalidArgument);
+  EXPECT_THROW(run({0, 1}, 8, 4), InvalidArgument);
 }
 
 TEST(Instance, SizesThatBreakThePlanAreRefusedWhenTheyCome) {
