@@ -20,6 +20,9 @@ __all__ = ["batches", "check_result", "median_milliseconds"]
 # Plans are compared with the reference engine by much closer bounds when they are tuned; this compares the whole with
 # PyTorch, whatever precisions the user has allowed.
 _MAX_ERROR = 5e-2
+# Seconds: OpenMP's threads wait for a few milliseconds before they sleep.
+_REST = 0.003
+_TURN = 0.01
 _ADVICE = (
     "What the module keeps between calls in Python, or draws at random, must be an argument; choices among values that "
     "are nearly equal pass with enable_correctness_check(False). Anything else is a bug of aitune: please report it"
@@ -29,7 +32,7 @@ _ADVICE = (
 def median_milliseconds(
     results: Sequence[BuildResult], tensors: list[torch.Tensor], budget: float = 0.2
 ) -> list[float]:
-    """The median time of a run of each. They run in turn, so that what else the machine does hits all alike, for as
+    """The median time of a run of each. They take turns, so that what else the machine does hits all alike, for as
     many rounds as fit in `budget` seconds for each, at least three."""
     tensors = [tensor.clone() for tensor in tensors]  # which the module may write to
     for result in results:
@@ -40,10 +43,21 @@ def median_milliseconds(
     while rounds < 3 or (time.perf_counter() < until and rounds < 200):
         rounds += 1
         for result, row in zip(results, times, strict=True):
-            start = time.perf_counter()
-            result.run(tensors)
-            row.append(time.perf_counter() - start)
+            row += _turn(result, tensors)
     return [statistics.median(row) * 1e3 for row in times]
+
+
+def _turn(result: BuildResult, tensors: list[torch.Tensor]) -> list[float]:
+    """The times of some runs in a row, but for the first, if they are short: threads of whoever ran before still wait
+    for work, and take the processors."""
+    time.sleep(_REST)
+    times: list[float] = []
+    begin = time.perf_counter()
+    while not times or time.perf_counter() - begin < _TURN:
+        start = time.perf_counter()
+        result.run(tensors)
+        times.append(time.perf_counter() - start)
+    return times if len(times) == 1 else times[1:]
 
 
 def check_result(result: BuildResult, baseline: BuildResult, record: GraphRecord, where: str) -> float:
