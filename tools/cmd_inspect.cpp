@@ -118,6 +118,16 @@ void print_mixture(const nlohmann::ordered_json& measured) {
   }
 }
 
+/// What a strategy tried, and why something else than the first stays.
+void print_backends_tried(const nlohmann::ordered_json& measured) {
+  const auto backends = measured.value("backends", nlohmann::ordered_json::array());
+  for (const auto& b : backends)
+    if (backends.size() > 1 || !b.value("problem", "").empty())
+      fmt::print(
+          "backend {} {}: {}\n", b.value("stays", false) ? "*" : " ", b.value("backend", ""),
+          b.value("problem", "").empty() ? b.value("stays", false) ? "stays" : "slower" : b.value("problem", ""));
+}
+
 /// The decision log as it is in the file.
 void print_decisions(const ZipReader& zip) {
   constexpr std::string_view kEntry = "data/aitune/decisions.json";
@@ -171,6 +181,7 @@ void print(const ZipReader& zip, bool steps) {
     fmt::print("measured: {} (reference engine {}), relative error {:.1e} on {} samples\n",
                human_time(number("latency_ms")), human_time(number("baseline_ms")), number("relative_error"),
                number("samples"));
+  print_backends_tried(measured);
   print_mixture(measured);
   fmt::print("configuration {}\n", manifest.config);
 }

@@ -56,6 +56,11 @@ Tensor scaled_weight(const Tensor& weight, std::size_t dim, const std::vector<do
   return result;
 }
 
+bool moves_within_range(const Affine& affine) {
+  return std::ranges::all_of(affine.scale, is_moderate) &&
+         std::ranges::all_of(affine.shift, [](double x) { return std::isfinite(x); });
+}
+
 /// The layer with `affine` applied to its result.
 Value* apply(Inserter& insert, const Layer& layer, const Affine& affine) {
   const Tensor& weight = operand(*layer.node, 1)->data;
@@ -134,7 +139,8 @@ Replacement batch_norm(Inserter& insert, Node& node, const UseCounts& uses) {
     return {{spelt_out(insert, node)}};
   }
   const auto layer = as_layer(x);
-  if (layer && uses.single(x) && layer->channel_dim == 1 && layer->channels == affine->scale.size()) {
+  if (layer && uses.single(x) && moves_within_range(*affine) && layer->channel_dim == 1 &&
+      layer->channels == affine->scale.size()) {
     return {{apply(insert, *layer, *affine)}};
   }
   const auto channels = static_cast<std::int64_t>(affine->scale.size());
@@ -215,7 +221,7 @@ Replacement scale(Inserter& insert, Node& node, const UseCounts& uses) {
                                      order.begin());
     }
     const auto affine = as_affine(node, side, dim, layer->channels);
-    if (!affine) continue;
+    if (!affine || !moves_within_range(*affine)) continue;
     Value* result = apply(insert, *layer, *affine);
     return {{permute != nullptr ? insert.permute(result, order) : result}};
   }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "compiler/ops/schema.h"
@@ -20,6 +21,7 @@ struct Attention {
   Value* removed = nullptr;  // a bool mask of scores that become -inf, or
   Value* kept = nullptr;     // a bool mask of scores that stay
   SymShape scores;           // shape of the softmax's operand
+  bool safe = false;         // a row without any score gives 0, and not NaN
 };
 
 /// Walks up from a value as long as it has one use.
@@ -42,16 +44,21 @@ class Walker {
   std::size_t most_ = 1;
 };
 
-/// Whether each row of a constant bool mask keeps a score when `removing` says what true means. A row without any is
-/// NaN in fused attention, and uniform where the model fills with a large finite number.
-bool keeps_each_row(const Value* mask, bool removing) {
+/// Whether each row of a constant has an element that `keeps` a score.
+template <typename Keeps>
+bool each_row_has(const Value* mask, Keeps keeps) {
   if (!is_weight(mask) || mask->data.dim() < 1 || mask->data.numel() == 0) return false;
   const auto elements = to_doubles(mask->data);
   const auto columns = static_cast<std::ptrdiff_t>(mask->data.shape().back());
-  for (auto row = elements.begin(); row != elements.end(); row += columns) {
-    if (std::none_of(row, row + columns, [&](double m) { return (m != 0) != removing; })) return false;
-  }
+  for (auto row = elements.begin(); row != elements.end(); row += columns)
+    if (std::none_of(row, row + columns, keeps)) return false;
   return true;
+}
+
+/// Whether each row of a constant bool mask keeps a score when `removing` says what true means. A row without any is 0
+/// in fused attention, and uniform where the model fills with a large finite number.
+bool keeps_each_row(const Value* mask, bool removing) {
+  return each_row_has(mask, [=](double m) { return (m != 0) != removing; });
 }
 
 bool removes(double fill, const Value* mask, bool removing) {
@@ -120,6 +127,7 @@ std::optional<Attention> match(const Node& node, const Walker& walk) {
   const Node* softmax = walk.producer(weights, "aten._softmax.default");
   const bool safe = softmax == nullptr;
   if (safe) softmax = safe_softmax(weights, walk);
+  found.safe = safe;
   if (softmax == nullptr || !is_floating(weights->type.dtype)) return std::nullopt;
   found.scores = weights->type.shape;
   const std::size_t rank = found.scores.size();
@@ -155,6 +163,23 @@ Arg mask_argument(Inserter& insert, const Attention& found) {
   return insert.view(mask, shape);
 }
 
+/// Whether a mask may remove all scores of a row.
+bool empties_rows(const Attention& found) {
+  if (found.removed != nullptr) return !keeps_each_row(found.removed, true);
+  if (found.kept != nullptr) return !keeps_each_row(found.kept, false);
+  return found.added != nullptr && !each_row_has(found.added, [](double m) { return m != -INFINITY; });
+}
+
+/// What a softmax that was spelled out gives for rows without any score: NaN, where fused attention has 0.
+Value* with_empty_rows(Inserter& insert, const Attention& found, const Arg& mask, Value* result) {
+  if (found.safe || !empties_rows(found)) return result;
+  Value* kept = mask.value();
+  if (found.added != nullptr) kept = insert.call("aten.ne.Scalar", {kept, -std::numeric_limits<double>::infinity()});
+  const SymInt last(static_cast<std::int64_t>(found.scores.size()) - 1);
+  Value* some = insert.call("aten.any.dim", {kept, last, true});
+  return insert.call("aten.where.self", {some, result, insert.scalar(result->type.dtype, std::nan(""))});
+}
+
 }  // namespace
 
 void fuse_attention(Graph& graph, const PassContext& context) {
@@ -175,10 +200,10 @@ void fuse_attention(Graph& graph, const PassContext& context) {
     Value* query = with_batch(found->q, found->q_shape);
     Value* key = insert.permute(with_batch(found->k, found->k_shape), swap);
     Value* value = with_batch(found->v, found->v->type.shape);
-    Value* result =
-        insert.call("aten.scaled_dot_product_attention.default",
-                    {query, key, value, mask_argument(insert, *found), 0.0, false}, {{"scale", found->scale}});
-    return {{insert.view(result, node.output()->type.shape)}};
+    const Arg mask = mask_argument(insert, *found);
+    Value* result = insert.call("aten.scaled_dot_product_attention.default", {query, key, value, mask, 0.0, false},
+                                {{"scale", found->scale}});
+    return {{insert.view(with_empty_rows(insert, *found, mask, result), node.output()->type.shape)}};
   });
 }
 

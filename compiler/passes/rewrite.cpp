@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -210,6 +211,11 @@ Node* producer_if(const Value* value, std::string_view op) {
 
 std::int64_t wrap_dim(std::int64_t dim, std::size_t rank) {
   return dim < 0 ? dim + static_cast<std::int64_t>(rank) : dim;
+}
+
+bool is_moderate(double factor) {
+  const double size = std::abs(factor);
+  return size == 0 || (size >= 0x1p-60 && size <= 0x1p60);
 }
 
 std::optional<double> constant_number(const Arg& arg) {

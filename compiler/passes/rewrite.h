@@ -98,6 +98,8 @@ std::int64_t wrap_dim(std::int64_t dim, std::size_t rank);
 inline bool is_weight(const Value* value) { return value->kind == ValueKind::weight; }
 /// The value of a bool, float or constant integer argument.
 std::optional<double> constant_number(const Arg& arg);
+/// Whether floats of ordinary size neither overflow nor vanish when this factor is taken at another place; 0 is.
+bool is_moderate(double factor);
 /// The value of a weight with a single element (any real dtype).
 std::optional<double> scalar_weight(const Value* value);
 /// Whether every element of a real weight with at most `limit` elements equals `expected`.

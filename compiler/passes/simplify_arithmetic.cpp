@@ -30,6 +30,7 @@ Replacement times_scalar(Inserter& insert, Node& node, const UseCounts& uses) {
   if (inner == nullptr || !uses.single(x) || node.op_name() != "aten.mul.Scalar") return std::nullopt;
   const auto a = constant_number(inner->args[1]), b = constant_number(node.args[1]);
   if (!a || !b || !is_floating(x->type.dtype) || operand(*inner, 0)->type != x->type) return std::nullopt;
+  if (!is_moderate(*a) || !is_moderate(*b) || !is_moderate(*a * *b)) return std::nullopt;
   return {{insert.call("aten.mul.Scalar", {operand(*inner, 0), *a * *b})}};
 }
 

@@ -79,6 +79,11 @@ ModelReport describe_file(const std::filesystem::path& path, const Manifest& man
   report.accepted_error = number(measured, "accepted_error");
   report.samples = manifest.samples.size();
   report.lowered_nodes = static_cast<std::size_t>(std::max(0.0, number(measured, "nodes")));
+  report.strategy = text(measured, "strategy");
+  for (const Json& b : items(measured, "backends", is_object))
+    report.backends.push_back({text(b, "backend"), text(b, "problem"), flag(b, "stays"),
+                               static_cast<std::int64_t>(std::clamp(number(b, "batch"), 0.0, 1e12)),
+                               number(b, "latency_ms"), number(b, "speedup")});
   const std::string chosen = text(measured, "chosen");
   for (const Json& c : items(measured, "candidates", is_object))
     report.candidates.push_back({text(c, "precision"), text(c, "problem"), flag(c, "correct"),

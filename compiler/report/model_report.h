@@ -77,6 +77,14 @@ struct CandidateRow {
   double milliseconds = 0, error = 0, build_seconds = 0;
 };
 
+/// A backend that a strategy tried.
+struct BackendRow {
+  std::string backend, problem;  ///< the latter: why it is not kept
+  bool stays = false;
+  std::int64_t batch = 0;
+  double milliseconds = 0, speedup = 0;  ///< the latter over the reference engine; 0 where it was not measured
+};
+
 /// A product that was kept out of bf16.
 struct KeptRow {
   std::string module, why;
@@ -109,6 +117,8 @@ struct ModelReport {
   std::vector<ArenaPiece> arena;
   std::vector<BlockReport> blocks;
   std::vector<ModuleReport> modules;
+  std::string strategy;  ///< that chose among `backends`
+  std::vector<BackendRow> backends;
   std::vector<CandidateRow> candidates;
   std::vector<KeptRow> kept_in_fp32;
   std::vector<std::string> fallbacks, warnings;

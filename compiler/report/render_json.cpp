@@ -102,6 +102,15 @@ std::string report_json(const ModelReport& r) {
     return Json{{"path", m.path}, {"nodes", m.nodes}, {"us", number(m.microseconds)}};
   });
   json["nodes"] = list(r.nodes, node);
+  json["strategy"] = r.strategy;
+  json["backends"] = list(r.backends, [](const BackendRow& b) {
+    return Json{{"backend", b.backend},
+                {"stays", b.stays},
+                {"problem", b.problem},
+                {"batch", b.batch},
+                {"latency_ms", number(b.milliseconds)},
+                {"speedup", number(b.speedup)}};
+  });
   json["candidates"] = list(r.candidates, [](const CandidateRow& c) {
     return Json{{"precision", c.precision},
                 {"correct", c.correct},

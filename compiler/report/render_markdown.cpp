@@ -129,6 +129,14 @@ std::string report_markdown(const ModelReport& r) {
   w.heading("Memory");
   w.line("Arena {}, constants {}, inputs {}, outputs {}.", bytes(r.arena_bytes), bytes(r.constant_bytes),
          bytes(r.input_bytes), bytes(r.output_bytes));
+  if (!r.backends.empty()) {
+    w.heading("Backends");
+    w.line("Tried by {}.\n", cell(r.strategy));
+    w.header({"backend", "batch", "time", "times as fast", ""});
+    for (const BackendRow& b : r.backends)
+      w.line("| {} | {} | {} | {:.2f} | {} |", cell(b.backend), b.batch, time(b.milliseconds), b.speedup,
+             b.stays ? "stays" : cell(b.problem));
+  }
   if (!r.candidates.empty()) {
     w.heading("Candidates");
     w.header({"precision", "time", "error", "built in", ""});

@@ -36,6 +36,8 @@ ModelReport report_called(const std::string& name) {
   r.modules.push_back({name, 1, 1});
   r.arena.push_back({0, 64, 0, 0, name});
   r.candidates.push_back({.precision = name, .problem = name});
+  r.strategy = name;
+  r.backends.push_back({name, name, false, 1, 1, 0.5});
   r.kept_in_fp32.push_back({name, name, 0.5});
   r.settings.push_back({name, name});
   r.machine = {name, name, name, 1, 1};
@@ -88,7 +90,7 @@ TEST(ReportMarkdown, NamesStayInTheirCells) {
 TEST(ReportJson, HasEveryPart) {
   const auto json = nlohmann::json::parse(report_json(report_called("x")));
   for (const char* key : {"after", "before", "tuned", "memory", "blocks", "steps", "modules", "nodes", "candidates",
-                          "kept_in_fp32", "fallbacks", "warnings", "settings", "machine"})
+                          "backends", "strategy", "kept_in_fp32", "fallbacks", "warnings", "settings", "machine"})
     EXPECT_TRUE(json.contains(key)) << key;
   EXPECT_EQ(json["after"]["median_ms"], 2);
 }

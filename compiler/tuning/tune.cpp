@@ -186,9 +186,10 @@ TunedModel search(const Graph& imported, std::span<const std::vector<Tensor>> sa
   save_timings(true);
   if (!best) refuse_memory(report.candidates.front());
   if (!best)
-    throw ValidationError(
-        "no plan gives the reference's outputs: " + report.candidates.front().problem, "tune",
-        "This is a bug of aitune unless max_relative_error is set too tight; engine=reference always agrees");
+    throw ValidationError("no plan gives the reference's outputs: " + report.candidates.front().problem, "tune",
+                          settings.max_relative_error > 0
+                              ? "Allow more with max_relative_error, or leave it out; engine=reference always agrees"
+                              : "Set engine=reference, which always agrees, and report this: it is a bug of aitune");
   tuned.plan = std::move(best->built.plan);
   record_blocks(tuned, settings.num_threads);
   report.stopped = end.why();

@@ -310,6 +310,10 @@
       { name: "Largest error", number: true, value: r => typeof r.block.error === "number" ? r.block.error : r.block.error ? Infinity : -1, show: r => error(r.block.error) },
     ], { label: "Precision and error by block" });
     const cards = [el("div", { class: "card" }, el("h3", { css: { "margin-top": "0" } }, "By block"), blocks.element)];
+    if (data.backends.length) {
+      cards.push(el("div", { class: "card" }, el("h3", { css: { "margin-top": "0" } }, "What " + data.strategy + " tried"), el("table", {}, el("thead", {}, el("tr", {}, ["Backend", "Batch", "Time", "Times as fast", ""].map((h, i) => el("th", { scope: "col", class: i > 0 && i < 4 ? "num" : null }, h)))),
+        el("tbody", {}, data.backends.map(b => el("tr", {}, el("td", { class: "wide" }, b.backend), el("td", { class: "num" }, b.batch || ""), el("td", { class: "num" }, b.latency_ms ? time(b.latency_ms * 1e3) : ""), el("td", { class: "num" }, b.speedup ? b.speedup.toFixed(2) : ""), el("td", { class: "wide " + (b.stays ? "good" : "") }, b.stays ? "stays" : b.problem || "slower")))))));
+    }
     if (data.candidates.length) {
       cards.push(el("div", { class: "card" }, el("h3", { css: { "margin-top": "0" } }, "What tuning tried"), el("table", {}, el("thead", {}, el("tr", {}, ["Precision", "Time", "Error", "Built in", ""].map((h, i) => el("th", { scope: "col", class: i > 0 && i < 4 ? "num" : null }, h)))),
         el("tbody", {}, data.candidates.map(c => el("tr", {}, el("td", {}, c.precision), el("td", { class: "num" }, c.latency_ms ? time(c.latency_ms * 1e3) : ""), el("td", { class: "num" }, error(c.relative_error)), el("td", { class: "num" }, c.build_seconds.toFixed(1) + " s"), el("td", { class: "wide " + (c.chosen ? "good" : "") }, c.chosen ? "chosen" : c.problem || "slower")))))));

@@ -227,8 +227,11 @@ void lower_matrix_product(Lowering& lowering, const Node& node) {
   lowering.define_expression(node.output(), product.element, product.root, {&node});
 }
 
-/// softmax over the last dim of `scores`, as a copy in f32.
+/// softmax over the last dim of `scores`, as a copy in f32. A row that is masked whole, of -inf, gives zeros, as
+/// attention has it: neither its maximum nor its sum may be what it is subtracted from and divided by.
 View softmax_rows(Lowering& lowering, const View& scores, const std::vector<const Node*>& sources) {
+  constexpr double kLowest = std::numeric_limits<float>::lowest();
+  constexpr double kTiny = 1e-30;  // sums are 1 or more where there is a score
   auto root = std::make_shared<Root>();
   root->kind = Root::Kind::nest;
   root->shape = scores.shape;
@@ -239,11 +242,15 @@ View softmax_rows(Lowering& lowering, const View& scores, const std::vector<cons
   }
   const LazyPtr x = make_load(scores);
   root->reductions.push_back({kernels::ReduceOp::max, x});
-  const LazyPtr shifted =
-      make_unary(ExprOp::exp, make_binary(ExprOp::sub, x, make_temp(0), ExprType::f32), ExprType::f32);
+  const auto at_least = [](LazyPtr value, double least) {
+    return make_binary(ExprOp::max, std::move(value), make_constant(least, ExprType::f32), ExprType::f32);
+  };
+  const LazyPtr shifted = make_unary(
+      ExprOp::exp, make_binary(ExprOp::sub, x, at_least(make_temp(0), kLowest), ExprType::f32), ExprType::f32);
   root->reductions.push_back({kernels::ReduceOp::sum, shifted});
   const LazyPtr result =
-      make_binary(ExprOp::mul, shifted, make_unary(ExprOp::reciprocal, make_temp(1), ExprType::f32), ExprType::f32);
+      make_binary(ExprOp::mul, shifted, make_unary(ExprOp::reciprocal, at_least(make_temp(1), kTiny), ExprType::f32),
+                  ExprType::f32);
   std::vector<int> order;
   for (std::size_t i = 0; i < scores.shape.size(); ++i) order.push_back(static_cast<int>(i));
   const View target = lowering.fresh(scores.shape, DType::f32, order);
