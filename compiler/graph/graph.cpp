@@ -34,6 +34,20 @@ std::string short_name(const OpInfo& op) {
 
 SymShape constant_shape(const Tensor& data) { return {data.shape().begin(), data.shape().end()}; }
 
+/// The size as a number, where it has one value in the ranges of symbols that move: Min(s0, 1) of s0 from 2 on is 1.
+SymInt settled(const SymInt& size, const SymRanges& symbols) {
+  if (size.is_constant()) return size;
+  const SymRange range = size.range(symbols);
+  if (range.min != range.max) return size;
+  std::vector<std::string> names;
+  size.collect_symbols(names);
+  const bool moves = std::ranges::any_of(names, [&](const std::string& name) {
+    const auto found = symbols.find(name);
+    return found == symbols.end() || found->second.min != found->second.max;
+  });
+  return moves ? SymInt(range.min) : size;
+}
+
 }  // namespace
 
 Node::Node() = default;
@@ -108,6 +122,7 @@ Node* Graph::add_node(const OpInfo& op, ArgList args, std::vector<TensorType> ty
   node->args = std::move(args);
   const std::string hint = name_hint.empty() ? short_name(op) : std::move(name_hint);
   for (TensorType& type : types) {
+    for (SymInt& size : type.shape) size = settled(size, symbols);
     Value* value = add_value(hint, std::move(type), ValueKind::node);
     value->producer = node;
     value->index = node->outputs.size();

@@ -172,6 +172,7 @@ class Graph {
   /// Appends a result under this name, made unique among those of the results; gives the name.
   const std::string& add_output(Value* value, const std::string& name);
   /// Appends (or inserts before `position`) a node with one output of each type; output names are made unique.
+  /// Sizes that have one value in all ranges of the graph's symbols become that number.
   Node* add_node(const OpInfo& op, ArgList args, std::vector<TensorType> types, std::string name_hint = {},
                  std::optional<NodeList::iterator> position = std::nullopt);
   /// As add_node, but with the types inferred by the operator's shape rule. A size that data decide becomes a new

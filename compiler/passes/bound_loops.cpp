@@ -6,11 +6,13 @@
 #include <optional>
 #include <ranges>
 #include <set>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "base/error.h"
 #include "compiler/graph/regions.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 #include "compiler/passes/rewrite.h"
 
@@ -39,12 +41,20 @@ class Loop {
  private:
   enum class Way : std::uint8_t { up, down };
 
-  /// Which inputs of the region a value of it depends on.
+  /// Which inputs of the region a value of it depends on, also by sizes that data decide: who reads such a size depends
+  /// on the node that found it out.
   static std::set<std::size_t> inputs_behind(const Graph& region, const Value* value) {
     std::unordered_set<const Value*> reached = {value};
+    std::unordered_set<std::string> sizes;
+    const auto is_read = [&](const Node& node) {
+      const auto size = data_symbol(node);
+      return (size && sizes.contains(size->name)) ||
+             std::ranges::any_of(node.outputs, [&](const Value* v) { return reached.contains(v); });
+    };
     for (const auto& node : std::views::reverse(region.nodes())) {
-      if (std::ranges::any_of(node->outputs, [&](const Value* v) { return reached.contains(v); }))
-        for (const Value* operand : node->operands()) reached.insert(operand);
+      if (!is_read(*node)) continue;
+      for (const Value* operand : node->operands()) reached.insert(operand);
+      for (std::string& name : symbols_of(*node)) sizes.insert(std::move(name));
     }
     std::set<std::size_t> inputs;
     for (std::size_t i = 0; i < region.inputs.size(); ++i)

@@ -138,12 +138,20 @@ Replacement convolution_with_named_padding(Inserter& insert, Node& node) {
   return {{call_convolution(insert, node, input, to_args(padding), false)}};
 }
 
+/// A dot product, with the first operand conjugated where it is complex.
+Replacement conjugated_product(Inserter& insert, Node& node) {
+  if (!is_complex(node.output()->type.dtype)) return matmul(insert, node);
+  Value* self = insert.call("aten.conj_physical.default", {operand(node, 0)});
+  return {{insert.call("aten.dot.default", {self, operand(node, 1)})}};
+}
+
 }  // namespace
 
 void add_matmul_rules(DecomposeRules& rules) {
-  for (const auto* name : {"aten.matmul.default", "aten.mv.default", "aten.dot.default", "aten.vdot.default"}) {
+  for (const auto* name : {"aten.matmul.default", "aten.mv.default", "aten.dot.default"}) {
     rules[name] = matmul;
   }
+  rules["aten.vdot.default"] = conjugated_product;
   rules["aten.addmm.default"] = addmm;
   rules["aten.baddbmm.default"] = baddbmm;
   rules["aten.addmv.default"] = addmv;

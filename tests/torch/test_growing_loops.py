@@ -93,6 +93,24 @@ class TwoWays(nn.Module):
         return a, b
 
 
+class BySize(nn.Module):
+    """The condition reads the size alone."""
+
+    def forward(self, x: Tensor):
+        trips = 0
+        while x.size(0) > 0:
+            x = x[1:][x[1:, 0] > x[0, 0]]
+            trips += 1
+        return trips
+
+
+class UntilLarge(nn.Module):
+    def forward(self, x: Tensor):
+        while len(x) < 20:
+            x = torch.cat([x, x * 0.5])
+        return x
+
+
 COUNTS = [[first(rows(i), v)] for i, v in enumerate([3.0, 0.0, 1.0, 7.0])]
 CASES = {
     "Collect": (Collect, COUNTS),
@@ -102,6 +120,8 @@ CASES = {
     "Shrink": (Shrink, [[rows(i, s)] for i, s in enumerate([0.0, 3.0, -3.0])]),
     "Doubles": (Doubles, COUNTS),
     "TwoWays": (TwoWays, COUNTS),
+    "BySize": (BySize, [[rows(i, s)] for i, s in enumerate([0.0, 3.0, -3.0])]),
+    "UntilLarge": (UntilLarge, [[rows(i)] for i in range(2)]),
 }
 
 

@@ -167,8 +167,22 @@ void addmv(const Call& call) {
 }
 
 void dot(const Call& call) {
-  const Tensor &a = call.tensor("self"), &b = call.tensor(call.has("tensor") ? "tensor" : "other");
-  product(call, unsqueeze(a, 0), unsqueeze(b, 1), {1, 1});
+  product(call, unsqueeze(call.tensor("self"), 0), unsqueeze(call.tensor("tensor"), 1), {1, 1});
+}
+
+Tensor conjugated(const Tensor& tensor) {
+  Tensor result = tensor.contiguous().clone();
+  const auto negate = [&]<typename T>(T* parts) {
+    for (std::int64_t i = 0; i < result.numel(); ++i) parts[2 * i + 1] = -parts[2 * i + 1];
+  };
+  result.dtype() == DType::c64 ? negate(result.as<float>()) : negate(result.as<double>());
+  return result;
+}
+
+void vdot(const Call& call) {
+  const Tensor& self = call.tensor("self");
+  const Tensor a = is_complex(self.dtype()) ? conjugated(self) : self;
+  product(call, unsqueeze(a, 0), unsqueeze(call.tensor("other"), 1), {1, 1});
 }
 
 void outer(const Call& call) {
@@ -215,7 +229,8 @@ void add_matmul_kernels(KernelTable& table) {
   table.add({aten__grouped_mm_default}, grouped_mm);
   table.add({aten_mv_default}, mv);
   table.add({aten_addmv_default}, addmv);
-  table.add({aten_dot_default, aten_vdot_default}, dot);
+  table.add({aten_dot_default}, dot);
+  table.add({aten_vdot_default}, vdot);
   table.add({aten_outer_default}, outer);
 }
 

@@ -160,6 +160,7 @@ def addmv(name):
 def dot(name):
     yield C(R(9), R(9))
     yield C(R(9, dtype=i64), R(9, dtype=i64))
+    yield C(R(5, dtype=torch.complex64), R(5, dtype=torch.complex64))
 
 
 @cases("outer")
