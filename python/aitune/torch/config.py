@@ -73,7 +73,8 @@ class AITuneConfig:
         cache_dir: where timings and engines of earlier tunings are kept: AITUNE_CACHE_DIR of this process.
         max_num_samples_stored: how many calls of a graph are kept, which are compared with PyTorch's results. None: 32 of
             the same shapes, 128 in all, and no more than 256 MB.
-        device_after_tuning: "cpu", or "meta": the weights of the original modules leave memory once they are tuned.
+        device_after_tuning: "cpu", or "meta": the weights of the original modules leave memory once they are tuned, but
+            for those that PyTorch still runs with.
         tuning_data_output_path: where tune() writes its report, and snapshot_tuning_data() what is known so far.
 
     The other fields of AITune's may be set, which brings a line that says why they are ignored.

@@ -155,6 +155,13 @@ def _module_for(
         )
     original: torch.nn.Module = found._original if isinstance(found, Module) else found
     shapes = found._dynamic_shapes if isinstance(found, Module) else None
+    if any(tensor.is_meta for tensor in (*original.parameters(), *original.buffers())):
+        raise InvalidArgument(
+            "its weights are not in memory: they are on the device meta, where release_weights=True and "
+            "config.device_after_tuning move them",
+            f"module '{meta.name}'",
+            "Give a module that has its weights, such as the model loaded once more",
+        )
     with original_forwards(), evaluating(original), torch.no_grad():
         yield original, original.forward, shapes
 

@@ -53,7 +53,7 @@ def tune(
         clear_cache: the timings of earlier tunings in the user's cache are removed before.
         ignore_failing_modules: a module that cannot be tuned stays as it is, with a warning, instead of an error.
         release_weights: the weights of the original modules leave memory once they are tuned, as with
-            config.device_after_tuning = "meta".
+            config.device_after_tuning = "meta". Those that PyTorch still runs with stay, with a warning.
         improved: called with the name of a graph and the path of an ``.ait`` whenever a better plan has been found for
             it, the first time after seconds. The file may be loaded or copied; it is there until `improved` returns.
             What it raises ends tuning.
@@ -76,6 +76,8 @@ def tune(
         met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
         dry = [module for module in met if dry_run or module._wants_dry_run()]
         text = _dry_run(dry) if dry else None
+        release = release_weights or config.device_after_tuning == "meta"
+        finished: list[Module] = []  # whose weights are still there
         for module in met:
             if module in dry:
                 continue
@@ -88,9 +90,17 @@ def tune(
                     raise
                 _logger.warning("%s stays as it is: %s", module.name, in_words(error))
                 continue
-            if release_weights or config.device_after_tuning == "meta":
-                module._release_weights()
+            if release:
+                finished.append(module)
+                finished = [done for done in finished if done._release_weights()]
+        _say_what_stays(finished)
     return text
+
+
+def _say_what_stays(modules: Sequence[Module]) -> None:
+    """A line for each module whose weights cannot leave memory."""
+    for module in modules:
+        _logger.warning("%s: the weights of the original stay in memory: %s", module.name, module._needs_weights())
 
 
 def _noting(
@@ -217,5 +227,5 @@ def tune_recorded(module: Module, dry_run: bool = False) -> None:
             return
         with report.module(module):
             module._tune()
-        if config.device_after_tuning == "meta":
-            module._release_weights()
+        if config.device_after_tuning == "meta" and module._release_weights():
+            _say_what_stays([module])

@@ -245,8 +245,28 @@ class Module(torch.nn.Module):
         self.__dict__["_tuned"] = dict(results)
         self.__dict__["_state"] = ModuleState.TUNED
 
-    def _release_weights(self) -> None:
+    def _release_weights(self) -> str:
+        """Lets the original's weights leave memory, unless PyTorch needs them still: then returns why."""
+        if why := self._needs_weights():
+            return why
         self._original.to("meta")
+        return ""
+
+    def _needs_weights(self) -> str:
+        """Which calls, of this or of another Module, PyTorch answers with these weights; empty if it answers none."""
+        if names := self._graphs_in_pytorch():
+            return f"PyTorch answers the calls of {', '.join(names)}"
+        parts = set(self._original.modules())
+        for other in all_modules():
+            runs = other._state is not ModuleState.TUNED or other._graphs_in_pytorch()
+            if other is not self and runs and not parts.isdisjoint(other._original.modules()):
+                return f"module '{other.name}', which has parts of it, runs in PyTorch"
+        return ""
+
+    def _graphs_in_pytorch(self) -> list[str]:
+        results = self.results()
+        names = [self._name] if len(results) == 1 else [f"{self._name}.{index}" for index in range(len(results))]
+        return [name for name, result in zip(names, results, strict=True) if result.engine is None]
 
     def _dispatch(self, *args: Any, **kwargs: Any) -> Any:
         """What the original's forward() leads to."""
