@@ -36,6 +36,7 @@ from aitune.torch.settings import (
 )
 from aitune.torch.signature import Signature
 from aitune.torch.structure import computed_numbers, rebuild
+from aitune.torch.tracing import TRACING_ADVICE
 from aitune.torch.updates import Updates
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class BuildResult:
     report: dict[str, Any] = field(default_factory=dict)
     milliseconds: float = 0  # of the first sample
     updates: Updates = ()  # caches that are arguments and results
+    caveat: str = ""  # what is the likely cause, and what to do, if results are not PyTorch's
 
 
 class Backend(ABC):
@@ -194,6 +196,8 @@ class TorchTensorRTAotBackend(Backend):
             record = dataclasses.replace(record, output=computed_numbers(record.output))
         with _kept_on_success() as folder:
             exported = export(module, forward, record, self.config.ir, folder, name)
+            for line in exported.warnings:
+                _logger.warning("%s: %s", name, line)
             signature = Signature(forward, name)
             architecture = architecture_of(module, signature)
             owner = record.owner or name
@@ -208,6 +212,7 @@ class TorchTensorRTAotBackend(Backend):
             file = saved = folder / f"{exported.path.stem}.ait"
             tuned.save(str(file), _extra_files(meta))
             report = json.loads(tuned.report_json())
+            report["warnings"] = [*report.get("warnings", ()), *exported.warnings]
             del tuned  # and the weights that it holds
             if settings.get("strip_engine_weights") == "true":
                 # The file cannot run: this process runs what comes of it with its weights.
@@ -217,7 +222,8 @@ class TorchTensorRTAotBackend(Backend):
             exported.path.unlink()
             engine = Engine(file, Entry(meta), owns_folder=True, saved=saved)
             engine.keep_state_in(module)
-        return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0))
+        caveat = TRACING_ADVICE if exported.is_traced else ""
+        return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0), caveat=caveat)
 
     def _calibration(self, meta: GraphMeta, name: str) -> list[list[torch.Tensor]]:
         """The calls of autocast's own samples that this graph answers."""

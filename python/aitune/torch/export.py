@@ -25,6 +25,7 @@ from aitune.torch.dynamic_shapes import ShapeTable
 from aitune.torch.recording import GraphRecord
 from aitune.torch.signature import Signature
 from aitune.torch.structure import Structure, flatten, leaves_at, plain, rebuild, tensors_at, tensors_only
+from aitune.torch.tracing import tracing_noted, why_traced
 
 __all__ = ["Exported", "IRType", "evaluating", "export"]
 
@@ -39,6 +40,8 @@ class Exported:
     ir: IRType
     names: list[str]  # of the inputs as the compiler takes them, one for each recorded tensor
     constants: list[tuple[str, torch.Tensor]] = field(default_factory=list)  # what comes with every sample
+    is_traced: bool = False  # by torch.jit.trace, which fixes what Python makes of data
+    warnings: list[str] = field(default_factory=list)
 
 
 def export(
@@ -315,15 +318,20 @@ def _export_torchscript(
     sample = record.example()
     flat = _Flat(module, record, Signature(forward, name))
     flat.training = False
+    # What is a script inside keeps its conditions.
+    is_script = isinstance(module, torch.jit.ScriptModule)
+    noted = [] if is_script else [why_traced(script_error)]
     try:
-        traced = torch.jit.trace(flat, tuple(sample.tensors), strict=False, check_trace=False)
+        with tracing_noted(noted):
+            traced = torch.jit.trace(flat, tuple(sample.tensors), strict=False, check_trace=False)
         _check_fixed_numbers(flat, record, name)
         torch.jit.save(traced, str(path))
     except Unsupported:
         raise
     except Exception as error:
         raise _cannot_export(error, "torch.jit.trace", module, name) from (script_error or error)
-    return Exported(path, "ts", [str(i) for i in range(len(sample.tensors))])
+    names = [str(i) for i in range(len(sample.tensors))]
+    return Exported(path, "ts", names, is_traced=not is_script, warnings=noted)
 
 
 def _check_fixed_numbers(flat: _Flat, record: GraphRecord, name: str) -> None:

@@ -114,6 +114,8 @@ class TuneStrategy(ABC):
                 sample = job.record.samples[0]
                 if computes_in_autocast(job.module, lambda: baseline.run([t.clone() for t in sample.tensors])):
                     raise refuse_autocast(job.name) from error
+                if result.caveat:
+                    raise ValidationError(error.problem, error.where, result.caveat) from error
                 raise
         return result
 
