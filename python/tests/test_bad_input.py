@@ -391,6 +391,65 @@ def test_interrupting_leaves_the_module_as_it_was(monkeypatch):
     check_same(model(x), want)
 
 
+class Alone(ait.TorchEagerBackend):
+    """Looks whether others build at the same time."""
+
+    now = most = 0
+
+    def build(self, *args, **options):
+        Alone.now += 1
+        Alone.most = max(Alone.most, Alone.now)
+        time.sleep(0.1)
+        Alone.now -= 1
+        return super().build(*args, **options)
+
+
+def in_threads(*functions):
+    threads = [threading.Thread(target=function) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_threads_tune_one_after_the_other():
+    x = torch.randn(2, 4)
+    first, second = linear("first"), linear("second")
+    in_threads(lambda: ait.tune(first, x), lambda: ait.tune(second, x))
+    assert {first.state, second.state} == {ait.ModuleState.TUNED}
+    check_same(first(x), reference(first._original, x))
+    nets = [ait.Module(torch.nn.Linear(4, 4), strategy=ait.OneBackendStrategy(Alone())) for _ in range(2)]
+    in_threads(*[lambda net=net: ait.tune(net, x) for net in nets])
+    assert {net.state for net in nets} == {ait.ModuleState.TUNED} and Alone.most == 1
+
+
+def test_waiting_for_another_thread_may_be_interrupted(caplog):
+    from aitune.torch.turns import own_turn
+
+    interrupted, begun = threading.Event(), threading.Event()
+
+    def hold():
+        with own_turn():
+            begun.set()
+            interrupted.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    begun.wait()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        with caplog.at_level(logging.INFO, "aitune"), pytest.raises(KeyboardInterrupt):
+            ait.tune(linear(), torch.randn(2, 4))
+    finally:
+        signal.signal(signal.SIGINT, before)
+        interrupted.set()
+        holder.join()
+    assert "waiting for the tuning that runs in another thread" in caplog.text
+    with own_turn():  # by the same thread
+        ait.tune(linear(), torch.randn(2, 4))
+
+
 def test_exceptions_of_a_logger_do_not_get_lost():
     class Raises(logging.Handler):
         def emit(self, record):

@@ -23,6 +23,7 @@ from aitune.torch.module import Module, named_module, original_forwards, part_of
 from aitune.torch.progress import showing, tell
 from aitune.torch.recording import GraphRecord, Sample
 from aitune.torch.structure import rebuild
+from aitune.torch.turns import own_turn
 
 __all__ = ["refit", "repeat"]
 
@@ -85,7 +86,7 @@ _Build = Callable[[str, str, str, Any], None]
 
 
 def _build_again(file: str | os.PathLike[str], model: Any, path: str | os.PathLike[str], build: _Build) -> None:
-    with showing(), tempfile.TemporaryDirectory(prefix="aitune-again-") as name:
+    with own_turn(), showing(), tempfile.TemporaryDirectory(prefix="aitune-again-") as name:
         folder = Path(name)
         if isinstance(model, torch.export.ExportedProgram):
             source = folder / "model.pt2"

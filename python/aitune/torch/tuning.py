@@ -18,6 +18,7 @@ from aitune.torch.files import replacing
 from aitune.torch.module import Module, ModuleState, all_modules, find_modules, original_forwards
 from aitune.torch.progress import improving, others_silent, showing
 from aitune.torch.reporting import reporting
+from aitune.torch.turns import own_turn
 
 __all__ = ["tune", "tune_recorded"]
 
@@ -37,7 +38,8 @@ def tune(
     release_weights: bool = False,
     improved: Callable[[str, Path], None] | None = None,
 ) -> str | None:
-    """Tunes the Modules that `func` calls when it is run on the samples of `dataset`.
+    """Tunes the Modules that `func` calls when it is run on the samples of `dataset`. Where another thread tunes, it waits
+    for its turn.
 
     Args:
         func: a Module, a pipeline that holds Modules, or a function that calls them.
@@ -71,7 +73,7 @@ def tune(
     raised: list[BaseException] = []  # by `improved`
     noting = _noting(improved, raised)
     silence = others_silent() if disable_external_logging else contextlib.nullcontext()
-    with silence, showing(), improving(noting), reporting() as report:
+    with own_turn(), silence, showing(), improving(noting), reporting() as report:
         candidates = _candidates(func, dataset)
         met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
         dry = [module for module in met if dry_run or module._wants_dry_run()]
@@ -221,7 +223,7 @@ def _dry_run(modules: Sequence[Module]) -> str:
 def tune_recorded(module: Module, dry_run: bool = False) -> None:
     """Tunes one module on the calls that it has recorded, or logs how it would be cut. Raises as tune() does."""
     _check_autocast()
-    with showing(), reporting() as report:
+    with own_turn(), showing(), reporting() as report:
         if dry_run:
             _dry_run([module])
             return
