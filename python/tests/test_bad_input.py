@@ -173,6 +173,48 @@ def test_no_module():
 
 
 @pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_sizes": 3}, "tune: batch_sizes is 3. Give a list of integers from 1 on"),
+        ({"batch_sizes": []}, r"tune: batch_sizes is \[\]. Give a list"),
+        ({"batch_sizes": [0]}, "tune: a batch size is 0"),
+        ({"max_num_batches_per_batch_size": 0}, "max_num_batches_per_batch_size is 0"),
+    ],
+)
+def test_wrong_batches(options, message):
+    with pytest.raises(aitune.InvalidArgument, match=message):
+        ait.tune(linear(), [torch.randn(4)], **options)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ("x", r"module 'net': dynamic_shapes is a str. Give whole shapes by the path of a tensor: \{'x'"),
+        ({3: (1, 2)}, "a key of dynamic_shapes is an int"),
+        ({"x": 3}, "dynamic_shapes gives 'x' an int"),
+        ({"x": {0: ait.BatchDim("batch", 1, 8)}}, "dynamic_shapes gives 'x' a dict"),
+        ({"x": (None, 3)}, "a dimension that dynamic_shapes gives 'x' is None. Give an int where the size stays"),
+    ],
+)
+def test_wrong_dynamic_shapes(shapes, message):
+    with pytest.raises(aitune.InvalidArgument, match=message):
+        ait.Module(torch.nn.Linear(4, 4), "net", dynamic_shapes=shapes)
+
+
+@pytest.mark.parametrize(
+    ("modules", "message"),
+    [
+        (None, "wrap: modules is None. Give what inspect"),
+        (["a"], "wrap: one of modules is a str"),
+        ([torch.nn.Linear], "wrap: one of modules is a type"),
+    ],
+)
+def test_what_cannot_be_wrapped(modules, message):
+    with pytest.raises(aitune.InvalidArgument, match=message):
+        ait.wrap(torch.nn.Linear(4, 4), modules)
+
+
+@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: ait.Module("net"), "a str cannot be tuned"),
@@ -182,7 +224,7 @@ def test_no_module():
         (lambda: ait.TorchTensorRTAotBackendConfig(ir="onnx"), "there is no ir 'onnx'. It is one of: dynamo, ts, fx"),
         (lambda: ait.TorchTensorRTAotBackendConfig(pickle_protocol=1), "pickle_protocol is 1. It is 2 to 5"),
         (lambda: ait.TorchTensorRTAotBackendConfig(pickle_protocol="4"), "pickle_protocol is '4'"),
-        (lambda: ait.TorchTensorRTAotBackendConfig(compile_config=7), "a int has no field of CompilationSettings"),
+        (lambda: ait.TorchTensorRTAotBackendConfig(compile_config=7), "an int has no field of CompilationSettings"),
         (lambda: ait.TorchTensorRTAotBackendConfig(compile_config={"blocks": 1}), "there is no setting 'blocks'"),
     ],
 )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from aitune.errors import InvalidArgument
+from aitune.errors import AituneError, InvalidArgument
 from aitune.loaded import custom_ops, load_custom_ops
 from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta, architecture_of
 from aitune.torch.config import unknown_field
@@ -231,11 +231,14 @@ class TorchTensorRTAotBackend(Backend):
         if loader is None:
             return []
         found = []
-        for where, args, kwargs in calls_of(loader, None, None):
-            where = f"{where} of autocast_calibration_dataloader"
-            key, tensors = take_call(meta.signature.normalise(args, kwargs), where)
-            if key == meta.key:
-                found.append([tensor.detach() for tensor in tensors])
+        try:
+            for where, args, kwargs in calls_of(loader, None, None):
+                key, tensors = take_call(meta.signature.normalise(args, kwargs), where)
+                if key == meta.key:
+                    found.append([tensor.detach() for tensor in tensors])
+        except AituneError as error:
+            where = f"setting autocast_calibration_dataloader: {error.where}"
+            raise type(error)(error.problem, where, error.fix) from error
         if not found:
             _logger.warning("%s: autocast_calibration_dataloader has no call of this kind: the samples are used", name)
         return found

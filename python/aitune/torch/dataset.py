@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from aitune.errors import AituneError, InvalidArgument
+from aitune.torch.config import is_count
 
-__all__ = ["Call", "DataLoaderFactory", "calls_of"]
+__all__ = ["Call", "DataLoaderFactory", "calls_of", "check_batch_sizes", "gives_calls"]
 
 Call = "tuple[tuple[Any, ...], dict[str, Any]]"
 
@@ -85,6 +86,30 @@ def _is_one_sample(dataset: Any) -> bool:
     return False
 
 
+def gives_calls(dataset: Any) -> bool:
+    """Whether calls_of() can make something of it. Text is a sample, but no model takes that alone."""
+    if isinstance(dataset, (str, bytes)):
+        return False
+    is_sequence = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
+    return isinstance(dataset, DataLoaderFactory) or hasattr(dataset, "__iter__") or is_sequence
+
+
+def check_batch_sizes(batch_sizes: Any, max_batches: Any) -> None:
+    """Raises InvalidArgument for what are no batch sizes, or no number of batches."""
+    if batch_sizes is not None:
+        if isinstance(batch_sizes, (str, bytes)) or not isinstance(batch_sizes, Collection) or not len(batch_sizes):
+            raise InvalidArgument(
+                f"batch_sizes is {batch_sizes!r}", "tune", "Give a list of integers from 1 on, or None for calls as they are"
+            )
+        for size in batch_sizes:
+            if not is_count(size):
+                raise InvalidArgument(f"a batch size is {size!r}", "tune", "Give integers from 1 on")
+    if max_batches is not None and not is_count(max_batches):
+        raise InvalidArgument(
+            f"max_num_batches_per_batch_size is {max_batches!r}", "tune", "Give an integer from 1 on, or None for all"
+        )
+
+
 def calls_of(
     dataset: Any, batch_sizes: Sequence[int] | None, max_batches: int | None
 ) -> Iterator[tuple[str, tuple[Any, ...], dict[str, Any]]]:
@@ -149,8 +174,6 @@ def _batched(
             )
         factory = DataLoaderFactory(dataset)
     for size in batch_sizes:
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise InvalidArgument(f"a batch size is {size!r}", "tune", "Give integers from 1 on")
         loader = itertools.chain.from_iterable(map(factory.create_dataloader, [size]))
         for index, batch in _numbered(loader, max_batches, f"batch {{}} of {size} samples"):
             yield (f"batch {index} of {size} samples", *_as_call(batch))

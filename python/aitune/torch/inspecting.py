@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import InvalidArgument, Unsupported
+from aitune.errors import InvalidArgument, Unsupported, a_kind
 from aitune.torch.dataset import calls_of
 from aitune.torch.module import Module, place
 from aitune.torch.module.sample_metadata import SampleMetadata
@@ -279,6 +279,12 @@ def wrap(
 ) -> Any:
     """Makes the modules that inspect() has found tunable. Returns `obj`, or the Module that stands for it if it is one
     of them."""
+    fix = "Give what inspect() lists: wrap(pipeline, inspect(pipeline, data).get_modules())"
+    if not isinstance(modules, (list, tuple)):
+        raise InvalidArgument(f"modules is {a_kind(modules)}", "wrap", fix)
+    for info in modules:
+        if not isinstance(info, ModuleInfo):
+            raise InvalidArgument(f"one of modules is {a_kind(info)}", "wrap", fix)
     result = obj
     for info in modules:
         wrapped = Module(info.module, info.name, strategy.clone() if strategy else None, strategies)

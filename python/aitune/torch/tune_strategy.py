@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import logging
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -63,8 +64,13 @@ class TuneStrategy(ABC):
                 raise InvalidArgument(
                     f"the backend is a {type(backend).__name__}", where, "Give objects, such as TorchTensorRTAotBackend()"
                 )
+        percent = min_speedup_threshold_percent
+        if isinstance(percent, bool) or not isinstance(percent, (int, float)) or not 0 <= percent < math.inf:
+            raise InvalidArgument(
+                f"min_speedup_threshold_percent is {percent!r}", where, "Give a number from 0 on, such as 1 for 1 % faster"
+            )
         self._backends = list(backends)
-        self._min_speedup = 1 + min_speedup_threshold_percent / 100
+        self._min_speedup = 1 + percent / 100
         self._check_correctness = True
         self._check_performance = True
 

@@ -12,7 +12,7 @@ import torch
 
 from aitune.errors import AituneError, InvalidArgument, in_words
 from aitune.torch.config import aitune_cache_dir, check_device_name, config
-from aitune.torch.dataset import calls_of
+from aitune.torch.dataset import calls_of, check_batch_sizes
 from aitune.torch.export import evaluating
 from aitune.torch.files import replacing
 from aitune.torch.module import Module, ModuleState, all_modules, find_modules, original_forwards
@@ -67,6 +67,7 @@ def tune(
         ValidationError: no plan gives the reference's outputs.
     """
     check_device_name(device, "tune")
+    check_batch_sizes(batch_sizes, max_num_batches_per_batch_size)
     _check_autocast()
     if clear_cache:
         (aitune_cache_dir() / "timings.json").unlink(missing_ok=True)

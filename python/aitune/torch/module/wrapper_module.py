@@ -15,7 +15,7 @@ import torch
 
 from aitune.errors import InvalidArgument
 from aitune.torch.backend import BuildResult
-from aitune.torch.dynamic_shapes import DynamicShapes
+from aitune.torch.dynamic_shapes import DynamicShapes, check_dynamic_shapes
 from aitune.torch.export import evaluating
 from aitune.torch.module.sample_metadata import GraphSpec, SampleMetadata, input_metadata
 from aitune.torch.module.standin import bound_forward, release_standins
@@ -71,6 +71,7 @@ class Module(torch.nn.Module):
                 f"a {type(module).__name__} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
             )
         choice = StrategyChoice(strategy, strategies)
+        check_dynamic_shapes(dynamic_shapes, f"module '{name or type(module).__name__}'")
         if isinstance(module, Module):
             module = module._original
         self._release(module)
