@@ -15,6 +15,7 @@ __all__ = [
     "ValidationError",
     "a_kind",
     "in_words",
+    "with_article",
 ]
 
 
@@ -105,9 +106,11 @@ def in_words(error: Exception) -> str:
 
 def a_kind(value: object) -> str:
     """What a value is, in words: "an int", "a Tensor", "None"."""
-    if value is None:
-        return "None"
-    name = type(value).__name__
+    return "None" if value is None else with_article(type(value).__name__)
+
+
+def with_article(name: str) -> str:
+    """ "an int", "a Tensor"; "a UNet" and "a OneBackendStrategy" as they are said."""
     vowel = name[:1].lower() in tuple("aeio") and not name.startswith("One")
     return f"{'an' if vowel else 'a'} {name}"
 

@@ -43,7 +43,7 @@ def test_one_sample_fails():
 
 
 def test_what_gives_no_samples():
-    with pytest.raises(aitune.InvalidArgument, match="a int gives no samples"):
+    with pytest.raises(aitune.InvalidArgument, match="an int gives no samples"):
         ait.tune(linear(), 3)
     with pytest.raises(aitune.InvalidArgument, match="a batch size is 0"):
         ait.tune(linear(), [torch.randn(4)], batch_sizes=[0])

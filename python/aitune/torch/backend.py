@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from aitune.errors import AituneError, InvalidArgument
+from aitune.errors import AituneError, InvalidArgument, a_kind
 from aitune.loaded import custom_ops, load_custom_ops
 from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta, architecture_of
 from aitune.torch.config import unknown_field
@@ -101,7 +101,7 @@ class TorchTensorRTAotBackendConfig(BackendConfig):
         """
         where, names = "TorchTensorRTAotBackendConfig.from_dict", [field.name for field in dataclasses.fields(cls)]
         if not isinstance(data, Mapping):
-            raise InvalidArgument(f"a {type(data).__name__} is no dict", where, f"Its fields are: {', '.join(names)}")
+            raise InvalidArgument(f"{a_kind(data)} is no dict", where, f"Its fields are: {', '.join(names)}")
         for name in data:
             if name not in names:
                 raise unknown_field(where, str(name), names)
@@ -157,7 +157,7 @@ class TorchTensorRTAotBackend(Backend):
     def __init__(self, config: TorchTensorRTAotBackendConfig | None = None) -> None:
         if config is not None and not isinstance(config, TorchTensorRTAotBackendConfig):
             raise InvalidArgument(
-                f"the configuration is a {type(config).__name__}",
+                f"the configuration is {a_kind(config)}",
                 "TorchTensorRTAotBackend",
                 "Give a TorchTensorRTAotBackendConfig",
             )

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import InvalidArgument, Unavailable
+from aitune.errors import InvalidArgument, Unavailable, a_kind
 
 __all__ = ["AITuneConfig", "aitune_cache_dir", "check_device_name", "config", "is_count", "say_ignored", "unknown_field"]
 
@@ -152,7 +152,7 @@ _FIELDS = tuple(name for name, value in vars(AITuneConfig).items() if isinstance
 
 def _path(name: str, value: Any) -> Path:
     if not isinstance(value, (str, os.PathLike)):
-        raise InvalidArgument(f"it is a {type(value).__name__}", f"config.{name}", "Give a path")
+        raise InvalidArgument(f"it is {a_kind(value)}", f"config.{name}", "Give a path")
     return Path(value)
 
 

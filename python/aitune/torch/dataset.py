@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import AituneError, InvalidArgument
+from aitune.errors import AituneError, InvalidArgument, a_kind
 from aitune.torch.config import is_count
 
 __all__ = ["Call", "DataLoaderFactory", "calls_of", "check_batch_sizes", "gives_calls"]
@@ -130,7 +130,7 @@ def calls_of(
         samples = (dataset[i] for i in range(len(dataset)))
     else:
         raise InvalidArgument(
-            f"a {type(dataset).__name__} gives no samples",
+            f"{a_kind(dataset)} gives no samples",
             "tune",
             "Give a tensor, a dict, a list, a torch.utils.data.Dataset or DataLoader, or any other iterable",
         )
@@ -168,7 +168,7 @@ def _batched(
             dataset = [dataset]
         if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
             raise InvalidArgument(
-                f"batches of several sizes cannot be made of a {type(dataset).__name__}",
+                f"batches of several sizes cannot be made of {a_kind(dataset)}",
                 "tune",
                 "Give a list or a torch.utils.data.Dataset of samples without a batch dimension, or no batch_sizes",
             )

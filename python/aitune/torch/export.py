@@ -19,7 +19,7 @@ from typing import Any, Literal
 import torch
 from torch.export.graph_signature import InputKind, TensorArgument
 
-from aitune.errors import InvalidArgument, Unsupported
+from aitune.errors import InvalidArgument, Unsupported, with_article
 from aitune.torch.autocast import program_has_autocast, refuse_autocast
 from aitune.torch.dynamic_shapes import ShapeTable
 from aitune.torch.recording import GraphRecord
@@ -403,7 +403,7 @@ def _export_fx(
     for key, item in by_name.items():
         if item.kind not in ("tensor", "constant"):
             raise Unsupported(
-                f"argument '{key}' is a {item.kind}, and ir='fx' takes tensors alone", f"module '{name}'",
+                f"argument '{key}' is {with_article(item.kind)}, and ir='fx' takes tensors alone", f"module '{name}'",
                 "Use ir='dynamo'",
             )
     constants = {key: rebuild(item, iter(())) for key, item in by_name.items() if item.kind == "constant"}

@@ -235,7 +235,7 @@ def inspect(
     """
     function = obj if inference_function is None else inference_function
     if not callable(function):
-        raise InvalidArgument(f"a {type(function).__name__} cannot be called", "inspect", "Give inference_function")
+        raise InvalidArgument(f"{a_kind(function)} cannot be called", "inspect", "Give inference_function")
     infos = modules_in(obj, max_depth)
     if inference_function is not None:
         infos = infos or modules_in(inference_function, max_depth)

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import InvalidArgument
+from aitune.errors import InvalidArgument, a_kind
 from aitune.torch.archive import Entry, GraphMeta, Recorded, read_entries, read_recorded, write_bundle
 from aitune.torch.custom import compiler, every_operator
 from aitune.torch.dynamic_shapes import DynamicShapes, ShapeTable
@@ -152,7 +152,7 @@ def _module_for(
             found = part_of(found, part)
     if not isinstance(found, torch.nn.Module):
         raise InvalidArgument(
-            f"there is no module '{meta.name}' in a {type(model).__name__}", "model", "Give the pipeline that was tuned"
+            f"there is no module '{meta.name}' in {a_kind(model)}", "model", "Give the pipeline that was tuned"
         )
     original: torch.nn.Module = found._original if isinstance(found, Module) else found
     shapes = found._dynamic_shapes if isinstance(found, Module) else None

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import Corrupt, Unsupported
+from aitune.errors import Corrupt, Unsupported, with_article
 from aitune.torch.caches import is_cache, make_cache, parts_of_cache
 
 __all__ = [
@@ -206,7 +206,7 @@ def flatten(
         name = "" if cls in (list, tuple, torch.Size) else _class_name(cls)
         return Structure(base.__name__, (), parts, class_name=name, cls=cls), tensors
     raise Unsupported(
-        f"a {cls.__module__}.{cls.__qualname__} cannot be taken apart into tensors",
+        f"{with_article(f'{cls.__module__}.{cls.__qualname__}')} cannot be taken apart into tensors",
         where,
         "Pass and return tensors, numbers, None, lists, tuples, dicts and dataclasses"
         + (", and let the model run with a plain DynamicCache, or use_cache=False" if cls.__name__.endswith("Cache") else ""),
@@ -369,7 +369,7 @@ def describe_difference(expected: Structure, came: Structure, path: str = "") ->
     def name(s: Structure) -> str:
         if s.kind == "constant":
             return repr(s.value if s.original is None else s.original)
-        return s.class_name.partition(":")[2] if s.class_name else f"a {s.kind}"
+        return s.class_name.partition(":")[2] if s.class_name else with_article(s.kind)
 
     if expected.kind != came.kind or expected.class_name != came.class_name:
         return f"'{path}' is {name(came)}, it was {name(expected)} when the module was tuned"

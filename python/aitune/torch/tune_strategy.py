@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import AituneError, InvalidArgument, ValidationError
+from aitune.errors import AituneError, InvalidArgument, ValidationError, a_kind
 from aitune.torch.autocast import computes_in_autocast, refuse_autocast
 from aitune.torch.backend import Backend, BuildResult, TorchEagerBackend, TorchTensorRTAotBackend
 from aitune.torch.measuring import batches, check_result, median_milliseconds
@@ -62,7 +62,7 @@ class TuneStrategy(ABC):
         for backend in backends:
             if not isinstance(backend, Backend):
                 raise InvalidArgument(
-                    f"the backend is a {type(backend).__name__}", where, "Give objects, such as TorchTensorRTAotBackend()"
+                    f"the backend is {a_kind(backend)}", where, "Give objects, such as TorchTensorRTAotBackend()"
                 )
         percent = min_speedup_threshold_percent
         if isinstance(percent, bool) or not isinstance(percent, (int, float)) or not 0 <= percent < math.inf:

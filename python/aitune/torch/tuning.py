@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import AituneError, InvalidArgument, in_words
+from aitune.errors import AituneError, InvalidArgument, a_kind, in_words
 from aitune.torch.config import aitune_cache_dir, check_device_name, config
 from aitune.torch.dataset import calls_of, check_batch_sizes
 from aitune.torch.export import evaluating
@@ -139,7 +139,7 @@ def _candidates(func: Any, dataset: Any) -> list[Module]:
         return find_modules(func)
     if not callable(func):
         raise InvalidArgument(
-            f"a {type(func).__name__} cannot be called", "tune", "Give a Module, a pipeline or a function"
+            f"{a_kind(func)} cannot be called", "tune", "Give a Module, a pipeline or a function"
         )
     return all_modules()
 

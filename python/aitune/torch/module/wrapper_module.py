@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import InvalidArgument
+from aitune.errors import InvalidArgument, a_kind
 from aitune.torch.backend import BuildResult
 from aitune.torch.dynamic_shapes import DynamicShapes, check_dynamic_shapes
 from aitune.torch.export import evaluating
@@ -68,7 +68,7 @@ class Module(torch.nn.Module):
     ) -> None:
         if not isinstance(module, torch.nn.Module):
             raise InvalidArgument(
-                f"a {type(module).__name__} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
+                f"{a_kind(module)} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
             )
         choice = StrategyChoice(strategy, strategies)
         check_dynamic_shapes(dynamic_shapes, f"module '{name or type(module).__name__}'")
@@ -430,7 +430,7 @@ def named_module(owner: Any, name: str, path: str, only: bool, where: str) -> Mo
         return next(iter(found.values()))
     if path not in found and len(found) > 1:
         raise InvalidArgument(
-            f"there are {len(found)} modules '{name}' in a {type(owner).__name__}, at {', '.join(found)}: the file "
+            f"there are {len(found)} modules '{name}' in {a_kind(owner)}, at {', '.join(found)}: the file "
             "does not say which is meant",
             where,
             "Load it into that module alone, or give each Module a name of its own and save again",
