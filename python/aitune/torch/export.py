@@ -235,7 +235,7 @@ def _export_dynamo(
     output = record.output
     is_plain = builtin and output.is_builtin() and not output.has_constants() and not any(output.numbers())
     answer = forward if is_plain else _plain_forward(forward, record)
-    arguments = sample.arguments if is_plain else _plain_arguments(sample.arguments)
+    arguments = rebuild(record.key.structure, iter(sample.tensors)) if is_plain else _plain_arguments(sample.arguments)
     args, kwargs = Signature(forward, name).call_form(arguments)
 
     def run(hint: bool) -> torch.export.ExportedProgram:
