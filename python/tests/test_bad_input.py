@@ -172,6 +172,43 @@ def test_no_module():
     assert model.state is ait.ModuleState.PASSTHROUGH
 
 
+def test_a_module_that_was_not_wrapped():
+    other = linear("of somebody else")
+    message = "tune: a Linear is no aitune.torch.Module, and holds none. Wrap the modules first: model = aitune.torch.Module"
+    for data in (torch.randn(2, 4), None):
+        with pytest.raises(aitune.InvalidArgument, match=message) as caught:
+            ait.tune(torch.nn.Linear(4, 4), data)
+        assert other.name not in str(caught.value)
+
+
+def test_nothing_recorded():
+    model, _other = linear("model"), linear("of somebody else")
+    message = r"no samples, and no calls were recorded: 'model'\. Give samples, or call enable_recording\(\)"
+    with pytest.raises(aitune.InvalidArgument, match=message):
+        ait.tune(model)
+    with pytest.raises(aitune.InvalidArgument, match=r"none of the modules was called: 'model'\. Give a function"):
+        ait.tune(Holds(model), torch.randn(2, 4))
+    many = [linear(f"many{i:02}") for i in range(20)]
+    with pytest.raises(aitune.InvalidArgument, match=r"was called: '.*' and \d+ more\. Give a function"):
+        ait.tune(lambda x: len(many), torch.randn(2, 4))
+
+
+class Holds:
+    def __init__(self, model):
+        self.model = model
+
+    def __call__(self, x):
+        return x
+
+
+def test_inspecting_with_a_sample_that_fails():
+    net = torch.nn.Linear(4, 4)
+    for warmup in (0, 2):
+        with pytest.raises(aitune.InvalidArgument, match="sample 1 of the dataset: the model fails on it: RuntimeError"):
+            ait.inspect(net, [torch.randn(2, 4), torch.randn(2, 5)], warmup_iterations=warmup)
+    assert "forward" not in net.__dict__
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

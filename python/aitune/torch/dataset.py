@@ -11,7 +11,7 @@ import torch
 from aitune.errors import AituneError, InvalidArgument, a_kind
 from aitune.torch.config import is_count
 
-__all__ = ["Call", "DataLoaderFactory", "calls_of", "check_batch_sizes", "gives_calls"]
+__all__ = ["Call", "DataLoaderFactory", "calls_of", "check_batch_sizes", "gives_calls", "run_sample"]
 
 Call = "tuple[tuple[Any, ...], dict[str, Any]]"
 
@@ -140,6 +140,21 @@ def calls_of(
         yield (f"sample {index}", *_as_call(sample))
     if count == 0:
         raise _empty()
+
+
+def run_sample(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Calls the function with one of calls_of(). Raises an error that names the sample for whatever goes wrong."""
+    where = f"{name} of the dataset"
+    try:
+        return function(*args, **kwargs)
+    except AituneError as error:
+        raise type(error)(error.problem, f"{where}: {error.where}", error.fix) from error
+    except Exception as error:
+        raise InvalidArgument(
+            f"the model fails on it: {type(error).__name__}: {error}",
+            where,
+            "Leave that sample out, or give it in the form that the model takes",
+        ) from error
 
 
 def _numbered(samples: Iterable[Any], at_most: int | None, name: str) -> Iterator[tuple[int, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from aitune.errors import InvalidArgument, Unsupported, a_kind
-from aitune.torch.dataset import calls_of
+from aitune.torch.dataset import calls_of, run_sample
 from aitune.torch.module import Module, place
 from aitune.torch.module.sample_metadata import SampleMetadata
 from aitune.torch.structure import flatten
@@ -232,6 +232,9 @@ def inspect(
         warmup_iterations: calls before that.
         min_depth: modules nearer to `obj` are left out: 1 lists the parts of a module.
         max_depth: modules further inside are left out.
+
+    Raises:
+        InvalidArgument: what is called is no function, no sample, or a sample that fails.
     """
     function = obj if inference_function is None else inference_function
     if not callable(function):
@@ -245,13 +248,12 @@ def inspect(
         total = 0.0
         with torch.no_grad():
             for i in range(warmup_iterations):
-                function(*calls[i % len(calls)][1], **calls[i % len(calls)][2])
+                run_sample(function, *calls[i % len(calls)])
             for watch in watches:
                 watch.reset()
             for i in range(number_of_iterations):
-                _, args, kwargs = calls[i % len(calls)]
                 start = time.perf_counter()
-                function(*args, **kwargs)
+                run_sample(function, *calls[i % len(calls)])
                 total += time.perf_counter() - start
     finally:
         for watch in watches:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from aitune.errors import AituneError, InvalidArgument, a_kind, in_words
+from aitune.errors import InvalidArgument, a_kind, in_words
 from aitune.torch.config import aitune_cache_dir, check_device_name, config
-from aitune.torch.dataset import calls_of, check_batch_sizes
+from aitune.torch.dataset import calls_of, check_batch_sizes, run_sample
 from aitune.torch.export import evaluating
 from aitune.torch.files import replacing
 from aitune.torch.module import Module, ModuleState, all_modules, find_modules, original_forwards
@@ -23,6 +24,7 @@ from aitune.torch.turns import own_turn
 __all__ = ["tune", "tune_recorded"]
 
 _logger = logging.getLogger("aitune")
+_MAX_NAMES = 8
 
 
 def tune(
@@ -167,30 +169,14 @@ def _record(
     max_batches: int | None,
 ) -> list[Module]:
     if not modules:
-        raise InvalidArgument(
-            "there is no module to tune", "tune", "Wrap the modules first: model = aitune.torch.Module(model, 'my-model')"
-        )
+        raise _not_wrapped(func)
     if dataset is not None:
         with _recording(modules), torch.no_grad():
             for name, args, kwargs in calls_of(dataset, batch_sizes, max_batches):
-                try:
-                    func(*args, **kwargs)
-                except AituneError as error:
-                    raise type(error)(error.problem, f"{name} of the dataset: {error.where}", error.fix) from error
-                except Exception as error:
-                    raise InvalidArgument(
-                        f"the model fails on it: {type(error).__name__}: {error}",
-                        f"{name} of the dataset",
-                        "Leave that sample out, or give it in the form that the model takes",
-                    ) from error
+                run_sample(func, name, args, kwargs)
     met = [m for m in modules if m.state is not ModuleState.TUNED and m.recording.graphs]
-    if not met and (tuned := [m for m in find_modules(func) if m.state is ModuleState.TUNED]):
-        raise InvalidArgument(
-            f"module '{tuned[0].name}' is tuned already", "tune", "Use enable_recording(force=True) to tune it again"
-        )
     if not met:
-        names = ", ".join(f"'{module.name}'" for module in modules)
-        raise InvalidArgument(f"none of the modules was called: {names}", "tune", "Give a function that calls them")
+        raise _nothing_recorded(func, dataset, modules)
     for module in met:
         if nan := module.recording.first_nan:
             call, path = nan
@@ -200,6 +186,33 @@ def _record(
                 module.name, path, call,
             )
     return met
+
+
+def _not_wrapped(func: Any) -> InvalidArgument:
+    problem = f"{a_kind(func)} is no aitune.torch.Module, and holds none"
+    if isinstance(func, types.FunctionType):  # which may call any
+        problem = "there is no module to tune"
+    return InvalidArgument(problem, "tune", "Wrap the modules first: model = aitune.torch.Module(model, 'my-model')")
+
+
+def _nothing_recorded(func: Any, dataset: Any, modules: Sequence[Module]) -> InvalidArgument:
+    """Why there is nothing to tune on."""
+    held = find_modules(func)
+    if tuned := [module for module in held if module.state is ModuleState.TUNED]:
+        return InvalidArgument(
+            f"module '{tuned[0].name}' is tuned already", "tune", "Use enable_recording(force=True) to tune it again"
+        )
+    if not held and isinstance(func, torch.nn.Module):
+        return _not_wrapped(func)
+    names = sorted({f"'{module.name}'" for module in held or modules})  # functions may call any
+    listed = ", ".join(names[:_MAX_NAMES]) + (f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else "")
+    if dataset is None:
+        return InvalidArgument(
+            f"there are no samples, and no calls were recorded: {listed}",
+            "tune",
+            "Give samples, or call enable_recording() of the Module, run it, and tune then",
+        )
+    return InvalidArgument(f"none of the modules was called: {listed}", "tune", "Give a function that calls them")
 
 
 def _dry_run(modules: Sequence[Module]) -> str:
