@@ -529,6 +529,22 @@ def test_waiting_for_another_thread_may_be_interrupted(caplog):
         ait.tune(linear(), torch.randn(2, 4))
 
 
+class Interrupts(ait.TorchEagerBackend):
+    def build(self, *args, **options):
+        raise KeyboardInterrupt
+
+
+def test_modules_that_were_finished_stay_tuned_when_interrupted():
+    first, x = linear("first"), torch.randn(2, 4)
+    second = ait.Module(torch.nn.Linear(4, 4).eval(), "second", strategy=ait.OneBackendStrategy(Interrupts()))
+    with pytest.raises(KeyboardInterrupt):
+        for module in (first, second):
+            module.enable_recording()
+        second(first(x))
+        ait.tune([first, second])
+    assert first.state is ait.ModuleState.TUNED and second.state is ait.ModuleState.RECORDING
+
+
 def test_exceptions_of_a_logger_do_not_get_lost():
     class Raises(logging.Handler):
         def emit(self, record):

@@ -41,7 +41,7 @@ def tune(
     improved: Callable[[str, Path], None] | None = None,
 ) -> str | None:
     """Tunes the Modules that `func` calls when it is run on the samples of `dataset`. Where another thread tunes, it waits
-    for its turn.
+    for its turn. An error or Ctrl-C leaves the Module that was being tuned as it was; those before it stay tuned.
 
     Args:
         func: a Module, a pipeline that holds Modules, or a function that calls them.
