@@ -76,6 +76,7 @@ class Damaged(torch.utils.data.Dataset):
         (Damaged(), {}, "sample 1"),
         (torch.utils.data.DataLoader(Damaged(), batch_size=None), {}, "sample 1"),
         (torch.utils.data.DataLoader(Damaged(), batch_size=2), {}, "sample 0"),
+        (torch.utils.data.DataLoader(Damaged(), batch_size=2, num_workers=1), {}, "sample 0"),
         (Damaged(), {"batch_sizes": [1, 2]}, "batch 1 of 1 samples"),
         (Damaged(), {"batch_sizes": [4]}, "batch 0 of 4 samples"),
     ],
@@ -86,6 +87,29 @@ def test_a_dataset_that_raises(dataset, options, where):
     with pytest.raises(aitune.InvalidArgument, match=message) as caught:
         ait.tune(model, dataset, **options)
     assert isinstance(caught.value.__cause__, KeyError) and model.state is ait.ModuleState.PASSTHROUGH
+    assert "Traceback" not in str(caught.value)
+
+
+class Noise(torch.nn.Module):
+    def forward(self, x):
+        return x + torch.rand_like(x)
+
+
+@pytest.mark.parametrize(
+    ("ir", "where"), [("dynamo", "module 'net': 1 operator is not"), ("fx", "module 'net', traced line \\d+ in forward: rand")]
+)
+def test_an_operator_that_is_not_there_is_of_the_module(ir, where):
+    with pytest.raises(aitune.Unsupported, match=f"^{where}") as caught:
+        ait.tune(wrap(Noise(), ir), torch.randn(2, 4))
+    assert "/aitune-" not in str(caught.value)
+
+
+@pytest.mark.parametrize("net", [torch.nn.Linear(4, 4), torch.nn.Conv1d(4, 4, 1)])  # the second answers all the same
+def test_weights_without_values(net):
+    model = ait.Module(torch.nn.Sequential(net).to("meta"), "empty", strategy=strategy())
+    with pytest.raises(aitune.InvalidArgument, match="module 'empty': its weights are not in memory: '0.weight' is on") as caught:
+        ait.tune(model, torch.randn(2, 4, 4))
+    assert "Leave that sample out" not in str(caught.value)
 
 
 def test_no_device():

@@ -23,7 +23,7 @@ from aitune.torch.config import unknown_field
 from aitune.torch.custom import compiler, every_operator
 from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine, work_folder
-from aitune.torch.export import Exported, IRType, export
+from aitune.torch.export import Exported, IRType, export, naming_module
 from aitune.torch.progress import improved_plan, tell
 from aitune.torch.recording import GraphRecord, Sample, take_call
 from aitune.torch.settings import (
@@ -203,7 +203,7 @@ class TorchTensorRTAotBackend(Backend):
             owner = record.owner or name
             meta = GraphMeta(owner, record.path, signature, record.key, record.output, architecture, record.updates)
             calibration = self._calibration(meta, name)
-            with every_operator():
+            with every_operator(), naming_module(exported.path, name):
                 tuned = self._tune(exported, record, settings, meta, calibration, name)
             text = tuned.dryrun_text()
             if text is not None:
@@ -217,7 +217,7 @@ class TorchTensorRTAotBackend(Backend):
             if settings.get("strip_engine_weights") == "true":
                 # The file cannot run: this process runs what comes of it with its weights.
                 file = folder / "running.ait"
-                with every_operator():
+                with every_operator(), naming_module(exported.path, name):
                     compiler().refit(str(saved), str(exported.path), str(file), tell(name))
             exported.path.unlink()
             engine = Engine(file, Entry(meta), owns_folder=True, saved=saved)

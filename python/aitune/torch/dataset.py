@@ -157,6 +157,15 @@ def run_sample(function: Callable[..., Any], name: str, args: tuple[Any, ...], k
         ) from error
 
 
+def _in_a_line(error: Exception) -> str:
+    """Type and message. What comes from a worker of a DataLoader has its whole traceback in the message, the original
+    error last."""
+    text = str(error)
+    if "Original Traceback (most recent call last)" in text:
+        return text.strip().splitlines()[-1]
+    return f"{type(error).__name__}: {text}"
+
+
 def _numbered(samples: Iterable[Any], at_most: int | None, name: str) -> Iterator[tuple[int, Any]]:
     """The first samples, with their numbers. Raises InvalidArgument for what the dataset raises."""
     index = 0
@@ -168,7 +177,7 @@ def _numbered(samples: Iterable[Any], at_most: int | None, name: str) -> Iterato
         raise
     except Exception as error:
         raise InvalidArgument(
-            f"the dataset raises {type(error).__name__}: {error}",
+            f"the dataset raises {_in_a_line(error)}",
             f"{name.format(index)} of the dataset",
             "Mend the dataset, or leave that sample out",
         ) from error

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import torch
 from torch.export.graph_signature import InputKind, TensorArgument
 
-from aitune.errors import InvalidArgument, Unsupported, with_article
+from aitune.errors import AituneError, InvalidArgument, Unsupported, with_article
 from aitune.torch.autocast import program_has_autocast, refuse_autocast
 from aitune.torch.dynamic_shapes import ShapeTable
 from aitune.torch.recording import GraphRecord
@@ -27,7 +27,7 @@ from aitune.torch.signature import Signature
 from aitune.torch.structure import Structure, flatten, leaves_at, plain, rebuild, tensors_at, tensors_only
 from aitune.torch.tracing import tracing_noted, why_traced
 
-__all__ = ["Exported", "IRType", "evaluating", "export"]
+__all__ = ["Exported", "IRType", "evaluating", "export", "naming_module"]
 
 IRType = Literal["dynamo", "ts", "fx"]
 
@@ -439,6 +439,24 @@ def _remove_constants(graph: torch.fx.Graph, constants: Collection[str]) -> None
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def naming_module(path: Path, name: str) -> Iterator[None]:
+    """Errors of the compiler about the file at `path`, which nobody knows of and which is gone soon, name the module."""
+    try:
+        yield
+    except AituneError as error:
+        if str(path) not in str(error):
+            raise
+        # In an archive of torch.export, the place is no line of the user's.
+        own = f"{re.escape(str(path))}(/models/[^:]*(: graph_module\\.graph)?|:(?=\\d))?"
+
+        def named(text: str) -> str:
+            return re.sub(own, lambda m: f"module '{name}'" + (", traced line " if m.group(1) == ":" else ""), text)
+
+        raise type(error)(named(error.problem), named(error.where), named(error.fix)) from error
+
 
 _ADVICE = (
     (r"[Dd]ata.dependent|GuardOnDataDependent|control flow", "Use torch.where, torch.cond or torch._check there"),

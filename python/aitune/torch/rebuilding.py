@@ -17,9 +17,9 @@ from aitune.errors import InvalidArgument, a_kind
 from aitune.torch.archive import Entry, GraphMeta, Recorded, read_entries, read_recorded, write_bundle
 from aitune.torch.custom import compiler, every_operator
 from aitune.torch.dynamic_shapes import DynamicShapes, ShapeTable
-from aitune.torch.export import Exported, evaluating, export
+from aitune.torch.export import Exported, evaluating, export, naming_module
 from aitune.torch.files import replacing
-from aitune.torch.module import Module, named_module, original_forwards, part_of
+from aitune.torch.module import Module, check_weights, named_module, original_forwards, part_of
 from aitune.torch.progress import showing, tell
 from aitune.torch.recording import GraphRecord, Sample
 from aitune.torch.structure import rebuild
@@ -131,7 +131,9 @@ def _build_part(
     with found as (module, forward, dynamic_shapes):
         exported = export(module, forward, _record(meta, recorded, dynamic_shapes), recorded.ir, folder, meta.name)  # type: ignore[arg-type]
     with every_operator():
-        build(str(part), str(exported.path), str(made), [_call(exported, tensors) for tensors in recorded.samples])
+        samples = [_call(exported, tensors) for tensors in recorded.samples]
+        with naming_module(exported.path, meta.name):
+            build(str(part), str(exported.path), str(made), samples)
     return made
 
 
@@ -156,13 +158,7 @@ def _module_for(
         )
     original: torch.nn.Module = found._original if isinstance(found, Module) else found
     shapes = found._dynamic_shapes if isinstance(found, Module) else None
-    if any(tensor.is_meta for tensor in (*original.parameters(), *original.buffers())):
-        raise InvalidArgument(
-            "its weights are not in memory: they are on the device meta, where release_weights=True and "
-            "config.device_after_tuning move them",
-            f"module '{meta.name}'",
-            "Give a module that has its weights, such as the model loaded once more",
-        )
+    check_weights(original, f"module '{meta.name}'")
     with original_forwards(), evaluating(original), torch.no_grad():
         yield original, original.forward, shapes
 

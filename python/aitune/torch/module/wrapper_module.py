@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import threading
 import types
 import weakref
@@ -282,6 +283,7 @@ class Module(torch.nn.Module):
             self._active.inside = False
 
     def _record(self, named: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        check_weights(self._original, f"module '{self._name}'")  # some operators answer without them
         key, sample = self._recording.begin(named)
         result = self._own_forward(*args, **kwargs)
         with self._lock:
@@ -299,6 +301,19 @@ class Module(torch.nn.Module):
             if tensor.device.type != "cpu":
                 check_device(tensors, list(key.structure.paths()), where)
         return put_back(result.run(tensors), named, result.updates)
+
+
+def check_weights(module: torch.nn.Module, where: str) -> None:
+    """Raises InvalidArgument for weights on the device meta, which have no values."""
+    tensors = itertools.chain(module.named_parameters(), module.named_buffers())
+    name = next((name for name, tensor in tensors if tensor.is_meta), None)
+    if name is not None:
+        raise InvalidArgument(
+            f"its weights are not in memory: '{name}' is on the device meta, where release_weights=True, "
+            "config.device_after_tuning and a model that is made there have them",
+            where,
+            "Give a module that has its weights, such as the model loaded once more",
+        )
 
 
 def unknown_call(tuned: list[GraphKey], came: GraphKey, where: str) -> InvalidArgument:
