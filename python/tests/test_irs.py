@@ -149,6 +149,18 @@ def test_what_a_trace_freezes_is_said(caplog):
     assert "bug of aitune" not in str(caught.value)
 
 
+def test_a_trace_is_no_cause_on_the_sample_that_it_saw():
+    class Counts(torch.nn.Module):
+        calls = 0
+
+        def forward(self, x, *rest):
+            self.calls += 1
+            return x * self.calls
+
+    with pytest.raises(aitune.ValidationError, match="sample 0. What the module keeps between calls in Python"):
+        ait.tune(wrap(Counts(), "ts"), torch.ones(3))
+
+
 def test_fx_names_the_line_too():
     with pytest.raises(aitune.Unsupported, match=r"symbolic_trace cannot export the model at .*test_irs.py:\d+: if x.sum"):
         ait.tune(wrap(Branching(), "fx"), torch.ones(3))

@@ -36,7 +36,6 @@ from aitune.torch.settings import (
 )
 from aitune.torch.signature import Signature
 from aitune.torch.structure import computed_numbers, rebuild
-from aitune.torch.tracing import TRACING_ADVICE
 from aitune.torch.updates import Updates
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ class BuildResult:
     report: dict[str, Any] = field(default_factory=dict)
     milliseconds: float = 0  # of the first sample
     updates: Updates = ()  # caches that are arguments and results
-    caveat: str = ""  # what is the likely cause, and what to do, if results are not PyTorch's
+    traced_sample: int | None = None  # the one that a trace is right for, whatever it is on others
 
 
 class Backend(ABC):
@@ -222,8 +221,8 @@ class TorchTensorRTAotBackend(Backend):
             exported.path.unlink()
             engine = Engine(file, Entry(meta), owns_folder=True, saved=saved)
             engine.keep_state_in(module)
-        caveat = TRACING_ADVICE if exported.is_traced else ""
-        return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0), caveat=caveat)
+        latency = report.get("latency_ms", 0)
+        return BuildResult(self.describe(), engine.run, engine, report, latency, traced_sample=exported.traced_sample)
 
     def _calibration(self, meta: GraphMeta, name: str) -> list[list[torch.Tensor]]:
         """The calls of autocast's own samples that this graph answers."""

@@ -40,7 +40,7 @@ class Exported:
     ir: IRType
     names: list[str]  # of the inputs as the compiler takes them, one for each recorded tensor
     constants: list[tuple[str, torch.Tensor]] = field(default_factory=list)  # what comes with every sample
-    is_traced: bool = False  # by torch.jit.trace, which fixes what Python makes of data
+    traced_sample: int | None = None  # which one torch.jit.trace has seen, whose values Python's choices are fixed to
     warnings: list[str] = field(default_factory=list)
 
 
@@ -331,7 +331,8 @@ def _export_torchscript(
     except Exception as error:
         raise _cannot_export(error, "torch.jit.trace", module, name) from (script_error or error)
     names = [str(i) for i in range(len(sample.tensors))]
-    return Exported(path, "ts", names, is_traced=not is_script, warnings=noted)
+    traced_sample = None if is_script else next(i for i, kept in enumerate(record.samples) if kept is sample)
+    return Exported(path, "ts", names, traced_sample=traced_sample, warnings=noted)
 
 
 def _check_fixed_numbers(flat: _Flat, record: GraphRecord, name: str) -> None:

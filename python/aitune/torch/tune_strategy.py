@@ -18,6 +18,7 @@ from aitune.torch.autocast import computes_in_autocast, refuse_autocast
 from aitune.torch.backend import Backend, BuildResult, TorchEagerBackend, TorchTensorRTAotBackend
 from aitune.torch.measuring import batches, check_result, median_milliseconds
 from aitune.torch.recording import GraphRecord
+from aitune.torch.tracing import TRACING_ADVICE
 
 __all__ = [
     "FirstWinsStrategy",
@@ -120,8 +121,9 @@ class TuneStrategy(ABC):
                 sample = job.record.samples[0]
                 if computes_in_autocast(job.module, lambda: baseline.run([t.clone() for t in sample.tensors])):
                     raise refuse_autocast(job.name) from error
-                if result.caveat:
-                    raise ValidationError(error.problem, error.where, result.caveat) from error
+                traced = result.traced_sample
+                if traced is not None and not error.problem.endswith(f" on sample {traced}"):
+                    raise ValidationError(error.problem, error.where, TRACING_ADVICE) from error
                 raise
         return result
 
