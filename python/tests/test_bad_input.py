@@ -27,6 +27,23 @@ def test_an_empty_dataset(dataset):
     assert model.state is ait.ModuleState.PASSTHROUGH
 
 
+def test_a_dataset_that_may_be_endless(caplog):
+    def endless():
+        while True:
+            yield torch.randn(2, 4)
+            if len(caplog.records) == 2:
+                raise InterruptedError  # the test has seen enough
+
+    model = linear()
+    with caplog.at_level(logging.WARNING, "aitune"), pytest.raises(aitune.InvalidArgument, match="InterruptedError"):
+        ait.tune(model, endless(), max_num_batches_per_batch_size=3000)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0].startswith("512 calls were made of the dataset so far, of which 32 are kept")
+    assert lines[1].startswith("1024 calls") and "max_num_batches_per_batch_size ends a dataset" in lines[1]
+    ait.tune(model, (torch.randn(2, 4) for _ in iter(int, 1)), max_num_batches_per_batch_size=3)
+    assert model.state is ait.ModuleState.TUNED
+
+
 def test_an_empty_dataset_in_batches():
     with pytest.raises(aitune.InvalidArgument, match="the dataset is empty"):
         ait.tune(linear(), [], batch_sizes=[1, 2])

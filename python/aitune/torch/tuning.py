@@ -25,6 +25,7 @@ __all__ = ["tune", "tune_recorded"]
 
 _logger = logging.getLogger("aitune")
 _MAX_NAMES = 8
+_MANY_CALLS = 512
 
 
 def tune(
@@ -49,7 +50,8 @@ def tune(
             Dataset, a list or any other iterable gives several. None: the calls that were recorded before.
         batch_sizes: samples have no batch dimension, and calls with batches of each of these sizes are made of them.
             None: every sample is a call as it is.
-        max_num_batches_per_batch_size: how many calls are made at most (of each batch size).
+        max_num_batches_per_batch_size: how many calls are made at most (of each batch size). None: the dataset is read to
+            its end, which it must have.
         device: "cpu", or None for where the modules are.
         dry_run: nothing is built; returns, and logs, how each module would be cut and what would fall back. The same is
             done with modules whose settings say `dryrun`, which may be a path to write to, too.
@@ -172,8 +174,10 @@ def _record(
         raise _not_wrapped(func)
     if dataset is not None:
         with _recording(modules), torch.no_grad():
-            for name, args, kwargs in calls_of(dataset, batch_sizes, max_batches):
+            for index, (name, args, kwargs) in enumerate(calls_of(dataset, batch_sizes, max_batches), 1):
                 run_sample(func, name, args, kwargs)
+                if index >= _MANY_CALLS and index & (index - 1) == 0:
+                    _say_how_many(index, modules)
     met = [m for m in modules if m.state is not ModuleState.TUNED and m.recording.graphs]
     if not met:
         raise _nothing_recorded(func, dataset, modules)
@@ -186,6 +190,15 @@ def _record(
                 module.name, path, call,
             )
     return met
+
+
+def _say_how_many(calls: int, modules: Sequence[Module]) -> None:
+    """A line for a dataset that is large, and perhaps endless: its end is waited for, since any call may be of a new size."""
+    kept = sum(len(record.samples) for module in modules for record in module.recording.graphs.values())
+    _logger.warning(
+        "%d calls were made of the dataset so far, of which %d are kept. Those that follow matter only if they show other "
+        "sizes or kinds of calls: max_num_batches_per_batch_size ends a dataset that has no end", calls, kept
+    )
 
 
 def _not_wrapped(func: Any) -> InvalidArgument:
