@@ -71,6 +71,8 @@ class Module(torch.nn.Module):
             raise InvalidArgument(
                 f"{a_kind(module)} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
             )
+        if name is not None and not isinstance(name, str):
+            raise InvalidArgument(f"the name is {a_kind(name)}", "aitune.torch.Module", "Give text, or leave it out")
         choice = StrategyChoice(strategy, strategies)
         check_dynamic_shapes(dynamic_shapes, f"module '{name or type(module).__name__}'")
         if isinstance(module, Module):
