@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from aitune import _runtime
-from aitune.errors import InvalidArgument, Unavailable, Unsupported
+from aitune.errors import InvalidArgument, Unavailable, Unsupported, a_kind
 
 __all__ = ["Size", "TensorType", "custom_op"]
 
@@ -279,7 +279,7 @@ def results_of(result: Any, count: int, name: str, kind: type, kind_name: str) -
         raise InvalidArgument(f"the function returned {len(results)} results, and {count} are expected", name)
     for index, item in enumerate(results):
         if not isinstance(item, kind):
-            raise InvalidArgument(f"result {index} is a {type(item).__name__} and not {kind_name}", name)
+            raise InvalidArgument(f"result {index} is {a_kind(item)} and not {kind_name}", name)
     return results
 
 
@@ -378,7 +378,7 @@ def custom_op(
         return lambda decorated: custom_op(name, decorated, schema=schema, shape=shape) and decorated
     for what, value in (("function", function), ("shape", shape)):
         if value is not None and not callable(value):
-            raise InvalidArgument(f"the {what} is a {type(value).__name__}, which cannot be called", "custom_op()")
+            raise InvalidArgument(f"the {what} is {a_kind(value)}, which cannot be called", "custom_op()")
     add(NumpyOperator(whole_name(name), function, schema, shape))
     return function
 

@@ -13,7 +13,9 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "ValidationError",
+    "a_kind",
     "in_words",
+    "with_article",
 ]
 
 
@@ -100,6 +102,17 @@ class InternalError(AituneError):
 def in_words(error: Exception) -> str:
     """The message of an error; of one that is not ours, behind its type."""
     return str(error) if isinstance(error, AituneError) else f"{type(error).__name__}: {error}"
+
+
+def a_kind(value: object) -> str:
+    """What a value is, in words: "an int", "a Tensor", "None"."""
+    return "None" if value is None else with_article(type(value).__name__)
+
+
+def with_article(name: str) -> str:
+    """ "an int", "a Tensor"; "a UNet" and "a OneBackendStrategy" as they are said."""
+    vowel = name[:1].lower() in tuple("aeio") and not name.startswith("One")
+    return f"{'an' if vowel else 'a'} {name}"
 
 
 # In the order of the numbers of aitune_status and ErrorCode, which never change.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from aitune import _runtime
-from aitune.errors import InvalidArgument, Unavailable
+from aitune.errors import InvalidArgument, Unavailable, a_kind
 
 __all__ = ["Module", "TensorInfo", "load", "load_custom_ops", "verify_file"]
 
@@ -212,13 +213,31 @@ def load(
             they are wanted. 0: no limit, or, for a file tuned with enable_weight_streaming, what two steps in a row need.
 
     Raises:
+        InvalidArgument: an option has a wrong type or is out of range.
         NotFound, IoError, Corrupt, Unsupported, Unavailable, Incompatible: as the message says.
     """
-    options = (num_threads, verify_checksums, module, precision, weight_budget)
+    num_threads = _count("num_threads", num_threads, "0 for as many as the model was tuned for, or the number of threads")
+    weight_budget = _count("weight_budget", weight_budget, "bytes as an integer, such as 4 << 20, or 0 for no limit")
+    for name, text, takes in (("module", module, "encoder"), ("precision", precision, "bf16")):
+        if not isinstance(text, str):
+            raise InvalidArgument(f"{name} is {text!r}", "load", f"Give text, such as '{takes}'")
+    options = (num_threads, bool(verify_checksums), module, precision, weight_budget)
+    if not isinstance(path, (str, bytes, bytearray, memoryview, os.PathLike)):
+        raise InvalidArgument(f"the file is {a_kind(path)}", "load", "Give the path of an .ait, or its bytes")
     if isinstance(path, (bytes, bytearray, memoryview)):
         return Module(_runtime.LoadedModule.from_memory(np.frombuffer(path, np.uint8), *options), "memory")
-    name = os.fspath(path)
-    return Module(_runtime.LoadedModule(os.fsencode(name), *options), name)
+    file = os.fspath(path)
+    return Module(_runtime.LoadedModule(os.fsencode(file), *options), file)
+
+
+def _count(name: str, value: object, takes: str) -> int:
+    try:
+        count = -1 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        count = -1
+    if not 0 <= count <= _NO_LIMIT:
+        raise InvalidArgument(f"{name} is {value!r}", "load", f"Give {takes}")
+    return count
 
 
 def load_custom_ops(path: str | os.PathLike[str]) -> None:

@@ -27,6 +27,23 @@ def test_an_empty_dataset(dataset):
     assert model.state is ait.ModuleState.PASSTHROUGH
 
 
+def test_a_dataset_that_may_be_endless(caplog):
+    def endless():
+        while True:
+            yield torch.randn(2, 4)
+            if len(caplog.records) == 2:
+                raise InterruptedError  # the test has seen enough
+
+    model = linear()
+    with caplog.at_level(logging.WARNING, "aitune"), pytest.raises(aitune.InvalidArgument, match="InterruptedError"):
+        ait.tune(model, endless(), max_num_batches_per_batch_size=3000)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0].startswith("512 calls were made of the dataset so far, of which 32 are kept")
+    assert lines[1].startswith("1024 calls") and "max_num_batches_per_batch_size ends a dataset" in lines[1]
+    ait.tune(model, (torch.randn(2, 4) for _ in iter(int, 1)), max_num_batches_per_batch_size=3)
+    assert model.state is ait.ModuleState.TUNED
+
+
 def test_an_empty_dataset_in_batches():
     with pytest.raises(aitune.InvalidArgument, match="the dataset is empty"):
         ait.tune(linear(), [], batch_sizes=[1, 2])
@@ -43,7 +60,7 @@ def test_one_sample_fails():
 
 
 def test_what_gives_no_samples():
-    with pytest.raises(aitune.InvalidArgument, match="a int gives no samples"):
+    with pytest.raises(aitune.InvalidArgument, match="an int gives no samples"):
         ait.tune(linear(), 3)
     with pytest.raises(aitune.InvalidArgument, match="a batch size is 0"):
         ait.tune(linear(), [torch.randn(4)], batch_sizes=[0])
@@ -76,6 +93,7 @@ class Damaged(torch.utils.data.Dataset):
         (Damaged(), {}, "sample 1"),
         (torch.utils.data.DataLoader(Damaged(), batch_size=None), {}, "sample 1"),
         (torch.utils.data.DataLoader(Damaged(), batch_size=2), {}, "sample 0"),
+        (torch.utils.data.DataLoader(Damaged(), batch_size=2, num_workers=1), {}, "sample 0"),
         (Damaged(), {"batch_sizes": [1, 2]}, "batch 1 of 1 samples"),
         (Damaged(), {"batch_sizes": [4]}, "batch 0 of 4 samples"),
     ],
@@ -86,6 +104,29 @@ def test_a_dataset_that_raises(dataset, options, where):
     with pytest.raises(aitune.InvalidArgument, match=message) as caught:
         ait.tune(model, dataset, **options)
     assert isinstance(caught.value.__cause__, KeyError) and model.state is ait.ModuleState.PASSTHROUGH
+    assert "Traceback" not in str(caught.value)
+
+
+class Noise(torch.nn.Module):
+    def forward(self, x):
+        return x + torch.rand_like(x)
+
+
+@pytest.mark.parametrize(
+    ("ir", "where"), [("dynamo", "module 'net': 1 operator is not"), ("fx", "module 'net', traced line \\d+ in forward: rand")]
+)
+def test_an_operator_that_is_not_there_is_of_the_module(ir, where):
+    with pytest.raises(aitune.Unsupported, match=f"^{where}") as caught:
+        ait.tune(wrap(Noise(), ir), torch.randn(2, 4))
+    assert "/aitune-" not in str(caught.value)
+
+
+@pytest.mark.parametrize("net", [torch.nn.Linear(4, 4), torch.nn.Conv1d(4, 4, 1)])  # the second answers all the same
+def test_weights_without_values(net):
+    model = ait.Module(torch.nn.Sequential(net).to("meta"), "empty", strategy=strategy())
+    with pytest.raises(aitune.InvalidArgument, match="module 'empty': its weights are not in memory: '0.weight' is on") as caught:
+        ait.tune(model, torch.randn(2, 4, 4))
+    assert "Leave that sample out" not in str(caught.value)
 
 
 def test_no_device():
@@ -172,17 +213,97 @@ def test_no_module():
     assert model.state is ait.ModuleState.PASSTHROUGH
 
 
+def test_a_module_that_was_not_wrapped():
+    other = linear("of somebody else")
+    message = "tune: a Linear is no aitune.torch.Module, and holds none. Wrap the modules first: model = aitune.torch.Module"
+    for data in (torch.randn(2, 4), None):
+        with pytest.raises(aitune.InvalidArgument, match=message) as caught:
+            ait.tune(torch.nn.Linear(4, 4), data)
+        assert other.name not in str(caught.value)
+
+
+def test_nothing_recorded():
+    model, _other = linear("model"), linear("of somebody else")
+    message = r"no samples, and no calls were recorded: 'model'\. Give samples, or call enable_recording\(\)"
+    with pytest.raises(aitune.InvalidArgument, match=message):
+        ait.tune(model)
+    with pytest.raises(aitune.InvalidArgument, match=r"none of the modules was called: 'model'\. Give a function"):
+        ait.tune(Holds(model), torch.randn(2, 4))
+    many = [linear(f"many{i:02}") for i in range(20)]
+    with pytest.raises(aitune.InvalidArgument, match=r"was called: '.*' and \d+ more\. Give a function"):
+        ait.tune(lambda x: len(many), torch.randn(2, 4))
+
+
+class Holds:
+    def __init__(self, model):
+        self.model = model
+
+    def __call__(self, x):
+        return x
+
+
+def test_inspecting_with_a_sample_that_fails():
+    net = torch.nn.Linear(4, 4)
+    for warmup in (0, 2):
+        with pytest.raises(aitune.InvalidArgument, match="sample 1 of the dataset: the model fails on it: RuntimeError"):
+            ait.inspect(net, [torch.randn(2, 4), torch.randn(2, 5)], warmup_iterations=warmup)
+    assert "forward" not in net.__dict__
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_sizes": 3}, "tune: batch_sizes is 3. Give a list of integers from 1 on"),
+        ({"batch_sizes": []}, r"tune: batch_sizes is \[\]. Give a list"),
+        ({"batch_sizes": [0]}, "tune: a batch size is 0"),
+        ({"max_num_batches_per_batch_size": 0}, "max_num_batches_per_batch_size is 0"),
+    ],
+)
+def test_wrong_batches(options, message):
+    with pytest.raises(aitune.InvalidArgument, match=message):
+        ait.tune(linear(), [torch.randn(4)], **options)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ("x", r"module 'net': dynamic_shapes is a str. Give whole shapes by the path of a tensor: \{'x'"),
+        ({3: (1, 2)}, "a key of dynamic_shapes is an int"),
+        ({"x": 3}, "dynamic_shapes gives 'x' an int"),
+        ({"x": {0: ait.BatchDim("batch", 1, 8)}}, "dynamic_shapes gives 'x' a dict"),
+        ({"x": (None, 3)}, "a dimension that dynamic_shapes gives 'x' is None. Give an int where the size stays"),
+    ],
+)
+def test_wrong_dynamic_shapes(shapes, message):
+    with pytest.raises(aitune.InvalidArgument, match=message):
+        ait.Module(torch.nn.Linear(4, 4), "net", dynamic_shapes=shapes)
+
+
+@pytest.mark.parametrize(
+    ("modules", "message"),
+    [
+        (None, "wrap: modules is None. Give what inspect"),
+        (["a"], "wrap: one of modules is a str"),
+        ([torch.nn.Linear], "wrap: one of modules is a type"),
+    ],
+)
+def test_what_cannot_be_wrapped(modules, message):
+    with pytest.raises(aitune.InvalidArgument, match=message):
+        ait.wrap(torch.nn.Linear(4, 4), modules)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: ait.Module("net"), "a str cannot be tuned"),
+        (lambda: ait.Module(torch.nn.ReLU(), 5), "the name is an int. Give text"),
         (lambda: ait.Module(torch.nn.ReLU(), strategy="fast"), "the strategy is a str"),
         (lambda: ait.OneBackendStrategy("cpu"), "the backend is a str"),
         (lambda: ait.TorchTensorRTAotBackend({"ir": "ts"}), "the configuration is a dict"),
         (lambda: ait.TorchTensorRTAotBackendConfig(ir="onnx"), "there is no ir 'onnx'. It is one of: dynamo, ts, fx"),
         (lambda: ait.TorchTensorRTAotBackendConfig(pickle_protocol=1), "pickle_protocol is 1. It is 2 to 5"),
         (lambda: ait.TorchTensorRTAotBackendConfig(pickle_protocol="4"), "pickle_protocol is '4'"),
-        (lambda: ait.TorchTensorRTAotBackendConfig(compile_config=7), "a int has no field of CompilationSettings"),
+        (lambda: ait.TorchTensorRTAotBackendConfig(compile_config=7), "an int has no field of CompilationSettings"),
         (lambda: ait.TorchTensorRTAotBackendConfig(compile_config={"blocks": 1}), "there is no setting 'blocks'"),
     ],
 )
@@ -389,6 +510,81 @@ def test_interrupting_leaves_the_module_as_it_was(monkeypatch):
         logger.setLevel(logging.NOTSET)
     assert model.state is ait.ModuleState.PASSTHROUGH
     check_same(model(x), want)
+
+
+class Alone(ait.TorchEagerBackend):
+    """Looks whether others build at the same time."""
+
+    now = most = 0
+
+    def build(self, *args, **options):
+        Alone.now += 1
+        Alone.most = max(Alone.most, Alone.now)
+        time.sleep(0.1)
+        Alone.now -= 1
+        return super().build(*args, **options)
+
+
+def in_threads(*functions):
+    threads = [threading.Thread(target=function) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_threads_tune_one_after_the_other():
+    x = torch.randn(2, 4)
+    first, second = linear("first"), linear("second")
+    in_threads(lambda: ait.tune(first, x), lambda: ait.tune(second, x))
+    assert {first.state, second.state} == {ait.ModuleState.TUNED}
+    check_same(first(x), reference(first._original, x))
+    nets = [ait.Module(torch.nn.Linear(4, 4), strategy=ait.OneBackendStrategy(Alone())) for _ in range(2)]
+    in_threads(*[lambda net=net: ait.tune(net, x) for net in nets])
+    assert {net.state for net in nets} == {ait.ModuleState.TUNED} and Alone.most == 1
+
+
+def test_waiting_for_another_thread_may_be_interrupted(caplog):
+    from aitune.torch.turns import own_turn
+
+    interrupted, begun = threading.Event(), threading.Event()
+
+    def hold():
+        with own_turn():
+            begun.set()
+            interrupted.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    begun.wait()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        with caplog.at_level(logging.INFO, "aitune"), pytest.raises(KeyboardInterrupt):
+            ait.tune(linear(), torch.randn(2, 4))
+    finally:
+        signal.signal(signal.SIGINT, before)
+        interrupted.set()
+        holder.join()
+    assert "waiting for the tuning that runs in another thread" in caplog.text
+    with own_turn():  # by the same thread
+        ait.tune(linear(), torch.randn(2, 4))
+
+
+class Interrupts(ait.TorchEagerBackend):
+    def build(self, *args, **options):
+        raise KeyboardInterrupt
+
+
+def test_modules_that_were_finished_stay_tuned_when_interrupted():
+    first, x = linear("first"), torch.randn(2, 4)
+    second = ait.Module(torch.nn.Linear(4, 4).eval(), "second", strategy=ait.OneBackendStrategy(Interrupts()))
+    with pytest.raises(KeyboardInterrupt):
+        for module in (first, second):
+            module.enable_recording()
+        second(first(x))
+        ait.tune([first, second])
+    assert first.state is ait.ModuleState.TUNED and second.state is ait.ModuleState.RECORDING
 
 
 def test_exceptions_of_a_logger_do_not_get_lost():

@@ -58,13 +58,13 @@ def test_what_is_ignored_is_said(changed, caplog):
 def test_wrong_fields(changed):
     for name, value, error, message in (
         ("cachedir", "x", aitune.InvalidArgument, "there is no field 'cachedir'. Did you mean cache_dir"),
-        ("cache_dir", 3, aitune.InvalidArgument, "config.cache_dir: it is a int"),
+        ("cache_dir", 3, aitune.InvalidArgument, "config.cache_dir: it is an int"),
         ("max_num_samples_stored", 0, aitune.InvalidArgument, "it is 0. Give a number from 1 on"),
         ("max_num_samples_stored", 2.5, aitune.InvalidArgument, "it is 2.5"),
         ("min_num_samples", 0, aitune.InvalidArgument, "config.min_num_samples: it is 0"),
         ("device_after_tuning", "cuda:0", aitune.Unavailable, "no engine for device cuda:0"),
         ("device_after_tuning", "gpu?", aitune.InvalidArgument, "there is no device 'gpu\\?'"),
-        ("tuning_data_output_path", 1, aitune.InvalidArgument, "config.tuning_data_output_path: it is a int"),
+        ("tuning_data_output_path", 1, aitune.InvalidArgument, "config.tuning_data_output_path: it is an int"),
     ):
         with pytest.raises(error, match=message):
             setattr(changed, name, value)

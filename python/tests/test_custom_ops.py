@@ -265,7 +265,7 @@ def raising(error):
     (lambda x: x[:2], aitune.InvalidArgument, r"result 0 is float32\[2\], and the model was compiled with float32\[3\]"),
     (lambda x: x.astype(np.float64), aitune.InvalidArgument, "result 0 is float64"),
     (lambda x: (x, x), aitune.InvalidArgument, "returned 2 results, and 1 are expected"),
-    (lambda x: None, aitune.InvalidArgument, "is a NoneType and not a NumPy array"),
+    (lambda x: None, aitune.InvalidArgument, "is None and not a NumPy array"),
 ])
 def test_failures_of_functions(changing, function, kind, text):
     aitune.custom_op("aitune_test5::f", function)
@@ -311,7 +311,7 @@ def test_arrays_may_be_kept(changing):
     ("nothing", abs, None, "no name of an operator"),
     ("a::b::c", abs, None, "no name of an operator"),
     (3, abs, None, "no name of an operator"),
-    ("a::b", 3, None, "the function is a int"),
+    ("a::b", 3, None, "the function is an int"),
     ("aten::add.Tensor", abs, None, "exists already"),
 ])
 def test_bad_registrations(name, function, schema, text):

@@ -130,6 +130,37 @@ def test_a_condition_on_data_is_named_with_its_line():
     check_same(model(-torch.ones(3)), -torch.ones(3) - 1)
 
 
+class NotAScript(torch.nn.Module):
+    def forward(self, x, *rest):  # *rest cannot be scripted
+        if x.sum() > 0:
+            return x + 1
+        return x - 1
+
+
+def test_what_a_trace_freezes_is_said(caplog):
+    model = wrap(NotAScript(), "ts")
+    ait.tune(model, torch.ones(3))
+    said = [record.getMessage() for record in caplog.records]
+    assert "net: traced, since torch.jit.script fails: NotSupportedError: Compiled functions can't take variable" in said[0]
+    assert f"net: torch.jit.trace at {__file__}:" in said[1] and "if x.sum() > 0: Converting a tensor to a" in said[1]
+    assert len(said) == 2 and [f"net: {line}" for line in model.reports[0]["warnings"]] == said
+    with pytest.raises(aitune.ValidationError, match="sample 1. The model was traced.*likely cause") as caught:
+        ait.tune(wrap(NotAScript(), "ts"), [torch.ones(3), -torch.ones(3)])
+    assert "bug of aitune" not in str(caught.value)
+
+
+def test_a_trace_is_no_cause_on_the_sample_that_it_saw():
+    class Counts(torch.nn.Module):
+        calls = 0
+
+        def forward(self, x, *rest):
+            self.calls += 1
+            return x * self.calls
+
+    with pytest.raises(aitune.ValidationError, match="sample 0. What the module keeps between calls in Python"):
+        ait.tune(wrap(Counts(), "ts"), torch.ones(3))
+
+
 def test_fx_names_the_line_too():
     with pytest.raises(aitune.Unsupported, match=r"symbolic_trace cannot export the model at .*test_irs.py:\d+: if x.sum"):
         ait.tune(wrap(Branching(), "fx"), torch.ones(3))

@@ -143,6 +143,58 @@ def test_release_of_the_weights():
     check_same(model(x), want)
 
 
+class Optional(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 4)
+
+    def forward(self, x, y=None):
+        return self.linear(x) + (0 if y is None else y)
+
+
+@pytest.mark.parametrize("by", ["argument", "config"])
+def test_weights_that_pytorch_needs_stay(by, monkeypatch, caplog):
+    if by == "config":
+        monkeypatch.setattr(ait.config, "_device_after_tuning", "meta")
+    eager = ait.OneBackendStrategy(ait.TorchEagerBackend())
+    x, y = torch.randn(2, 4), torch.randn(2, 4)
+    calls = [((x,), {}), ((x, y), {})]
+    for strategies, names in (([strategy(), eager], "some.1"), ([eager, eager], "some.0, some.1")):
+        net = Optional().eval()
+        want = [reference(net, *args) for args, _ in calls]
+        model = ait.Module(net, "some", strategies=strategies)
+        ait.tune(model, calls, release_weights=by == "argument")
+        assert f"some: the weights of the original stay in memory: PyTorch answers the calls of {names}" in caplog.text
+        for (args, _), result in zip(calls, want):
+            check_same(model(*args), result)
+        caplog.clear()
+
+
+def test_weights_of_parts_stay_while_another_module_needs_them(caplog):
+    shared, x = torch.nn.Linear(4, 4).eval(), torch.randn(2, 4)
+    eager = ait.OneBackendStrategy(ait.TorchEagerBackend())
+    whole = torch.nn.Sequential(shared, torch.nn.ReLU()).eval()
+    want = reference(whole, x)
+    first = ait.Module(shared, "first", strategy=strategy())
+    second = ait.Module(whole, "second", strategy=eager)
+    ait.tune(lambda x: second(first(x)), x, release_weights=True)
+    assert "first: the weights of the original stay in memory: module 'second', which has parts of it" in caplog.text
+    check_same(second(x), want)
+    second = ait.Module(whole, "second", strategy=strategy())
+    first.enable_passthrough(force=True)
+    ait.tune(lambda x: second(first(x)), x, release_weights=True)
+    assert shared.weight.is_meta
+
+
+def test_other_weights_from_a_module_whose_own_are_released(tmp_path):
+    model = ait.Module(torch.nn.Linear(4, 4).eval(), "gone", strategy=strategy())
+    ait.tune(model, torch.randn(2, 4), release_weights=True)
+    ait.save(model, tmp_path / "a.ait")
+    for again in (ait.refit, ait.repeat):
+        with pytest.raises(aitune.InvalidArgument, match="module 'gone': its weights are not in memory.*release_weights"):
+            again(tmp_path / "a.ait", model, tmp_path / "b.ait")
+
+
 def test_recording_by_hand():
     net = torch.nn.Linear(4, 4).eval()
     model = ait.Module(net, "hand", strategy=strategy())

@@ -139,7 +139,7 @@ def test_the_text():
 def test_wrong_arguments(tmp_path):
     pipe = Pipe()
     for call, message in (
-        (lambda: ait.profile(3, None), "a int cannot be called.*inference_function"),
+        (lambda: ait.profile(3, None), "an int cannot be called.*inference_function"),
         (lambda: ait.profile(pipe, 1, warmup_runs=-1), "warmup_runs is -1.*from 0 on"),
         (lambda: ait.profile(pipe, 1, measured_runs=0), "measured_runs is 0.*from 1 on"),
         (lambda: ait.profile(pipe, 1, measured_runs=True), "measured_runs is True"),

@@ -152,6 +152,16 @@ def test_files(tmp_path):
         aitune.load(DATA / "small.ait", module="other")
     with pytest.raises(aitune.InvalidArgument, match="num_threads"):
         aitune.load(DATA / "small.ait", num_threads=-1)
+    for option, value, message in (
+        ("weight_budget", -3, "load: weight_budget is -3. Give bytes as an integer"),
+        ("weight_budget", "4MB", "load: weight_budget is '4MB'. Give bytes as an integer, such as 4 << 20"),
+        ("num_threads", 1.5, "load: num_threads is 1.5. Give 0 for as many"),
+        ("module", 3, "load: module is 3. Give text"),
+        ("precision", None, "load: precision is None. Give text"),
+        ("path", 3, "load: the file is an int"),
+    ):
+        with pytest.raises(aitune.InvalidArgument, match=message):
+            aitune.load(**{"path": DATA / "small.ait", option: value})
     with pytest.raises(aitune.InvalidArgument, match="zero byte"):
         aitune.load("a\0b")
     with pytest.raises(aitune.AituneError):

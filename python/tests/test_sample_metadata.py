@@ -88,7 +88,7 @@ def test_a_kind_of_call_without_a_strategy(caplog):
 def test_wrong_strategies():
     for given, message in (
         ({"x": EAGER}, "a key of strategies is a str.*SampleMetadata"),
-        ({of(x=torch.ones(1)): 3}, "the strategy is a int"),
+        ({of(x=torch.ones(1)): 3}, "the strategy is an int"),
         (EAGER, "strategies is a OneBackendStrategy.*Give a list"),
     ):
         with pytest.raises(aitune.InvalidArgument, match=message):

@@ -105,15 +105,37 @@ def test_what_reaches_the_compiler():
         ("dryrun", 3, "It takes: a path"),
         ("engine", "tpu", "there is no engine 'tpu'"),
         ("workspace_size", 1.5, "setting workspace_size: 1.5 is a float"),
-        ("truncate_double", 1, "setting truncate_double: 1 is a int. It takes: True or False"),
+        ("truncate_double", 1, "setting truncate_double: 1 is an int. It takes: True or False"),
         ("max_relative_error", 2, "is not a number from 0 to 1"),
-        ("custom_ops", [3], "setting custom_ops: 3 is a int. It takes: a path"),
+        ("min_block_size", None, "setting min_block_size: it is None. It takes: an integer"),
+        ("optimisation_level", 3, "there is no setting 'optimisation_level'. Did you mean optimization_level"),
+        ("device", 3, "setting device: 3 is an int. It takes: None, or a torch.device"),
+        ("device", "gpu?", "setting device: there is no device 'gpu?'"),
+        ("torch_executed_ops", {3}, "setting torch_executed_ops: 3 is an int. It takes: operators: aten.gelu.default"),
+        ("torch_executed_ops", [None], "setting torch_executed_ops: it is None"),
+        ("autocast_excluded_ops", [len], "setting autocast_excluded_ops: <built-in function len> is a"),
+        ("autocast_calibration_dataloader", 5, "setting autocast_calibration_dataloader: 5 is an int. It takes: calls of"),
+        ("autocast_calibration_dataloader", "x", "setting autocast_calibration_dataloader: 'x' is a str. It takes: calls"),
+        ("custom_ops", [3], "setting custom_ops: 3 is an int. It takes: a path"),
     ],
 )
 def test_wrong_values(field, value, message):
     with pytest.raises(aitune.InvalidArgument) as caught:
         ait.CompilationSettings(**{field: value})
     assert message in str(caught.value), str(caught.value)
+
+
+def test_devices_are_taken_and_ignored():
+    for device in ("cuda", "cuda:0", torch.device("cuda")):
+        lines = ignored_settings(ait.CompilationSettings(device=device))
+        assert len(lines) == 1 and lines[0].startswith("device is ignored by engine cpu: ")
+    for device in (None, "cpu", torch.device("cpu")):
+        assert ignored_settings(ait.CompilationSettings(device=device)) == []
+
+
+def test_operators_by_themselves_or_by_name():
+    for op in ("aten.gelu.default", "torch.ops.aten.gelu", torch.ops.aten.gelu, torch.ops.aten.gelu.default):
+        assert "aten.gelu" in dict(compiler_settings(ait.CompilationSettings(torch_executed_ops={op})))["torch_executed_ops"]
 
 
 class TrtDtype(enum.Enum):
@@ -194,6 +216,15 @@ def test_autocast_looks_at_its_own_samples():
     assert report(autocast_calibration_dataloader=[torch.randint(5, (16, 64))])["bf16_share"] == 1
     with pytest.raises(aitune.InvalidArgument, match="calibration sample 0 of autocast"):
         report(autocast_calibration_dataloader=[torch.randn(2, 64)])
+
+
+def test_wrong_samples_of_autocast_are_told_from_the_others():
+    samples = [{"wrong": torch.randn(2, 64)}]
+    model = ait.Module(
+        torch.nn.Linear(64, 64).eval(), "net", strategy=strategy(enable_autocast=True, autocast_calibration_dataloader=samples)
+    )
+    with pytest.raises(aitune.InvalidArgument, match="setting autocast_calibration_dataloader: .*the call does not fit forward"):
+        ait.tune(model, torch.randn(16, 64))
 
 
 def test_a_configuration_of_plain_data():

@@ -65,10 +65,10 @@ def test_wrong_arguments(tuned):
         pass
 
     for call, message in (
-        (lambda: ait.LocalTorchStorage(3), "base_folder is a int"),
+        (lambda: ait.LocalTorchStorage(3), "base_folder is an int"),
         (lambda: ait.LocalTorchStorage(compress_checkpoint=1), "compress_checkpoint is 1"),
         (lambda: ait.LocalTorchStorage(sha_type="1"), "sha_type is '1'. Give '256'"),
-        (lambda: ait.save(tuned, "m", Elsewhere()), "save: storage is a Elsewhere"),
+        (lambda: ait.save(tuned, "m", Elsewhere()), "save: storage is an Elsewhere"),
         (lambda: ait.load("m", storage="folder"), "load: storage is a str"),
     ):
         with pytest.raises(aitune.InvalidArgument, match=message):

@@ -261,8 +261,11 @@ def test_wrong_arguments():
         (lambda: ait.FirstWinsStrategy(aot()), "is no list of backends"),
         (lambda: tuned_by({"net": ait.OneBackendStrategy()}), "a key of strategies is a str"),
         (lambda: tuned_by(ait.OneBackendStrategy()), "strategies is a OneBackendStrategy.*Give a list"),
-        (lambda: ait.MinLatencyStrategy([3]), "the backend is a int"),
+        (lambda: ait.MinLatencyStrategy([3]), "the backend is an int"),
         (lambda: ait.LatencyBudgetStrategy(0), "latency_budget_ms is 0"),
+        (lambda: ait.FirstWinsStrategy([aot()], "x"), "FirstWinsStrategy: min_speedup_threshold_percent is 'x'. Give a number"),
+        (lambda: ait.MinLatencyStrategy([aot()], -1), "min_speedup_threshold_percent is -1"),
+        (lambda: ait.OneBackendStrategy(None, float("nan")), "min_speedup_threshold_percent is nan"),
         (lambda: ait.LatencyBudgetStrategy("5"), "latency_budget_ms is '5'"),
     ):
         with pytest.raises(aitune.InvalidArgument, match=message):

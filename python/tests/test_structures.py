@@ -4,12 +4,47 @@ import collections
 import dataclasses
 import typing
 
+import numpy as np
 import pytest
 import torch
 from support import check_same, reference, wrap
 
 import aitune
 import aitune.torch as ait
+
+
+class Scaled(torch.nn.Module):
+    def forward(self, x, by=1.0):
+        return x * by
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+def test_scalars_of_numpy_are_numbers(ir):
+    x = torch.randn(2, 4)
+    model = wrap(Scaled(), ir)
+    ait.tune(model, [((x, np.float64(2.5)), {}), ((x, np.int32(3)), {}), ((x,), {})])
+    for by in (np.float64(2.5), 2.5, np.float32(2.5), np.int64(3), 3):
+        check_same(model(x, by), x * float(by))
+    check_same(model(x, np.float64(1)), x)
+    with pytest.raises(aitune.InvalidArgument, match="'by' is 2.75, it was"):
+        model(x, np.float32(2.75))
+
+
+def test_scalars_of_numpy_in_containers():
+    class Added(torch.nn.Module):
+        def forward(self, x, more):
+            return x + sum(more)
+
+    x = torch.randn(2, 4)
+    model = wrap(Added())
+    ait.tune(model, ((x, [np.float64(2), np.bool_(True)]), {}))
+    check_same(model(x, more=[2.0, True]), x + 3)
+
+
+def test_integers_beyond_64_bits():
+    x = torch.randn(2, 4)
+    with pytest.raises(aitune.InvalidArgument, match=f"module 'net'.by: {2**70} is no integer of 64 bits.*Pass a float"):
+        ait.tune(wrap(Scaled()), ((x, 2**70), {}))
 
 
 @dataclasses.dataclass
@@ -55,6 +90,7 @@ ANSWERS = {
     "dataclass": lambda y: Pair(y, y + 1, "kept"),
     "namedtuple": lambda y: Named(y.sum(), [y, y + 2]),
     "shapes": lambda y: (y, y.shape[1]),
+    "whole shapes": lambda y: (y, y.shape, [y.shape[1:], tuple(y.shape), y.sum().shape]),
 }
 
 
@@ -89,6 +125,7 @@ SIZES = {
     "ratio": lambda y, h, w: (y, h / 4, w // 2),
     "dict": lambda y, h, w: {"y": y, "sizes": [h, w], "mode": "grid", "scale": 2.5, "flag": True, "no": None},
     "shape": lambda y, h, w: Named(y, [tuple(y.shape)]),
+    "size": lambda y, h, w: (y, y.shape[1:]),
 }
 DECLARED = {"x": (1, 2, ait.DynamicDim("h", 4, 16), ait.DynamicDim("w", 4, 16))}
 

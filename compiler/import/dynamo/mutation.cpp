@@ -118,8 +118,8 @@ void lift(const Write& write, ImportedModel& model) {
   written.output = graph.add_output(write.root, written.input);
   if (written.buffer.empty())
     model.warnings.push_back(
-        fmt::format("the model writes to its input {}{}: the caller's tensor stays as it is, and what it would hold is "
-                    "the output {}; "
+        fmt::format("the model writes to its input {}{}: what that holds then is the output {} of the file, and only "
+                    "aitune.torch.Module writes it to the caller's tensor; "
                     "a model that need not do that says x = x.clone() first",
                     written.input, write.place, written.output));
   model.written.push_back(std::move(written));

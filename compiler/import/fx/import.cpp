@@ -91,7 +91,7 @@ class Outputs {
     if (value.is_tensor()) {
       graph_.add_output(value.tensor, name.empty() ? value.tensor->name : name);
     } else if (value.is_none()) {
-      writer_.warn("an output that is None is left out");
+      writer_.warn("an output that is None is none of the file's outputs; aitune.torch.Module returns it");
     } else if (value.is_sequence() || value.is(PyKind::dict)) {
       for (std::size_t i = 0; i < value.items().size(); ++i)
         add(value.items()[i], value.is(PyKind::dict) ? value.keys[i] : name);

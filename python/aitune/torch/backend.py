@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from aitune.errors import InvalidArgument
+from aitune.errors import AituneError, InvalidArgument, a_kind
 from aitune.loaded import custom_ops, load_custom_ops
 from aitune.torch.archive import EXTRA_NAME, Entry, GraphMeta, architecture_of
 from aitune.torch.config import unknown_field
 from aitune.torch.custom import compiler, every_operator
 from aitune.torch.dataset import calls_of
 from aitune.torch.engine import Engine, work_folder
-from aitune.torch.export import Exported, IRType, export
+from aitune.torch.export import Exported, IRType, export, naming_module
 from aitune.torch.progress import improved_plan, tell
 from aitune.torch.recording import GraphRecord, Sample, take_call
 from aitune.torch.settings import (
@@ -100,7 +100,7 @@ class TorchTensorRTAotBackendConfig(BackendConfig):
         """
         where, names = "TorchTensorRTAotBackendConfig.from_dict", [field.name for field in dataclasses.fields(cls)]
         if not isinstance(data, Mapping):
-            raise InvalidArgument(f"a {type(data).__name__} is no dict", where, f"Its fields are: {', '.join(names)}")
+            raise InvalidArgument(f"{a_kind(data)} is no dict", where, f"Its fields are: {', '.join(names)}")
         for name in data:
             if name not in names:
                 raise unknown_field(where, str(name), names)
@@ -122,6 +122,7 @@ class BuildResult:
     report: dict[str, Any] = field(default_factory=dict)
     milliseconds: float = 0  # of the first sample
     updates: Updates = ()  # caches that are arguments and results
+    traced_sample: int | None = None  # the one that a trace is right for, whatever it is on others
 
 
 class Backend(ABC):
@@ -155,7 +156,7 @@ class TorchTensorRTAotBackend(Backend):
     def __init__(self, config: TorchTensorRTAotBackendConfig | None = None) -> None:
         if config is not None and not isinstance(config, TorchTensorRTAotBackendConfig):
             raise InvalidArgument(
-                f"the configuration is a {type(config).__name__}",
+                f"the configuration is {a_kind(config)}",
                 "TorchTensorRTAotBackend",
                 "Give a TorchTensorRTAotBackendConfig",
             )
@@ -194,12 +195,14 @@ class TorchTensorRTAotBackend(Backend):
             record = dataclasses.replace(record, output=computed_numbers(record.output))
         with _kept_on_success() as folder:
             exported = export(module, forward, record, self.config.ir, folder, name)
+            for line in exported.warnings:
+                _logger.warning("%s: %s", name, line)
             signature = Signature(forward, name)
             architecture = architecture_of(module, signature)
             owner = record.owner or name
             meta = GraphMeta(owner, record.path, signature, record.key, record.output, architecture, record.updates)
             calibration = self._calibration(meta, name)
-            with every_operator():
+            with every_operator(), naming_module(exported.path, name):
                 tuned = self._tune(exported, record, settings, meta, calibration, name)
             text = tuned.dryrun_text()
             if text is not None:
@@ -208,16 +211,18 @@ class TorchTensorRTAotBackend(Backend):
             file = saved = folder / f"{exported.path.stem}.ait"
             tuned.save(str(file), _extra_files(meta))
             report = json.loads(tuned.report_json())
+            report["warnings"] = [*report.get("warnings", ()), *exported.warnings]
             del tuned  # and the weights that it holds
             if settings.get("strip_engine_weights") == "true":
                 # The file cannot run: this process runs what comes of it with its weights.
                 file = folder / "running.ait"
-                with every_operator():
+                with every_operator(), naming_module(exported.path, name):
                     compiler().refit(str(saved), str(exported.path), str(file), tell(name))
             exported.path.unlink()
             engine = Engine(file, Entry(meta), owns_folder=True, saved=saved)
             engine.keep_state_in(module)
-        return BuildResult(self.describe(), engine.run, engine, report, report.get("latency_ms", 0))
+        latency = report.get("latency_ms", 0)
+        return BuildResult(self.describe(), engine.run, engine, report, latency, traced_sample=exported.traced_sample)
 
     def _calibration(self, meta: GraphMeta, name: str) -> list[list[torch.Tensor]]:
         """The calls of autocast's own samples that this graph answers."""
@@ -225,11 +230,14 @@ class TorchTensorRTAotBackend(Backend):
         if loader is None:
             return []
         found = []
-        for where, args, kwargs in calls_of(loader, None, None):
-            where = f"{where} of autocast_calibration_dataloader"
-            key, tensors = take_call(meta.signature.normalise(args, kwargs), where)
-            if key == meta.key:
-                found.append([tensor.detach() for tensor in tensors])
+        try:
+            for where, args, kwargs in calls_of(loader, None, None):
+                key, tensors = take_call(meta.signature.normalise(args, kwargs), where)
+                if key == meta.key:
+                    found.append([tensor.detach() for tensor in tensors])
+        except AituneError as error:
+            where = f"setting autocast_calibration_dataloader: {error.where}"
+            raise type(error)(error.problem, where, error.fix) from error
         if not found:
             _logger.warning("%s: autocast_calibration_dataloader has no call of this kind: the samples are used", name)
         return found

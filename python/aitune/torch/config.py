@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import InvalidArgument, Unavailable
+from aitune.errors import InvalidArgument, Unavailable, a_kind
 
 __all__ = ["AITuneConfig", "aitune_cache_dir", "check_device_name", "config", "is_count", "say_ignored", "unknown_field"]
 
@@ -73,7 +73,8 @@ class AITuneConfig:
         cache_dir: where timings and engines of earlier tunings are kept: AITUNE_CACHE_DIR of this process.
         max_num_samples_stored: how many calls of a graph are kept, which are compared with PyTorch's results. None: 32 of
             the same shapes, 128 in all, and no more than 256 MB.
-        device_after_tuning: "cpu", or "meta": the weights of the original modules leave memory once they are tuned.
+        device_after_tuning: "cpu", or "meta": the weights of the original modules leave memory once they are tuned, but
+            for those that PyTorch still runs with.
         tuning_data_output_path: where tune() writes its report, and snapshot_tuning_data() what is known so far.
 
     The other fields of AITune's may be set, which brings a line that says why they are ignored.
@@ -151,7 +152,7 @@ _FIELDS = tuple(name for name, value in vars(AITuneConfig).items() if isinstance
 
 def _path(name: str, value: Any) -> Path:
     if not isinstance(value, (str, os.PathLike)):
-        raise InvalidArgument(f"it is a {type(value).__name__}", f"config.{name}", "Give a path")
+        raise InvalidArgument(f"it is {a_kind(value)}", f"config.{name}", "Give a path")
     return Path(value)
 
 

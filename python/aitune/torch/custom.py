@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from aitune import custom
-from aitune.errors import InvalidArgument, Unavailable, Unsupported
+from aitune.errors import InvalidArgument, Unavailable, Unsupported, a_kind
 
 __all__ = ["compiler", "every_operator"]
 
@@ -165,7 +165,7 @@ class _FakeCall:
         for index, item in enumerate(results):
             dtype = str(item.dtype).removeprefix("torch.") if isinstance(item, torch.Tensor) else ""
             if dtype not in custom.DTYPE_NAMES:
-                what = f"of dtype {item.dtype}" if dtype else f"a {type(item).__name__}"
+                what = f"of dtype {item.dtype}" if dtype else a_kind(item)
                 raise Unsupported(f"result {index} is {what}, and tensors of numbers are possible", self.name)
             types.append((custom.DTYPE_NAMES.index(dtype), [self._formula(size) for size in item.shape]))
         return types, self._equalities()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from aitune.errors import AituneError, InvalidArgument
+from aitune.errors import AituneError, InvalidArgument, a_kind
+from aitune.torch.config import is_count
 
-__all__ = ["Call", "DataLoaderFactory", "calls_of"]
+__all__ = ["Call", "DataLoaderFactory", "calls_of", "check_batch_sizes", "gives_calls", "run_sample"]
 
 Call = "tuple[tuple[Any, ...], dict[str, Any]]"
 
@@ -85,6 +86,30 @@ def _is_one_sample(dataset: Any) -> bool:
     return False
 
 
+def gives_calls(dataset: Any) -> bool:
+    """Whether calls_of() can make something of it. Text is a sample, but no model takes that alone."""
+    if isinstance(dataset, (str, bytes)):
+        return False
+    is_sequence = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
+    return isinstance(dataset, DataLoaderFactory) or hasattr(dataset, "__iter__") or is_sequence
+
+
+def check_batch_sizes(batch_sizes: Any, max_batches: Any) -> None:
+    """Raises InvalidArgument for what are no batch sizes, or no number of batches."""
+    if batch_sizes is not None:
+        if isinstance(batch_sizes, (str, bytes)) or not isinstance(batch_sizes, Collection) or not len(batch_sizes):
+            raise InvalidArgument(
+                f"batch_sizes is {batch_sizes!r}", "tune", "Give a list of integers from 1 on, or None for calls as they are"
+            )
+        for size in batch_sizes:
+            if not is_count(size):
+                raise InvalidArgument(f"a batch size is {size!r}", "tune", "Give integers from 1 on")
+    if max_batches is not None and not is_count(max_batches):
+        raise InvalidArgument(
+            f"max_num_batches_per_batch_size is {max_batches!r}", "tune", "Give an integer from 1 on, or None for all"
+        )
+
+
 def calls_of(
     dataset: Any, batch_sizes: Sequence[int] | None, max_batches: int | None
 ) -> Iterator[tuple[str, tuple[Any, ...], dict[str, Any]]]:
@@ -105,7 +130,7 @@ def calls_of(
         samples = (dataset[i] for i in range(len(dataset)))
     else:
         raise InvalidArgument(
-            f"a {type(dataset).__name__} gives no samples",
+            f"{a_kind(dataset)} gives no samples",
             "tune",
             "Give a tensor, a dict, a list, a torch.utils.data.Dataset or DataLoader, or any other iterable",
         )
@@ -115,6 +140,30 @@ def calls_of(
         yield (f"sample {index}", *_as_call(sample))
     if count == 0:
         raise _empty()
+
+
+def run_sample(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Calls the function with one of calls_of(). Raises an error that names the sample for whatever goes wrong."""
+    where = f"{name} of the dataset"
+    try:
+        return function(*args, **kwargs)
+    except AituneError as error:
+        raise type(error)(error.problem, f"{where}: {error.where}", error.fix) from error
+    except Exception as error:
+        raise InvalidArgument(
+            f"the model fails on it: {type(error).__name__}: {error}",
+            where,
+            "Leave that sample out, or give it in the form that the model takes",
+        ) from error
+
+
+def _in_a_line(error: Exception) -> str:
+    """Type and message. What comes from a worker of a DataLoader has its whole traceback in the message, the original
+    error last."""
+    text = str(error)
+    if "Original Traceback (most recent call last)" in text:
+        return text.strip().splitlines()[-1]
+    return f"{type(error).__name__}: {text}"
 
 
 def _numbered(samples: Iterable[Any], at_most: int | None, name: str) -> Iterator[tuple[int, Any]]:
@@ -128,7 +177,7 @@ def _numbered(samples: Iterable[Any], at_most: int | None, name: str) -> Iterato
         raise
     except Exception as error:
         raise InvalidArgument(
-            f"the dataset raises {type(error).__name__}: {error}",
+            f"the dataset raises {_in_a_line(error)}",
             f"{name.format(index)} of the dataset",
             "Mend the dataset, or leave that sample out",
         ) from error
@@ -143,14 +192,12 @@ def _batched(
             dataset = [dataset]
         if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
             raise InvalidArgument(
-                f"batches of several sizes cannot be made of a {type(dataset).__name__}",
+                f"batches of several sizes cannot be made of {a_kind(dataset)}",
                 "tune",
                 "Give a list or a torch.utils.data.Dataset of samples without a batch dimension, or no batch_sizes",
             )
         factory = DataLoaderFactory(dataset)
     for size in batch_sizes:
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise InvalidArgument(f"a batch size is {size!r}", "tune", "Give integers from 1 on")
         loader = itertools.chain.from_iterable(map(factory.create_dataloader, [size]))
         for index, batch in _numbered(loader, max_batches, f"batch {{}} of {size} samples"):
             yield (f"batch {index} of {size} samples", *_as_call(batch))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aitune.errors import InvalidArgument
+from aitune.errors import InvalidArgument, a_kind
 
-__all__ = ["Axis", "BatchDim", "DynamicDim", "DynamicShapes", "ShapeTable"]
+__all__ = ["Axis", "BatchDim", "DynamicDim", "DynamicShapes", "ShapeTable", "check_dynamic_shapes"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,24 @@ class BatchDim(DynamicDim):
 
 DynamicShapes = Mapping["str | tuple[str | int, ...]", "tuple[int | DynamicDim, ...]"]
 """The whole shape of an input by its path: "x", "options.mask", or ("options", "mask")."""
+
+
+def check_dynamic_shapes(shapes: object, where: str) -> None:
+    """Raises InvalidArgument for what is no DynamicShapes."""
+    if shapes is None:
+        return
+    example = "Give whole shapes by the path of a tensor: {'x': (BatchDim('batch', 1, 8), 3, 224, 224)}"
+    if not isinstance(shapes, Mapping):
+        raise InvalidArgument(f"dynamic_shapes is {a_kind(shapes)}", where, example)
+    for path, shape in shapes.items():
+        if not isinstance(path, (str, tuple)):
+            raise InvalidArgument(f"a key of dynamic_shapes is {a_kind(path)}", where, example)
+        if not isinstance(shape, (list, tuple)):
+            raise InvalidArgument(f"dynamic_shapes gives '{_path_text(path)}' {a_kind(shape)}", where, example)
+        for dim in shape:
+            if isinstance(dim, bool) or not isinstance(dim, (int, DynamicDim)):
+                problem = f"a dimension that dynamic_shapes gives '{_path_text(path)}' is {a_kind(dim)}"
+                raise InvalidArgument(problem, where, "Give an int where the size stays, a DynamicDim or BatchDim where it moves")
 
 
 @dataclass

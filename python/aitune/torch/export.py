@@ -19,14 +19,15 @@ from typing import Any, Literal
 import torch
 from torch.export.graph_signature import InputKind, TensorArgument
 
-from aitune.errors import InvalidArgument, Unsupported
+from aitune.errors import AituneError, InvalidArgument, Unsupported, with_article
 from aitune.torch.autocast import program_has_autocast, refuse_autocast
 from aitune.torch.dynamic_shapes import ShapeTable
 from aitune.torch.recording import GraphRecord
 from aitune.torch.signature import Signature
 from aitune.torch.structure import Structure, flatten, leaves_at, plain, rebuild, tensors_at, tensors_only
+from aitune.torch.tracing import tracing_noted, why_traced
 
-__all__ = ["Exported", "IRType", "evaluating", "export"]
+__all__ = ["Exported", "IRType", "evaluating", "export", "naming_module"]
 
 IRType = Literal["dynamo", "ts", "fx"]
 
@@ -39,6 +40,8 @@ class Exported:
     ir: IRType
     names: list[str]  # of the inputs as the compiler takes them, one for each recorded tensor
     constants: list[tuple[str, torch.Tensor]] = field(default_factory=list)  # what comes with every sample
+    traced_sample: int | None = None  # which one torch.jit.trace has seen, whose values Python's choices are fixed to
+    warnings: list[str] = field(default_factory=list)
 
 
 def export(
@@ -232,7 +235,7 @@ def _export_dynamo(
     output = record.output
     is_plain = builtin and output.is_builtin() and not output.has_constants() and not any(output.numbers())
     answer = forward if is_plain else _plain_forward(forward, record)
-    arguments = sample.arguments if is_plain else _plain_arguments(sample.arguments)
+    arguments = rebuild(record.key.structure, iter(sample.tensors)) if is_plain else _plain_arguments(sample.arguments)
     args, kwargs = Signature(forward, name).call_form(arguments)
 
     def run(hint: bool) -> torch.export.ExportedProgram:
@@ -315,15 +318,21 @@ def _export_torchscript(
     sample = record.example()
     flat = _Flat(module, record, Signature(forward, name))
     flat.training = False
+    # What is a script inside keeps its conditions.
+    is_script = isinstance(module, torch.jit.ScriptModule)
+    noted = [] if is_script else [why_traced(script_error)]
     try:
-        traced = torch.jit.trace(flat, tuple(sample.tensors), strict=False, check_trace=False)
+        with tracing_noted(noted):
+            traced = torch.jit.trace(flat, tuple(sample.tensors), strict=False, check_trace=False)
         _check_fixed_numbers(flat, record, name)
         torch.jit.save(traced, str(path))
     except Unsupported:
         raise
     except Exception as error:
         raise _cannot_export(error, "torch.jit.trace", module, name) from (script_error or error)
-    return Exported(path, "ts", [str(i) for i in range(len(sample.tensors))])
+    names = [str(i) for i in range(len(sample.tensors))]
+    traced_sample = None if is_script else next(i for i, kept in enumerate(record.samples) if kept is sample)
+    return Exported(path, "ts", names, traced_sample=traced_sample, warnings=noted)
 
 
 def _check_fixed_numbers(flat: _Flat, record: GraphRecord, name: str) -> None:
@@ -395,7 +404,7 @@ def _export_fx(
     for key, item in by_name.items():
         if item.kind not in ("tensor", "constant"):
             raise Unsupported(
-                f"argument '{key}' is a {item.kind}, and ir='fx' takes tensors alone", f"module '{name}'",
+                f"argument '{key}' is {with_article(item.kind)}, and ir='fx' takes tensors alone", f"module '{name}'",
                 "Use ir='dynamo'",
             )
     constants = {key: rebuild(item, iter(())) for key, item in by_name.items() if item.kind == "constant"}
@@ -431,6 +440,24 @@ def _remove_constants(graph: torch.fx.Graph, constants: Collection[str]) -> None
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def naming_module(path: Path, name: str) -> Iterator[None]:
+    """Errors of the compiler about the file at `path`, which nobody knows of and which is gone soon, name the module."""
+    try:
+        yield
+    except AituneError as error:
+        if str(path) not in str(error):
+            raise
+        # In an archive of torch.export, the place is no line of the user's.
+        own = f"{re.escape(str(path))}(/models/[^:]*(: graph_module\\.graph)?|:(?=\\d))?"
+
+        def named(text: str) -> str:
+            return re.sub(own, lambda m: f"module '{name}'" + (", traced line " if m.group(1) == ":" else ""), text)
+
+        raise type(error)(named(error.problem), named(error.where), named(error.fix)) from error
+
 
 _ADVICE = (
     (r"[Dd]ata.dependent|GuardOnDataDependent|control flow", "Use torch.where, torch.cond or torch._check there"),

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from aitune.errors import InvalidArgument, Unsupported
-from aitune.torch.dataset import calls_of
+from aitune.errors import InvalidArgument, Unsupported, a_kind
+from aitune.torch.dataset import calls_of, run_sample
 from aitune.torch.module import Module, place
 from aitune.torch.module.sample_metadata import SampleMetadata
 from aitune.torch.structure import flatten
@@ -232,10 +232,13 @@ def inspect(
         warmup_iterations: calls before that.
         min_depth: modules nearer to `obj` are left out: 1 lists the parts of a module.
         max_depth: modules further inside are left out.
+
+    Raises:
+        InvalidArgument: what is called is no function, no sample, or a sample that fails.
     """
     function = obj if inference_function is None else inference_function
     if not callable(function):
-        raise InvalidArgument(f"a {type(function).__name__} cannot be called", "inspect", "Give inference_function")
+        raise InvalidArgument(f"{a_kind(function)} cannot be called", "inspect", "Give inference_function")
     infos = modules_in(obj, max_depth)
     if inference_function is not None:
         infos = infos or modules_in(inference_function, max_depth)
@@ -245,13 +248,12 @@ def inspect(
         total = 0.0
         with torch.no_grad():
             for i in range(warmup_iterations):
-                function(*calls[i % len(calls)][1], **calls[i % len(calls)][2])
+                run_sample(function, *calls[i % len(calls)])
             for watch in watches:
                 watch.reset()
             for i in range(number_of_iterations):
-                _, args, kwargs = calls[i % len(calls)]
                 start = time.perf_counter()
-                function(*args, **kwargs)
+                run_sample(function, *calls[i % len(calls)])
                 total += time.perf_counter() - start
     finally:
         for watch in watches:
@@ -279,6 +281,12 @@ def wrap(
 ) -> Any:
     """Makes the modules that inspect() has found tunable. Returns `obj`, or the Module that stands for it if it is one
     of them."""
+    fix = "Give what inspect() lists: wrap(pipeline, inspect(pipeline, data).get_modules())"
+    if not isinstance(modules, (list, tuple)):
+        raise InvalidArgument(f"modules is {a_kind(modules)}", "wrap", fix)
+    for info in modules:
+        if not isinstance(info, ModuleInfo):
+            raise InvalidArgument(f"one of modules is {a_kind(info)}", "wrap", fix)
     result = obj
     for info in modules:
         wrapped = Module(info.module, info.name, strategy.clone() if strategy else None, strategies)

@@ -13,16 +13,17 @@ from typing import Any
 
 import torch
 
-from aitune.errors import InvalidArgument
+from aitune.errors import InvalidArgument, a_kind
 from aitune.torch.archive import Entry, GraphMeta, Recorded, read_entries, read_recorded, write_bundle
 from aitune.torch.custom import compiler, every_operator
 from aitune.torch.dynamic_shapes import DynamicShapes, ShapeTable
-from aitune.torch.export import Exported, evaluating, export
+from aitune.torch.export import Exported, evaluating, export, naming_module
 from aitune.torch.files import replacing
-from aitune.torch.module import Module, named_module, original_forwards, part_of
+from aitune.torch.module import Module, check_weights, named_module, original_forwards, part_of
 from aitune.torch.progress import showing, tell
 from aitune.torch.recording import GraphRecord, Sample
 from aitune.torch.structure import rebuild
+from aitune.torch.turns import own_turn
 
 __all__ = ["refit", "repeat"]
 
@@ -85,7 +86,7 @@ _Build = Callable[[str, str, str, Any], None]
 
 
 def _build_again(file: str | os.PathLike[str], model: Any, path: str | os.PathLike[str], build: _Build) -> None:
-    with showing(), tempfile.TemporaryDirectory(prefix="aitune-again-") as name:
+    with own_turn(), showing(), tempfile.TemporaryDirectory(prefix="aitune-again-") as name:
         folder = Path(name)
         if isinstance(model, torch.export.ExportedProgram):
             source = folder / "model.pt2"
@@ -130,7 +131,9 @@ def _build_part(
     with found as (module, forward, dynamic_shapes):
         exported = export(module, forward, _record(meta, recorded, dynamic_shapes), recorded.ir, folder, meta.name)  # type: ignore[arg-type]
     with every_operator():
-        build(str(part), str(exported.path), str(made), [_call(exported, tensors) for tensors in recorded.samples])
+        samples = [_call(exported, tensors) for tensors in recorded.samples]
+        with naming_module(exported.path, meta.name):
+            build(str(part), str(exported.path), str(made), samples)
     return made
 
 
@@ -151,10 +154,11 @@ def _module_for(
             found = part_of(found, part)
     if not isinstance(found, torch.nn.Module):
         raise InvalidArgument(
-            f"there is no module '{meta.name}' in a {type(model).__name__}", "model", "Give the pipeline that was tuned"
+            f"there is no module '{meta.name}' in {a_kind(model)}", "model", "Give the pipeline that was tuned"
         )
     original: torch.nn.Module = found._original if isinstance(found, Module) else found
     shapes = found._dynamic_shapes if isinstance(found, Module) else None
+    check_weights(original, f"module '{meta.name}'")
     with original_forwards(), evaluating(original), torch.no_grad():
         yield original, original.forward, shapes
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import Incompatible, InvalidArgument
+from aitune.errors import Incompatible, InvalidArgument, a_kind
 from aitune.torch import backend
 from aitune.torch.archive import GraphMeta, architecture_of, read_entries, write_bundle
 from aitune.torch.backend import BuildResult
@@ -191,7 +191,7 @@ def _load_into(module: Any, groups: _Groups, path: Path) -> Any:
                 target = Module(module, name)
                 module = target
         if target is None:
-            raise InvalidArgument(f"there is no module '{name}' in a {type(module).__name__}", os.fspath(path))
+            raise InvalidArgument(f"there is no module '{name}' in {a_kind(module)}", os.fspath(path))
         _check_architecture(target, engines, os.fspath(path))
         targets.append((target, engines))
     for target, engines in targets:
@@ -230,7 +230,7 @@ def _check_architecture(module: Module, engines: Sequence[Engine], where: str) -
         if meta is not None and here and meta.architecture and meta.architecture != here:
             raise InvalidArgument(
                 f"the file holds another module: '{meta.name}' does not have the weights (names, shapes, dtypes) and "
-                f"the arguments of '{module.name}', a {type(module._original).__name__}",
+                f"the arguments of '{module.name}', {a_kind(module._original)}",
                 where,
                 "Load it into the module that was tuned, or without one: load(path)",
             )
@@ -256,7 +256,7 @@ def _wrap_at(owner: Any, path: str, name: str, where: str) -> Module:
         found = part_of(found, part)
     original = part_of(found, last)
     if not isinstance(original, torch.nn.Module):
-        raise InvalidArgument(f"there is no module '{path}' in a {type(owner).__name__}", where)
+        raise InvalidArgument(f"there is no module '{path}' in {a_kind(owner)}", where)
     wrapped = original if isinstance(original, Module) else Module(original, name)
     wrapped.__dict__["_path"] = path
     place(found, last, wrapped)

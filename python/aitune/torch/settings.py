@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from aitune.errors import InvalidArgument
+from aitune.errors import InvalidArgument, a_kind
+from aitune.torch.dataset import gives_calls
 
 __all__ = [
     "CompilationSettings",
@@ -109,6 +110,13 @@ class CompilationSettings:
     tune_budget_seconds: float = 0
     max_quantisation_error: float = 0.05
 
+    def __new__(cls, *_values: Any, **settings: Any) -> CompilationSettings:
+        """Raises InvalidArgument for what is no setting, which would be a TypeError of the dataclass."""
+        for name in settings:
+            if name not in cls.__dataclass_fields__:
+                raise _no_setting(name)
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         compiler_settings(self)
 
@@ -144,7 +152,8 @@ def _no_setting(name: str) -> InvalidArgument:
 
 
 def _refuse(name: str, value: Any, takes: str) -> InvalidArgument:
-    return InvalidArgument(f"{value!r} is a {type(value).__name__}", f"setting {name}", f"It takes: {takes}")
+    problem = "it is None" if value is None else f"{value!r} is {a_kind(value)}"
+    return InvalidArgument(problem, f"setting {name}", f"It takes: {takes}")
 
 
 def _is(kind: tuple[type, ...], takes: str, optional: bool = False) -> Callable[[str, Any], str]:
@@ -181,6 +190,9 @@ def _collection(name: str, value: Any) -> str:
 def _operators(name: str, value: Any) -> str:
     """Names of operators: strings, or torch.ops.aten.gelu.default itself, or the packet torch.ops.aten.gelu."""
     _collection(name, value)
+    for item in value:
+        if not isinstance(item, (str, torch._ops.OperatorBase, torch._ops.OpOverloadPacket)):
+            raise _refuse(name, item, "operators: aten.gelu.default as text, or torch.ops.aten.gelu.default itself")
     return ",".join(item if isinstance(item, str) else str(item).removeprefix("<").rstrip(">") for item in value)
 
 
@@ -214,6 +226,26 @@ def _precision(_name: str, value: Any) -> str:
     return "" if value is None else precision_name(value)
 
 
+def _device(name: str, value: Any) -> str:
+    """A device of PyTorch or its name, or Torch-TensorRT's Device."""
+    if value is None or isinstance(value, torch.device) or hasattr(value, "device_type"):
+        return _any(name, value)
+    takes = "None, or a torch.device or its name, which is ignored but for \"cpu\""
+    if not isinstance(value, str):
+        raise _refuse(name, value, takes)
+    try:
+        return str(torch.device(value))
+    except RuntimeError as error:
+        raise InvalidArgument(f"there is no device {value!r}", f"setting {name}", f"It takes: {takes}") from error
+
+
+def _calls(name: str, value: Any) -> str:
+    """Calls, which the compiler gets by themselves."""
+    if value is not None and not gives_calls(value):
+        raise _refuse(name, value, "calls of the model, as tune() takes them: a DataLoader, a list, a tensor, or None")
+    return ""
+
+
 def _any(_name: str, value: Any) -> str:
     return "" if value is None else str(value)
 
@@ -231,7 +263,7 @@ _FIELDS: dict[str, Callable[[str, Any], str]] = {
     "use_complex_decomposition": _BOOL,
     "use_fast_partitioner": _BOOL,
     "enable_experimental_decompositions": _BOOL,
-    "device": _any,
+    "device": _device,
     "require_full_compilation": _BOOL,
     "disable_tf32": _BOOL,
     "assume_dynamic_shape_support": _BOOL,
@@ -263,7 +295,7 @@ _FIELDS: dict[str, Callable[[str, Any], str]] = {
     "autocast_excluded_ops": _operators,
     "autocast_max_output_threshold": _NUMBER,
     "autocast_max_depth_of_reduction": _OPTIONAL_INT,
-    "autocast_calibration_dataloader": _any,
+    "autocast_calibration_dataloader": _calls,
     "enable_resource_partitioning": _BOOL,
     "cpu_memory_budget": _OPTIONAL_INT,
     "dynamically_allocate_resources": _BOOL,
@@ -305,7 +337,7 @@ def _values(settings: Any) -> dict[str, Any]:
     found = {name: getattr(settings, name) for name in _FIELDS if hasattr(settings, name)}
     if not found:
         raise InvalidArgument(
-            f"a {type(settings).__name__} has no field of CompilationSettings",
+            f"{a_kind(settings)} has no field of CompilationSettings",
             "compile_config",
             "It takes an aitune.torch.CompilationSettings, a torch_tensorrt.dynamo.CompilationSettings or a dict",
         )
@@ -320,9 +352,9 @@ def compiler_settings(settings: Any) -> list[tuple[str, str]]:
     honoured = {row["field"] for row in _compiler.settings() if not row["ignored_by_cpu"]}
     texts: list[tuple[str, str]] = []
     for name, value in _values(settings).items():
-        if name == "autocast_calibration_dataloader":
-            continue  # calls, which the compiler gets by themselves
         text = _FIELDS[name](name, value)
+        if name == "autocast_calibration_dataloader":
+            continue
         if text == "" and value is None:
             continue
         if name not in honoured and value == _default(settings, name):

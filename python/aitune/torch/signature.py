@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from aitune.errors import Corrupt, InvalidArgument
+from aitune.torch.structure import python_number
 
 __all__ = ["Signature"]
 
@@ -49,7 +50,7 @@ class Signature:
 
     def normalise(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments by parameter, in the order of the signature, without defaults. Extra positional arguments are
-        called "NAME.0", extra keyword arguments as they are."""
+        called "NAME.0", extra keyword arguments as they are. NumPy's scalars are numbers."""
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -60,6 +61,7 @@ class Signature:
         keep = any(parameters[name].kind is inspect.Parameter.VAR_POSITIONAL for name in bound.arguments)
         for name, value in bound.arguments.items():
             parameter = parameters[name]
+            value = python_number(value)
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
                 named.update({f"{name}.{i}": item for i, item in enumerate(value)})
             elif parameter.kind is inspect.Parameter.VAR_KEYWORD:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
-from aitune.errors import Corrupt, Unsupported
+from aitune.errors import Corrupt, InvalidArgument, Unsupported, with_article
 from aitune.torch.caches import is_cache, make_cache, parts_of_cache
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "flatten",
     "leaves_at",
     "plain",
+    "python_number",
     "rebuild",
     "tensors_at",
     "tensors_only",
@@ -33,6 +35,8 @@ __all__ = [
 
 _MAX_DEPTH = 64
 _PLAIN = (bool, int, float, str, type(None))
+_MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
+_SIZE = "torch:Size"
 # Constants that JSON does not have: they are compared by what repr() says.
 _OPAQUE = (complex, bytes, torch.dtype, torch.device, torch.layout, torch.memory_format)
 
@@ -88,8 +92,8 @@ class Structure:
         return self.original is not None or any(item.has_opaque() for item in self.items)
 
     def is_builtin(self) -> bool:
-        """Whether there are only lists, tuples, dicts, tensors and constants."""
-        return not self.class_name and all(item.is_builtin() for item in self.items)
+        """Whether there are only lists, tuples (torch.Size is one), dicts, tensors and constants."""
+        return self.class_name in ("", _SIZE) and all(item.is_builtin() for item in self.items)
 
     def to_json(self) -> Any:
         """Plain data for json.dumps."""
@@ -141,6 +145,14 @@ def _from_repr(type_name: str, value: Any) -> Any:
     return None
 
 
+def python_number(value: Any) -> Any:
+    """A scalar of NumPy's as the number of Python that it is; everything else as it is."""
+    if not isinstance(value, np.generic):
+        return value
+    number = value.item()
+    return number if isinstance(number, (bool, int, float, complex, str)) else value
+
+
 def _class_name(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
@@ -168,16 +180,21 @@ def _fields_of(value: Any, result: bool) -> list[tuple[Any, Any]] | None:
 def flatten(
     value: Any, where: str = "", depth: int = 0, result: bool = False
 ) -> tuple[Structure, list[torch.Tensor]]:
-    """Takes an argument or a `result` apart. Raises Unsupported, naming the place, for objects that are no containers."""
+    """Takes an argument or a `result` apart. Raises Unsupported, naming the place, for objects that are no containers, and
+    InvalidArgument for integers beyond 64 bits."""
     if depth > _MAX_DEPTH:
         raise Unsupported("values are nested too deeply, or in themselves", where)
     if isinstance(value, torch.Tensor):
         return Structure("tensor"), [value]
+    value = python_number(value)
+    if isinstance(value, int) and not _MIN_INT <= value <= _MAX_INT:
+        raise InvalidArgument(
+            f"{value} is no integer of 64 bits, which is what a program can hold", where, "Pass a float, or a smaller number"
+        )
     if isinstance(value, _PLAIN) and not (isinstance(value, float) and not math.isfinite(value)):
         return Structure("constant", value=value, type_name=type(value).__name__), []
     if isinstance(value, (float, *_OPAQUE)):  # NaN and Inf are not in JSON, either
-        original = float(value) if isinstance(value, float) else value  # and not NumPy's
-        return Structure("constant", value=repr(original), type_name=type(value).__name__, original=original), []
+        return Structure("constant", value=repr(value), type_name=type(value).__name__, original=value), []
 
     def children(pairs: Sequence[tuple[Any, Any]]) -> tuple[tuple[Structure, ...], list[torch.Tensor]]:
         parts, tensors = [], []
@@ -203,10 +220,13 @@ def flatten(
     if isinstance(value, (list, tuple)):
         parts, tensors = children(list(enumerate(value)))
         base = list if isinstance(value, list) else tuple
-        name = "" if cls in (list, tuple, torch.Size) else _class_name(cls)
+        if cls is torch.Size:
+            name = _SIZE if result else ""  # a call with a tuple is the same
+        else:
+            name = "" if cls in (list, tuple) else _class_name(cls)
         return Structure(base.__name__, (), parts, class_name=name, cls=cls), tensors
     raise Unsupported(
-        f"a {cls.__module__}.{cls.__qualname__} cannot be taken apart into tensors",
+        f"{with_article(f'{cls.__module__}.{cls.__qualname__}')} cannot be taken apart into tensors",
         where,
         "Pass and return tensors, numbers, None, lists, tuples, dicts and dataclasses"
         + (", and let the model run with a plain DynamicCache, or use_cache=False" if cls.__name__.endswith("Cache") else ""),
@@ -330,6 +350,8 @@ def _rebuild(
             return cls(pairs)
         except TypeError:  # a defaultdict, say, which begins with another argument
             return pairs
+    if cls is torch.Size and structure.class_name and attributes:
+        return torch.Size(items)
     if cls in (None, list, tuple, torch.Size):
         return items if structure.kind == "list" else tuple(items)
     return cls(items)
@@ -369,7 +391,7 @@ def describe_difference(expected: Structure, came: Structure, path: str = "") ->
     def name(s: Structure) -> str:
         if s.kind == "constant":
             return repr(s.value if s.original is None else s.original)
-        return s.class_name.partition(":")[2] if s.class_name else f"a {s.kind}"
+        return s.class_name.partition(":")[2] if s.class_name else with_article(s.kind)
 
     if expected.kind != came.kind or expected.class_name != came.class_name:
         return f"'{path}' is {name(came)}, it was {name(expected)} when the module was tuned"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import logging
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from typing import Any
 
 import torch
 
-from aitune.errors import AituneError, InvalidArgument, ValidationError
+from aitune.errors import AituneError, InvalidArgument, ValidationError, a_kind
 from aitune.torch.autocast import computes_in_autocast, refuse_autocast
 from aitune.torch.backend import Backend, BuildResult, TorchEagerBackend, TorchTensorRTAotBackend
 from aitune.torch.measuring import batches, check_result, median_milliseconds
 from aitune.torch.recording import GraphRecord
+from aitune.torch.tracing import TRACING_ADVICE
 
 __all__ = [
     "FirstWinsStrategy",
@@ -61,10 +63,15 @@ class TuneStrategy(ABC):
         for backend in backends:
             if not isinstance(backend, Backend):
                 raise InvalidArgument(
-                    f"the backend is a {type(backend).__name__}", where, "Give objects, such as TorchTensorRTAotBackend()"
+                    f"the backend is {a_kind(backend)}", where, "Give objects, such as TorchTensorRTAotBackend()"
                 )
+        percent = min_speedup_threshold_percent
+        if isinstance(percent, bool) or not isinstance(percent, (int, float)) or not 0 <= percent < math.inf:
+            raise InvalidArgument(
+                f"min_speedup_threshold_percent is {percent!r}", where, "Give a number from 0 on, such as 1 for 1 % faster"
+            )
         self._backends = list(backends)
-        self._min_speedup = 1 + min_speedup_threshold_percent / 100
+        self._min_speedup = 1 + percent / 100
         self._check_correctness = True
         self._check_performance = True
 
@@ -114,6 +121,9 @@ class TuneStrategy(ABC):
                 sample = job.record.samples[0]
                 if computes_in_autocast(job.module, lambda: baseline.run([t.clone() for t in sample.tensors])):
                     raise refuse_autocast(job.name) from error
+                traced = result.traced_sample
+                if traced is not None and not error.problem.endswith(f" on sample {traced}"):
+                    raise ValidationError(error.problem, error.where, TRACING_ADVICE) from error
                 raise
         return result
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from aitune.errors import AituneError, InvalidArgument, in_words
+from aitune.errors import InvalidArgument, a_kind, in_words
 from aitune.torch.config import aitune_cache_dir, check_device_name, config
-from aitune.torch.dataset import calls_of
+from aitune.torch.dataset import calls_of, check_batch_sizes, run_sample
 from aitune.torch.export import evaluating
 from aitune.torch.files import replacing
 from aitune.torch.module import Module, ModuleState, all_modules, find_modules, original_forwards
 from aitune.torch.progress import improving, others_silent, showing
 from aitune.torch.reporting import reporting
+from aitune.torch.turns import own_turn
 
 __all__ = ["tune", "tune_recorded"]
 
 _logger = logging.getLogger("aitune")
+_MAX_NAMES = 8
+_MANY_CALLS = 512
 
 
 def tune(
@@ -37,7 +41,8 @@ def tune(
     release_weights: bool = False,
     improved: Callable[[str, Path], None] | None = None,
 ) -> str | None:
-    """Tunes the Modules that `func` calls when it is run on the samples of `dataset`.
+    """Tunes the Modules that `func` calls when it is run on the samples of `dataset`. Where another thread tunes, it waits
+    for its turn. An error or Ctrl-C leaves the Module that was being tuned as it was; those before it stay tuned.
 
     Args:
         func: a Module, a pipeline that holds Modules, or a function that calls them.
@@ -45,7 +50,8 @@ def tune(
             Dataset, a list or any other iterable gives several. None: the calls that were recorded before.
         batch_sizes: samples have no batch dimension, and calls with batches of each of these sizes are made of them.
             None: every sample is a call as it is.
-        max_num_batches_per_batch_size: how many calls are made at most (of each batch size).
+        max_num_batches_per_batch_size: how many calls are made at most (of each batch size). None: the dataset is read to
+            its end, which it must have.
         device: "cpu", or None for where the modules are.
         dry_run: nothing is built; returns, and logs, how each module would be cut and what would fall back. The same is
             done with modules whose settings say `dryrun`, which may be a path to write to, too.
@@ -53,7 +59,7 @@ def tune(
         clear_cache: the timings of earlier tunings in the user's cache are removed before.
         ignore_failing_modules: a module that cannot be tuned stays as it is, with a warning, instead of an error.
         release_weights: the weights of the original modules leave memory once they are tuned, as with
-            config.device_after_tuning = "meta".
+            config.device_after_tuning = "meta". Those that PyTorch still runs with stay, with a warning.
         improved: called with the name of a graph and the path of an ``.ait`` whenever a better plan has been found for
             it, the first time after seconds. The file may be loaded or copied; it is there until `improved` returns.
             What it raises ends tuning.
@@ -65,17 +71,20 @@ def tune(
         ValidationError: no plan gives the reference's outputs.
     """
     check_device_name(device, "tune")
+    check_batch_sizes(batch_sizes, max_num_batches_per_batch_size)
     _check_autocast()
     if clear_cache:
         (aitune_cache_dir() / "timings.json").unlink(missing_ok=True)
     raised: list[BaseException] = []  # by `improved`
     noting = _noting(improved, raised)
     silence = others_silent() if disable_external_logging else contextlib.nullcontext()
-    with silence, showing(), improving(noting), reporting() as report:
+    with own_turn(), silence, showing(), improving(noting), reporting() as report:
         candidates = _candidates(func, dataset)
         met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
         dry = [module for module in met if dry_run or module._wants_dry_run()]
         text = _dry_run(dry) if dry else None
+        release = release_weights or config.device_after_tuning == "meta"
+        finished: list[Module] = []  # whose weights are still there
         for module in met:
             if module in dry:
                 continue
@@ -88,9 +97,17 @@ def tune(
                     raise
                 _logger.warning("%s stays as it is: %s", module.name, in_words(error))
                 continue
-            if release_weights or config.device_after_tuning == "meta":
-                module._release_weights()
+            if release:
+                finished.append(module)
+                finished = [done for done in finished if done._release_weights()]
+        _say_what_stays(finished)
     return text
+
+
+def _say_what_stays(modules: Sequence[Module]) -> None:
+    """A line for each module whose weights cannot leave memory."""
+    for module in modules:
+        _logger.warning("%s: the weights of the original stay in memory: %s", module.name, module._needs_weights())
 
 
 def _noting(
@@ -126,7 +143,7 @@ def _candidates(func: Any, dataset: Any) -> list[Module]:
         return find_modules(func)
     if not callable(func):
         raise InvalidArgument(
-            f"a {type(func).__name__} cannot be called", "tune", "Give a Module, a pipeline or a function"
+            f"{a_kind(func)} cannot be called", "tune", "Give a Module, a pipeline or a function"
         )
     return all_modules()
 
@@ -154,30 +171,16 @@ def _record(
     max_batches: int | None,
 ) -> list[Module]:
     if not modules:
-        raise InvalidArgument(
-            "there is no module to tune", "tune", "Wrap the modules first: model = aitune.torch.Module(model, 'my-model')"
-        )
+        raise _not_wrapped(func)
     if dataset is not None:
         with _recording(modules), torch.no_grad():
-            for name, args, kwargs in calls_of(dataset, batch_sizes, max_batches):
-                try:
-                    func(*args, **kwargs)
-                except AituneError as error:
-                    raise type(error)(error.problem, f"{name} of the dataset: {error.where}", error.fix) from error
-                except Exception as error:
-                    raise InvalidArgument(
-                        f"the model fails on it: {type(error).__name__}: {error}",
-                        f"{name} of the dataset",
-                        "Leave that sample out, or give it in the form that the model takes",
-                    ) from error
+            for index, (name, args, kwargs) in enumerate(calls_of(dataset, batch_sizes, max_batches), 1):
+                run_sample(func, name, args, kwargs)
+                if index >= _MANY_CALLS and index & (index - 1) == 0:
+                    _say_how_many(index, modules)
     met = [m for m in modules if m.state is not ModuleState.TUNED and m.recording.graphs]
-    if not met and (tuned := [m for m in find_modules(func) if m.state is ModuleState.TUNED]):
-        raise InvalidArgument(
-            f"module '{tuned[0].name}' is tuned already", "tune", "Use enable_recording(force=True) to tune it again"
-        )
     if not met:
-        names = ", ".join(f"'{module.name}'" for module in modules)
-        raise InvalidArgument(f"none of the modules was called: {names}", "tune", "Give a function that calls them")
+        raise _nothing_recorded(func, dataset, modules)
     for module in met:
         if nan := module.recording.first_nan:
             call, path = nan
@@ -187,6 +190,42 @@ def _record(
                 module.name, path, call,
             )
     return met
+
+
+def _say_how_many(calls: int, modules: Sequence[Module]) -> None:
+    """A line for a dataset that is large, and perhaps endless: its end is waited for, since any call may be of a new size."""
+    kept = sum(len(record.samples) for module in modules for record in module.recording.graphs.values())
+    _logger.warning(
+        "%d calls were made of the dataset so far, of which %d are kept. Those that follow matter only if they show other "
+        "sizes or kinds of calls: max_num_batches_per_batch_size ends a dataset that has no end", calls, kept
+    )
+
+
+def _not_wrapped(func: Any) -> InvalidArgument:
+    problem = f"{a_kind(func)} is no aitune.torch.Module, and holds none"
+    if isinstance(func, types.FunctionType):  # which may call any
+        problem = "there is no module to tune"
+    return InvalidArgument(problem, "tune", "Wrap the modules first: model = aitune.torch.Module(model, 'my-model')")
+
+
+def _nothing_recorded(func: Any, dataset: Any, modules: Sequence[Module]) -> InvalidArgument:
+    """Why there is nothing to tune on."""
+    held = find_modules(func)
+    if tuned := [module for module in held if module.state is ModuleState.TUNED]:
+        return InvalidArgument(
+            f"module '{tuned[0].name}' is tuned already", "tune", "Use enable_recording(force=True) to tune it again"
+        )
+    if not held and isinstance(func, torch.nn.Module):
+        return _not_wrapped(func)
+    names = sorted({f"'{module.name}'" for module in held or modules})  # functions may call any
+    listed = ", ".join(names[:_MAX_NAMES]) + (f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else "")
+    if dataset is None:
+        return InvalidArgument(
+            f"there are no samples, and no calls were recorded: {listed}",
+            "tune",
+            "Give samples, or call enable_recording() of the Module, run it, and tune then",
+        )
+    return InvalidArgument(f"none of the modules was called: {listed}", "tune", "Give a function that calls them")
 
 
 def _dry_run(modules: Sequence[Module]) -> str:
@@ -211,11 +250,11 @@ def _dry_run(modules: Sequence[Module]) -> str:
 def tune_recorded(module: Module, dry_run: bool = False) -> None:
     """Tunes one module on the calls that it has recorded, or logs how it would be cut. Raises as tune() does."""
     _check_autocast()
-    with showing(), reporting() as report:
+    with own_turn(), showing(), reporting() as report:
         if dry_run:
             _dry_run([module])
             return
         with report.module(module):
             module._tune()
-        if config.device_after_tuning == "meta":
-            module._release_weights()
+        if config.device_after_tuning == "meta" and module._release_weights():
+            _say_what_stays([module])

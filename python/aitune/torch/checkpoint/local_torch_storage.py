@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from aitune.errors import InvalidArgument, IoError
+from aitune.errors import InvalidArgument, IoError, a_kind
 
 __all__ = ["LocalTorchStorage", "place_in"]
 
@@ -42,7 +42,7 @@ class LocalTorchStorage:
         sha_type: Literal["256", "512"] = "256",
     ) -> None:
         if not isinstance(base_folder, (str, os.PathLike)):
-            raise InvalidArgument(f"base_folder is a {type(base_folder).__name__}", _WHERE, "Give a path")
+            raise InvalidArgument(f"base_folder is {a_kind(base_folder)}", _WHERE, "Give a path")
         for name, value in (
             ("compress_checkpoint", compress_checkpoint),
             ("overwrite_checkpoint_on_tune", overwrite_checkpoint_on_tune),
@@ -85,7 +85,7 @@ def place_in(storage: LocalTorchStorage | None, path: str | os.PathLike[str], wr
         return Path(path)
     if not isinstance(storage, LocalTorchStorage):
         raise InvalidArgument(
-            f"storage is a {type(storage).__name__}",
+            f"storage is {a_kind(storage)}",
             where,
             "Give an aitune.torch.LocalTorchStorage, or none: a tuned module is one file, which is for you to copy",
         )

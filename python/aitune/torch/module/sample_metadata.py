@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from aitune.errors import InvalidArgument
+from aitune.errors import InvalidArgument, a_kind
 from aitune.torch.dynamic_shapes import ShapeTable
 from aitune.torch.structure import Structure, flatten
 
@@ -68,7 +68,7 @@ class SampleMetadata:
         """
         if not isinstance(inputs, Mapping):
             raise InvalidArgument(
-                f"inputs is a {type(inputs).__name__}",
+                f"inputs is {a_kind(inputs)}",
                 "SampleMetadata.from_inputs",
                 "Give the arguments of forward() by their names: {'x': tensor}",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from aitune.errors import InvalidArgument
+from aitune.errors import InvalidArgument, a_kind
 from aitune.torch.module.sample_metadata import GraphSpec, SampleMetadata
 from aitune.torch.signature import Signature
 from aitune.torch.tune_strategy import OneBackendStrategy, TuneStrategy
@@ -30,7 +30,7 @@ class StrategyChoice:
     ) -> None:
         if strategies is not None and not isinstance(strategies, (list, tuple, Mapping)):
             raise InvalidArgument(
-                f"strategies is a {type(strategies).__name__}",
+                f"strategies is {a_kind(strategies)}",
                 _WHERE,
                 "Give a list, with one for each kind of call in the order in which they come, or a dict by their "
                 "SampleMetadata; `strategy` is for all",
@@ -42,14 +42,14 @@ class StrategyChoice:
         for key in self._by_metadata:
             if not isinstance(key, SampleMetadata):
                 raise InvalidArgument(
-                    f"a key of strategies is a {type(key).__name__}",
+                    f"a key of strategies is {a_kind(key)}",
                     _WHERE,
                     "Give aitune.torch.module.sample_metadata.SampleMetadata.from_inputs({'x': …}), or the input_spec "
                     "of one of model.graph_specs",
                 )
         for given in [strategy, *self._list, *self._by_metadata.values()]:
             if given is not None and not isinstance(given, TuneStrategy):
-                raise InvalidArgument(f"the strategy is a {type(given).__name__}", _WHERE, "Give a TuneStrategy")
+                raise InvalidArgument(f"the strategy is {a_kind(given)}", _WHERE, "Give a TuneStrategy")
         every = [*self._list, *self._by_metadata.values()]
         self._one = strategy or (None if every else OneBackendStrategy())
 

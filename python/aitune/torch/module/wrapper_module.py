@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import threading
 import types
 import weakref
@@ -13,9 +14,9 @@ from typing import Any
 
 import torch
 
-from aitune.errors import InvalidArgument
+from aitune.errors import InvalidArgument, a_kind
 from aitune.torch.backend import BuildResult
-from aitune.torch.dynamic_shapes import DynamicShapes
+from aitune.torch.dynamic_shapes import DynamicShapes, check_dynamic_shapes
 from aitune.torch.export import evaluating
 from aitune.torch.module.sample_metadata import GraphSpec, SampleMetadata, input_metadata
 from aitune.torch.module.standin import bound_forward, release_standins
@@ -68,9 +69,12 @@ class Module(torch.nn.Module):
     ) -> None:
         if not isinstance(module, torch.nn.Module):
             raise InvalidArgument(
-                f"a {type(module).__name__} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
+                f"{a_kind(module)} cannot be tuned", "aitune.torch.Module", "Give a torch.nn.Module"
             )
+        if name is not None and not isinstance(name, str):
+            raise InvalidArgument(f"the name is {a_kind(name)}", "aitune.torch.Module", "Give text, or leave it out")
         choice = StrategyChoice(strategy, strategies)
+        check_dynamic_shapes(dynamic_shapes, f"module '{name or type(module).__name__}'")
         if isinstance(module, Module):
             module = module._original
         self._release(module)
@@ -245,8 +249,28 @@ class Module(torch.nn.Module):
         self.__dict__["_tuned"] = dict(results)
         self.__dict__["_state"] = ModuleState.TUNED
 
-    def _release_weights(self) -> None:
+    def _release_weights(self) -> str:
+        """Lets the original's weights leave memory, unless PyTorch needs them still: then returns why."""
+        if why := self._needs_weights():
+            return why
         self._original.to("meta")
+        return ""
+
+    def _needs_weights(self) -> str:
+        """Which calls, of this or of another Module, PyTorch answers with these weights; empty if it answers none."""
+        if names := self._graphs_in_pytorch():
+            return f"PyTorch answers the calls of {', '.join(names)}"
+        parts = set(self._original.modules())
+        for other in all_modules():
+            runs = other._state is not ModuleState.TUNED or other._graphs_in_pytorch()
+            if other is not self and runs and not parts.isdisjoint(other._original.modules()):
+                return f"module '{other.name}', which has parts of it, runs in PyTorch"
+        return ""
+
+    def _graphs_in_pytorch(self) -> list[str]:
+        results = self.results()
+        names = [self._name] if len(results) == 1 else [f"{self._name}.{index}" for index in range(len(results))]
+        return [name for name, result in zip(names, results, strict=True) if result.engine is None]
 
     def _dispatch(self, *args: Any, **kwargs: Any) -> Any:
         """What the original's forward() leads to."""
@@ -261,6 +285,7 @@ class Module(torch.nn.Module):
             self._active.inside = False
 
     def _record(self, named: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        check_weights(self._original, f"module '{self._name}'")  # some operators answer without them
         key, sample = self._recording.begin(named)
         result = self._own_forward(*args, **kwargs)
         with self._lock:
@@ -278,6 +303,19 @@ class Module(torch.nn.Module):
             if tensor.device.type != "cpu":
                 check_device(tensors, list(key.structure.paths()), where)
         return put_back(result.run(tensors), named, result.updates)
+
+
+def check_weights(module: torch.nn.Module, where: str) -> None:
+    """Raises InvalidArgument for weights on the device meta, which have no values."""
+    tensors = itertools.chain(module.named_parameters(), module.named_buffers())
+    name = next((name for name, tensor in tensors if tensor.is_meta), None)
+    if name is not None:
+        raise InvalidArgument(
+            f"its weights are not in memory: '{name}' is on the device meta, where release_weights=True, "
+            "config.device_after_tuning and a model that is made there have them",
+            where,
+            "Give a module that has its weights, such as the model loaded once more",
+        )
 
 
 def unknown_call(tuned: list[GraphKey], came: GraphKey, where: str) -> InvalidArgument:
@@ -409,7 +447,7 @@ def named_module(owner: Any, name: str, path: str, only: bool, where: str) -> Mo
         return next(iter(found.values()))
     if path not in found and len(found) > 1:
         raise InvalidArgument(
-            f"there are {len(found)} modules '{name}' in a {type(owner).__name__}, at {', '.join(found)}: the file "
+            f"there are {len(found)} modules '{name}' in {a_kind(owner)}, at {', '.join(found)}: the file "
             "does not say which is meant",
             where,
             "Load it into that module alone, or give each Module a name of its own and save again",

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from aitune._runtime import version
-from aitune.errors import InvalidArgument, IoError
+from aitune.errors import InvalidArgument, IoError, a_kind
 from aitune.torch.performance.markdown import render
 from aitune.torch.performance.regions import Watch, regions_of, watching
 
@@ -67,7 +67,7 @@ def profile(
     """
     function = obj if inference_function is None else inference_function
     if not callable(function):
-        raise InvalidArgument(f"a {type(function).__name__} cannot be called", "profile", "Give inference_function")
+        raise InvalidArgument(f"{a_kind(function)} cannot be called", "profile", "Give inference_function")
     for name, value, least in (("warmup_runs", warmup_runs, 0), ("measured_runs", measured_runs, 1)):
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise InvalidArgument(f"{name} is {value!r}", "profile", f"Give an integer from {least} on")
