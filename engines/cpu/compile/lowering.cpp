@@ -15,6 +15,9 @@ namespace {
 
 /// Work below which a value with several users is computed again by each instead of being stored.
 constexpr int kCheap = 6;
+/// Work beyond which a kernel is no faster for more of it, while LLVM takes longer and longer; and expressions are
+/// walked recursively.
+constexpr int kMostWork = 2000;
 
 std::vector<int> natural_order(std::size_t rank) {
   std::vector<int> order(rank);
@@ -293,7 +296,7 @@ void Lowering::define_expression(const Value* value, LazyPtr expr, RootPtr root,
   s.expr = std::move(expr);
   s.root = s.expr->has_root || (root && root->kind == Root::Kind::gemm) ? std::move(root) : nullptr;
   s.sources = std::move(sources);
-  if (!s.root && s.uses > 1 && s.expr->cost > kCheap) materialise(value);
+  if ((!s.root && s.uses > 1 && s.expr->cost > kCheap) || s.expr->cost > kMostWork) materialise(value);
 }
 
 bool Lowering::is_read(const Value* value) const {
