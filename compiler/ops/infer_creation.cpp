@@ -70,17 +70,37 @@ Types triangle_indices(const Call& call) {
   return {{call.dtype_or("dtype", DType::i64), {2, count}}};
 }
 
+Types permutation(const Call& call) { return {{call.dtype_or("dtype", DType::i64), {call.sym("n")}}}; }
+
+Types of_the_same_type(const Call& call) { return {call.tensor("self")}; }
+
+Types around_means(const Call& call) { return {call.tensor("mean")}; }
+
+Types drawn(const Call& call) {
+  SymShape shape = call.tensor("self").shape;
+  call.require(shape.size() == 1 || shape.size() == 2, "the probabilities are a vector or a matrix");
+  shape.back() = call.sym("num_samples");
+  return {{DType::i64, std::move(shape)}};
+}
+
 }  // namespace
 
 void add_creation_rules(RuleTable& table) {
   using enum OpId;
   table.add({aten_full_default, aten_ones_default, aten_zeros_default, aten_empty_memory_format,
-             aten_empty_strided_default, aten_empty_permuted_default},
+             aten_empty_strided_default, aten_empty_permuted_default, aten_rand_default, aten_randn_default,
+             aten_randint_default, aten_randint_low, aten_normal_float_float},
             filled);
   table.add({aten_full_like_default, aten_ones_like_default, aten_zeros_like_default, aten_empty_like_default,
              aten_new_empty_default, aten_new_full_default, aten_new_ones_default, aten_new_zeros_default,
-             aten_new_empty_strided_default},
+             aten_new_empty_strided_default, aten_rand_like_default, aten_randn_like_default, aten_randint_like_default,
+             aten_randint_like_low_dtype},
             like);
+  table.add({aten_randperm_default}, permutation);
+  table.add({aten_bernoulli_default, aten_bernoulli_p, aten_uniform_default, aten_normal_functional_default},
+            of_the_same_type);
+  table.add({aten_normal_Tensor_float}, around_means);
+  table.add({aten_multinomial_default}, drawn);
   table.add({aten_logspace_default}, logspace);
   table.add(
       {aten_hann_window_default, aten_hann_window_periodic, aten_hamming_window_default, aten_hamming_window_periodic},

@@ -72,9 +72,10 @@ void merge_weights(Graph& graph) {
 }  // namespace
 
 bool is_deterministic(const Node& node) {
-  const std::string_view name = node.op_name();
-  return name.find("rand") == std::string_view::npos && name.find("bernoulli") == std::string_view::npos &&
-         name.find("dropout") == std::string_view::npos && name.find("multinomial") == std::string_view::npos;
+  static constexpr std::string_view kChance[] = {"rand",        "bernoulli",   "dropout",
+                                                 "multinomial", "aten.normal", "aten.uniform"};
+  return std::ranges::none_of(
+      kChance, [&](std::string_view part) { return node.op_name().find(part) != std::string_view::npos; });
 }
 
 void eliminate_dead_code(Graph& graph, const PassContext&) {

@@ -1,7 +1,9 @@
 #include "compiler/tuning/settings_table.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <initializer_list>
 #include <limits>
 #include <regex>
 
@@ -83,11 +85,17 @@ void set_low_precision(S& s, std::string_view text) {
   s.autocast_low_precision_type = precision_name(*type);
 }
 
+/// A truth as people and YAML write it, or a path.
 void set_dryrun(S& s, std::string_view text) {
-  if (text.empty() || text == "false" || text == "False" || text == "0")
+  std::string word(text);
+  std::ranges::transform(word, word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto is_one_of = [&](std::initializer_list<std::string_view> words) {
+    return std::ranges::find(words, word) != words.end();
+  };
+  if (is_one_of({"", "false", "0", "no", "off"}))
     s.dryrun.clear();
   else
-    s.dryrun = text == "True" || text == "1" ? "true" : text;
+    s.dryrun = is_one_of({"true", "1", "yes", "on"}) ? "true" : text;
 }
 
 /// One of some words, whatever their case: Python writes "EngineCapability.STANDARD".

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -35,6 +36,15 @@ std::string json_refusal(std::string_view text) {
 }
 std::string yaml_refusal(std::string_view text) {
   return refusal([&] { CompilationSettings().read_yaml(text, "s.yaml"); });
+}
+
+TEST(Settings, DryrunTakesTruthsAsPeopleWriteThem) {
+  CompilationSettings s;
+  for (const auto& [text, kept] : std::map<std::string, std::string>{
+           {"no", ""}, {"Off", ""}, {"False", ""}, {"0", ""}, {"yes", "true"}, {"ON", "true"}, {"No.txt", "No.txt"}}) {
+    s.set("dryrun", text);
+    EXPECT_EQ(s.dryrun, kept) << text;
+  }
 }
 
 TEST(Settings, AreSetFromTextAndNameWhatIsWrong) {

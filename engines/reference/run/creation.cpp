@@ -41,6 +41,11 @@ void eye(const Call& call) {
   store<std::int64_t>(call.out().dtype(), call.out().data(), 1, rows * columns, values.data());
 }
 
+/// What is random has no answer that tuning could hold an engine to: it may stand where nothing reads it.
+void random_numbers(const Call& call) {
+  call.unsupported("random numbers, which a result of the model needs: give them as an input, or call model.eval()");
+}
+
 }  // namespace
 
 void add_creation_kernels(KernelTable& table) {
@@ -53,6 +58,11 @@ void add_creation_kernels(KernelTable& table) {
             constant<0>);
   table.add({aten_arange_default, aten_arange_start, aten_arange_start_step}, arange);
   table.add({aten_eye_default, aten_eye_m}, eye);
+  table.add({aten_rand_default, aten_randn_default, aten_rand_like_default, aten_randn_like_default,
+             aten_randint_default, aten_randint_low, aten_randint_like_default, aten_randint_like_low_dtype,
+             aten_randperm_default, aten_bernoulli_default, aten_bernoulli_p, aten_normal_float_float,
+             aten_normal_Tensor_float, aten_normal_functional_default, aten_uniform_default, aten_multinomial_default},
+            random_numbers);
 }
 
 }  // namespace aitune::reference
