@@ -124,6 +124,8 @@ module(settle(nn.RMSNorm(6)), (2, 5, 6))
 module(nn.RMSNorm(6, eps=1e-3, elementwise_affine=False), (2, 5, 6))
 module(nn.LocalResponseNorm(3), (2, 6, 5, 4))
 module(nn.LocalResponseNorm(2, 0.01, 0.5, 2.0), (2, 6, 5))
+for size, channels in ((3, 6), (4, 7), (5, 2), (2, 1)):
+    module(nn.CrossMapLRN2d(size, 0.5, 0.6, 1.5), (2, channels, 5, 4))
 for activation in (nn.Threshold(0.1, 20.0), nn.ReLU(), nn.RReLU(), nn.Hardtanh(-0.5, 0.7), nn.ReLU6(), nn.Sigmoid(),
                    nn.Hardsigmoid(), nn.Tanh(), nn.SiLU(), nn.Mish(), nn.Hardswish(), nn.ELU(0.7), nn.CELU(1.3), nn.SELU(),
                    nn.GELU(), nn.GELU("tanh"), nn.GLU(), nn.Hardshrink(0.3), nn.LeakyReLU(0.2), nn.LogSigmoid(),
@@ -139,6 +141,7 @@ module(nn.Softmax2d(), (2, 3, 4, 5))
 module(nn.Embedding(10, 4, padding_idx=0), inputs=draw((2, 5), integers=10))
 for mode in ("sum", "mean", "max"):
     module(nn.EmbeddingBag(10, 4, mode=mode), inputs=draw((3, 5), integers=10))
+    module(nn.EmbeddingBag(10, 4, mode=mode, padding_idx=2, include_last_offset=True), inputs=[torch.randint(0, 10, (9,)), torch.tensor([0, 2, 9])])
 module(nn.Flatten(), (2, 3, 4))
 module(nn.Flatten(0, 1), (2, 3, 4))
 module(nn.Unflatten(1, (2, 3)), (2, 6, 4))
@@ -160,6 +163,8 @@ module(nn.CosineSimilarity(), (4, 5), (4, 5))
 module(nn.PairwiseDistance(), (4, 5), (4, 5))
 for mode in ("bilinear", "bicubic"):
     function(f"F_antialias_{mode}", lambda x, mode=mode: (F.interpolate(x, size=(4, 5), mode=mode, antialias=True), F.interpolate(x, scale_factor=1.5, mode=mode, antialias=True)), (2, 3, 9, 8))
+module(nn.PoissonNLLLoss(full=True), inputs=[torch.randn(4, 3), torch.randint(0, 5, (4, 3)).float()])
+module(nn.GaussianNLLLoss(full=True), inputs=[torch.randn(4, 3), torch.randn(4, 3), torch.rand(4)])
 for loss in (nn.MSELoss(), nn.L1Loss(reduction="sum"), nn.SmoothL1Loss(beta=0.5), nn.SmoothL1Loss(beta=0.0), nn.HuberLoss(reduction="none", delta=0.3)):
     module(loss, (4, 5), (4, 5))
 module(nn.KLDivLoss(reduction="batchmean", log_target=True), (4, 5), (4, 5))
@@ -323,6 +328,7 @@ function("index", lambda x: (x[0], x[:, 1], x[..., -1], x[:, None], x[1:, ::2, :
 function("index_beyond", lambda x: (x[-63:] * 2, x[-5:] + 1, x[:-5], x[5:], x[2:9], x[-1:]), (3, 4), dynamic=True)
 function("index_from_the_end", lambda x, y: (x[-y.shape[0]:] * 2, x[:-y.shape[0]], x[y.shape[0]:-y.shape[0]], y[-x.shape[0]:]), (9, 4), (3, 4), dynamic=True)
 function("complex_parts", lambda x: (torch.fft.rfft(x).real, torch.fft.rfft(x).imag, torch.view_as_real(torch.fft.rfft(x).H.resolve_conj())), (3, 6))
+function("complex_numbers", lambda x: [torch.view_as_real(y) for y in (x * 1j, x + (2 + 3j), 1j - x, (2 - 1j) / (x + 4), (x.long() + 1j) * -0.5j, x.double() * (0.1 + 0.3j), torch.complex(x, x) / complex(3.0, float(4)), x.sum() * 1e-2j, torch.add(x, 2j), torch.complex(x, x) ** 2, torch.where(x > 0, torch.complex(x, x), 1j))], (3, 4))
 function("gather", lambda x: (x[[0, 2]], x[:, [1, 1]], x.index_select(1, torch.tensor([0, 2])), x[torch.tensor([1, 0]), :, torch.tensor([0, 3])]), (3, 4, 5))
 function("gather_input", lambda x, i: (x.gather(1, i), torch.take_along_dim(x, i, 1), x[:, i[0]], torch.scatter(x, 1, i, 0.5)), inputs=[torch.randn(3, 5), torch.randint(0, 5, (3, 4))])
 function("len", lambda x: x * x.size(-1) ** -0.5 + math.sqrt(2), (3, 4))
@@ -333,6 +339,11 @@ function("dtypes", lambda x: (x.double(), x.half().float(), x.to(torch.float64),
 function("creation", lambda x: (x + torch.ones(3, 4), torch.zeros_like(x), x.new_zeros(2, 3), x.new_full((2,), 3.0), torch.full_like(x, 2.0), torch.arange(3) + 1, torch.ones((2, 3), dtype=torch.int64)), (3, 4), dynamic=False)
 function("attributes", lambda x: x.new_zeros(x.shape) + x.data.to(x.device), (3, 4), dynamic=True)
 function("meshgrid", lambda x, y: torch.meshgrid(x, y, indexing="ij"), (3,), (4,))
+function("meshgrid_plain", lambda x, y: (torch.meshgrid(x, y)[1] + 0, torch.functional.meshgrid([x, y])[0]), (3,), (4,))
+function("block_diag", lambda x, y: (torch.block_diag(x, y, y), torch.block_diag(x)), (2, 3), (4,))
+function("at_least", lambda x, y: (*torch.atleast_1d(x, y), *torch.atleast_2d((x, y)), *torch.atleast_3d(y, x), torch.atleast_2d(y), y.atleast_3d()), inputs=[torch.tensor(0.3), torch.randn(4)])
+function("numel", lambda x: (x / torch.numel(x), x.long() / torch.numel(input=x)), (3, 4), dynamic=True)
+function("element_types", lambda x, n: (x + int(torch.is_floating_point(x)) + int(torch.is_complex(n)), n.to(torch.result_type(n, x)), n.to(torch.result_type(n, 2.0)), n.to(torch.result_type(1, n)), n.to(torch.promote_types(n.dtype, torch.float16)), x.to(torch.result_type(x.double()[0, 0], x)), n + int(torch.can_cast(x.dtype, n.dtype))), inputs=[torch.randn(3, 4), torch.randint(0, 9, (3, 4), dtype=torch.int16)])
 function("einsum", lambda x, y: (torch.einsum("bij,bjk->bik", x, y), torch.einsum("bij->bji", x)), (2, 3, 4), (2, 4, 5))
 function("products", lambda x, y: (torch.matmul(x, y), torch.bmm(x, y), x.matmul(y), x[0].mm(y[0]), torch.baddbmm(x[:, :, :1], x, y), torch.outer(x[0, 0], y[0, 0]), torch.mv(x[0], y[0, :, 0]), torch.dot(x[0, 0], y[0, :, 0])), (2, 3, 4), (2, 4, 5))
 function("contiguous", lambda x: (x.transpose(0, 1).contiguous(), x.clone(), x.detach(), x.contiguous(memory_format=torch.contiguous_format)), (3, 4))
@@ -354,6 +365,7 @@ function("F_norms", lambda x, w, b: (F.layer_norm(x, (6,), w, b), F.rms_norm(x, 
 function("F_group_norm", lambda x: (F.group_norm(x, 2), F.instance_norm(x), F.local_response_norm(x, 2)), (2, 4, 6, 5))
 function("F_batch_norm", lambda x, m, v, w, b: F.batch_norm(x, m, v.abs() + 0.5, w, b), (2, 4, 6), (4,), (4,), (4,), (4,))
 function("F_embedding", lambda i, w: (F.embedding(i, w), F.one_hot(i, 10)), inputs=[torch.randint(0, 10, (2, 5)), torch.randn(10, 4)])
+function("F_embedding_bag", lambda i, at, w, s: (F.embedding_bag(i, w, at), F.embedding_bag(i, w, at, mode="sum", per_sample_weights=s), F.embedding_bag(i, w, at, mode="max"), F.embedding_bag(i, w, at, padding_idx=3), F.embedding_bag(i, w, at, mode="sum", include_last_offset=True), F.embedding_bag(i.view(2, 6), w), F.embedding_bag(i.view(3, 4), w, padding_idx=3), F.embedding_bag(i.view(3, 4), w, mode="sum", per_sample_weights=s.view(3, 4), padding_idx=-1)), inputs=[torch.randint(0, 10, (12,)), torch.tensor([0, 4, 4, 12]), torch.randn(10, 4), torch.rand(12)])
 function("F_pad", lambda x: (F.pad(x, (1, 2)), F.pad(x, (1, 1, 2, 0), value=1.5), F.pad(x, (1, 1, 2, 2), mode="reflect"), F.pad(x, [2, 1, 0, 1], "replicate")), (2, 3, 5, 6))
 function("F_interpolate", lambda x: (F.interpolate(x, scale_factor=2), F.interpolate(x, (7, 9), mode="bilinear"), F.interpolate(x, size=8, mode="bilinear", align_corners=True), F.interpolate(x, scale_factor=0.5, mode="area"), F.interpolate(x, scale_factor=(1.5, 2.0), mode="bilinear", recompute_scale_factor=True)), (2, 3, 6, 4))
 function("F_interpolate_like", lambda x, y: F.interpolate(x, size=(y.shape[2], y.shape[3]), mode="bilinear", align_corners=False), (1, 3, 6, 4), (1, 2, 9, 11))
@@ -371,6 +383,8 @@ for pool, unpool, shape in ((F.max_pool1d, F.max_unpool1d, (2, 3, 9)), (F.max_po
 
     function(f"F_{unpool.__name__}", pooled_and_back, shape)
 function("F_losses", lambda x, y: (F.mse_loss(x, y), F.l1_loss(x, y), F.huber_loss(x, y), F.mse_loss(x, y, weight=y.abs()), F.l1_loss(x, y, reduction="sum", weight=y.abs()), F.huber_loss(x, y, delta=0.4, weight=y.abs())), (4, 3), (4, 3))
+function("F_poisson_nll_loss", lambda x, y: (F.poisson_nll_loss(x, y), F.poisson_nll_loss(x, y, full=True, reduction="none"), F.poisson_nll_loss(x.exp(), y, log_input=False, reduction="sum"), torch.poisson_nll_loss(x, y, False, True, 2.5, 1)), inputs=[torch.randn(4, 3), torch.randint(0, 5, (4, 3)).float()])
+function("F_gaussian_nll_loss", lambda x, y, v: (F.gaussian_nll_loss(x, y, v), F.gaussian_nll_loss(x, y, v[:, 0], full=True, reduction="none"), F.gaussian_nll_loss(x, y, v[:, :1], eps=0.5, reduction="sum"), F.gaussian_nll_loss(x, y, 0.3)), inputs=[torch.randn(4, 3), torch.randn(4, 3), torch.rand(4, 3)])
 function("torch_cross", lambda x, y: (torch.cross(x, y, dim=-1), torch.linalg.cross(x, y)), (4, 3), (4, 3))
 function("torch_cdist", lambda x, y: torch.cdist(x, y), (2, 5, 3), (2, 4, 3))
 function("linalg_systems", lambda x, y: (torch.linalg.inv(x @ x.mT + 1), x.inverse(), torch.linalg.solve(x, y, left=True), torch.linalg.solve_triangular(x, y, upper=True), torch.linalg.lstsq(x, y).solution, torch.linalg.lu_solve(torch.linalg.lu_factor(x).LU, torch.linalg.lu_factor(x).pivots, y), torch.triangular_solve(y, x)[0]), inputs=[torch.randn(4, 4) + 4 * torch.eye(4), torch.randn(4, 2)])

@@ -109,6 +109,10 @@ PyValue Interpreter::attribute(const PyValue& base, std::string_view name) {
     case PyKind::list:
       if (const PyValue* const value = base.find(name)) return *value;
       return bound_method(base, name);
+    case PyKind::complex_number:
+      if (name == "real") return PyValue::of(base.complex.real());
+      if (name == "imag") return PyValue::of(base.complex.imag());
+      break;
     case PyKind::device:
       if (name == "type") return PyValue::string(base.text.substr(0, base.text.find(':')));
       if (name == "index") return {};

@@ -13,11 +13,49 @@ torch_einsum = torch_functional_einsum
 def torch_functional_split(tensor, split_size_or_sections, dim=0):
     return aten.split(tensor, split_size_or_sections, dim)
 
-def torch_functional_meshgrid(*tensors, indexing='ij'):
+def torch_functional_meshgrid(*tensors, indexing=None):
     many = len(tensors) == 1 and isinstance(tensors[0], (tuple, list))
-    return aten.meshgrid(tensors[0] if many else tensors, indexing=indexing)
+    return aten.meshgrid(tensors[0] if many else tensors, indexing='ij' if indexing is None else indexing)
 
 torch_meshgrid = torch_functional_meshgrid
+
+def torch_functional_block_diag(*tensors):
+    return aten.block_diag(tensors)
+
+torch_block_diag = torch_functional_block_diag
+
+def torch_functional_atleast_1d(*tensors):
+    given = tensors[0] if len(tensors) == 1 else tensors
+    if torch.is_tensor(given):
+        return aten.atleast_1d(given)
+    made = []
+    for tensor in given:
+        made = made + [aten.atleast_1d(tensor)]
+    return tuple(made)
+
+torch_atleast_1d = torch_functional_atleast_1d
+
+def torch_functional_atleast_2d(*tensors):
+    given = tensors[0] if len(tensors) == 1 else tensors
+    if torch.is_tensor(given):
+        return aten.atleast_2d(given)
+    made = []
+    for tensor in given:
+        made = made + [aten.atleast_2d(tensor)]
+    return tuple(made)
+
+torch_atleast_2d = torch_functional_atleast_2d
+
+def torch_functional_atleast_3d(*tensors):
+    given = tensors[0] if len(tensors) == 1 else tensors
+    if torch.is_tensor(given):
+        return aten.atleast_3d(given)
+    made = []
+    for tensor in given:
+        made = made + [aten.atleast_3d(tensor)]
+    return tuple(made)
+
+torch_atleast_3d = torch_functional_atleast_3d
 
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
     if dim is None:
