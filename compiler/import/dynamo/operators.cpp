@@ -157,8 +157,9 @@ void check_declared(const JsonView& name, const TensorType& inferred, const Scop
     same = !a || !b || *a == *b;
   }
   if (!same)
-    name.corrupt(fmt::format("tensor_values says that \"{}\" is {}, but the operator gives {}",
-                             printable(name.string()), to_string(declared), to_string(inferred)));
+    throw Corrupt(fmt::format("tensor_values says that \"{}\" is {}, but the operator gives {}",
+                              printable(name.string()), to_string(declared), to_string(inferred)),
+                  name.place(), std::string(kReport));
 }
 
 void define_result(const std::optional<JsonView>& name, Value* value, Scope& scope) {

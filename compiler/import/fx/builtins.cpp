@@ -205,9 +205,7 @@ PyValue is_instance(Interpreter&, const PyArgs& args) {
 }
 
 PyValue warn(Interpreter& interpreter, const PyArgs& args) {
-  const SourceLocation& source = interpreter.writer().source();
-  interpreter.writer().warn(
-      fmt::format("{}: {}", source.module.empty() ? source.code : source.module, first(args).text));
+  interpreter.writer().warn_here(first(args).text);
   return {};
 }
 

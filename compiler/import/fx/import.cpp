@@ -32,7 +32,11 @@ void check_root(const TorchFile& file) {
 }
 
 TorchFile open_model(const std::filesystem::path& path) {
-  if (ZipReader::open(path).find_in_top("data.pkl") == nullptr) {
+  const ZipReader zip = ZipReader::open(path);
+  if (zip.find_in_top("constants.pkl") != nullptr)
+    throw Unsupported("this is a TorchScript file, which holds no torch.fx GraphModule", path.string(),
+                      "use ir=ts, which reads it");
+  if (zip.find_in_top("data.pkl") == nullptr) {
     throw Unsupported("torch.save did not write this file, so it holds no torch.fx GraphModule", path.string(),
                       std::string(kTrace));
   }

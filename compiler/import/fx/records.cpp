@@ -185,7 +185,7 @@ Value* Records::weight(const PickleValue& value, const std::string& path) {
   auto& made = weights_[&value];
   if (made == nullptr) {
     check_device(value, path);
-    made = graph_.add_weight(path, path, file_.tensor(value));
+    made = graph_.add_weight(path, path, file_.tensor(value, path));
   }
   return made;
 }

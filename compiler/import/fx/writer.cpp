@@ -140,6 +140,10 @@ Value* Writer::number(const PyValue& value, const PyArgs& args) {
   return made;
 }
 
+void Writer::warn_here(std::string_view message) {
+  warn(fmt::format("{}: {}", source_.module.empty() ? source_.code : source_.module, message));
+}
+
 void Writer::warn(std::string message) {
   if (warnings_.size() < kMaxWarnings && std::ranges::find(warnings_, message) == warnings_.end()) {
     warnings_.push_back(std::move(message));

@@ -42,6 +42,8 @@ class Writer {
   Value* latest(Value* value) const { return reshaped_.latest(value); }
   /// Told of each thing that the user should know.
   void warn(std::string message);
+  /// The same, with the module or line of the source before it.
+  void warn_here(std::string_view message);
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
