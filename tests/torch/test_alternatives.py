@@ -112,8 +112,8 @@ class ComplexNumbers(torch.nn.Module):
     def forward(self, x):
         z = torch.complex(x, x)
         made = (x * 1j, 2 + 3j - x, (2 - 1j) / (x + 4), z ** 2j, 1j ** z, torch.full_like(z, 1 + 1j), z.new_full((2,), 2j), torch.full((3,), 1j),
-                torch.where(x > 0, z, 1j), x.long() * 1j, x.double() * (0.1 + 0.3j), torch.fill(z, 2j), x[0, 0] * 1j)
-        return tuple(torch.view_as_real(y) for y in made)
+                torch.where(x > 0, z, 1j), x.long() * 1j, x.double() * (0.1 + 0.3j), torch.fill(z, 2j), x[0, 0] * 1j, z.masked_fill(x > 0, 1j))
+        return *(torch.view_as_real(y) for y in made), z == 1j, z != x[0], z.var(), z.std(1, unbiased=False), torch.view_as_real(torch.var_mean(z, 0)[1])
 
 
 class Functions(torch.nn.Module):
