@@ -163,6 +163,27 @@ def torch_addcmul(input, tensor1, tensor2, value=1):
 def torch_addcdiv(input, tensor1, tensor2, value=1):
     return aten.addcdiv(input, tensor1, tensor2, value=value)
 
+# ---- windows
+
+def window_places(window_length, periodic):
+    if window_length == 1:
+        return aten.full([1], 0.5, dtype=torch.float64)
+    return aten.arange(window_length, dtype=torch.float64) / (window_length if periodic else window_length - 1)
+
+def torch_bartlett_window(window_length, periodic=True, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+    weights = 1 - aten.abs(window_places(window_length, periodic) * 2 - 1)
+    return weights.to(torch.float32 if dtype is None else dtype)
+
+def torch_blackman_window(window_length, periodic=True, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+    turns = window_places(window_length, periodic) * (2 * math.pi)
+    weights = 0.42 - 0.5 * aten.cos(turns) + 0.08 * aten.cos(turns * 2)
+    return weights.to(torch.float32 if dtype is None else dtype)
+
+def torch_kaiser_window(window_length, periodic=True, beta=12.0, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+    side = window_places(window_length, periodic) * 2 - 1
+    weights = aten.i0(beta * aten.sqrt(aten.clamp_min(1 - side * side, 0))) / aten.i0(aten.full([], beta, dtype=torch.float64))
+    return weights.to(torch.float32 if dtype is None else dtype)
+
 # ---- torchvision
 
 def torchvision_ops_stochastic_depth_stochastic_depth(input, p, mode, training=True):
