@@ -36,7 +36,8 @@ Error::Error(ErrorCode code, std::string what, std::string where, std::string fi
   if (fix_.empty()) fix_ = usual_fix(code);
   if (!where_.empty()) message_ = where_ + ": ";
   message_ += problem_;
-  if (!fix_.empty()) message_ += ". " + as_sentence(fix_);
+  // What others said may be a sentence already.
+  if (!fix_.empty()) message_ += (problem_.ends_with('.') ? " " : ". ") + as_sentence(fix_);
 }
 
 void throw_error(ErrorCode code, std::string what, std::string where, std::string fix) {

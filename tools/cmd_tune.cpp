@@ -283,7 +283,9 @@ void add_tune_command(CLI::App& app, Common& common) {
                             help.ignored_by_cpu.empty() ? "" : fmt::format(" [ignored: {}]", help.ignored_by_cpu));
   command
       ->add_option("model", options->model,
-                   "the model: a .pt2 file of torch.export.save, or an .ait file to tune again")
+                   "the model: a file of torch.export.save (.pt2), of torch.jit.save, or of torch.save of a torch.fx "
+                   "GraphModule; or "
+                   "an .ait file to tune again")
       ->required();
   command->add_option(
       "-i,--input", options->inputs,

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "format/source.h"
@@ -198,13 +200,17 @@ Input parse_input(std::string_view text) {
 
 std::vector<Input> parse_inputs_json(std::string_view text, const std::string& where) {
   if (text.size() > kMaxText) throw InvalidArgument(fmt::format("it has {} bytes", text.size()), where);
-  const auto limit_depth = [&](int depth, Json::parse_event_t, Json&) {
+  std::map<int, std::set<std::string>> seen;  // keys of the object that is open at each depth
+  const auto look = [&](int depth, Json::parse_event_t event, Json& value) {
     if (depth > kMaxDepth) throw InvalidArgument(fmt::format("it nests deeper than {} levels", kMaxDepth), where);
+    if (event == Json::parse_event_t::object_start) seen[depth + 1].clear();
+    if (event == Json::parse_event_t::key && !seen[depth].insert(value.get<std::string>()).second)
+      throw InvalidArgument(fmt::format("'{}' is given twice", printable(value.get<std::string>())), where);
     return true;
   };
   Json json;
   try {
-    json = Json::parse(text, limit_depth);
+    json = Json::parse(text, look);
   } catch (const Json::exception& e) {
     throw InvalidArgument(fmt::format("it is not JSON: {}", printable(e.what())), where);
   }

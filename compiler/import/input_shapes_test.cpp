@@ -80,6 +80,9 @@ TEST(InputShapes, WrongJsonIsRefused) {
         R"({"x": [[[[[[[[[[1]]]]]]]]]]})", R"({"x": [1e300]})", R"({"x": [18446744073709551615]})",
         R"({"x": {"min_shape": [3], "opt_shape": [2], "max_shape": [4]}})"})
     EXPECT_NE(refusal([&] { parse_inputs_json(text, "shapes.json"); }), "accepted") << text;
+  for (const char* text : {R"({"x": [2], "y": [3], "x": [4]})", R"({"y": {"shape": [1]}, "z": {"x": [1], "x": [2]}})"})
+    EXPECT_THAT(refusal([&] { parse_inputs_json(text, "shapes.json"); }), HasSubstr("'x' is given twice")) << text;
+  EXPECT_EQ(parse_inputs_json(R"({"x": {"shape": [1]}, "y": {"shape": [1]}})", "shapes.json").size(), 2U);
 }
 
 Graph program() {

@@ -64,9 +64,11 @@ Types truth(const Call& call) {
 
 Types nonzero_count(const Call& call) { return {{DType::i64, reduced(call)}}; }
 
+/// How far complex numbers lie from their mean is real; the mean is not.
 Types moments(const Call& call) {
-  const TensorType t{call.tensor("self").dtype, reduced(call)};
-  return call.op().result_count == 2 ? Types{t, t} : Types{t};
+  const DType dtype = call.tensor("self").dtype;
+  const TensorType mean{dtype, reduced(call)}, spread{real_of(dtype), mean.shape};
+  return call.op().result_count == 2 ? Types{spread, mean} : Types{spread};
 }
 
 Types log_sum(const Call& call) { return {{floating(call.tensor("self").dtype), reduced(call)}}; }

@@ -70,9 +70,8 @@ bool is_training(const Node& node) {
   }
 }
 
-constexpr std::string_view kFix =
-    "Export the model in evaluation mode (model.eval()), and let it write into tensors of its own: "
-    "x = x.clone() before x[...] = y";
+constexpr std::string_view kEvaluationFix = "save or export the model in evaluation mode: model.eval()";
+constexpr std::string_view kWriteFix = "let it write into tensors of its own: x = x.clone() before x[...] = y";
 
 /// Walks the nodes in order. The map knows, for every tensor of the eager program, the value of its present contents.
 class Functionaliser {
@@ -89,12 +88,18 @@ class Functionaliser {
     for (Value*& output : graph_.outputs) output = memory_.current(output, insert);
     if (!problems_.empty()) {
       throw Unsupported(fmt::format("the graph cannot be made functional:\n  {}", fmt::join(problems_, "\n  ")), "",
-                        std::string(kFix));
+                        fix());
     }
     erase_nodes(graph_, dead_);
   }
 
  private:
+  std::string fix() const {
+    if (training_ == 0) return std::string(kWriteFix);
+    if (training_ == problems_.size()) return std::string(kEvaluationFix);
+    return fmt::format("{}, and {}", kEvaluationFix, kWriteFix);
+  }
+
   void visit(Graph::NodeList::iterator it) {
     Node& node = **it;
     Inserter insert(graph_, it);
@@ -107,6 +112,7 @@ class Functionaliser {
     map_operands(node.args, [&](Value* value) { return memory_.current(value, insert); });
     if (is_training(node)) {
       problems_.push_back(describe_node(node) + ": is in training mode");
+      ++training_;
     } else if (is_assertion(node.op_name())) {
       dead_.push_back(&node);
     } else if (is_identity(node)) {
@@ -189,6 +195,7 @@ class Functionaliser {
   MemoryMap memory_;
   std::vector<const Node*> dead_;
   std::vector<std::string> problems_;
+  std::size_t training_ = 0;  ///< of the problems
 };
 
 }  // namespace

@@ -275,6 +275,15 @@ TEST(Functionalise, RefusesWritesWhoseEffectDependsOnStrides) {
   EXPECT_THAT(message, HasSubstr("x = x.clone()"));
 }
 
+TEST(Functionalise, TrainingModeHasItsOwnAdvice) {
+  const std::string message = refusal(R"(graph(%x: f32[2,4]) {
+  %y = aten.dropout.default(%x, 0.5, True)
+  return %y
+})");
+  EXPECT_THAT(message, testing::AllOf(HasSubstr("is in training mode. "), HasSubstr("model.eval()"),
+                                      testing::Not(HasSubstr("x.clone()"))));
+}
+
 TEST(Functionalise, RefusesWritesIntoExpandedMemory) {
   EXPECT_THAT(refusal(R"(graph(%x: f32[1,4]) {
     %a: f32[1,4] = aten.neg.default(%x)

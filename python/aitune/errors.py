@@ -32,7 +32,8 @@ class AituneError(Exception):
     def __init__(self, problem: str = "", where: str = "", fix: str = "", *, message: str | None = None) -> None:
         if message is None:
             sentence = fix if fix.startswith("aitune") else fix[:1].upper() + fix[1:]
-            message = (f"{where}: " if where else "") + problem + (f". {sentence}" if fix else "")
+            stop = "" if problem.endswith(".") else "."  # what others said may be a sentence already
+            message = (f"{where}: " if where else "") + problem + (f"{stop} {sentence}" if fix else "")
         super().__init__(message)
         self.problem = problem or message
         self.where = where

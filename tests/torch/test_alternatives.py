@@ -108,6 +108,23 @@ class Vocoder(torch.nn.Module):
         return torch.istft(spectra * spectra.abs().sigmoid(), 64, 16, 64, self.window, length=x.shape[-1])
 
 
+class ComplexNumbers(torch.nn.Module):
+    def forward(self, x):
+        z = torch.complex(x, x)
+        made = (x * 1j, 2 + 3j - x, (2 - 1j) / (x + 4), z ** 2j, 1j ** z, torch.full_like(z, 1 + 1j), z.new_full((2,), 2j), torch.full((3,), 1j),
+                torch.where(x > 0, z, 1j), x.long() * 1j, x.double() * (0.1 + 0.3j), torch.fill(z, 2j), x[0, 0] * 1j, z.masked_fill(x > 0, 1j))
+        return *(torch.view_as_real(y) for y in made), z == 1j, z != x[0], z.var(), z.std(1, unbiased=False), torch.view_as_real(torch.var_mean(z, 0)[1])
+
+
+class Functions(torch.nn.Module):
+    def forward(self, x, n):
+        windows = [torch.bartlett_window(6), torch.bartlett_window(7, periodic=False), torch.blackman_window(6), torch.blackman_window(1),
+                   torch.blackman_window(5, False, dtype=torch.float64), torch.kaiser_window(6), torch.kaiser_window(7, False), torch.kaiser_window(6, True, beta=3.5)]
+        losses = [aten.poisson_nll_loss(x, n, True, False, 1e-8, 1), aten.poisson_nll_loss(x.exp(), n, False, True, 0.5, 0), aten.poisson_nll_loss(x, n, True, True, 1e-8, 2)]
+        raised = (*torch.atleast_1d(x[0, 0], x), *torch.atleast_2d(x[0], x[0, 0]), *torch.atleast_3d(x, x[0]))
+        return *windows, *losses, *(y * 2 for y in raised), torch.atleast_2d([x[0]])[0] + 1
+
+
 CASES = {
     "prims": (Prims(), [torch.randn(3, 6), torch.arange(-9, 9).reshape(3, 6).clone() * 7]),
     "prim_functions": (PrimFunctions(), [torch.randn(3, 6) + 0.1, torch.arange(1, 7).reshape(2, 3)]),
@@ -118,6 +135,8 @@ CASES = {
     "weight_norm": (WeightNorm(), [torch.randn(2, 3, 9)]),
     "quantised": (Quantised(), [torch.randn(4, 20)]),
     "vocoder": (Vocoder(), [torch.randn(2, 400)]),
+    "complex_numbers": (ComplexNumbers(), [torch.randn(3, 4)]),
+    "functions": (Functions(), [torch.randn(3, 6), torch.randint(0, 5, (3, 6)).float()]),
     "cells": (Cells(), [torch.randn(3, 4), torch.randn(3, 5), torch.randn(3, 5)]),
 }
 

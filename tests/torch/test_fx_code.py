@@ -114,6 +114,39 @@ def test_custom_operators_are_named(tmp_path):
     assert "fxcode.twice" in message and "--set custom_ops=LIBRARY" in message
 
 
+class ToDevice(nn.Module):
+    def forward(self, x):
+        return x.to("cuda") + 1
+
+
+def test_a_device_is_named_with_its_line(tmp_path):
+    torch.save(torch.fx.symbolic_trace(ToDevice()), tmp_path / "model.pt")
+    inputs = support.write_inputs(tmp_path / "in.npz", [torch.randn(2, 3)])
+    result = support.must("tune", tmp_path / "model.pt", "-i", inputs, "-o", tmp_path / "m.ait", *support.FAST)
+    assert "model.pt:5 in forward: to: the model moves a tensor to cuda" in str(result)
+
+
+def test_weights_without_values(tmp_path):
+    model = nn.Sequential(nn.Linear(3, 4)).to("meta").eval()
+    assert "0.weight: the tensor is on the meta device" in refusal(torch.fx.symbolic_trace(model), tmp_path)
+    torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
+    inputs = support.write_inputs(tmp_path / "in.npz", [torch.randn(2, 3)])
+    result = support.aitune("tune", tmp_path / "model.pt", "-i", inputs, "-o", tmp_path / "m.ait")
+    assert result.status != 0 and "0.weight: the tensor is on the meta device" in str(result)
+    result = support.aitune("tune", tmp_path / "model.pt", "--ir", "fx", "-i", inputs, "-o", tmp_path / "m.ait")
+    assert "this is a TorchScript file" in str(result) and "ir=ts" in str(result)
+
+
+def test_old_quantisation_is_named(tmp_path):
+    model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(3, 4)), {nn.Linear})
+    message = refusal(torch.fx.symbolic_trace(model), tmp_path)
+    assert "the module 0 is a torch.ao.nn.quantized.dynamic" in message and "PT2E" in message
+    torch.jit.save(torch.jit.script(model), tmp_path / "model.pt")
+    inputs = support.write_inputs(tmp_path / "in.npz", [torch.randn(2, 3)])
+    result = support.aitune("tune", tmp_path / "model.pt", "-i", inputs, "-o", tmp_path / "m.ait")
+    assert result.status != 0 and "old quantisation" in str(result) and "PT2E" in str(result)
+
+
 class Leaf(nn.Module):
     def forward(self, x):
         return x if x.sum() > 0 else -x

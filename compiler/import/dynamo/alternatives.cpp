@@ -1,6 +1,7 @@
 #include "compiler/import/dynamo/alternatives.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "compiler/ops/schema.h"
@@ -339,6 +340,7 @@ Table make_table() {
   table["aten._native_multi_head_attention.default"] = fused_attention;
   table["aten._transformer_encoder_layer_fwd.default"] = fused_encoder_layer;
   add_quantised_alternatives(table);
+  add_function_alternatives(table);
   // The lengths, which the second has for its gradient, are of no use here.
   table["aten._weight_norm.default"] = table["aten._weight_norm_interface.default"] = weight_norm;
   return table;
@@ -369,7 +371,15 @@ EmitOperator emitter(Graph& graph) {
   };
 }
 
-bool has_alternative(std::string_view name) { return table().contains(name); }
+bool has_alternative(std::string_view name) { return table().contains(name) || !form_of_each(name).empty(); }
+
+std::string_view form_of_each(std::string_view name) {
+  static constexpr auto rows = std::to_array<Rename>({{"aten.atleast_1d.Sequence", "aten.atleast_1d.default"},
+                                                      {"aten.atleast_2d.Sequence", "aten.atleast_2d.default"},
+                                                      {"aten.atleast_3d.Sequence", "aten.atleast_3d.default"}});
+  const auto* const row = std::ranges::find(rows, name, &Rename::first);
+  return row == rows.end() ? std::string_view() : row->second;
+}
 
 Alternative alternative_of(std::string_view name, NamedArgs args, Graph& graph) {
   return table().at(name)(std::move(args), graph);

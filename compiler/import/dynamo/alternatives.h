@@ -26,6 +26,9 @@ bool has_alternative(std::string_view name);
 /// The call to import in the place of one of `name`; may add nodes to `graph` that it needs. Throws Unsupported.
 Alternative alternative_of(std::string_view name, NamedArgs args, Graph& graph);
 
+/// The operator that does to one tensor what `name` does to each of its `tensors`; empty if it is none of these.
+std::string_view form_of_each(std::string_view name);
+
 // What alternatives are made with.
 using AlternativeTable = std::map<std::string_view, std::function<Alternative(NamedArgs, Graph&)>>;
 /// The argument of this name; None where it is not given.
@@ -36,5 +39,7 @@ Value* tensor(const NamedArgs& args, std::string_view name);
 EmitOperator emitter(Graph& graph);
 /// quantized_decomposed.* (quantised_alternatives.cpp).
 void add_quantised_alternatives(AlternativeTable& table);
+/// Windows and losses (function_alternatives.cpp).
+void add_function_alternatives(AlternativeTable& table);
 
 }  // namespace aitune::dynamo

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 
@@ -189,25 +190,54 @@ Value* beside(Graph& graph, Value* number, const NumberTensors& tensors) {
     const int most = rank(floats);
     return most > 0 ? number : most == 0 ? like(floats) : cast(graph, number, DType::f32);
   }
+  const auto doubles = [](DType other) { return other == DType::f64 || other == DType::c128; };
+  if (dtype == DType::c128) return rank(doubles) < 0 ? cast(graph, number, DType::c64) : number;
   if (dtype == DType::i64 && rank(floats) < 0 && rank(whole) == 0) return like(whole);
   return number;
 }
 
-/// full(size, value): the value, over and over.
+[[noreturn]] void refuse_number(const OpInfo& op, const std::string& name, DType type) {
+  if (is_complex(type))
+    throw Unsupported(fmt::format("its argument {} is a complex number", name), op.name,
+                      "Multiply a tensor by it beforehand");
+  throw Unsupported(fmt::format("its argument {} is a number that data decide", name), op.name,
+                    "Compute with the tensor itself instead of its item()");
+}
+
+/// An operator that fills a tensor with a number, and what its argument is called.
+struct Filling {
+  OpId op;
+  std::string_view value;
+};
+constexpr auto kFillings = std::to_array<Filling>({{OpId::aten_full_default, "fill_value"},
+                                                   {OpId::aten_new_full_default, "fill_value"},
+                                                   {OpId::aten_full_like_default, "fill_value"},
+                                                   {OpId::aten_fill_Scalar, "value"},
+                                                   {OpId::aten_scalar_tensor_default, "s"}});
+
+Arg argument_or_none(const NamedArgs& args, std::string_view name) {
+  const auto it = std::ranges::find(args, name, [](const auto& named) { return std::string_view(named.first); });
+  return it == args.end() ? Arg(None{}) : it->second;
+}
+
+/// The dtype that is stated, or that of the tensor which gives it; else PyTorch's default for the number.
+DType filled_type(const NamedArgs& args, const Value* like, DType number) {
+  const Arg stated = argument_or_none(args, "dtype");
+  if (const DType* dtype = std::get_if<DType>(&stated)) return *dtype;
+  if (like != nullptr) return like->type.dtype;
+  return number == DType::f64 ? DType::f32 : number == DType::c128 ? DType::c64 : number;
+}
+
+/// full(size, value) and its like: the value, over and over.
 bool spread_value(const OpInfo& op, NamedArgs& args, Graph& graph) {
-  if (op.id != OpId::aten_full_default) return false;
-  Value* filled = nullptr;
-  Arg size = ArgList{};
-  for (auto& [name, arg] : args) {
-    if (name == "fill_value" && arg.is_value()) filled = arg.value();
-    if (name == "size") size = arg;
-    if (const DType* dtype = name == "dtype" ? std::get_if<DType>(&arg) : nullptr; dtype && filled != nullptr)
-      filled = cast(graph, filled, *dtype);
-  }
-  if (filled == nullptr) return false;
-  const bool stated = std::ranges::any_of(
-      args, [](const auto& named) { return named.first == "dtype" && std::holds_alternative<DType>(named.second); });
-  if (!stated && filled->type.dtype == DType::f64) filled = cast(graph, filled, DType::f32);
+  const auto* const row = std::ranges::find(kFillings, op.id, &Filling::op);
+  if (row == kFillings.end()) return false;
+  Value* const number = argument_or_none(args, row->value).value_or_null();
+  Value* const like = argument_or_none(args, "self").value_or_null();
+  if (number == nullptr) return false;
+  Arg size = argument_or_none(args, "size");
+  if (!size.is_list()) size = like == nullptr ? ArgList{} : ArgList(like->type.shape.begin(), like->type.shape.end());
+  Value* const filled = cast(graph, number, filled_type(args, like, number->type.dtype));
   args = {{"self", add_call(graph, "aten.expand.default", {filled, size})}};
   return true;
 }
@@ -259,9 +289,7 @@ const OpInfo* with_numbers(const OpInfo& op, NamedArgs& args, const std::vector<
     for (auto& [name, arg] : args) {
       const NumberArg* number = find_number(numbers, name);
       if (number == nullptr) continue;
-      if (!number->size)
-        throw Unsupported(fmt::format("its argument {} is a number that data decide", name), op.name,
-                          "Compute with the tensor itself instead of its item()");
+      if (!number->size) refuse_number(op, name, arg.value()->type.dtype);
       arg = *number->size;
     }
     return &op;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "compiler/graph/text.h"
+#include "compiler/import/complex_scalar.h"
 #include "compiler/import/dynamo/alternatives.h"
 #include "compiler/import/dynamo/arguments.h"
 #include "compiler/import/dynamo/control_flow.h"
@@ -90,11 +91,23 @@ std::optional<std::pair<NumberArg, Value*>> number_argument(const JsonView& inpu
   return std::pair(std::move(found), number);
 }
 
-/// The arguments, and which of them are numbers that data decide.
-NamedArgs read_arguments(const JsonView& node, const OpInfo* op, const Scope& scope, std::vector<NumberArg>& numbers) {
+/// A complex number, which no argument of a node is, as a constant.
+std::optional<std::pair<NumberArg, Value*>> complex_argument(const JsonView& input, Graph& graph) {
+  const auto [kind, value] = input.at("arg").tagged();
+  if (kind != "as_complex") return std::nullopt;
+  const std::complex<double> number(value.at("real").number(), value.at("imag").number());
+  const std::string name = fmt::format("scalar_{}", graph.weights.size());
+  return std::pair(NumberArg{input.at("name").string(), std::nullopt},
+                   graph.add_weight(name, name, complex_scalar(number, true)));
+}
+
+/// The arguments, and which of them are numbers that data decide, or complex.
+NamedArgs read_arguments(const JsonView& node, const OpInfo* op, const Scope& scope, Graph& graph,
+                         std::vector<NumberArg>& numbers) {
   NamedArgs args;
   for (const JsonView& input : node.at("inputs").items()) {
     auto number = number_argument(input, op, scope);
+    if (!number) number = complex_argument(input, graph);
     args.emplace_back(input.at("name").string(), number ? Arg(number->second) : read_argument(input.at("arg"), scope));
     if (number) numbers.push_back(std::move(number->first));
   }
@@ -144,8 +157,15 @@ void check_declared(const JsonView& name, const TensorType& inferred, const Scop
     same = !a || !b || *a == *b;
   }
   if (!same)
-    name.corrupt(fmt::format("tensor_values says that \"{}\" is {}, but the operator gives {}",
-                             printable(name.string()), to_string(declared), to_string(inferred)));
+    throw Corrupt(fmt::format("tensor_values says that \"{}\" is {}, but the operator gives {}",
+                              printable(name.string()), to_string(declared), to_string(inferred)),
+                  name.place(), std::string(kReport));
+}
+
+void define_result(const std::optional<JsonView>& name, Value* value, Scope& scope) {
+  if (!name) return;
+  if (scope.graph().at("tensor_values").find(name->string())) check_declared(*name, value->type, scope);
+  scope.define_tensor(*name, value);
 }
 
 void name_result_size(const std::vector<std::optional<JsonView>>& names, const Scope& scope, const OpInfo& op,
@@ -175,7 +195,7 @@ std::string declared_data_size(const JsonView& node, const Scope& scope, const G
 // x.item(): a size of the program from then on.
 void add_number(const JsonView& node, const OpInfo& op, Scope& scope, Graph& graph) {
   std::vector<NumberArg> numbers;
-  ArgList args = bind_arguments(op, {}, read_arguments(node, &op, scope, numbers));
+  ArgList args = bind_arguments(op, {}, read_arguments(node, &op, scope, graph, numbers));
   const auto outputs = node.at("outputs").items();
   if (outputs.size() != 1) node.corrupt(fmt::format("{} has {} results here and gives 1", op.name, outputs.size()));
   const auto [kind, value] = outputs[0].tagged();
@@ -200,7 +220,7 @@ void add_number(const JsonView& node, const OpInfo& op, Scope& scope, Graph& gra
 void add_operator(const JsonView& node, std::string_view exported, Scope& scope, Graph& graph) {
   const OpInfo* op = find_op(exported);
   std::vector<NumberArg> numbers;
-  NamedArgs args = read_arguments(node, op, scope, numbers);
+  NamedArgs args = read_arguments(node, op, scope, graph, numbers);
   const bool replaced = op == nullptr;
   if (replaced) {
     Alternative call = alternative_of(exported, std::move(args), graph);
@@ -229,11 +249,23 @@ void add_operator(const JsonView& node, std::string_view exported, Scope& scope,
   const std::string hint = names.empty() || !names[0] ? "unused" : names[0]->string().substr(0, kMaxValueName);
   Node* added = graph.add_node(*op, std::move(bound), std::move(types), hint);
   added->source = read_source(node);
+  for (std::size_t i = 0; i < names.size(); ++i) define_result(names[i], added->outputs[i], scope);
+}
+
+// The same operator on each tensor of a list.
+void add_each(const JsonView& node, const OpInfo& op, Scope& scope, Graph& graph) {
+  std::vector<NumberArg> numbers;
+  const Arg tensors = take(read_arguments(node, nullptr, scope, graph, numbers), "tensors");
+  const auto names = output_names(node);
+  if (!tensors.is_list() || tensors.list().size() != names.size())
+    node.corrupt(fmt::format("{} results of another number of tensors", names.size()));
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (!names[i]) continue;
-    if (scope.graph().at("tensor_values").find(names[i]->string()))
-      check_declared(*names[i], added->outputs[i]->type, scope);
-    scope.define_tensor(*names[i], added->outputs[i]);
+    ArgList bound = bind_arguments(op, {tensors.list()[i]}, {});
+    std::vector<TensorType> types = infer_types(op, bound);
+    const std::string hint = names[i] ? names[i]->string().substr(0, kMaxValueName) : "unused";
+    Node* added = graph.add_node(op, std::move(bound), std::move(types), hint);
+    added->source = read_source(node);
+    define_result(names[i], added->output(), scope);
   }
 }
 
@@ -266,6 +298,8 @@ void import_operator(const JsonView& node, Scope& scope, Graph& graph, Problems&
     const OpInfo* op = find_op(name);
     if (op != nullptr && (op->id == OpId::aten_item_default || op->id == OpId::aten__local_scalar_dense_default))
       add_number(node, *op, scope, graph);
+    else if (const std::string_view each = form_of_each(name); !each.empty())
+      add_each(node, *find_op(each), scope, graph);
     else
       add_operator(node, name, scope, graph);
   } catch (const InvalidArgument& error) {

@@ -197,8 +197,10 @@ INSTANTIATE_TEST_SUITE_P(
              "without its graphs"},
         Case{"UnknownArgument", kNode + "/inputs/1/name", "another", ErrorCode::corrupt, "another"},
         Case{"WrongKind", kNode + "/inputs/1/arg", json{{"as_string", "x"}}, ErrorCode::corrupt, "argument other"},
-        Case{"ForeignKind", kNode + "/inputs/1/arg", json{{"as_complex", {{"real", 1}, {"imag", 0}}}},
-             ErrorCode::unsupported, "as_complex"},
+        Case{"ForeignKind", kNode + "/inputs/1/arg", json{{"as_custom_obj", json::object()}}, ErrorCode::unsupported,
+             "as_custom_obj"},
+        Case{"HalfAComplexNumber", kNode + "/inputs/1/arg", json{{"as_complex", {{"real", 1}}}}, ErrorCode::corrupt,
+             "imag"},
         Case{"NoKind", kNode + "/inputs/1/arg", json{{"as_nonsense", 1}}, ErrorCode::corrupt, "as_nonsense"},
         Case{"TwoKinds", kNode + "/inputs/1/arg", json{{"as_int", 1}, {"as_float", 1.0}}, ErrorCode::corrupt,
              "exactly one key"},
@@ -269,7 +271,7 @@ TEST(Program, UnknownOperatorsAndCallsAreTheSameReport) {
   json branch = {{"nodes", {another("torch.ops.aten.poisson.default", 2)}}};
   cond["inputs"].push_back({{"name", "true_graph"}, {"arg", {{"as_graph", {{"name", "t"}, {"graph", branch}}}}}});
   json complex = another("torch.ops.aten.add.Tensor", 3);
-  complex["inputs"][1]["arg"] = {{"as_complex", {{"real", 1}, {"imag", 0}}}};
+  complex["inputs"].push_back({{"name", "alpha"}, {"arg", {{"as_complex", {{"real", 1}, {"imag", 0}}}}}});
   nodes.insert(nodes.begin(), {complex, cond, custom});
   const std::string message = error_of(program, ErrorCode::unsupported);
   EXPECT_THAT(message, HasSubstr("4 operators are not supported"));
@@ -277,7 +279,7 @@ TEST(Program, UnknownOperatorsAndCallsAreTheSameReport) {
               HasSubstr("higher_order.flex_attention (1 time)\n    at model.py:7 in forward: return f(x) + w"));
   EXPECT_THAT(message, HasSubstr("aten.poisson.default (1 time)"));
   EXPECT_THAT(message, HasSubstr("mine.op.default (1 time)"));
-  EXPECT_THAT(message, HasSubstr("aten.add.Tensor: "));
+  EXPECT_THAT(message, HasSubstr("aten.add.Tensor: its argument alpha is a complex number"));
   EXPECT_THAT(message, HasSubstr("take control flow out of the model"));
   EXPECT_THAT(message, HasSubstr("name the library that has the custom operator"));
 }

@@ -95,6 +95,24 @@ PyValue on_reals(std::string_view op, double a, double b) {
   refuse(fmt::format("the operator {} on floats", op));
 }
 
+// ---- complex numbers
+
+std::complex<double> complex_number(const PyValue& value) {
+  return value.is(PyKind::complex_number) ? value.complex : constant_number(value, "a part of a complex number");
+}
+
+PyValue on_complex(std::string_view op, std::complex<double> a, std::complex<double> b) {
+  if (op == "+") return PyValue::of(a + b);
+  if (op == "-") return PyValue::of(a - b);
+  if (op == "*") return PyValue::of(a * b);
+  if ((op == "/" && b == 0.0) || (op == "**" && a == 0.0)) refuse("a division by, or a power of, a complex zero");
+  if (op == "/") return PyValue::of(a / b);
+  if (op == "**") return PyValue::of(std::pow(a, b));
+  if (op == "==") return PyValue::of(a == b);
+  if (op == "!=") return PyValue::of(a != b);
+  refuse(fmt::format("the operator {} on complex numbers", op));
+}
+
 // ---- integers and sizes
 
 SymInt power(const SymInt& base, std::int64_t exponent) {
@@ -161,6 +179,8 @@ PyValue on_integers(Writer& writer, std::string_view op, const PyValue& left, co
 
 PyValue on_numbers(Writer& writer, std::string_view op, const PyValue& left, const PyValue& right) {
   const bool floats = is_real(left) || is_real(right) || left.is(PyKind::unknown) || right.is(PyKind::unknown);
+  if (left.is(PyKind::complex_number) || right.is(PyKind::complex_number))
+    return on_complex(op, complex_number(left), complex_number(right));
   if (!floats) return on_integers(writer, op, left, right);
   if (depends_on_sizes(left) || depends_on_sizes(right)) return size_arithmetic(writer, op, left, right);
   return on_reals(op, constant_number(left, "a number"), constant_number(right, "a number"));
@@ -188,6 +208,7 @@ bool same(const PyValue& left, const PyValue& right) {
   if (left.is_tensor() || right.is_tensor()) return left.tensor == right.tensor;
   if (left.is_sequence() && right.is_sequence()) return same_items(left, right);
   if (left.kind != right.kind) return false;
+  if (left.is(PyKind::complex_number)) return left.complex == right.complex;
   return left.text == right.text && left.dtype == right.dtype && left.format == right.format &&
          left.record == right.record;
 }
@@ -248,6 +269,8 @@ PyValue unary(Writer& writer, std::string_view op, const PyValue& operand) {
     return writer.call(op == "-" ? "neg" : "bitwise_not", {operand});
   }
   if (operand.is(PyKind::unknown)) return size_arithmetic(writer, op, PyValue::of(0.0), operand);
+  if (operand.is(PyKind::complex_number) && op != "~")
+    return PyValue::of(op == "-" ? -operand.complex : operand.complex);
   if (operand.is(PyKind::real) && op != "~") return PyValue::of(op == "-" ? -operand.real : operand.real);
   if (!operand.is_number()) refuse(fmt::format("{}{}", op, operand.describe()));
   const SymInt value = integer_of(operand);
@@ -258,7 +281,7 @@ PyValue unary(Writer& writer, std::string_view op, const PyValue& operand) {
 PyValue binary(Writer& writer, std::string_view op, const PyValue& left, const PyValue& right) {
   if (op == "is" || op == "is not") return PyValue::of(is_same_object(left, right) == (op == "is"));
   if (op == "in" || op == "not in") return PyValue::of(holds(right, left) == (op == "in"));
-  const bool numeric = (left.is_tensor() || left.is_number()) && (right.is_tensor() || right.is_number());
+  const bool numeric = left.is_operand() && right.is_operand();
   if (numeric && (left.is_tensor() || right.is_tensor())) return on_tensors(writer, row_of(op), left, right);
   if (numeric) return on_numbers(writer, op, left, right);
   if (op == "==" || op == "!=") return PyValue::of(same(left, right) == (op == "=="));

@@ -73,6 +73,12 @@ PyValue to_real(Interpreter& interpreter, const PyArgs& args) {
   return PyValue::of(constant_number(value, "float()"));
 }
 
+PyValue to_complex(Interpreter&, const PyArgs& args) {
+  const PyItems a = arguments(args, {"real", "imag"});
+  const double real = given(a[0]) ? constant_number(a[0], "complex()") : 0;
+  return PyValue::of(std::complex(real, given(a[1]) ? constant_number(a[1], "complex()") : 0));
+}
+
 PyValue to_boolean(Interpreter&, const PyArgs& args) { return PyValue::of(truth(first(args))); }
 
 PyValue to_tuple(Interpreter& interpreter, const PyArgs& args) {
@@ -95,6 +101,7 @@ PyValue absolute(Interpreter& interpreter, const PyArgs& args) {
   const PyValue value = first(args);
   if (value.is_tensor()) return interpreter.writer().call("abs", {value});
   if (value.is(PyKind::real)) return PyValue::of(std::abs(value.real));
+  if (value.is(PyKind::complex_number)) return PyValue::of(std::abs(value.complex));
   const std::int64_t number = constant_integer(value, "abs()");
   return PyValue::of(number < 0 ? SymInt(0) - SymInt(number) : SymInt(number));
 }
@@ -182,6 +189,7 @@ bool is_instance_of(const PyValue& value, std::string_view type) {
   if (type == "int") return value.is(PyKind::integer) || value.is(PyKind::boolean);
   if (type == "float") return value.is(PyKind::real);
   if (type == "bool") return value.is(PyKind::boolean);
+  if (type == "complex") return value.is(PyKind::complex_number);
   if (type == "str") return value.is(PyKind::string);
   if (type == "tuple" || type == "torch.Size") return value.is(PyKind::tuple);
   if (type == "list") return value.is(PyKind::list);
@@ -197,9 +205,7 @@ PyValue is_instance(Interpreter&, const PyArgs& args) {
 }
 
 PyValue warn(Interpreter& interpreter, const PyArgs& args) {
-  const SourceLocation& source = interpreter.writer().source();
-  interpreter.writer().warn(
-      fmt::format("{}: {}", source.module.empty() ? source.code : source.module, first(args).text));
+  interpreter.writer().warn_here(first(args).text);
   return {};
 }
 
@@ -208,6 +214,7 @@ constexpr auto kBuiltins = std::to_array<BuiltinRow>({{"getattr", get_attribute}
                                                       {"len", length},
                                                       {"int", to_integer},
                                                       {"float", to_real},
+                                                      {"complex", to_complex},
                                                       {"bool", to_boolean},
                                                       {"str", to_text},
                                                       {"tuple", to_tuple},
@@ -286,7 +293,8 @@ Builtin find_builtin(std::string_view name) {
   if (name.starts_with("math.")) return find_row(math_builtins(), name);
   if (name.starts_with("operator.")) return find_row(operator_builtins(), name);
   if (const Builtin found = find_row(kBuiltins, name)) return found;
-  return find_row(torch_builtins(), name);
+  if (const Builtin found = find_row(torch_builtins(), name)) return found;
+  return find_row(type_builtins(), name);
 }
 
 Builtin find_plain_method(std::string_view name) { return find_row(kPlainMethods, name); }

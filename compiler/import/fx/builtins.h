@@ -25,6 +25,7 @@ Builtin find_plain_method(std::string_view name);
 std::span<const BuiltinRow> math_builtins();
 std::span<const BuiltinRow> operator_builtins();
 std::span<const BuiltinRow> torch_builtins();
+std::span<const BuiltinRow> type_builtins();
 
 /// The arguments in the order of `names`; what is not given is of the kind nothing. Throws InvalidArgument for more.
 PyItems arguments(const PyArgs& args, std::initializer_list<std::string_view> names);

@@ -197,7 +197,7 @@ PyValue to(Interpreter& interpreter, const PyArgs& args) {
   const auto read = [&](const PyValue& value) {
     const bool names_device = value.is(PyKind::device) || value.is(PyKind::string);
     if (names_device && !value.text.starts_with("cpu"))
-      interpreter.writer().warn(
+      interpreter.writer().warn_here(
           fmt::format("the model moves a tensor to {}: everything runs on the CPU here", value.text.substr(0, 40)));
     if (value.is(PyKind::dtype)) dtype = value.dtype;
     if (value.is_tensor()) dtype = value.tensor->type.dtype;

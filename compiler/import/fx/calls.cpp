@@ -10,6 +10,7 @@
 #include "compiler/import/fx/interpreter.h"
 #include "compiler/import/fx/prelude.h"
 #include "compiler/import/fx/refuse.h"
+#include "compiler/import/pickle/torch_storage.h"
 
 namespace aitune::fx {
 namespace {
@@ -42,6 +43,12 @@ PyValue call_operator(Writer& writer, std::string_view name, const PyArgs& args)
   const auto dots = std::ranges::count(name, '.');
   if (dots == 1 && name.starts_with("aten.")) return writer.call(name.substr(name.find('.') + 1), args);
   return writer.call_exactly(dots == 1 ? fmt::format("{}.default", name) : std::string(name), args);
+}
+
+std::string_view unknown_call_fix(std::string_view name) {
+  if (name.starts_with("torch.quantize_") || name.starts_with("torch.ops.quantized.")) return kQuantisationFix;
+  return name.starts_with("torch.") ? "docs/operators.md lists what is known"
+                                    : "trace into it, or keep the model to functions of torch, math and operator";
 }
 
 PyArgs with_self(const PyValue& self, const PyArgs& args) {
@@ -109,6 +116,10 @@ PyValue Interpreter::attribute(const PyValue& base, std::string_view name) {
     case PyKind::list:
       if (const PyValue* const value = base.find(name)) return *value;
       return bound_method(base, name);
+    case PyKind::complex_number:
+      if (name == "real") return PyValue::of(base.complex.real());
+      if (name == "imag") return PyValue::of(base.complex.imag());
+      break;
     case PyKind::device:
       if (name == "type") return PyValue::string(base.text.substr(0, base.text.find(':')));
       if (name == "index") return {};
@@ -162,8 +173,7 @@ PyValue Interpreter::call_global(std::string_view name, const PyArgs& args) {
     return run_prelude(*function);
   }
   refuse(fmt::format("a call of {}, which aitune does not know", name.substr(0, kMaxPrinted)),
-         name.starts_with("torch.") ? "docs/operators.md lists what is known"
-                                    : "trace into it, or keep the model to functions of torch, math and operator");
+         std::string(unknown_call_fix(name)));
 }
 
 PyValue Interpreter::call_method(const PyValue& self, std::string_view name, const PyArgs& args) {
@@ -204,6 +214,10 @@ PyValue Interpreter::call_module(const PyValue& module, const PyArgs& args) {
   }
   const std::string_view full = Records::class_name(*module.record);
   const Function* const function = forward_of_class(full);
+  if (function == nullptr && full.find(".quantized.") != std::string_view::npos)
+    refuse(fmt::format("the module {} is a {}, of PyTorch's old quantisation, which aitune does not have", module.text,
+                       full.substr(0, kMaxPrinted)),
+           std::string(kQuantisationFix));
   if (function == nullptr) {
     refuse(fmt::format("the module {} is a {}, which aitune does not know", module.text, full.substr(0, kMaxPrinted)),
            "trace into it (a Tracer whose is_leaf_module says no), or replace it");

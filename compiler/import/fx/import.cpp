@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "compiler/import/complex_scalar.h"
 #include "compiler/import/dynamo/mutation.h"
 #include "compiler/import/fx/filled_constants.h"
 #include "compiler/import/fx/interpreter.h"
@@ -31,7 +32,11 @@ void check_root(const TorchFile& file) {
 }
 
 TorchFile open_model(const std::filesystem::path& path) {
-  if (ZipReader::open(path).find_in_top("data.pkl") == nullptr) {
+  const ZipReader zip = ZipReader::open(path);
+  if (zip.find_in_top("constants.pkl") != nullptr)
+    throw Unsupported("this is a TorchScript file, which holds no torch.fx GraphModule", path.string(),
+                      "use ir=ts, which reads it");
+  if (zip.find_in_top("data.pkl") == nullptr) {
     throw Unsupported("torch.save did not write this file, so it holds no torch.fx GraphModule", path.string(),
                       std::string(kTrace));
   }
@@ -95,6 +100,8 @@ class Outputs {
     } else if (value.is_sequence() || value.is(PyKind::dict)) {
       for (std::size_t i = 0; i < value.items().size(); ++i)
         add(value.items()[i], value.is(PyKind::dict) ? value.keys[i] : name);
+    } else if (value.is(PyKind::complex_number)) {
+      add(writer_.call("clone", {PyValue::of(writer_.constant(complex_scalar(value.complex, true), "number"))}), name);
     } else if (value.is_number() && (!value.is(PyKind::unknown) || value.tensor != nullptr)) {
       add(as_tensor(value), name);
     } else {

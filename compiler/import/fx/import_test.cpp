@@ -87,6 +87,17 @@ TEST(FxImport, OperatorsAndSizes) {
   EXPECT_THAT(model.graph.nodes().front()->source.code, HasSubstr("test.pt:3 in forward"));
 }
 
+TEST(FxImport, ComplexNumbersAreConstants) {
+  const auto model =
+      import_code(code("    mul = x * complex(0.0, 1.0)\n    sub = x - (2-3j) * 1j\n"
+                       "    to = x.double() / 1e1j\n    return (mul, sub, to)\n"));
+  EXPECT_THAT(text_of(model), AllOf(HasSubstr("c64[] \"scalar_0\""), HasSubstr("c64[] \"scalar_1\""),
+                                    HasSubstr("c128[] \"scalar_2\""), HasSubstr("%to_1: c128[2,3]")));
+  EXPECT_THAT(code_refusal(code("    return torch.full((2,), 3j)\n")), HasSubstr("the complex number 0+3j"));
+  EXPECT_THAT(code_refusal(code("    return x * (1j / 0j)\n")), HasSubstr("complex zero"));
+  EXPECT_THAT(code_refusal(code("    return x[1j]\n")), HasSubstr("1j"));
+}
+
 TEST(FxImport, SamplesGiveSymbols) {
   const std::string source = "def forward(self, x, y):\n    return x + y.sum(1, keepdim = True)\n";
   const auto sample = [](std::int64_t batch, std::int64_t length) {

@@ -64,6 +64,8 @@ bool truth(const PyValue& value) {
       refuse(fmt::format("a condition on the size {}", value.integer.str()));
     case PyKind::real:
       return value.real != 0;
+    case PyKind::complex_number:
+      return value.complex != 0.0;
     case PyKind::string:
       return !value.text.empty();
     case PyKind::tuple:
@@ -241,6 +243,8 @@ PyValue Interpreter::evaluate_inner(const Expr& expr, Frame& frame) {
       return PyValue::of(SymInt(expr.integer));
     case ExprKind::real:
       return PyValue::of(expr.real);
+    case ExprKind::imaginary:
+      return PyValue::of(std::complex(0.0, expr.real));
     case ExprKind::string:
       return PyValue::string(expr.text);
     case ExprKind::name:

@@ -182,7 +182,7 @@ class Binder {
 
   std::optional<Arg> element(ArgType type, const PyValue& value) {
     if (is_element(type, value)) return to_arg(value);
-    const bool wrap = number_to_tensor_ != nullptr && type == ArgType::tensor && value.is_number();
+    const bool wrap = number_to_tensor_ != nullptr && type == ArgType::tensor && value.is_operand();
     if (wrap && (!value.is(PyKind::unknown) || value.tensor != nullptr)) return Arg((*number_to_tensor_)(value));
     return std::nullopt;
   }

@@ -474,6 +474,8 @@ class Parser {
         return literal(ExprKind::integer);
       case TokenKind::real:
         return literal(ExprKind::real);
+      case TokenKind::imaginary:
+        return literal(ExprKind::imaginary);
       case TokenKind::string: {
         Expr expr = literal(ExprKind::string);
         while (peek().kind == TokenKind::string) expr.text += next().text;

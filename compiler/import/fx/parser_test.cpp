@@ -83,7 +83,7 @@ TEST(FxParser, RefusesDamage) {
         "def forward(self):\n  return (1\n", "def forward(self):\n   a = 'x\n", "def forward(self):\n\ta = 1\n",
         "def forward(self):\n    a = 1\n      b = 2\n", "def forward(self):\n    a = 1 2\n",
         "def forward(self):\n    1 = a\n", "def forward(self):\n    a = f'{x}'\n",
-        "def forward(self):\n    a = 99999999999999999999\n", "def forward(self):\n    a = 3j\n",
+        "def forward(self):\n    a = 99999999999999999999\n", "def forward(self):\n    a = 3jx\n",
         "def forward(self):\n    a = $\n", "def forward(self):\n    f(a=1, 2)\n",
         "def forward(self):\n    a = ''' '''\n", "def f():\n    pass\ndef f():\n    pass\n"})
     refusal(code);

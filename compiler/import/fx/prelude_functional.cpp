@@ -34,6 +34,16 @@ def local_response_norm(input, size, alpha=0.0001, beta=0.75, k=1.0):
         mean = aten.view(aten.squeeze(aten.avg_pool3d(padded, [size, 1, 1], [1, 1, 1]), 1), shape)
     return input / aten.pow(mean * alpha + k, beta)
 
+def cross_map_lrn2d(input, size, alpha, beta, k):
+    reach = int((size - 1) / 2 + 1)
+    squares = input * input
+    total = squares[:, :1]
+    if input.shape[1] != 1:
+        # PyTorch's sliding sum never drops the first channel.
+        rest = aten.constant_pad_nd(aten.unsqueeze(squares[:, 1:], 1), [0, 0, 0, 0, reach, reach - 1])
+        total = total + aten.squeeze(aten.avg_pool3d(rest, [2 * reach - 1, 1, 1], [1, 1, 1], 0, False, True, 1), 1)
+    return aten.pow(total * (alpha / size) + k, -beta) * input
+
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     norm = aten.linalg_vector_norm(input, p, dim, True)
     return aten.div(input, aten.expand_as(aten.clamp_min(norm, eps), input))
@@ -46,14 +56,26 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
     return aten.embedding(weight, input, -1 if padding_idx is None else padding_idx)
 
 def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, mode='mean', sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=None):
-    if offsets is not None or padding_idx is not None or max_norm is not None:
-        raise 'an embedding bag with offsets, padding_idx or max_norm'
+    if max_norm is not None:
+        raise 'an embedding bag with max_norm changes its weights while it runs'
+    if input.dim() == 1 or padding_idx is not None:
+        return bags(input, weight, offsets, scale_grad_by_freq, mode, sparse, per_sample_weights, include_last_offset, padding_idx)
     rows = aten.embedding(weight, input, -1)
     if per_sample_weights is not None:
         rows = rows * aten.unsqueeze(per_sample_weights, -1)
     if mode == 'max':
         return aten.amax(rows, [1])
     return aten.sum(rows, [1]) if mode == 'sum' else aten.mean(rows, [1])
+
+def bags(input, weight, offsets, scale_grad_by_freq, mode, sparse, per_sample_weights, include_last_offset, padding_idx):
+    if input.dim() == 2:
+        offsets = (aten.arange(input.shape[0]) * input.shape[1]).to(input.dtype)
+        include_last_offset = False
+        input = aten.reshape(input, [-1])
+        if per_sample_weights is not None:
+            per_sample_weights = aten.reshape(per_sample_weights, [-1])
+    modes = {'sum': 0, 'mean': 1, 'max': 2}
+    return aten.embedding_bag(weight, input, offsets, scale_grad_by_freq, modes[mode], sparse, per_sample_weights, include_last_offset, padding_idx)[0]
 
 def one_hot(input, num_classes=-1):
     if num_classes < 0:

@@ -98,6 +98,9 @@ def RMSNorm(self, input):
 def LocalResponseNorm(self, input):
     return local_response_norm(input, self.size, self.alpha, self.beta, self.k)
 
+def CrossMapLRN2d(self, input):
+    return cross_map_lrn2d(input, self.size, self.alpha, self.beta, self.k)
+
 # ---- activations
 
 def ReLU(self, input):
@@ -207,7 +210,7 @@ def Embedding(self, input):
     return embedding(input, self.weight, self.padding_idx, self.max_norm)
 
 def EmbeddingBag(self, input, offsets=None, per_sample_weights=None):
-    return embedding_bag(input, self.weight, offsets, self.max_norm, mode=self.mode, per_sample_weights=per_sample_weights, padding_idx=self.padding_idx)
+    return embedding_bag(input, self.weight, offsets, self.max_norm, mode=self.mode, per_sample_weights=per_sample_weights, include_last_offset=self.include_last_offset, padding_idx=self.padding_idx)
 
 # ---- pooling
 

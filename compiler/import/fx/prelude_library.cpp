@@ -13,11 +13,49 @@ torch_einsum = torch_functional_einsum
 def torch_functional_split(tensor, split_size_or_sections, dim=0):
     return aten.split(tensor, split_size_or_sections, dim)
 
-def torch_functional_meshgrid(*tensors, indexing='ij'):
+def torch_functional_meshgrid(*tensors, indexing=None):
     many = len(tensors) == 1 and isinstance(tensors[0], (tuple, list))
-    return aten.meshgrid(tensors[0] if many else tensors, indexing=indexing)
+    return aten.meshgrid(tensors[0] if many else tensors, indexing='ij' if indexing is None else indexing)
 
 torch_meshgrid = torch_functional_meshgrid
+
+def torch_functional_block_diag(*tensors):
+    return aten.block_diag(tensors)
+
+torch_block_diag = torch_functional_block_diag
+
+def torch_functional_atleast_1d(*tensors):
+    given = tensors[0] if len(tensors) == 1 else tensors
+    if torch.is_tensor(given):
+        return aten.atleast_1d(given)
+    made = []
+    for tensor in given:
+        made = made + [aten.atleast_1d(tensor)]
+    return tuple(made)
+
+torch_atleast_1d = torch_functional_atleast_1d
+
+def torch_functional_atleast_2d(*tensors):
+    given = tensors[0] if len(tensors) == 1 else tensors
+    if torch.is_tensor(given):
+        return aten.atleast_2d(given)
+    made = []
+    for tensor in given:
+        made = made + [aten.atleast_2d(tensor)]
+    return tuple(made)
+
+torch_atleast_2d = torch_functional_atleast_2d
+
+def torch_functional_atleast_3d(*tensors):
+    given = tensors[0] if len(tensors) == 1 else tensors
+    if torch.is_tensor(given):
+        return aten.atleast_3d(given)
+    made = []
+    for tensor in given:
+        made = made + [aten.atleast_3d(tensor)]
+    return tuple(made)
+
+torch_atleast_3d = torch_functional_atleast_3d
 
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
     if dim is None:
@@ -124,6 +162,27 @@ def torch_addcmul(input, tensor1, tensor2, value=1):
 
 def torch_addcdiv(input, tensor1, tensor2, value=1):
     return aten.addcdiv(input, tensor1, tensor2, value=value)
+
+# ---- windows
+
+def window_places(window_length, periodic):
+    if window_length == 1:
+        return aten.full([1], 0.5, dtype=torch.float64)
+    return aten.arange(window_length, dtype=torch.float64) / (window_length if periodic else window_length - 1)
+
+def torch_bartlett_window(window_length, periodic=True, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+    weights = 1 - aten.abs(window_places(window_length, periodic) * 2 - 1)
+    return weights.to(torch.float32 if dtype is None else dtype)
+
+def torch_blackman_window(window_length, periodic=True, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+    turns = window_places(window_length, periodic) * (2 * math.pi)
+    weights = 0.42 - 0.5 * aten.cos(turns) + 0.08 * aten.cos(turns * 2)
+    return weights.to(torch.float32 if dtype is None else dtype)
+
+def torch_kaiser_window(window_length, periodic=True, beta=12.0, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+    side = window_places(window_length, periodic) * 2 - 1
+    weights = aten.i0(beta * aten.sqrt(aten.clamp_min(1 - side * side, 0))) / aten.i0(aten.full([], beta, dtype=torch.float64))
+    return weights.to(torch.float32 if dtype is None else dtype)
 
 # ---- torchvision
 

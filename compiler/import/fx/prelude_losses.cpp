@@ -40,8 +40,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction='mea
 def huber_loss(input, target, reduction='mean', delta=1.0, weight=None):
     number = reduction_number(reduction)
     if weight is not None:
-        losses = aten.huber_loss(input, target, 0, delta) * weight
-        return losses if number == 0 else aten.sum(losses) if number == 2 else aten.mean(losses)
+        return reduced(aten.huber_loss(input, target, 0, delta) * weight, number)
     return aten.huber_loss(input, target, number, delta)
 
 def kl_div(input, target, size_average=None, reduce=None, reduction='mean', log_target=False):
@@ -60,6 +59,34 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 
 def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0):
     return aten.cross_entropy_loss(input, target, weight, reduction_number(reduction, reduce, size_average), ignore_index, label_smoothing)
+
+def reduced(losses, number):
+    return losses if number == 0 else aten.sum(losses) if number == 2 else aten.mean(losses)
+
+def poisson_losses(input, target, log_input, full, eps):
+    losses = aten.exp(input) - target * input if log_input else input - target * aten.log(input + eps)
+    if full:
+        stirling = target * aten.log(target) - target + 0.5 * aten.log(target * (2 * math.pi))
+        losses = losses + aten.masked_fill(stirling, target <= 1, 0)
+    return losses
+
+def poisson_nll_loss(input, target, log_input=True, full=False, size_average=None, eps=1e-08, reduce=None, reduction='mean'):
+    return reduced(poisson_losses(input, target, log_input, full, eps), reduction_number(reduction, reduce, size_average))
+
+def torch_poisson_nll_loss(input, target, log_input, full, eps, reduction):
+    return reduced(poisson_losses(input, target, log_input, full, eps), reduction)
+
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-06, reduction='mean'):
+    if torch.is_tensor(var):
+        if var.dim() < input.dim():
+            var = aten.unsqueeze(var, -1)
+    else:
+        var = aten.full_like(input, var)
+    var = aten.clamp(var, eps)
+    losses = 0.5 * (aten.log(var) + (input - target) ** 2 / var)
+    if full:
+        losses = losses + 0.5 * math.log(2 * math.pi)
+    return reduced(losses, reduction_number(reduction))
 
 def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-06, swap=False, size_average=None, reduce=None, reduction='mean'):
     return aten.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction_number(reduction, reduce, size_average))
@@ -106,6 +133,12 @@ def NLLLoss(self, input, target):
 
 def CrossEntropyLoss(self, input, target):
     return cross_entropy(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction, label_smoothing=self.label_smoothing)
+
+def PoissonNLLLoss(self, log_input, target):
+    return poisson_nll_loss(log_input, target, self.log_input, self.full, eps=self.eps, reduction=self.reduction)
+
+def GaussianNLLLoss(self, input, target, var):
+    return gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
 
 def TripletMarginLoss(self, anchor, positive, negative):
     return triplet_margin_loss(anchor, positive, negative, self.margin, self.p, self.eps, self.swap, reduction=self.reduction)

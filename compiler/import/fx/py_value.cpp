@@ -39,6 +39,12 @@ PyValue PyValue::of(double value) {
   return result;
 }
 
+PyValue PyValue::of(std::complex<double> value) {
+  PyValue result = made(PyKind::complex_number);
+  result.complex = value;
+  return result;
+}
+
 PyValue PyValue::of(Value* value) {
   PyValue result = made(PyKind::tensor);
   result.tensor = value;
@@ -113,6 +119,8 @@ std::string PyValue::describe() const {
       return fmt::format("the integer {}", integer.str());
     case PyKind::real:
       return fmt::format("the float {}", real);
+    case PyKind::complex_number:
+      return fmt::format("the complex number {}{:+}j", complex.real(), complex.imag());
     case PyKind::string:
       return fmt::format("the text '{}'", shown);
     case PyKind::tuple:

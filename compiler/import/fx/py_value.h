@@ -1,6 +1,7 @@
 #pragma once
 // What a Python expression of the forward stands for while it is imported: everything but tensors is known now.
 
+#include <complex>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ enum class PyKind : std::uint8_t {
   boolean,
   integer,  ///< a SymInt: sizes may be symbolic
   real,
+  complex_number,
   string,
   tuple,
   list,
@@ -43,6 +45,7 @@ class PyValue {
   PyKind kind = PyKind::none;
   bool boolean = false;
   double real = 0;
+  std::complex<double> complex;
   SymInt integer;
   std::string text;
   DType dtype = DType::f32;
@@ -56,6 +59,7 @@ class PyValue {
   static PyValue of(bool value);
   static PyValue of(SymInt value);
   static PyValue of(double value);
+  static PyValue of(std::complex<double> value);
   static PyValue of(Value* value);
   static PyValue of(DType value);
   static PyValue of(MemoryFormat value);
@@ -72,8 +76,10 @@ class PyValue {
   bool is_none() const { return kind == PyKind::none; }
   bool is_tensor() const { return kind == PyKind::tensor; }
   bool is_sequence() const { return kind == PyKind::tuple || kind == PyKind::list; }
-  /// An int, float, bool, or a float that depends on sizes.
+  /// An int, float, bool, or a float that depends on sizes; not a complex number.
   bool is_number() const;
+  /// A tensor or a number, complex ones too.
+  bool is_operand() const { return is_tensor() || is_number() || kind == PyKind::complex_number; }
   bool is_global(std::string_view name) const { return kind == PyKind::global && text == name; }
   const PyItems& items() const;
   const PyValue* find(std::string_view key) const;  ///< of a dict or a named tuple

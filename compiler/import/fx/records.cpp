@@ -16,7 +16,7 @@ namespace {
 // Beside GraphModules what is in their graphs, which torchvision's feature extractors keep: containers, and functions
 // of C extensions as attributes of these. It is not looked at.
 constexpr auto kCallable = std::to_array<std::string_view>(
-    {kGraphModule, "builtins.getattr", "builtins.slice", "builtins.set", "collections.defaultdict",
+    {kGraphModule, "builtins.getattr", "builtins.slice", "builtins.set", "builtins.complex", "collections.defaultdict",
      "torch.fx.immutable_collections.immutable_dict", "torch.fx.immutable_collections.immutable_list"});
 constexpr std::size_t kMaxPath = 1024;
 // Wrappers of parameters around the tensor with the storage.
@@ -171,6 +171,9 @@ PyValue Records::convert_call(const PickleValue& value, const std::string& path)
   if (TorchFile::is_tensor(value)) return PyValue::of(weight(value, path));
   if (is_module(value)) return PyValue::module(value, path);
   if (value.is_call("torch.Size") && value.items.size() == 1) return convert(*value.items.front(), path);
+  if (value.is_call("builtins.complex") && value.items.size() == 2 && value.items[0]->is(PickleKind::real) &&
+      value.items[1]->is(PickleKind::real))
+    return PyValue::of(std::complex(value.items[0]->real, value.items[1]->real));
   if (value.is_call("torch.device") && !value.items.empty() && value.items.front()->is(PickleKind::string))
     return PyValue::named(PyKind::device, value.items.front()->text);
   if (value.is_call("torch.nn.parameter.Parameter") || value.is_call("torch._utils._rebuild_parameter"))
@@ -182,7 +185,7 @@ Value* Records::weight(const PickleValue& value, const std::string& path) {
   auto& made = weights_[&value];
   if (made == nullptr) {
     check_device(value, path);
-    made = graph_.add_weight(path, path, file_.tensor(value));
+    made = graph_.add_weight(path, path, file_.tensor(value, path));
   }
   return made;
 }

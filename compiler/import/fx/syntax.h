@@ -15,6 +15,7 @@ enum class ExprKind : std::uint8_t {
   boolean,  ///< integer is 0 or 1
   integer,
   real,
+  imaginary,
   string,
   name,  ///< text
   tuple,
@@ -36,7 +37,7 @@ struct Expr {
   int line = 0;
   std::string text;
   std::int64_t integer = 0;
-  double real = 0;
+  double real = 0;  ///< or the imaginary part
   std::vector<Expr> items;
   std::vector<std::string> keywords;
   std::uint32_t height = 1;  ///< levels of the tree; limited

@@ -142,9 +142,12 @@ class Lexer {
       if (peek() == '+' || peek() == '-') ++at_;
       digits();
     }
-    if (is_letter(peek())) unsupported("a number that is neither a decimal integer nor a float");
+    const bool imaginary = peek() == 'j' && !is_letter(peek(1)) && !is_digit(peek(1));
+    if (is_letter(peek()) && !imaginary) unsupported("a number that is neither a decimal integer nor a float");
     const std::string_view text = source_.substr(start, at_ - start);
-    Token& token = add(real ? TokenKind::real : TokenKind::integer);
+    if (imaginary) ++at_;
+    real = real || imaginary;
+    Token& token = add(imaginary ? TokenKind::imaginary : real ? TokenKind::real : TokenKind::integer);
     const auto [end, error] = real ? std::from_chars(text.data(), text.data() + text.size(), token.real)
                                    : std::from_chars(text.data(), text.data() + text.size(), token.integer);
     if (real && error == std::errc::result_out_of_range) {

@@ -9,19 +9,19 @@
 
 namespace aitune::fx {
 
-enum class TokenKind : std::uint8_t { end, newline, indent, dedent, name, integer, real, string, symbol };
+enum class TokenKind : std::uint8_t { end, newline, indent, dedent, name, integer, real, imaginary, string, symbol };
 
 struct Token {
   TokenKind kind = TokenKind::end;
   std::string text;  ///< names, symbols as written; a string's content
   std::int64_t integer = 0;
-  double real = 0;
+  double real = 0;  ///< of imaginary ones too: 3 of 3j
   int line = 1;
 };
 
 /// Splits a source. Line breaks inside brackets and comments vanish; indentation becomes indent and dedent. Throws
 /// Corrupt with `where` and the line, Unsupported for literals that the generated form does not have (f-strings,
-/// complex numbers, integers beyond 64 bits).
+/// integers beyond 64 bits).
 std::vector<Token> tokenize(std::string_view source, std::string_view where);
 
 /// "model.pt/forward:12"

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "compiler/import/complex_scalar.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/index_masks.h"
 #include "compiler/ops/slice_bounds.h"
@@ -50,6 +51,12 @@ DType dtype_beside(const PyArgs& args) {
   return type;
 }
 
+bool has_double(const PyArgs& args) {
+  return std::ranges::any_of(args.positional, [](const PyValue& value) {
+    return value.is_tensor() && (value.tensor->type.dtype == DType::f64 || value.tensor->type.dtype == DType::c128);
+  });
+}
+
 }  // namespace
 
 PyValue Writer::append(BoundCall call) {
@@ -73,7 +80,7 @@ PyValue Writer::append(BoundCall call) {
 
 PyValue Writer::call(std::string_view base, const PyArgs& args) {
   const auto number_to_tensor = [&](const PyValue& value) {
-    return value.is(PyKind::unknown) ? float_of_sizes(value, args) : number(value);
+    return value.is(PyKind::unknown) ? float_of_sizes(value, args) : number(value, args);
   };
   const bool in_place = base.size() > 1 && base.ends_with('_') && !base.ends_with("__");
   if (in_place && overloads_of(base).empty() && !args.positional.empty()) {
@@ -100,7 +107,7 @@ PyValue Writer::call_exactly(std::string_view name, const PyArgs& args) {
                           : "if it is a custom operator, name the library that has it: --set custom_ops=LIBRARY, "
                             "in Python aitune.custom_op() (docs/custom-operators.md)");
   }
-  return append(bind_overload(*op, args, [this](const PyValue& value) { return number(value); }));
+  return append(bind_overload(*op, args, [&](const PyValue& value) { return number(value, args); }));
 }
 
 Value* Writer::constant(Tensor data, std::string_view hint) {
@@ -110,7 +117,7 @@ Value* Writer::constant(Tensor data, std::string_view hint) {
   return value;
 }
 
-Value* Writer::number(const PyValue& value) {
+Value* Writer::number(const PyValue& value, const PyArgs& args) {
   std::string key;
   Tensor data;
   if (value.is(PyKind::boolean)) {
@@ -119,6 +126,9 @@ Value* Writer::number(const PyValue& value) {
   } else if (value.is(PyKind::real)) {
     key = fmt::format("{:a}", value.real);
     data = Tensor::scalar(DType::f32, value.real);
+  } else if (value.is(PyKind::complex_number)) {
+    data = complex_scalar(value.complex, has_double(args));
+    key = fmt::format("{:a},{:a},{}", value.complex.real(), value.complex.imag(), dtype_name(data.dtype()));
   } else if (value.is(PyKind::integer) && value.integer.is_constant()) {
     key = value.integer.str();
     data = Tensor::scalar(DType::i64, value.integer.constant());
@@ -128,6 +138,10 @@ Value* Writer::number(const PyValue& value) {
   auto& made = numbers_[key];
   if (made == nullptr) made = constant(std::move(data), fmt::format("scalar_{}", numbers_.size() - 1));
   return made;
+}
+
+void Writer::warn_here(std::string_view message) {
+  warn(fmt::format("{}: {}", source_.module.empty() ? source_.code : source_.module, message));
 }
 
 void Writer::warn(std::string message) {

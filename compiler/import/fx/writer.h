@@ -26,8 +26,8 @@ class Writer {
 
   /// A constant that the program holds itself, under a name of our own.
   Value* constant(Tensor data, std::string_view hint);
-  /// A 0-dim tensor of a number; equal numbers share one.
-  Value* number(const PyValue& value);
+  /// A 0-dim tensor of a number; equal numbers share one. A complex one is a c64, or a c128 beside `args` of doubles.
+  Value* number(const PyValue& value, const PyArgs& args = {});
 
   /// Where nodes come from, and what their results are called, until the next call.
   void at(SourceLocation source, std::string hint) {
@@ -42,6 +42,8 @@ class Writer {
   Value* latest(Value* value) const { return reshaped_.latest(value); }
   /// Told of each thing that the user should know.
   void warn(std::string message);
+  /// The same, with the module or line of the source before it.
+  void warn_here(std::string_view message);
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:

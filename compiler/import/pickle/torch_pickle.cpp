@@ -68,7 +68,9 @@ const std::string& TorchFile::where() const { return state_->where; }
 
 bool TorchFile::is_tensor(const PickleValue& value) { return is_tensor_record(value); }
 
-Tensor TorchFile::tensor(const PickleValue& value) const { return state_->storages.tensor(value); }
+Tensor TorchFile::tensor(const PickleValue& value, std::string_view name) const {
+  return state_->storages.tensor(value, name);
+}
 
 namespace {
 
@@ -87,7 +89,7 @@ class Flattener {
   void visit(const PickleValue& value, const std::string& path) {
     if (TorchFile::is_tensor(value)) {
       if (tensors_.size() == kMaxTensors) throw Corrupt("the file refers to tensors beyond number");
-      tensors_.emplace_back(path, file_.tensor(value));
+      tensors_.emplace_back(path, file_.tensor(value, path));
       return;
     }
     if (value.is(PickleKind::list) || value.is(PickleKind::tuple)) {

@@ -39,7 +39,7 @@ class TorchFile {
   /// The tensor that `value` stands for, with its own strides and storage offset, mapped without copying (unless the
   /// file is not aligned). Tensors of one storage share memory. The storage's checksum is checked once. Throws Corrupt
   /// when it leaves its storage, Unsupported for element types, layouts and subclasses that aitune does not have.
-  Tensor tensor(const PickleValue& value) const;
+  Tensor tensor(const PickleValue& value, std::string_view name = {}) const;
   /// All tensors with their paths: keys and indices joined by dots ("layers.0.weight"); a lone tensor is "tensor".
   /// What is not a tensor or a container is left out.
   NamedTensors named_tensors() const;

@@ -84,6 +84,34 @@ TEST(TorchFile, RoundTripOfEveryTypeAndProtocol) {
   EXPECT_THROW(saved({}, 6), InvalidArgument);
 }
 
+std::string refusal_of(std::string_view pickle, std::string_view name) {
+  MemorySink sink;
+  ZipWriter zip(sink, "archive");
+  zip.add("data.pkl", "\x80\x02" + std::string(pickle));
+  zip.finish();
+  try {
+    const Bytes bytes = sink.take();
+    const TorchFile file(bytes, "file.pt", nullptr);
+    EXPECT_TRUE(TorchFile::is_tensor(file.root()));
+    file.tensor(file.root(), name);
+  } catch (const Unsupported& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(TorchFile, TensorsWithoutValuesAndQuantisedOnesAreNamed) {
+  EXPECT_EQ(refusal_of("ctorch._utils\n_rebuild_meta_tensor_no_storage\n(ctorch\nfloat32\nK\x02\x85K\x01\x85\x89tR.",
+                       "fc.bias"),
+            "file.pt: fc.bias: the tensor is on the meta device and has no values. Load its values before saving: "
+            "model.to_empty(device=\"cpu\"), then load_state_dict");
+  const std::string meta = "((" + text("storage") + "ctorch\nFloatStorage\n" + text("0") + text("meta") + "K\x00tQ"s;
+  EXPECT_THAT(refusal_of("ctorch._utils\n_rebuild_tensor_v2\n" + meta + "K\x00K\x02\x85K\x01\x85\x89NtR."s, "fc.bias"),
+              HasSubstr("file.pt: fc.bias: the tensor is on the meta device"));
+  EXPECT_THAT(refusal_of("ctorch._utils\n_rebuild_qtensor\n(tR.", "w"),
+              HasSubstr("file.pt: w: a tensor of PyTorch's old quantisation"));
+}
+
 TEST(TorchFile, SampleInputsAreArgsAndKwargs) {
   const std::vector<Tensor> args{counting(DType::f32, {2}), counting(DType::i64, {1})};
   const NamedTensors kwargs{{"mask", counting(DType::b8, {2})}};

@@ -39,6 +39,28 @@ constexpr RebuildRow kRebuilds[] = {
 };
 constexpr std::size_t kDtypeArgument = 6;
 
+[[noreturn]] void refuse_quantised_tensor(std::string_view where) {
+  throw Unsupported(
+      "a tensor of PyTorch's old quantisation (torch.quantize_per_tensor and its kin), which aitune does not have",
+      std::string(where), std::string(kQuantisationFix));
+}
+
+// Tensors that are recognised for a message of their own.
+struct RefusedRow {
+  std::string_view name;
+  void (*refuse)(std::string_view where);
+};
+constexpr RefusedRow kRefused[] = {
+    {"torch._utils._rebuild_meta_tensor_no_storage", refuse_meta_tensor},
+    {"torch._utils._rebuild_qtensor", refuse_quantised_tensor},
+};
+
+const RefusedRow* refused_row(const PickleValue& value) {
+  const auto* const row = std::find_if(std::begin(kRefused), std::end(kRefused),
+                                       [&](const RefusedRow& r) { return value.is_call(r.name); });
+  return row == std::end(kRefused) ? nullptr : row;
+}
+
 bool is_rebuild(const PickleValue& value) {
   return value.is(PickleKind::call) && std::any_of(std::begin(kRebuilds), std::end(kRebuilds),
                                                    [&](const RebuildRow& row) { return value.text == row.name; });
@@ -144,15 +166,21 @@ std::string_view storage_name(DType dtype) noexcept {
 bool is_tensor_record(const PickleValue& value) noexcept {
   const PickleValue* at = &value;
   while (const PickleValue* const inner = unwrap(*at)) at = inner;
-  return is_rebuild(*at) || is_typed_rebuild(*at);
+  return is_rebuild(*at) || is_typed_rebuild(*at) || refused_row(*at) != nullptr;
 }
 
 TensorRecord read_tensor_record(const PickleValue& value, std::string_view where) {
   const PickleValue* at = &value;
   while (const PickleValue* const inner = unwrap(*at)) at = inner;
+  if (const RefusedRow* const row = refused_row(*at)) row->refuse(where);
   if (is_typed_rebuild(*at)) return read_rebuild(*at->items[0], at->items[2]->items, where);
   if (is_rebuild(*at)) return read_rebuild(*at, at->items, where);
   throw Corrupt(fmt::format("the value made at offset {} is not a tensor", at->offset), std::string(where));
+}
+
+void refuse_meta_tensor(std::string_view where) {
+  throw Unsupported("the tensor is on the meta device and has no values", std::string(where),
+                    "load its values before saving: model.to_empty(device=\"cpu\"), then load_state_dict");
 }
 
 void check_tensor_bounds(const TensorRecord& record, std::uint64_t storage_bytes, std::string_view where) {

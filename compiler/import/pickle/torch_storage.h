@@ -29,6 +29,12 @@ TensorRecord read_tensor_record(const PickleValue& value, std::string_view where
 /// Whether `value` stands for a tensor or a parameter.
 bool is_tensor_record(const PickleValue& value) noexcept;
 
+/// What to use in the place of tensors of torch.quantize_per_tensor and its kin.
+inline constexpr std::string_view kQuantisationFix =
+    "quantise by PT2E or torchao and export with torch.export, or tune the float model with enabled_precisions={int8}";
+/// Throws the Unsupported of a tensor on the meta device.
+[[noreturn]] void refuse_meta_tensor(std::string_view where);
+
 /// Throws Corrupt when some element lies outside of `storage_bytes`, Unsupported when strides of 0 repeat a few bytes
 /// beyond reason.
 void check_tensor_bounds(const TensorRecord& record, std::uint64_t storage_bytes, std::string_view where);

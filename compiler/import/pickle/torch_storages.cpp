@@ -20,6 +20,12 @@ std::string_view storage_key(const PickleValue& storage, std::string_view where)
   return id[2]->text;
 }
 
+// ("storage", type, key, location, size), as storage_key has checked.
+bool is_meta(const PickleValue& storage) {
+  const PickleValue& location = *storage.items[0]->items[3];
+  return location.is(PickleKind::string) && location.text == "meta";
+}
+
 }  // namespace
 
 TorchStorages::Storage TorchStorages::copy(std::span<const std::byte> bytes, bool bools) const {
@@ -52,10 +58,13 @@ TorchStorages::Storage TorchStorages::find(std::string_view key, bool bools) con
   return loaded;
 }
 
-Tensor TorchStorages::tensor(const PickleValue& value) const {
-  TensorRecord record = read_tensor_record(value, where_);
-  const Storage storage = find(storage_key(*record.storage, where_), record.dtype == DType::b8);
-  check_tensor_bounds(record, storage.bytes, where_);
+Tensor TorchStorages::tensor(const PickleValue& value, std::string_view name) const {
+  const std::string place = name.empty() ? where_ : fmt::format("{}: {}", where_, name.substr(0, 200));
+  TensorRecord record = read_tensor_record(value, place);
+  const std::string_view key = storage_key(*record.storage, place);
+  if (is_meta(*record.storage)) refuse_meta_tensor(place);
+  const Storage storage = find(key, record.dtype == DType::b8);
+  check_tensor_bounds(record, storage.bytes, place);
   if (tensor_bytes(record.dtype, record.shape) == 0) return {record.dtype, std::move(record.shape)};
   std::byte* const data = storage.data + static_cast<std::uint64_t>(record.offset) * dtype_size(record.dtype);
   return {record.dtype, std::move(record.shape), std::move(record.strides), storage.owner, data};

@@ -24,8 +24,8 @@ class TorchStorages {
   /// The tensor that `value` stands for, with its own strides and storage offset, mapped without copying (unless the
   /// file is not aligned or has no owner). Tensors of one storage share memory. The storage's checksum is checked once.
   /// Throws Corrupt when it leaves its storage, Unsupported for element types, layouts and subclasses that aitune does
-  /// not have.
-  Tensor tensor(const PickleValue& value) const;
+  /// not have, and for what is on the meta device. `name` is the tensor's, for messages.
+  Tensor tensor(const PickleValue& value, std::string_view name = {}) const;
 
  private:
   struct Storage {

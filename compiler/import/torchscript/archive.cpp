@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "compiler/import/pickle/torch_storage.h"
 #include "compiler/import/torchscript/debug_info.h"
 #include "compiler/import/torchscript/parser.h"
 #include "format/bytes.h"
@@ -79,7 +80,7 @@ class Loader {
   }
 
   Val load_call(const PickleValue& value, const std::string& path) {
-    if (is_tensor(value)) return Stored{storages_.tensor(value), path};
+    if (is_tensor(value)) return Stored{storages_.tensor(value, path), path};
     if (value.text.starts_with("__torch__.")) return load_object(value, path);
     if (value.text.starts_with("torch.jit._pickle.") && !value.items.empty()) return load(*value.items[0], path);
     if (value.text == "torch.device" && !value.items.empty()) return Device{value.items[0]->text};
@@ -91,6 +92,9 @@ class Loader {
   }
 
   Val load_object(const PickleValue& value, const std::string& path) {
+    if (value.text.starts_with("__torch__.torch.classes.quantized."))
+      throw Unsupported("packed weights of PyTorch's old quantisation, which aitune does not have",
+                        fmt::format("{}: {}", where_, printable(path)), std::string(kQuantisationFix));
     const Class* type = archive_.find_class(value.text);
     if (type == nullptr)
       throw Corrupt(fmt::format("the class {} of an object is not in code/", printable(value.text)), where_,

@@ -203,10 +203,18 @@ std::optional<Val> Evaluator::run_branch(const Stmt& statement) {
   const Val condition = truth(evaluate(statement.value));
   if (const bool* known = condition.get<bool>()) return run_block(*known ? statement.body : statement.other);
   // What only guards against bad input may go, as torch.export drops assertions.
-  if (only_raises(statement.body)) return run_block(statement.other);
-  if (only_raises(statement.other)) return run_block(statement.body);
   frame().offset = statement.offset;
+  if (only_raises(statement.body) || only_raises(statement.other)) {
+    warn_of_dropped_raise();
+    return run_block(only_raises(statement.body) ? statement.other : statement.body);
+  }
   return run_either(statement, *condition.get<Unknown>());
+}
+
+// PyTorch's own checks, of which there are many, are not the user's to know.
+void Evaluator::warn_of_dropped_raise() {
+  if (frame().source == nullptr || archive_.is_pytorch_code(*frame().source, frame().offset)) return;
+  warn("an exception or assertion there is left out: whether it is raised depends on data, or on a size that moves");
 }
 
 std::optional<Val> Evaluator::run_for(const Stmt& statement) {
@@ -273,10 +281,9 @@ std::optional<Val> Evaluator::run_with(const Stmt& statement) {
   const auto* object = value.get<ObjectPtr>();
   if (object == nullptr) unsupported(fmt::format("{} in a with statement", value.kind()));
   if (changes_precision(**object))
-    warn(fmt::format(
-        "{}: torch.autocast is left out: what it makes of this part has the dtypes that it has without. The "
-        "setting enabled_precisions says which precisions may be used",
-        location().code));
+    warn(
+        "torch.autocast is left out: what it makes of this part has the dtypes that it has without. The setting "
+        "enabled_precisions says which precisions may be used");
   const Val entered = call_method(*object, "__enter__", {});
   if (!statement.targets.empty()) assign(statement.targets[0], entered);
   std::optional<Val> result = run_block(statement.body);
@@ -312,7 +319,9 @@ void Evaluator::set_slot(const ObjectPtr& object, const std::string& name, Val v
 
 void Evaluator::warn(std::string message) {
   constexpr std::size_t kMaxWarnings = 50;
-  message = fmt::format("{}: {}", location().code.substr(0, 200), message);
+  std::string line = location().code.substr(0, 200);
+  if (line.ends_with(':')) line.pop_back();  // of an if
+  message = fmt::format("{}: {}", line, message);
   if (warnings_.size() < kMaxWarnings && std::ranges::find(warnings_, message) == warnings_.end())
     warnings_.push_back(std::move(message));
 }

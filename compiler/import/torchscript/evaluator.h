@@ -169,6 +169,7 @@ class Evaluator {
   std::optional<Val> run_block(const std::vector<Stmt>& block);
   std::optional<Val> run(const Stmt& statement);
   std::optional<Val> run_branch(const Stmt& statement);
+  void warn_of_dropped_raise();
   std::optional<Val> run_for(const Stmt& statement);
   std::optional<Val> run_while(const Stmt& statement);
   std::optional<Val> run_with(const Stmt& statement);

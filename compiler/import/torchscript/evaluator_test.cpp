@@ -120,10 +120,13 @@ TEST(TorchScript, AssertionsOnSizesThatMoveAreDropped) {
   EXPECT_THAT(graph_of(body), HasSubstr("aten.relu"));
 }
 
-TEST(TorchScript, AssertionsOnDataAreDropped) {
-  EXPECT_THAT(graph_of("if bool(torch.gt(torch.sum(x), 0)):\n  ops.prim.RaiseException(\"no\")\nelse:\n  pass\nreturn "
-                       "torch.relu(x)"),
-              HasSubstr("aten.relu"));
+TEST(TorchScript, AssertionsOnDataAreDroppedWithAWarning) {
+  const ImportedScript imported =
+      import_source(source("if bool(torch.gt(torch.sum(x), 0)):\n  ops.prim.RaiseException(\"no\")\nelse:\n  pass\n"
+                           "return torch.relu(x)"));
+  EXPECT_THAT(print(imported.model.graph), HasSubstr("aten.relu"));
+  ASSERT_EQ(imported.model.warnings.size(), 1U);
+  EXPECT_THAT(imported.model.warnings[0], HasSubstr("an exception or assertion there is left out"));
 }
 
 TEST(TorchScript, ExceptionsThatAreMetAreTheUsersMistake) {
@@ -388,7 +391,8 @@ TEST(TorchScript, AReturnInOneBranchAloneIsRefused) {
 
 TEST(TorchScript, UnknownOperatorsAreNamed) {
   EXPECT_THAT(refused<Unsupported>(source("return torch.no_such_thing(x)")), HasSubstr("aten.no_such_thing"));
-  EXPECT_THAT(refused<Unsupported>(source("return ops.mine.thing(x)")), HasSubstr("ops.mine.thing"));
+  EXPECT_THAT(refused<Unsupported>(source("return ops.mine.thing(x)")),
+              HasSubstr("the operator ops.mine.thing is not in aitune's list"));
   EXPECT_THAT(refused<Unsupported>(source("return torch.relu(x, 3, 4)")), HasSubstr("no overload of aten.relu takes"));
 }
 

@@ -266,7 +266,7 @@ Val Evaluator::call_value(const Val& callee, Vals args, Keywords keywords) {
     const std::string_view other = full.starts_with("ops.") ? full.substr(4) : full;
     if (find_op(other) == nullptr)
       unsupported(
-          fmt::format("the operator {}", printable(full)),
+          fmt::format("the operator {} is not in aitune's list", printable(full)),
           "use operators of PyTorch itself, or name the library that has it: --set custom_ops=LIBRARY, in Python "
           "aitune.custom_op() (docs/custom-operators.md)");
     return call_operator(*this, other, args, keywords);

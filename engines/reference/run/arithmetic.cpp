@@ -160,28 +160,24 @@ void div_mode(const Call& call) {
   binary(call, kDivFloor);
 }
 
-void where(const Call& call) {
-  const Tensor a = operand(call, "self"), b = operand(call, "other");
+/// a where the condition is set, and else b.
+void choose(const Call& call, const Tensor& condition, const Tensor& a, const Tensor& b) {
   if (is_complex(call.out().dtype())) {
     const Shape& shape = call.out().shape();
     std::vector<Complex> x = complex_values(a, shape);
-    const std::vector<Complex> y = complex_values(b, shape), keep = complex_values(call.tensor("condition"), shape);
+    const std::vector<Complex> y = complex_values(b, shape), keep = complex_values(condition, shape);
     for (std::size_t i = 0; i < x.size(); ++i)
       if (keep[i] == 0.0) x[i] = y[i];
     return store_complex(call.out(), x);
   }
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
-    map<C, 3>(call.out(), {&call.tensor("condition"), &a, &b}, [](C c, C x, C y) { return c != C(0) ? x : y; });
+    map<C, 3>(call.out(), {&condition, &a, &b}, [](C c, C x, C y) { return c != C(0) ? x : y; });
   });
 }
 
-void masked_fill(const Call& call) {
-  const Tensor value = operand(call, "value");
-  visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
-    map<C, 3>(call.out(), {&call.tensor("mask"), &value, &call.self()},
-              [](C c, C x, C y) { return c != C(0) ? x : y; });
-  });
-}
+void where(const Call& call) { choose(call, call.tensor("condition"), operand(call, "self"), operand(call, "other")); }
+
+void masked_fill(const Call& call) { choose(call, call.tensor("mask"), operand(call, "value"), call.self()); }
 
 void lerp(const Call& call) {
   const Tensor weight = operand(call, "weight");

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 
 namespace aitune::reference {
@@ -17,6 +18,15 @@ void compare(const Call& call) {
   if (a.dim() == 0 && b.dim() > 0 && is_floating(b.dtype())) a = a.to(b.dtype());
   visit_compute(promoted_compute(call, {"self", "other"}),
                 [&]<typename C>(C) { map<C, 2>(call.out(), {&a, &b}, [](C x, C y) { return C(F(x, y)); }); });
+}
+
+/// Of complex numbers, too, which have no order.
+template <auto F>
+void compare_equal(const Call& call) {
+  const Tensor a = operand(call, "self"), b = operand(call, "other");
+  if (!is_complex(a.dtype()) && !is_complex(b.dtype())) return compare<F>(call);
+  const std::vector<Complex> x = complex_values(a, call.out().shape()), y = complex_values(b, call.out().shape());
+  for (std::size_t i = 0; i < x.size(); ++i) call.out().template as<std::uint8_t>()[i] = F(x[i], y[i]) ? 1 : 0;
 }
 
 void isclose(const Call& call) {
@@ -63,8 +73,9 @@ void shift(const Call& call) {
 
 void add_comparison_kernels(KernelTable& table) {
   using enum OpId;
-  table.add({aten_eq_Tensor, aten_eq_Scalar}, compare<[](auto x, auto y) { return x == y; }>);
-  table.add({aten_ne_Tensor, aten_ne_Scalar, aten_not_equal_Tensor}, compare<[](auto x, auto y) { return x != y; }>);
+  table.add({aten_eq_Tensor, aten_eq_Scalar}, compare_equal<[](auto x, auto y) { return x == y; }>);
+  table.add({aten_ne_Tensor, aten_ne_Scalar, aten_not_equal_Tensor},
+            compare_equal<[](auto x, auto y) { return x != y; }>);
   table.add({aten_lt_Tensor, aten_lt_Scalar, aten_less_Tensor}, compare<[](auto x, auto y) { return x < y; }>);
   table.add({aten_le_Tensor, aten_le_Scalar}, compare<[](auto x, auto y) { return x <= y; }>);
   table.add({aten_gt_Tensor, aten_gt_Scalar, aten_greater_Tensor}, compare<[](auto x, auto y) { return y < x; }>);

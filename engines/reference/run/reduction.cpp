@@ -214,26 +214,47 @@ double correction(const Call& call) {
   return call.given("correction") ? call.number("correction") : 1;
 }
 
+void add_moment(Moments& m, double v, std::int64_t i) {
+  const double delta = v - m.mean;
+  m.mean += delta / static_cast<double>(i + 1);
+  m.squares += delta * (v - m.mean);
+}
+
+/// Of complex numbers: the sum of the variances of their parts, which is real, and a complex mean.
+template <bool Root>
+void complex_variance(const Call& call) {
+  const Parts parts = parts_of(call.self());
+  const auto count = static_cast<std::size_t>(call.out().numel());
+  std::vector<double> squares(count);
+  std::vector<Complex> means(count);
+  const auto add = [&](const Tensor& part, Complex unit) {
+    reduce<double>(part, dims_of(call), Moments{}, add_moment, [&](std::int64_t i, const Moments& m) {
+      squares[static_cast<std::size_t>(i)] += m.squares;
+      means[static_cast<std::size_t>(i)] += m.mean * unit;
+    });
+  };
+  add(parts.real, 1.0);
+  add(*parts.imaginary, {0.0, 1.0});
+  const double divisor = std::max(static_cast<double>(reduced_count(call)) - correction(call), 0.0);
+  for (double& v : squares) v = Root ? std::sqrt(v / divisor) : v / divisor;
+  store<double>(call.out().dtype(), call.out().data(), 1, call.out().numel(), squares.data());
+  if (call.out_count() > 1) store_complex(call.out(1), means);
+}
+
 /// Welford's running mean and sum of squared deviations.
 template <bool Root>
 void variance(const Call& call) {
+  if (is_complex(call.self().dtype())) return complex_variance<Root>(call);
   const double divisor = static_cast<double>(reduced_count(call)) - correction(call);
   Result<double> out(call.out());
   const bool wants_mean = call.out_count() > 1;
   Tensor unused(DType::f64, wants_mean ? Shape{0} : call.out().shape());  // keeps the loop free of a condition
   Result<double> mean_out(wants_mean ? call.out(1) : unused);
-  reduce<double>(
-      call.self(), dims_of(call), Moments{},
-      [](Moments& m, double v, std::int64_t i) {
-        const double delta = v - m.mean;
-        m.mean += delta / static_cast<double>(i + 1);
-        m.squares += delta * (v - m.mean);
-      },
-      [&](std::int64_t i, const Moments& m) {
-        const double v = m.squares / std::max(divisor, 0.0);
-        out.data()[i] = Root ? std::sqrt(v) : v;
-        mean_out.data()[i] = reduced_count(call) == 0 ? std::nan("") : m.mean;
-      });
+  reduce<double>(call.self(), dims_of(call), Moments{}, add_moment, [&](std::int64_t i, const Moments& m) {
+    const double v = m.squares / std::max(divisor, 0.0);
+    out.data()[i] = Root ? std::sqrt(v) : v;
+    mean_out.data()[i] = reduced_count(call) == 0 ? std::nan("") : m.mean;
+  });
   out.commit();
   if (wants_mean) mean_out.commit();
 }
