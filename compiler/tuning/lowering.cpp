@@ -1,11 +1,24 @@
 #include "compiler/tuning/lowering.h"
 
+#include <algorithm>
+
 #include "compiler/passes/bound_loops.h"
+#include "compiler/passes/cleanup.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/functionalise.h"
 #include "compiler/passes/widen_halves.h"
 
 namespace aitune {
+namespace {
+
+bool draws_numbers(const Graph& graph) {
+  return std::ranges::any_of(graph.nodes(), [](const auto& node) {
+    return !is_deterministic(*node) ||
+           std::ranges::any_of(node->regions, [](const auto& region) { return draws_numbers(*region); });
+  });
+}
+
+}  // namespace
 
 LowerOptions lower_options(const CompilationSettings& settings, Progress& progress,
                            std::vector<std::string>& warnings) {
@@ -26,6 +39,8 @@ Graph functional_program(const Graph& imported, const LowerOptions& options) {
   functionalise(program, PassContext{options});
   widen_halves(program, PassContext{options});
   bound_loops(program, PassContext{options});
+  // Nobody could run random numbers in the same way twice: those that only training reads go.
+  if (draws_numbers(program)) eliminate_dead_code(program, PassContext{options});
   return program;
 }
 
