@@ -162,6 +162,28 @@ def test_a_constant_that_is_a_part_of_a_buffer_is_refused(tmp_path):
     assert refused.status == 1 and "_tensor_constant0 shares its memory" in refused.err
 
 
+class Moved(nn.Module):
+    """Stores in a buffer what it was, as models do that move their tables to the device of the input."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("table", torch.randn(9, 4), persistent=False)
+
+    def forward(self, x):
+        self.table = self.table.to(x.device)
+        return x + self.table[: x.shape[0]]
+
+
+@pytest.mark.parametrize("form", ["dynamo", "decomposed"])
+def test_a_buffer_that_stays_what_it_was_is_no_state(form, tmp_path):
+    model, x = Moved(), torch.randn(5, 4)
+    save(model, [x], tmp_path / "m.pt2", form)
+    support.must("tune", tmp_path / "m.pt2", "-i", support.write_inputs(tmp_path / "in.npz", [x]), "-o", tmp_path / "m.ait",
+                 *support.FAST)
+    support.must("run", tmp_path / "m.ait", "-i", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+    support.check_same(support.read_outputs(tmp_path / "out.npz"), [model(x)], support.FP32_BOUND, form)
+
+
 def test_training_is_refused(tmp_path):
     program = torch.export.export(Statistics().train(), (torch.randn(3, 4),))
     torch.export.save(program, tmp_path / "m.pt2")

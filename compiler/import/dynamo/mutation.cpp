@@ -27,19 +27,29 @@ class Roots {
     return it == roots_.end() ? value : it->second;
   }
 
+  /// Whether the node copies a tensor to itself.
+  bool copies_to_itself(const Node& node) const {
+    return node.op->id == OpId::aten_copy__default && whole_of(node.args[0].value()) == whole_of(node.args[1].value());
+  }
+
   void add(const Node& node) {
-    for (std::size_t i = 0; i < node.outputs.size(); ++i)
-      if (const Alias alias = alias_of(node, i); alias.kind != Aliasing::fresh)
-        roots_[node.outputs[i]] = of(alias.operand);
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      const Alias alias = alias_of(node, i);
+      if (alias.kind != Aliasing::fresh) roots_[node.outputs[i]] = of(alias.operand);
+      if (alias.kind == Aliasing::same) wholes_[node.outputs[i]] = whole_of(alias.operand);
+    }
   }
 
  private:
+  // The tensor that `value` is under another name.
+  const Value* whole_of(const Value* value) const {
+    const auto it = wholes_.find(value);
+    return it == wholes_.end() ? value : it->second;
+  }
+
   std::unordered_map<const Value*, Value*> roots_;
+  std::unordered_map<const Value*, const Value*> wholes_;
 };
-
-}  // namespace
-
-namespace {
 
 /// A write to what came from outside.
 struct Write {
@@ -64,6 +74,20 @@ void find_writes(const Graph& graph, std::vector<Write>& found, std::vector<Writ
         add(roots.of(node->args.at(node->op->arg_index(stat)).value_or_null()), *node, true);
     roots.add(*node);
     for (const auto& region : node->regions) find_writes(*region, inner, inner);
+  }
+}
+
+/// torch.export writes `self.table = self.table.to(x.device)` as a copy of the table to itself: that is no state.
+void drop_copies_to_themselves(Graph& graph) {
+  Roots roots;
+  for (auto it = graph.nodes().begin(); it != graph.nodes().end();) {
+    const auto node = it++;
+    if (roots.copies_to_itself(**node)) {
+      graph.replace_all_uses((*node)->output(), (*node)->args[0].value());
+      graph.erase(node);
+    } else {
+      roots.add(**node);
+    }
   }
 }
 
@@ -128,6 +152,7 @@ void lift(const Write& write, ImportedModel& model) {
 }  // namespace
 
 void lift_writes(ImportedModel& model, const std::string& where) {
+  drop_copies_to_themselves(model.graph);
   std::vector<Write> writes, inner, statistics, lifted;
   find_writes(model.graph, writes, inner);
   refuse(inner, "inside of a branch or a loop", where,
