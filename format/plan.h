@@ -143,6 +143,10 @@ struct PlanStep {
 inline constexpr std::size_t kMaxPlanDepth = 32;
 inline bool is_control(StepKind kind) { return kind == StepKind::branch || kind == StepKind::loop; }
 
+/// A buffer without bytes is memory with so many zeros to kernels that read it: what gathers rows of a table reads the
+/// first of an empty one, too, for results that nobody takes.
+inline constexpr std::size_t kEmptyBufferBytes = 4096;
+
 /// What a function of the code segment does with its arguments, so that every call of it can be checked without knowing
 /// the code. Expressions are over the call's parameters: symbol i is params[i].
 struct PlanKernel {

@@ -21,7 +21,7 @@ struct KernelArguments {
 };
 
 /// Throws Corrupt, with `what` in front, unless the call has the kernel's number of tasks and every buffer has the
-/// bytes that the kernel touches.
+/// bytes that the kernel touches (kEmptyBufferBytes to read, if it has none).
 void check_call(const PlanKernel& kernel, const KernelArguments& call, std::string_view what);
 /// The same without allocating: `values` has as many elements as the kernel has expressions.
 void check_call(const PlanKernel& kernel, const KernelArguments& call, std::string_view what,

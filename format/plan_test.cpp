@@ -14,6 +14,7 @@
 #include "format/plan_data.h"
 #include "format/plan_eval.h"
 #include "format/plan_header.h"
+#include "format/plan_kernel.h"
 #include "format/plan_samples.h"
 
 namespace aitune {
@@ -139,6 +140,22 @@ TEST(PlanFile, KernelsComeBack) {
   EXPECT_EQ(loaded.plan.kernels[1].entry, built.plan.steps[1].entry);
   EXPECT_EQ(loaded.plan.kernels[1].exprs, built.plan.kernels[1].exprs);
   EXPECT_EQ(loaded.plan.kernels[1].accesses, built.plan.kernels[1].accesses);
+}
+
+TEST(PlanKernels, AnEmptyBufferMayBeReadAtItsStartAndNotWritten) {
+  Plan formulas;
+  PlanKernel kernel;
+  kernel.buffers = 1;
+  kernel.tasks = formulas.constant(1);
+  const auto call_touching = [&](std::int64_t bytes, bool written) {
+    kernel.accesses = {{0, formulas.constant(0), formulas.constant(bytes), written}};
+    kernel.exprs = formulas.exprs;
+    const std::int64_t room = 0;
+    check_call(kernel, {{}, 1, {&room, 1}}, "the call");
+  };
+  EXPECT_NO_THROW(call_touching(kEmptyBufferBytes, false));
+  EXPECT_THROW(call_touching(kEmptyBufferBytes + 1, false), Corrupt);
+  EXPECT_THROW(call_touching(4, true), Corrupt);
 }
 
 TEST(PlanFile, EveryBitFlipIsRefused) {

@@ -213,9 +213,12 @@ BoundPlan::Place& BoundPlan::place_of(const PlanBuffer& buffer) {
 }
 
 void BoundPlan::add_slot(std::uint32_t buffer) {
+  // Nothing writes there: check_call() lets kernels write into a buffer's own bytes alone.
+  alignas(kArenaAlignment) static constexpr std::byte kNothing[kEmptyBufferBytes]{};
   const PlanBuffer& b = program_.plan().buffers[buffer];
-  place_of(b).slots.emplace_back(slots_.size(), value(b.offset));
-  slots_.push_back(nullptr);
+  const bool empty = value(b.bytes) == 0;
+  if (!empty) place_of(b).slots.emplace_back(slots_.size(), value(b.offset));
+  slots_.push_back(empty ? const_cast<std::byte*>(kNothing) : nullptr);
 }
 
 void BoundPlan::prepare(const PlanStep& step, bool in_range) {

@@ -124,6 +124,16 @@ class WriteBack(torch.nn.Module):
         return y, z
 
 
+class ScatterBack(torch.nn.Module):
+    """The same by masked_scatter(), as mixtures of modalities do; and rows written one by one."""
+
+    def forward(self, x):
+        keep = x[:, 0] > 0
+        rows = torch.tanh(x[keep]) * 2
+        at = torch.nonzero(keep)[:, 0]
+        return x.masked_scatter(keep[:, None], rows) + 1, x.index_copy(0, at, rows) * 2
+
+
 class RowsOfAll(torch.nn.Module):
     """Normalisations, products, joins and sorts of rows that data decide."""
 
@@ -193,7 +203,7 @@ def check(model, samples, tmp_path, dynamic_shapes=None, settings=(), compiled=T
 
 @pytest.mark.parametrize("dynamic", [False, True])
 @pytest.mark.parametrize("make", [Nonzero, MaskedRows, MaskedSelect, TwoMasks, WholeMask, Unique, Static, Positions, WriteBack,
-                                  RowsOfAll, Regions, CountedRows])
+                                  ScatterBack, RowsOfAll, Regions, CountedRows])
 def test_extents_follow_the_data(make, dynamic, tmp_path, generator):
     check(make(), mixed(generator, dynamic), tmp_path, {"x": {0: ROWS}} if dynamic else None,
           compiled=make not in (Unique,))
@@ -294,10 +304,23 @@ def test_torchscript(make, tmp_path, generator):
     run_form("ts", model, samples, tmp_path)
 
 
-def run_form(form, model, samples, tmp_path):
+class Scattered(torch.nn.Module):
+    def forward(self, x, keep, rows):
+        return torch.exp(x.masked_scatter(keep[:, None], rows)) + 1
+
+
+def test_an_input_without_rows(tmp_path, generator):
+    x, keep = rows(9, generator), torch.zeros(9, dtype=torch.bool)
+    keep[3] = keep[5] = True
+    samples = [(x, keep, rows(2, generator)), (x, torch.zeros_like(keep), torch.zeros(0, 6)), (x, keep, rows(7, generator))]
+    torch.jit.script(Scattered().eval()).save(tmp_path / "model.pt")
+    run_form("ts", Scattered(), samples, tmp_path, ["--shapes", "rows=0..9x6"])
+
+
+def run_form(form, model, samples, tmp_path, settings=()):
     file = support.write_inputs(tmp_path / "in0.npz", samples[0])
     support.must("tune", tmp_path / "model.pt", "-i", file, "-o", tmp_path / "model.ait", "--ir", form,
-                 *support.FAST)
+                 *support.FAST, *settings)
     for sample in samples:
         file = support.write_inputs(tmp_path / "in.npz", sample)
         support.must("run", tmp_path / "model.ait", "-i", file, "-o", tmp_path / "out.npz")

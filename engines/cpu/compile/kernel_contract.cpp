@@ -131,7 +131,10 @@ class Contract {
   void add(const Access& access, std::span<const SymInt> extents, bool written) {
     Reach reach;
     for (std::size_t d = 0; d < extents.size(); ++d) reach.loop(formulas_(extents[d]), formulas_(access.strides[d]));
-    if (access.indirect >= 0) reach.walk(formulas_(access.indirect_extent), formulas_(access.indirect_stride));
+    // An empty table is read at its first element all the same, by lanes whose values nobody needs: those of
+    // masked_scatter() where the mask takes nothing.
+    if (access.indirect >= 0)
+      reach.walk(max(SymInt(1), formulas_(access.indirect_extent)), formulas_(access.indirect_stride));
     add(access.buffer, access.dtype, formulas_(access.offset), reach, written);
   }
 
