@@ -153,7 +153,7 @@ def _plain_forward(forward: Callable[..., Any], record: GraphRecord) -> Callable
         result = forward(*args, **kwargs)
         return tensors_only(record.output, iter(tensors_at(record.output, result)))
 
-    answer.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
+    answer.__signature__ = signature.with_extras(structure.keys)  # type: ignore[attr-defined]
     return answer
 
 
@@ -234,6 +234,7 @@ def _export_dynamo(
     builtin = builtin and not record.key.structure.has_opaque()
     output = record.output
     is_plain = builtin and output.is_builtin() and not output.has_constants() and not any(output.numbers())
+    is_plain = is_plain and not Signature(forward, name).extras(record.key.structure.keys)
     answer = forward if is_plain else _plain_forward(forward, record)
     arguments = rebuild(record.key.structure, iter(sample.tensors)) if is_plain else _plain_arguments(sample.arguments)
     args, kwargs = Signature(forward, name).call_form(arguments)
@@ -241,7 +242,7 @@ def _export_dynamo(
     def run(hint: bool) -> torch.export.ExportedProgram:
         shapes = None
         if record.shapes.moving:
-            shapes = _shapes_for_call(forward, args, kwargs, _dims(record.shapes, hint))
+            shapes = _shapes_for_call(answer, args, kwargs, _dims(record.shapes, hint))
         with _replaced_forward(module, answer):
             return torch.export.export(module, args, kwargs or None, dynamic_shapes=shapes, strict=False)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import keyword
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -69,6 +70,25 @@ class Signature:
             elif keep or not _is_default(value, parameter.default):
                 named[name] = value
         return named
+
+    def extras(self, names: Iterable[str]) -> list[str]:
+        """Those of the names of a normalised call that belong to ``**kwargs``."""
+        parameters = self._signature.parameters
+        kinds = {parameter.kind: parameter.name for parameter in parameters.values()}
+        if inspect.Parameter.VAR_KEYWORD not in kinds:
+            return []
+        positional = kinds.get(inspect.Parameter.VAR_POSITIONAL)
+        return [n for n in names if n not in parameters and (positional is None or n.rpartition(".")[0] != positional)]
+
+    def with_extras(self, names: Iterable[str]) -> inspect.Signature:
+        """The signature with what a call puts into ``**kwargs`` as parameters of their own: torch.export of PyTorch
+        2.11 counts such arguments twice where sizes move. As it is where there are none, or not all can be parameters."""
+        extras = self.extras(names)
+        if not all(name.isidentifier() and not keyword.iskeyword(name) for name in extras):
+            return self._signature
+        kept = [p for p in self._signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in extras]
+        return self._signature.replace(parameters=kept + named) if extras else self._signature
 
     def defaults(self) -> dict[str, Any]:
         """The defaults of the parameters that have one."""
