@@ -304,7 +304,7 @@ def test_a_forward_that_cannot_be_looked_at(caplog):
     net = make(lambda: Hidden(8, 8))
     with torch.no_grad():
         assert net(torch.randn(2, 8)).shape == (2, 8)
-    assert states() == {"Hidden": "eager"} and "Hidden stays in PyTorch: TypeError" in caplog.text
+    assert states() == {"Hidden": "eager"} and "Hidden stays in PyTorch: " in caplog.text
 
 
 def test_where_pytorch_is_as_fast(caplog):

@@ -652,3 +652,35 @@ def test_non_finite_input_passes_through(work, digits_ait):
     support.write_inputs(work / "nan.npz", [torch.full((1, 1, 8, 8), float("nan"))])
     output = support.must("run", digits_ait, "-i", work / "nan.npz", "--json").json()["samples"][0]["outputs"][0]
     assert output["finite"] is False
+
+
+class Autocast(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 4)
+
+    def forward(self, x):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=False):
+            return self.layer(x)
+
+
+def test_autocast_of_a_device_that_no_tensor_is_on(work):
+    """As a machine with a GPU writes it: on, and without effect on tensors of the CPU."""
+    model, x = Autocast().eval(), torch.randn(2, 8)
+    torch.export.save(torch.export.export(model, (x,)), work / "off.pt2")
+    support.write_inputs(work / "in.npz", [x])
+    with zipfile.ZipFile(work / "off.pt2") as file:
+        name = next(n for n in file.namelist() if n.endswith("models/model.json"))
+        program = json.loads(file.read(name))
+    region = next(n for n in program["graph_module"]["graph"]["nodes"] if "autocast" in n["target"])
+    device, _, enabled = (given["arg"] for given in region["inputs"][:3])
+    assert enabled == {"as_bool": False}
+    enabled["as_bool"] = True
+    support.rewrite_zip(work / "off.pt2", work / "cpu.pt2", {name.split("/", 1)[1]: json.dumps(program)})
+    refused_model(work, work / "cpu.pt2", "torch.autocast is on")
+
+    device["as_string"] = "cuda"
+    support.rewrite_zip(work / "off.pt2", work / "cuda.pt2", {name.split("/", 1)[1]: json.dumps(program)})
+    support.must("tune", work / "cuda.pt2", "-i", work / "in.npz", "-o", work / "m.ait", *FAST)
+    support.must("run", work / "m.ait", "-i", work / "in.npz", "-o", work / "out.npz")
+    support.check_same(support.read_outputs(work / "out.npz"), [model.layer(x)], support.FP32_BOUND, "cuda")

@@ -9,14 +9,25 @@
 namespace aitune::dynamo {
 namespace {
 
-// wrap_with_autocast(device, dtype, enabled, cache, graph, ...): enabled is the last bool but one, or the only one.
-void check_autocast_off(const JsonView& node, const std::vector<JsonView>& settings) {
+/// Whether any tensor of the region is on a device of this type.
+bool has_tensors_on(const JsonView& region, const std::string& type) {
+  for (const auto& [name, tensor] : region.at("tensor_values").members()) {
+    const auto device = tensor.find("device");
+    if (!device || device->at("type").string() == type) return true;
+  }
+  return false;
+}
+
+// wrap_with_autocast(device, dtype, enabled, cache, graph, ...): enabled is the last bool but one, or the only one. On a
+// machine with a GPU one of "cuda" is on around tensors of the CPU, too, for which it does nothing.
+void check_autocast_off(const JsonView& node, const std::vector<JsonView>& settings, const JsonView& region) {
   if (node.at("target").string().find("autocast") == std::string::npos) return;
   constexpr std::size_t kEnabled = 2;
   if (settings.size() <= kEnabled) node.corrupt("an autocast region without its settings");
   const auto [kind, value] = settings[kEnabled].at("arg").tagged();
   if (kind != "as_bool") node.corrupt("an autocast region that does not say whether it is on");
-  if (value.boolean())
+  const auto [device_kind, device] = settings.front().at("arg").tagged();
+  if (value.boolean() && (device_kind != "as_string" || has_tensors_on(region, device.string())))
     node.unsupported("torch.autocast is on in the model",
                      "export without it; enable_autocast or enabled_precisions lets tuning choose bf16");
 }
@@ -47,7 +58,7 @@ void inline_region(const JsonView& node, Scope& scope, Graph& graph, Problems& p
     else
       (after_graph ? arguments : settings).push_back(input);
   }
-  check_autocast_off(node, settings);
+  check_autocast_off(node, settings, inner.graph());
   const auto inputs = inner.graph().at("inputs").items();
   if (inputs.size() != arguments.size())
     node.corrupt(fmt::format("a region with {} inputs is given {} arguments", inputs.size(), arguments.size()));

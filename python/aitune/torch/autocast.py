@@ -43,11 +43,12 @@ class _Watch(TorchFunctionMode):
 
 
 def program_has_autocast(program: torch.export.ExportedProgram) -> bool:
-    """Whether it is on in a part of the program: regions have device, dtype, and whether it is on there."""
+    """Whether it is on for the CPU in a part of the program: regions have device, dtype, and whether it is on there."""
     nodes = [
         node
         for part in program.graph_module.modules()
         if isinstance(part, torch.fx.GraphModule)
         for node in part.graph.nodes
     ]
-    return any("autocast" in str(node.target) and len(node.args) > 2 and node.args[2] is True for node in nodes)
+    regions = [node.args for node in nodes if "autocast" in str(node.target) and len(node.args) > 2]
+    return any(region[0] == "cpu" and region[2] is True for region in regions)
