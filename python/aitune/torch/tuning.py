@@ -19,7 +19,7 @@ from aitune.torch.files import replacing
 from aitune.torch.module import Module, ModuleState, all_modules, find_modules, original_forwards
 from aitune.torch.progress import improving, others_silent, showing
 from aitune.torch.reporting import reporting
-from aitune.torch.turns import own_turn
+from aitune.torch.turns import has_turn, own_turn
 
 __all__ = ["tune", "tune_recorded"]
 
@@ -66,13 +66,19 @@ def tune(
 
     Raises:
         InvalidArgument: no sample, a sample that fails, a tensor on another device, no Module that is called; tuning
-            inside of torch.autocast.
+            inside of torch.autocast, or of another tuning in the same thread.
         Unsupported: a model that cannot be exported or compiled.
         ValidationError: no plan gives the reference's outputs.
     """
     check_device_name(device, "tune")
     check_batch_sizes(batch_sizes, max_num_batches_per_batch_size)
     _check_autocast()
+    if has_turn():
+        raise InvalidArgument(
+            "it is called inside of another tuning, where modules answer by their own code and nothing is recorded",
+            "tune",
+            "Call it before or after the other: not from a backend, a strategy, `improved`, or the model's own code",
+        )
     if clear_cache:
         (aitune_cache_dir() / "timings.json").unlink(missing_ok=True)
     raised: list[BaseException] = []  # by `improved`
