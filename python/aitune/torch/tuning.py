@@ -15,7 +15,7 @@ from aitune.errors import InvalidArgument, a_kind, in_words
 from aitune.torch.config import aitune_cache_dir, check_device_name, config
 from aitune.torch.dataset import calls_of, check_batch_sizes, run_sample
 from aitune.torch.export import evaluating
-from aitune.torch.files import replacing
+from aitune.torch.files import check_writable, replacing
 from aitune.torch.module import Module, ModuleState, all_modules, find_modules, original_forwards
 from aitune.torch.progress import improving, others_silent, showing
 from aitune.torch.reporting import reporting
@@ -241,11 +241,13 @@ def _dry_run(modules: Sequence[Module]) -> str:
     for module in modules:
         for job, strategy in module._graphs():
             for backend in strategy.backends():
+                if isinstance(path := backend.wants_dry_run(), str):
+                    check_writable(Path(path))
                 with original_forwards(), evaluating(job.module), torch.no_grad():
                     text = backend.build(job.module, job.forward, job.record, job.name, dry_run=True)
                 texts.append(f"module '{job.name}', {backend.describe()}\n{text}")
                 _logger.info("%s", texts[-1])
-                if isinstance(path := backend.wants_dry_run(), str):
+                if isinstance(path, str):
                     files.setdefault(path, []).append(texts[-1])
     for path, parts in files.items():
         with replacing(Path(path)) as file:
