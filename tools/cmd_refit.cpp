@@ -6,6 +6,7 @@
 
 #include "aitune/aitune.hpp"
 #include "base/custom_ops.h"
+#include "format/source.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"
 
@@ -17,6 +18,7 @@ struct RefitOptions {
 };
 
 void refit_file(const RefitOptions& options, const Common& common) {
+  static_cast<void>(AtomicFile(options.output));  // what cannot be written is known before the long work
   const auto progress = make_progress(common);
   refit(options.file, options.model, options.output, progress.get());
   if (common.json)

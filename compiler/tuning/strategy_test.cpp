@@ -158,7 +158,7 @@ TEST(Strategy, WhatIsWrongWithTheSamplesIsNotOfABackend) {
 
 TEST(Strategy, RefusesWhatCannotBe) {
   EXPECT_THROW(FirstWinsStrategy(std::vector<Backend>()), InvalidArgument);
-  EXPECT_THROW(MinLatencyStrategy({backend()}, -100), InvalidArgument);
+  EXPECT_THROW(MinLatencyStrategy({backend()}, -1), InvalidArgument);
   EXPECT_THROW(MinLatencyStrategy({backend()}, std::numeric_limits<double>::quiet_NaN()), InvalidArgument);
   EXPECT_THROW(LatencyBudgetStrategy(0), InvalidArgument);
 }
