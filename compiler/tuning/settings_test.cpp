@@ -201,6 +201,7 @@ TEST(Settings, ThoseThatOthersLeaveNoEffectAreNamed) {
   EXPECT_THAT(lines(R"({"max_quantisation_error": 0.1, "enabled_precisions": "int8"})"), ElementsAre());
   EXPECT_THAT(lines(R"({"min_block_size": 3, "require_full_compilation": true})"),
               ElementsAre("min_block_size is ignored: require_full_compilation is on"));
+  EXPECT_THAT(lines(R"({"min_block_size": 1, "require_full_compilation": true})"), ElementsAre());
   EXPECT_THAT(lines(R"({"special_plan_gain": 0.5, "max_special_plans": 0})"),
               ElementsAre("special_plan_gain is ignored: max_special_plans is 0"));
   EXPECT_THAT(lines(R"({"optimization_level": 0, "num_avg_timing_iters": 3, "timing_cache_path": "t.json"})"),

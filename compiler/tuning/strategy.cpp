@@ -297,6 +297,11 @@ TorchTensorRTAotBackendConfig common_config(const TuneStrategy& strategy) {
 
 Built choose_backend(const TuneStrategy& strategy,
                      const std::function<Built(const TorchTensorRTAotBackendConfig&)>& build, Progress& progress) {
+  if (!strategy.validates_performance() && strategy.min_speedup_threshold_percent() != kDefaultMinSpeedupPercent)
+    progress.warn(
+        fmt::format("min_speedup_threshold_percent is ignored: {} keeps what is right, unless "
+                    "enable_performance_validation() asks for more",
+                    strategy.name()));
   return Choice(strategy, build, progress).run();
 }
 
