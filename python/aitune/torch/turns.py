@@ -8,16 +8,10 @@ import os
 import threading
 from collections.abc import Iterator
 
-__all__ = ["has_turn", "own_turn"]
+__all__ = ["own_turn"]
 
 _logger = logging.getLogger("aitune")
 _lock = threading.RLock()
-_turns = threading.local()
-
-
-def has_turn() -> bool:
-    """Whether this thread tunes or exports at the moment."""
-    return getattr(_turns, "depth", 0) > 0
 
 
 @contextlib.contextmanager
@@ -27,17 +21,15 @@ def own_turn() -> Iterator[None]:
     if not lock.acquire(blocking=False):
         _logger.info("waiting for the tuning that runs in another thread")
         lock.acquire()
-    _turns.depth = getattr(_turns, "depth", 0) + 1
     try:
         yield
     finally:
-        _turns.depth -= 1
         lock.release()
 
 
 def _renew() -> None:
-    global _lock, _turns
-    _lock, _turns = threading.RLock(), threading.local()
+    global _lock
+    _lock = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_renew)  # the thread that has it is not in the child
