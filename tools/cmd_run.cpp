@@ -7,6 +7,7 @@
 #include "tools/commands.h"
 #include "tools/model.h"
 #include "tools/numbers.h"
+#include "tools/samples.h"
 #include "tools/terminal.h"
 
 namespace aitune::tools {
@@ -27,6 +28,7 @@ std::string output_path(const std::string& path, std::size_t sample, std::size_t
 }
 
 void run(const RunOptions& options, const Common& common) {
+  if (!options.output.empty()) refuse_loss(options.output, options.inputs);
   LoadOptions load;
   load.module = options.module;
   load.num_threads = options.threads;

@@ -215,10 +215,10 @@ void check_output(const CommandLine& options) {
   if (options.output.empty())
     throw InvalidArgument("there is no file to write", "--output",
                           "Give one with -o OUT.ait, or look first with --dryrun");
-  std::error_code ignored;
-  if (!options.model.ends_with(".ait") && std::filesystem::equivalent(options.model, options.output, ignored))
-    throw InvalidArgument("the output is the model itself, which would be lost", options.output,
-                          "Give the .ait file a name of its own with --output");
+  std::vector<std::string> read = options.inputs;
+  read.insert(read.end(), {options.model, options.decisions});
+  std::erase_if(read, [](const std::string& file) { return file.ends_with(".ait"); });  // these may be tuned in place
+  refuse_loss(options.output, read);
   const AtomicFile can_be_written(options.output);
 }
 

@@ -108,6 +108,17 @@ def test_paths(ait, tune, folder):
         (["--set", f"engine_cache_dir={thesis}"], "engine_cache_dir"),
     ):
         refused(*tune, *words, saying=[name])
+    image = folder / "in.npy"
+    before = image.read_bytes()
+    for words in (
+        [image if word == folder / "out.ait" else word for word in tune],
+        ["run", ait, "-i", image, "-o", image],
+        ["run", ait, "-i", f"image={image}", "-o", image],
+        ["extract", ait, "-o", ait],
+        ["refit", ait, thesis, "-o", thesis],
+    ):
+        refused(*words, saying=["the output would replace"])
+    assert image.read_bytes() == before and thesis.read_text() == "a year's work"
     quiet, missing = [word for word in tune if word != "-q"], folder / "missing"
     (folder / "r.html").mkdir()
     for words in (
