@@ -9,18 +9,21 @@
 #include <charconv>
 #include <cstdlib>
 #include <limits>
+#include <optional>
+#include <string>
 #include <string_view>
+
+#include "base/error.h"
 
 namespace aitune {
 namespace {
 
 constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 
-/// A limit in digits; none for anything else ("max").
-std::uint64_t limit_of(std::string_view text) {
+std::optional<std::uint64_t> digits_of(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() ? value : kNoLimit;
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
 std::uint64_t limit_in(const char* file) {
@@ -30,7 +33,7 @@ std::uint64_t limit_in(const char* file) {
   const ssize_t size = read(fd, text, sizeof text);
   close(fd);
   const std::string_view line(text, size > 0 ? static_cast<std::size_t>(size) : 0);
-  return limit_of(line.substr(0, line.find('\n')));
+  return digits_of(line.substr(0, line.find('\n'))).value_or(kNoLimit);  // "max"
 }
 
 }  // namespace
@@ -47,7 +50,13 @@ std::uint64_t memory_limit() {
   struct rlimit space = {};
   if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY)
     limit = std::min<std::uint64_t>(limit, space.rlim_cur);
-  if (const char* const taken = std::getenv("AITUNE_MEMORY")) limit = std::min(limit, limit_of(taken));
+  if (const char* const taken = std::getenv("AITUNE_MEMORY"); taken && *taken) {
+    const auto bytes = digits_of(taken);
+    if (!bytes)
+      throw InvalidArgument(std::string("'") + taken + "' is no number of bytes", "AITUNE_MEMORY",
+                            "Give the bytes in digits, or unset it");
+    limit = std::min(limit, *bytes);
+  }
   return limit;
 }
 

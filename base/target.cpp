@@ -66,6 +66,29 @@ CpuTarget detect() {
   return target;
 }
 
+std::uint32_t bits(std::uint32_t word, int low, int count) { return (word >> low) & ((1u << count) - 1); }
+
+std::string kilobytes(const Cpuid& cache) {
+  const std::uint64_t ways = bits(cache.ebx, 22, 10) + 1, partitions = bits(cache.ebx, 12, 10) + 1,
+                      line = bits(cache.ebx, 0, 12) + 1, sets = std::uint64_t{cache.ecx} + 1;
+  return std::to_string(ways * partitions * line * sets / 1024) + "K";
+}
+
+/// Sizes of the caches from the first level on: "32K+32K+1024K".
+std::string cache_sizes() {
+  constexpr std::uint32_t kIntel = 4, kAmd = 0x8000001Du;
+  constexpr std::uint32_t kMost = 8;
+  const auto kind = [](const Cpuid& cache) { return bits(cache.eax, 0, 5); };  // 0: there are no more
+  const std::uint32_t leaf = kind(cpuid(kIntel)) != 0 ? kIntel : kAmd;
+  std::string sizes;
+  for (std::uint32_t i = 0; i < kMost; ++i) {
+    const Cpuid cache = cpuid(leaf, i);
+    if (kind(cache) == 0) break;
+    sizes += (sizes.empty() ? "" : "+") + kilobytes(cache);
+  }
+  return sizes;
+}
+
 }  // namespace
 
 bool CpuTarget::covers(const CpuTarget& needed) const {
@@ -124,6 +147,19 @@ std::string host_cpu_name() {
   const std::string name = text.data();
   const auto begin = name.find_first_not_of(' ');
   return begin == std::string::npos ? std::string{} : name.substr(begin, name.find_last_not_of(' ') - begin + 1);
+}
+
+std::string host_cpu_details() {
+  static const std::string details = [] {
+    constexpr std::uint32_t kExtended = 15, kOfModels = 6;
+    const std::uint32_t word = cpuid(1).eax, base = bits(word, 8, 4);
+    const std::uint32_t family = base == kExtended ? base + bits(word, 20, 8) : base;
+    const bool long_model = base == kExtended || base == kOfModels;
+    const std::uint32_t model = bits(word, 4, 4) + (long_model ? bits(word, 16, 4) << 4 : 0);
+    return "family " + std::to_string(family) + " model " + std::to_string(model) + " stepping " +
+           std::to_string(bits(word, 0, 4)) + " caches " + cache_sizes();
+  }();
+  return details;
 }
 
 int host_cpu_count() {

@@ -26,6 +26,8 @@ struct CpuTarget {
 const CpuTarget& host_cpu();
 /// "AMD EPYC 9B14", as the CPU itself says; empty if it does not.
 std::string host_cpu_name();
+/// What tells it from others of its name: "family 25 model 17 stepping 1 caches 32K+32K+1024K+32768K".
+std::string host_cpu_details();
 /// CPUs that this process may run on.
 int host_cpu_count();
 

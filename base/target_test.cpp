@@ -1,6 +1,11 @@
 #include "base/target.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <string>
 
 #include "base/error.h"
 #include "base/target_level.h"
@@ -47,6 +52,23 @@ TEST(Target, IsLimitedToALevel) {
   EXPECT_EQ(limit_target(all, "x86_64"), CpuTarget());
   EXPECT_EQ(limit_target(CpuTarget(), "avx512"), CpuTarget());
   EXPECT_THROW(limit_target(all, "sse"), InvalidArgument);
+}
+
+TEST(Target, TellsItsCpuFromOthersOfItsName) {
+  // What Linux says of the same CPU.
+  std::ifstream file("/proc/cpuinfo");
+  std::map<std::string, std::string> facts;
+  for (std::string line; std::getline(file, line) && !line.empty();)
+    if (const auto colon = line.find(':'); colon + 2 < line.size())
+      facts[line.substr(0, line.find_last_not_of("\t ", colon - 1) + 1)] = line.substr(colon + 2);
+  EXPECT_THAT(host_cpu_details(), testing::StartsWith("family " + facts["cpu family"] + " model " + facts["model"] +
+                                                      " stepping " + facts["stepping"] + " caches "));
+  std::string sizes;
+  for (int i = 0; i < 8; ++i) {
+    std::ifstream cache("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(i) + "/size");
+    if (std::string size; cache >> size) sizes += (sizes.empty() ? "" : "+") + size;
+  }
+  if (!sizes.empty()) EXPECT_THAT(host_cpu_details(), testing::EndsWith(" caches " + sizes));
 }
 
 TEST(Target, PrintsItsFeatures) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "format/json_problem.h"
 #include "format/manifest_json.h"
 #include "format/plan.h"
 #include "format/plan_header.h"
@@ -185,7 +186,7 @@ Json parse_document(std::string_view text) {
   try {
     return Json::parse(text, limit_depth);
   } catch (const Json::exception& e) {
-    throw Corrupt(fmt::format("it is not JSON: {}", e.what()));
+    throw Corrupt(fmt::format("it is not JSON: {}", json_problem(e)));
   }
 }
 
@@ -242,7 +243,7 @@ Manifest Manifest::from_json(std::string_view text, std::string_view where) {
   } catch (const Error& e) {
     throw_error(e.code(), fmt::format("the manifest cannot be used: {}", e.problem()), std::string(where), e.fix());
   } catch (const Json::exception& e) {
-    throw Corrupt(fmt::format("the manifest cannot be used: {}", e.what()), std::string(where));
+    throw Corrupt(fmt::format("the manifest cannot be used: {}", json_problem(e)), std::string(where));
   }
 }
 

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "tools/commands.h"
 #include "tools/model.h"
+#include "tools/numbers.h"
 #include "tools/plan_text.h"
 #include "tools/terminal.h"
 
@@ -219,15 +220,15 @@ void add_bench_command(CLI::App& app, Common& common) {
   const auto options = std::make_shared<BenchOptions>();
   command->add_option("model", options->model, "the .ait file")->required();
   command->add_option("-i,--input", options->inputs, "inputs; the first recorded sample if left out");
-  command->add_option("--seconds", options->seconds, "how long to measure")->check(CLI::Range(0.01, 3600.0));
-  command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
+  command->add_option("--seconds", options->seconds, "how long to measure")->check(number_from(0.01, 3600));
+  command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(integer_from(0, 1024));
   add_module_option(*command, options->module);
   add_weight_budget_option(*command, options->weight_budget);
   command->add_option("--precision", options->precision, "the plan to measure: fp32, bf16 or int8");
   command->add_option("--cold", options->cold, "also start this many fresh processes, from exec to first answer")
       ->expected(0, 1)
       ->default_str("5")
-      ->check(CLI::Range(0, 1000));
+      ->check(integer_from(0, 1000));
   command->add_flag("--steps", options->steps, "also print the time of every step");
   command->add_flag("--answer-once", options->child)->group("");
   add_common_options(*command, common);

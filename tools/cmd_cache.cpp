@@ -8,6 +8,7 @@
 #include "compiler/tuning/engine_cache.h"
 #include "compiler/tuning/timing_cache.h"
 #include "tools/commands.h"
+#include "tools/numbers.h"
 #include "tools/terminal.h"
 
 namespace aitune::tools {
@@ -22,7 +23,14 @@ struct Caches {
   explicit Caches(const CacheOptions& options)
       : engine_folder(options.engines.empty() ? default_engine_cache_path() : std::filesystem::path(options.engines)),
         timing_file(options.timings.empty() ? default_timing_cache_path() : std::filesystem::path(options.timings)),
-        engines(engine_folder, 0) {}
+        engines(engine_folder, 0) {
+    if (!options.timings.empty()) refuse_no_timing_cache(timing_file, "--timing-cache-path");
+    std::error_code ignored;
+    if (!options.engines.empty() && std::filesystem::exists(engine_folder, ignored) &&
+        !std::filesystem::is_directory(engine_folder, ignored))
+      throw InvalidArgument(fmt::format("'{}' is no folder", options.engines), "--engine-cache-dir",
+                            "Give the folder of an engine cache");
+  }
   std::filesystem::path engine_folder, timing_file;
   EngineCache engines;
 };
@@ -83,7 +91,10 @@ void add_cache_command(CLI::App& app, Common& common) {
     show(*options, true, common);
   });
   auto* pruning = part("prune", "remove what is damaged, and what was used longest ago");
-  pruning->add_option("--size", options->limit, "bytes to keep of the engine cache; 0 removes all, timings as well")
+  pruning
+      ->add_option("--size", options->limit,
+                   "bytes to keep of the engine cache, such as 64MB; 0 removes all, timings as well")
+      ->transform(as_bytes())
       ->capture_default_str();
   pruning->callback([options, &common] { prune(*options, common); });
 }

@@ -11,6 +11,7 @@
 #include "runtime/archive.h"
 #include "runtime/bundle.h"
 #include "tools/commands.h"
+#include "tools/numbers.h"
 #include "tools/samples.h"
 #include "tools/terminal.h"
 
@@ -84,8 +85,8 @@ void add_compare_command(CLI::App& app, Common& common) {
   command
       ->add_option("--tolerance", options->options.tolerance,
                    "relative error allowed; what the files were tuned with if left out")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--threads", options->options.threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
+      ->check(number_above_zero());
+  command->add_option("--threads", options->options.threads, "threads, 0 as tuned")->check(integer_from(0, 1024));
   add_common_options(*command, common);
   add_custom_ops_option(*command);
   command->callback([options, &common] { compare(*options, common); });

@@ -7,6 +7,7 @@
 #include "runtime/archive.h"
 #include "tools/commands.h"
 #include "tools/model.h"
+#include "tools/samples.h"
 #include "tools/terminal.h"
 
 namespace aitune::tools {
@@ -17,6 +18,7 @@ struct ExtractOptions {
 };
 
 void extract(const ExtractOptions& options, const Common& common) {
+  refuse_loss(options.output, {&options.model, 1});
   const ZipReader zip = open_ait(options.model, options.module);
   verify_entries(zip);
   write_file(options.output, zip.file_bytes());

@@ -5,15 +5,18 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "format/json_problem.h"
 #include "format/manifest.h"
 #include "format/plan_memory.h"
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
 #include "runtime/bundle.h"
 #include "tools/commands.h"
+#include "tools/measured_text.h"
 #include "tools/model.h"
 #include "tools/plan_text.h"
 #include "tools/terminal.h"
@@ -98,36 +101,6 @@ void print_plan(const ZipReader& zip, const ManifestPlan& row, std::size_t speci
     fmt::print("  {:4} {} <- {}\n", s, plan.steps[s].name, nodes_text(plan, plan.steps[s]));
 }
 
-/// Which products of the plan that was chosen are in bf16 or int8, and why the others are not.
-void print_mixture(const nlohmann::ordered_json& measured) {
-  const auto number = [&](const char* field) {
-    const auto at = measured.find(field);
-    return at != measured.end() && at->is_number() ? at->get<double>() : 0.0;
-  };
-  const bool int8 = number("int8_share") > 0;
-  const double share = int8 ? number("int8_share") : number("bf16_share");
-  if (share <= 0) return;
-  fmt::print("products: {:.0f} % of their operations in {}\n", 100 * share, int8 ? "int8" : "bf16");
-  if (int8)
-    fmt::print("  relative error {:.1e} on the samples, of {:.1e} accepted (max_quantisation_error)\n",
-               number("relative_error"), number("accepted_error"));
-  for (const auto& k : measured.value("kept_in_fp32", nlohmann::ordered_json::array())) {
-    const auto module = k.value("module", "");
-    fmt::print("  fp32  {:4.1f} %  {}: {}\n", 100 * k.value("share", 0.0),
-               module.empty() ? k.value("node", "") : module, k.value("why", ""));
-  }
-}
-
-/// What a strategy tried, and why something else than the first stays.
-void print_backends_tried(const nlohmann::ordered_json& measured) {
-  const auto backends = measured.value("backends", nlohmann::ordered_json::array());
-  for (const auto& b : backends)
-    if (backends.size() > 1 || !b.value("problem", "").empty())
-      fmt::print(
-          "backend {} {}: {}\n", b.value("stays", false) ? "*" : " ", b.value("backend", ""),
-          b.value("problem", "").empty() ? b.value("stays", false) ? "stays" : "slower" : b.value("problem", ""));
-}
-
 /// The decision log as it is in the file.
 void print_decisions(const ZipReader& zip) {
   constexpr std::string_view kEntry = "data/aitune/decisions.json";
@@ -144,7 +117,7 @@ void print_decisions(const ZipReader& zip) {
     const auto json = nlohmann::ordered_json::parse(zip.text(*entry), limit_depth);
     fmt::print("{}\n", json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   } catch (const nlohmann::ordered_json::exception& error) {
-    throw Corrupt(error.what(), zip.where() + "/" + std::string(kEntry));
+    throw Corrupt(json_problem(error), zip.where() + "/" + std::string(kEntry));
   }
 }
 
@@ -181,8 +154,9 @@ void print(const ZipReader& zip, bool steps) {
     fmt::print("measured: {} (reference engine {}), relative error {:.1e} on {} samples\n",
                human_time(number("latency_ms")), human_time(number("baseline_ms")), number("relative_error"),
                number("samples"));
-  print_backends_tried(measured);
-  print_mixture(measured);
+  const std::string where = zip.where() + "/" + std::string(kManifestEntry) + ": measured";
+  fmt::print("{}{}", backends_text(measured, where),
+             mixture_text(measured, where, std::numeric_limits<std::size_t>::max()));
   fmt::print("configuration {}\n", manifest.config);
 }
 

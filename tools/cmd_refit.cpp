@@ -6,7 +6,9 @@
 
 #include "aitune/aitune.hpp"
 #include "base/custom_ops.h"
+#include "format/source.h"
 #include "tools/commands.h"
+#include "tools/samples.h"
 #include "tools/terminal.h"
 
 namespace aitune::tools {
@@ -17,6 +19,8 @@ struct RefitOptions {
 };
 
 void refit_file(const RefitOptions& options, const Common& common) {
+  refuse_loss(options.output, {&options.model, 1});
+  static_cast<void>(AtomicFile(options.output));  // what cannot be written is known before the long work
   const auto progress = make_progress(common);
   refit(options.file, options.model, options.output, progress.get());
   if (common.json)

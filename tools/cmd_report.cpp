@@ -12,6 +12,7 @@
 #include "format/zip_reader.h"
 #include "runtime/archive.h"
 #include "tools/commands.h"
+#include "tools/numbers.h"
 #include "tools/report_file.h"
 #include "tools/samples.h"
 #include "tools/terminal.h"
@@ -34,7 +35,7 @@ std::vector<ExpectedInput> expected_inputs(const std::string& model) {
 }
 
 void report(const ReportCommand& command, const Common& common) {
-  check_report_name(command.output);
+  check_report_file(command.output);
   ReportOptions options = command.report;
   options.reference = !command.no_reference;
   if (!command.inputs.empty()) options.inputs = read_samples(command.inputs, expected_inputs(command.model)).front();
@@ -48,8 +49,12 @@ void report(const ReportCommand& command, const Common& common) {
 
 }  // namespace
 
-void write_report(const std::string& model, const std::string& file, const ReportOptions& options, Progress& progress) {
+void check_report_file(const std::string& file) {
   check_report_name(file);
+  const AtomicFile can_be_written(file);
+}
+
+void write_report(const std::string& model, const std::string& file, const ReportOptions& options, Progress& progress) {
   const ModelReport gathered = gather_report(model, options, progress);
   write_file(file, render_report(gathered, file));
 }
@@ -61,8 +66,8 @@ void add_report_command(CLI::App& app, Common& common) {
   command->add_option("-o,--output", options->output, "the file to write; its ending says how: .html, .md or .json")
       ->capture_default_str();
   command->add_option("-i,--input", options->inputs, "inputs to measure with; the first recorded sample if left out");
-  command->add_option("--seconds", options->report.seconds, "how long to measure")->check(CLI::Range(0.01, 3600.0));
-  command->add_option("--threads", options->report.threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
+  command->add_option("--seconds", options->report.seconds, "how long to measure")->check(number_from(0.01, 3600));
+  command->add_option("--threads", options->report.threads, "threads, 0 as tuned")->check(integer_from(0, 1024));
   command->add_flag("--no-reference", options->no_reference,
                     "do not run the reference engine: quick, but without the latency before and errors by value");
   add_common_options(*command, common);

@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "tools/commands.h"
 #include "tools/model.h"
+#include "tools/numbers.h"
+#include "tools/samples.h"
 #include "tools/terminal.h"
 
 namespace aitune::tools {
@@ -26,6 +28,7 @@ std::string output_path(const std::string& path, std::size_t sample, std::size_t
 }
 
 void run(const RunOptions& options, const Common& common) {
+  if (!options.output.empty()) refuse_loss(options.output, options.inputs);
   LoadOptions load;
   load.module = options.module;
   load.num_threads = options.threads;
@@ -70,7 +73,7 @@ void add_run_command(CLI::App& app, Common& common) {
   command->add_option("-i,--input", options->inputs,
                       "inputs: .npz, .safetensors, .npy or NAME=FILE.npy; the recorded samples if left out");
   command->add_option("-o,--output", options->output, "where outputs go: .npz, .safetensors or .npy");
-  command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(CLI::Range(0, 1024));
+  command->add_option("--threads", options->threads, "threads, 0 as tuned")->check(integer_from(0, 1024));
   add_module_option(*command, options->module);
   add_weight_budget_option(*command, options->weight_budget);
   add_common_options(*command, common);

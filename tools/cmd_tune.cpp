@@ -16,6 +16,8 @@
 #include "format/source.h"
 #include "tools/commands.h"
 #include "tools/interrupt.h"
+#include "tools/measured_text.h"
+#include "tools/numbers.h"
 #include "tools/report_file.h"
 #include "tools/samples.h"
 #include "tools/terminal.h"
@@ -69,7 +71,9 @@ TorchTensorRTAotBackendConfig make_config(const CommandLine& options, const Deci
   }
   if (!options.precision.empty()) config.compile_config.set("enabled_precisions", options.precision);
   if (!options.budget.empty()) config.compile_config.set("tune_budget_seconds", seconds_of(options.budget));
-  if (!options.dryrun.empty()) config.compile_config.set("dryrun", options.dryrun);
+  // A path that the settings name stays.
+  if (!options.dryrun.empty() && (options.dryrun != "true" || config.compile_config.dryrun.empty()))
+    config.compile_config.set("dryrun", options.dryrun);
   for (const auto& text : options.shapes) {
     if (text.find('=') != std::string::npos)
       config.inputs.push_back(parse_input(text));
@@ -144,36 +148,10 @@ TuneStrategy make_strategy(const CommandLine& options, const TorchTensorRTAotBac
   return strategies().at(options.strategy)(options, std::move(backends));
 }
 
-/// What a plan with bf16 or int8 in it computes in which precision.
-void print_mixture(const TuneReport& mixed) {
-  constexpr std::size_t kShown = 8;
-  const bool int8 = mixed.int8_share > 0;
-  if (int8)
-    fmt::print("  int8: relative error {:.1e} on {} samples, of {:.1e} accepted (max_quantisation_error)\n",
-               mixed.worst_error, mixed.samples, mixed.accepted_error);
-  if (!int8 && mixed.kept_in_fp32.empty()) return;
-  fmt::print("  {:.0f} % of the products' operations are in {}{}\n", 100 * (int8 ? mixed.int8_share : mixed.bf16_share),
-             int8 ? "int8" : "bf16", mixed.kept_in_fp32.empty() ? "" : "; kept in fp32:");
-  for (std::size_t i = 0; i < std::min(kShown, mixed.kept_in_fp32.size()); ++i) {
-    const KeptProduct& k = mixed.kept_in_fp32[i];
-    fmt::print("    {:4.1f} % {}: {}\n", 100 * k.share, k.module.empty() ? k.node : k.module, k.why);
-  }
-  if (mixed.kept_in_fp32.size() > kShown)
-    fmt::print("    and {} more (aitune inspect lists them)\n", mixed.kept_in_fp32.size() - kShown);
-}
-
-void print_backends(const TuneReport& report) {
-  for (const BackendReport& b : report.backends)
-    fmt::print("{} {}: {}\n", b.stays ? "*" : " ", b.backend,
-               !b.problem.empty() ? b.problem
-                                  : fmt::format("{} at batch {}, {:.1f} samples/s, {:.2f} times as fast as eager",
-                                                human_time(b.milliseconds), b.batch, b.throughput(), b.speedup));
-  if (report.selected_batch_size > 0 && report.strategy != "MinLatencyStrategy")
-    fmt::print("best batch size: {}\n", report.selected_batch_size);
-}
-
 void print_report(const TuneReport& report, const std::string& path) {
-  if (report.backends.size() > 1 || report.selected_batch_size > 0) print_backends(report);
+  constexpr std::size_t kProductsShown = 8;
+  const auto measured = nlohmann::ordered_json::parse(report.to_json());
+  fmt::print("{}", backends_text(measured, path));
   for (const auto& c : report.candidates)
     fmt::print("{}: {}, relative error {:.1e}, {} steps, built in {:.1f} s{}\n", c.precision,
                human_time(c.milliseconds), c.worst_error, c.steps, c.build_seconds,
@@ -187,7 +165,49 @@ void print_report(const TuneReport& report, const std::string& path) {
   for (const auto& f : report.fallbacks) fmt::print("on the reference engine: {}\n", f);
   fmt::print("{} written: {}, {} a run (reference engine {}), tuned in {:.1f} s\n", path, report.chosen,
              human_time(report.milliseconds), human_time(report.baseline_milliseconds), report.seconds);
-  print_mixture(report);
+  fmt::print("{}", mixture_text(measured, path, kProductsShown));
+}
+
+/// An option that needs another, or has no effect beside one.
+struct OptionRule {
+  const char* option;
+  bool (*refused)(const CommandLine&, const CLI::App&);
+  const char *why, *fix;
+};
+
+constexpr const char* kNeverEmpty[] = {"--output", "--name",   "--ir",        "--precision",
+                                       "--budget", "--report", "--decisions", "--dryrun"};
+
+bool has(const CLI::App& command, const char* option) { return command.count(option) > 0; }
+bool is_from_log(const CommandLine& o, const CLI::App& /*command*/) { return !o.decisions.empty(); }
+
+constexpr const char* kChoicesAreMade = "it has no effect beside --decisions: the log says what is built";
+constexpr const char* kLeaveOut = "Leave one of the two out";
+constexpr OptionRule kOptionRules[] = {
+    {"--strategy", is_from_log, kChoicesAreMade, kLeaveOut},
+    {"--min-speedup", is_from_log, kChoicesAreMade, kLeaveOut},
+    {"--latency-budget", is_from_log, kChoicesAreMade, kLeaveOut},
+    {"--budget", is_from_log, kChoicesAreMade, kLeaveOut},
+    {"--latency-budget", [](const CommandLine& o, const CLI::App&) { return o.strategy != "latency-budget"; },
+     "it has no effect on this strategy", "Add --strategy latency-budget, or leave it out"},
+    {"--min-speedup", [](const CommandLine& o, const CLI::App&) { return o.strategy == "one-backend"; },
+     "it has no effect on the strategy one-backend, which keeps its backend however fast it is",
+     "Choose another with --strategy, such as first-wins, or leave it out"},
+    {"--report", [](const CommandLine&, const CLI::App& c) { return has(c, "--dryrun"); },
+     "a dry run builds nothing to report on", "Give --dryrun=FILE to have a file of what it says"},
+};
+
+/// Refuses options that would change nothing: settings that do bring a warning, as files share them.
+void check_options(const CommandLine& options, const CLI::App& command) {
+  for (const char* option : kNeverEmpty)
+    if (has(command, option) && command.get_option(option)->as<std::string>().empty())
+      throw InvalidArgument("it is empty", option, "Give a value, or leave it out");
+  for (const OptionRule& rule : kOptionRules)
+    if (has(command, rule.option) && rule.refused(options, command))
+      throw InvalidArgument(rule.why, rule.option, rule.fix);
+  if (options.strategy == "latency-budget" && options.decisions.empty() && !has(command, "--latency-budget"))
+    throw InvalidArgument("the strategy latency-budget needs to know the budget", "--latency-budget",
+                          "Give the milliseconds that a call may take, a number above 0");
 }
 
 /// What can be known about the output before the long work begins.
@@ -195,10 +215,10 @@ void check_output(const CommandLine& options) {
   if (options.output.empty())
     throw InvalidArgument("there is no file to write", "--output",
                           "Give one with -o OUT.ait, or look first with --dryrun");
-  std::error_code ignored;
-  if (!options.model.ends_with(".ait") && std::filesystem::equivalent(options.model, options.output, ignored))
-    throw InvalidArgument("the output is the model itself, which would be lost", options.output,
-                          "Give the .ait file a name of its own with --output");
+  std::vector<std::string> read = options.inputs;
+  read.insert(read.end(), {options.model, options.decisions});
+  std::erase_if(read, [](const std::string& file) { return file.ends_with(".ait"); });  // these may be tuned in place
+  refuse_loss(options.output, read);
   const AtomicFile can_be_written(options.output);
 }
 
@@ -234,7 +254,7 @@ void tune_model(const CommandLine& options, Common& common) {
   if (!options.decisions.empty()) decisions = read_decisions(options.decisions);
   const TorchTensorRTAotBackendConfig config = make_config(options, decisions ? &*decisions : nullptr);
   const TuneStrategy strategy = make_strategy(options, config);
-  if (!options.report.empty()) check_report_name(options.report);
+  if (!options.report.empty()) check_report_file(options.report);
   const bool dryrun = !config.compile_config.dryrun.empty();
   if (!dryrun) check_output(options);
   const auto progress = make_progress(common, config.compile_config.tune_budget_seconds);
@@ -313,13 +333,17 @@ void add_tune_command(CLI::App& app, Common& common) {
   command->add_option("--backend", options->backends,
                       "a backend for the strategy to try: settings beside those of --set, as key=value,key=value or a "
                       "JSON or YAML file; or eager, the reference engine. May be given several times");
-  command->add_option("--latency-budget", options->latency_budget,
-                      "milliseconds that a call may take, for the strategy latency-budget");
+  command
+      ->add_option("--latency-budget", options->latency_budget,
+                   "milliseconds that a call may take, for the strategy latency-budget")
+      ->check(number_above_zero());
   command
       ->add_option("--min-speedup", options->min_speedup,
                    "per cent that a backend must be faster than the reference engine, where the strategy asks it")
+      ->check(number_from(0))
       ->capture_default_str();
-  command->add_option("--pickle-protocol", options->pickle_protocol, "protocol of the pickles in the file, 2 to 5");
+  command->add_option("--pickle-protocol", options->pickle_protocol, "protocol of the pickles in the file, 2 to 5")
+      ->check(integer_from(2, 5));
   command->add_option("--decisions", options->decisions,
                       "build what this decision log says (of aitune inspect --decisions), or that in this .ait file, "
                       "instead of searching: the same file, byte for byte; name and settings come from it, too");
@@ -327,7 +351,10 @@ void add_tune_command(CLI::App& app, Common& common) {
                       "time that the search may take, such as 60s, 5m or 1h: tune_budget_seconds");
   command->add_option("--report", options->report, "also write a report to this file: .html, .md or .json");
   add_common_options(*command, common);
-  command->callback([options, &common] { tune_model(*options, common); });
+  command->callback([options, command, &common] {
+    check_options(*options, *command);
+    tune_model(*options, common);
+  });
 }
 
 }  // namespace aitune::tools

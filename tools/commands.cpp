@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -12,8 +13,11 @@
 
 #include "base/custom_ops.h"
 #include "base/error.h"
+#include "base/memory.h"
+#include "base/target.h"
 #include "tools/crash.h"
 #include "tools/log.h"
+#include "tools/numbers.h"
 #include "tools/terminal.h"
 
 namespace aitune::tools {
@@ -34,6 +38,14 @@ namespace {
                         fmt::format("The commands are {}; see: aitune --help", fmt::join(names, ", ")));
 }
 
+/// Refuses variables that are wrong, before they are wanted.
+void check_environment() {
+  static_cast<void>(host_cpu());
+  static_cast<void>(memory_limit());
+  if (const char* level = std::getenv("AITUNE_LOG"); level && *level)
+    static_cast<void>(parse_log_level(level, "AITUNE_LOG"));
+}
+
 }  // namespace
 
 void add_module_option(CLI::App& command, std::string& module) {
@@ -45,7 +57,7 @@ void add_weight_budget_option(CLI::App& command, std::uint64_t& budget) {
       .add_option("--weight-budget", budget,
                   "bytes of weights that may be in memory, such as 64MB; the others stay in the file. 0: no limit, or "
                   "what two steps need if the file was tuned with enable_weight_streaming")
-      ->transform(CLI::AsSizeValue(false));
+      ->transform(as_bytes());
 }
 
 void add_custom_ops_option(CLI::App& command) {
@@ -66,6 +78,7 @@ void add_common_options(CLI::App& command, Common& common) {
                      "progress as log lines of this level and above: trace, debug, info, warn, error, critical or off; "
                      "AITUNE_LOG if left out");
   command.parse_complete_callback([&common] {  // before the command itself
+    check_environment();
     if (!common.log_level.empty()) static_cast<void>(parse_log_level(common.log_level, "--log-level"));
     if (common.quiet && !common.json && std::freopen("/dev/null", "w", stdout) == nullptr)
       throw IoError(std::string("cannot open it: ") + std::strerror(errno), "/dev/null");

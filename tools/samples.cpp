@@ -1,6 +1,8 @@
 #include "tools/samples.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -88,6 +90,15 @@ std::vector<NamedTensors> read_samples(const std::vector<std::string>& files,
   }
   if (!together.empty()) samples.push_back(std::move(together));
   return samples;
+}
+
+void refuse_loss(const std::string& output, std::span<const std::string> read) {
+  std::error_code ignored;
+  for (const std::string& text : read)
+    for (const std::string& file : {text, text.substr(text.find('=') + 1)})
+      if (std::filesystem::equivalent(file, output, ignored))
+        throw InvalidArgument(fmt::format("the output would replace '{}', which is read", file), output,
+                              "Give the output a name of its own");
 }
 
 }  // namespace aitune::tools

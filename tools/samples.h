@@ -2,6 +2,7 @@
 // Input files of the command line: one or several samples of named tensors.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,5 +23,9 @@ struct ExpectedInput {
 /// have one dimension more than the program's inputs, in front, is a list of samples. Throws InvalidArgument where the
 /// files leave it unclear.
 std::vector<NamedTensors> read_samples(const std::vector<std::string>& files, const std::vector<ExpectedInput>& inputs);
+
+/// Throws InvalidArgument where writing `output` would destroy one of the files that are read. Samples may be
+/// NAME=FILE.npy.
+void refuse_loss(const std::string& output, std::span<const std::string> read);
 
 }  // namespace aitune::tools

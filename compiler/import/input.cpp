@@ -12,6 +12,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "format/json_problem.h"
 #include "format/source.h"
 
 namespace aitune {
@@ -212,7 +213,7 @@ std::vector<Input> parse_inputs_json(std::string_view text, const std::string& w
   try {
     json = Json::parse(text, look);
   } catch (const Json::exception& e) {
-    throw InvalidArgument(fmt::format("it is not JSON: {}", printable(e.what())), where);
+    throw InvalidArgument(fmt::format("it is not JSON: {}", json_problem(e)), where);
   }
   if (!json.is_object()) throw InvalidArgument("it is no JSON object from names of inputs to shapes", where);
   std::vector<Input> inputs;

@@ -251,9 +251,6 @@ BuildResult build_graph(const Graph& lowered, const BuildOptions& options,
                         std::span<const CompileEngine* const> engines) {
   const EngineOptions engine_options = engine_options_of(lowered, options);
   BuildResult result;
-  if (options.settings.require_full_compilation && options.settings.min_block_size > 1 &&
-      options.settings.min_block_size != CompilationSettings().min_block_size)
-    result.warnings.emplace_back("min_block_size is disregarded: require_full_compilation is set");
   PlanBuilder plan(lowered, CpuTarget(), std::string(precision_name(options.precision)), engine_options.opt_shape,
                    options.settings.max_data_dependent_size);
   Builder(options, engine_options, engines, plan, result).build(lowered);

@@ -15,6 +15,7 @@
 #include "compiler/tuning/json_numbers.h"
 #include "engines/cpu/compile/engine.h"
 #include "format/digest.h"
+#include "format/json_problem.h"
 
 namespace aitune {
 namespace {
@@ -193,7 +194,7 @@ Decisions Decisions::from_json(std::string_view text, std::string_view where) {
   } catch (const Error& error) {
     throw Corrupt(fmt::format("the decisions of tuning cannot be used: {}", error.problem()), std::string(where));
   } catch (const Json::exception& error) {
-    throw Corrupt(fmt::format("the decisions of tuning cannot be used: {}", error.what()), std::string(where));
+    throw Corrupt(fmt::format("the decisions of tuning cannot be used: {}", json_problem(error)), std::string(where));
   }
 }
 

@@ -21,6 +21,14 @@ std::string digest_of(std::string_view text) {
   return to_hex(sha256(std::as_bytes(std::span(text.data(), text.size()))));
 }
 
+/// Whether a file can be ours: TensorRT's engines end in .engine, too, and may share the folder.
+bool is_entry_name(const fs::path& file) {
+  constexpr std::size_t kDigestLetters = 64;
+  const std::string stem = file.stem().string();
+  return file.extension() == kEnding && stem.size() == kDigestLetters &&
+         stem.find_first_not_of("0123456789abcdef") == stem.npos;
+}
+
 /// Digest of all that follows; the key, whose length stands in front; the decisions.
 std::string entry_text(std::string_view key, const Decisions& decisions) {
   const std::string rest = fmt::format("{}\n{}\n{}", key.size(), key, decisions.to_json());
@@ -69,7 +77,8 @@ std::optional<Decisions> EngineCache::find(std::string_view key, std::string* wa
   } catch (const NotFound&) {
     return std::nullopt;  // another process has removed it
   } catch (const Error& error) {
-    if (warning) *warning = fmt::format("an entry of the engine cache was dropped: {}", error.what());
+    if (warning)
+      *warning = fmt::format("an entry of the engine cache was dropped: {}: {}", file.string(), error.problem());
     fs::remove(file, ignored);
     return std::nullopt;
   }
@@ -86,7 +95,7 @@ std::vector<EngineCache::Entry> EngineCache::list(bool verify) const {
   std::vector<Entry> entries;
   std::error_code error;
   for (fs::directory_iterator it(folder_, error), end; !error && it != end; it.increment(error)) {
-    if (it->path().extension() != kEnding) continue;
+    if (!is_entry_name(it->path())) continue;
     std::error_code gone;
     Entry entry{it->path(), fs::file_size(it->path(), gone), fs::last_write_time(it->path(), gone), {}};
     if (gone) continue;

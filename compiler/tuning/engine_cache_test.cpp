@@ -63,6 +63,17 @@ TEST(EngineCache, ADamagedEntryIsDroppedWithAWarning) {
   EXPECT_TRUE(cache.find("a", nullptr));
 }
 
+TEST(EngineCache, LeavesOtherFilesAlone) {
+  TestFolder folder;  // that TensorRT keeps its engines in
+  const auto other = folder / "resnet50.engine";
+  write_file(other, "a plan of TensorRT");
+  const EngineCache cache(folder.path(), 1);
+  cache.keep("a", decisions("fp32"));
+  EXPECT_EQ(cache.list(true).size(), 0U);
+  EXPECT_EQ(cache.prune(0), 0U);
+  EXPECT_TRUE(std::filesystem::exists(other));
+}
+
 TEST(EngineCache, WhatWasUsedLongestAgoGoesFirst) {
   TestFolder folder;
   const EngineCache cache(folder.path(), 10000);
@@ -177,7 +188,7 @@ TEST(EngineKey, HasAllThatADecisionDependsOn) {
 
   const MachineFacts machine = machine_facts(0, true);
   for (const std::string& part : {std::string(kVersion), machine.cpu, machine.features, machine.onednn,
-                                  fmt::format("\"threads\":{}", machine.threads)})
+                                  host_cpu_details(), fmt::format("\"threads\":{}", machine.threads)})
     EXPECT_THAT(base, HasSubstr(part));
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "aitune/version.h"
+#include "base/target.h"
 #include "compiler/tuning/decisions.h"
 
 namespace aitune {
@@ -42,7 +43,7 @@ std::string engine_key(const Graph& imported, std::span<const std::vector<Tensor
   for (const char* name : kBeside) chosen.erase(name);
   key["settings"] = std::move(chosen);
   const MachineFacts machine = machine_facts(settings.num_threads, settings.onednn);
-  key["cpu"] = machine.cpu + " " + machine.features;
+  key["cpu"] = machine.cpu + " " + machine.features + " " + host_cpu_details();
   key["threads"] = machine.threads;
   key["onednn"] = machine.onednn;
   return key.dump(-1, ' ', false, Json::error_handler_t::replace);

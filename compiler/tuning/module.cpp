@@ -21,7 +21,9 @@
 #include "compiler/tuning/json_numbers.h"
 #include "compiler/tuning/refit.h"
 #include "compiler/tuning/strategy.h"
+#include "compiler/tuning/timing_cache.h"
 #include "compiler/tuning/tune.h"
+#include "format/json_problem.h"
 #include "format/manifest.h"
 #include "format/safetensors.h"
 #include "format/source.h"
@@ -112,6 +114,15 @@ class Lent {
   Place before_;
 };
 
+/// A line for whatever has no effect, as decisions are given.
+void warn_beside_decisions(const TuneStrategy& strategy, const CompilationSettings& settings, Progress& progress) {
+  const std::string_view engine = settings.engine.empty() ? "cpu" : std::string_view(settings.engine);
+  for (const auto& lines : {ignored_settings(settings, engine), ignored_beside_decisions(settings, engine)})
+    for (const std::string& line : lines) progress.warn(line);
+  if (strategy.kind() != TuneStrategy::Kind::one_backend)
+    progress.warn(fmt::format("{} is ignored: what is built comes from the decision log", strategy.name()));
+}
+
 /// What was decided was decided for this module and this configuration.
 void check_configuration(const Decisions& decisions, const std::string& name, const std::string& config) {
   std::vector<std::string> lines;
@@ -123,6 +134,23 @@ void check_configuration(const Decisions& decisions, const std::string& name, co
   if (lines.empty()) return;
   throw InvalidArgument(fmt::format("what was decided does not fit: {}", fmt::join(lines, "; ")), "decision log",
                         "Give the name and the settings that it was made with, or tune anew without it");
+}
+
+/// The configuration that a file was tuned with, whose fields nobody vouches for.
+nlohmann::ordered_json recorded_config(const Manifest& manifest, const std::string& where) {
+  auto config = nlohmann::ordered_json::parse(manifest.config);
+  auto& fields = config["compile_config"];
+  if (fields.is_null()) fields = nlohmann::ordered_json::object();
+  if (!fields.is_object()) throw Corrupt("its settings are no JSON object", where + ": configuration");
+  return config;
+}
+
+int recorded_protocol(const nlohmann::ordered_json& config, const std::string& where) {
+  const auto protocol = config.find("pickle_protocol");
+  if (protocol == config.end()) return kDefaultPickleProtocol;
+  if (!protocol->is_number_integer() || *protocol < 2 || *protocol > 5)
+    throw Corrupt(fmt::format("its pickle_protocol is {}", shown(protocol->dump())), where + ": configuration");
+  return protocol->get<int>();
 }
 
 std::vector<NamedTensors> sample_inputs(const ZipReader& zip, const Manifest& manifest) {
@@ -165,7 +193,7 @@ std::vector<Input> recorded_shapes(const std::filesystem::path& path) {
   const ZipReader zip = ZipReader::open(path);
   if (!zip.find_in_top(kManifestEntry)) return {};
   const Manifest manifest = Manifest::from_json(zip.text(zip.at(kManifestEntry)), path.string());
-  const auto config = nlohmann::ordered_json::parse(manifest.config);
+  const auto config = recorded_config(manifest, path.string());
   const auto inputs = config.find("inputs");
   return inputs == config.end() ? std::vector<Input>() : parse_inputs_json(inputs->dump(), path.string());
 }
@@ -175,10 +203,8 @@ CompilationSettings recorded_settings(const std::filesystem::path& path) {
   if (!is_zip(path)) return settings;
   const ZipReader zip = ZipReader::open(path);
   if (!zip.find_in_top(kManifestEntry)) return settings;
-  const std::string where = path.string() + ": configuration";
-  const auto config = nlohmann::ordered_json::parse(read_manifest(zip).config);
-  const auto fields = config.find("compile_config");
-  if (fields != config.end()) settings.read_json(fields->dump(), where);
+  const auto config = recorded_config(read_manifest(zip), path.string());
+  settings.read_json(config["compile_config"].dump(), path.string() + ": configuration");
   return settings;
 }
 
@@ -204,7 +230,7 @@ TorchTensorRTAotBackendConfig configuration_of(const Decisions& decisions) {
     if (json.contains("inputs")) config.inputs = parse_inputs_json(json.at("inputs").dump(), where);
     config.compile_config.read_json(json.at("compile_config").dump(), where);
   } catch (const nlohmann::ordered_json::exception& error) {
-    throw Corrupt(error.what(), where);
+    throw Corrupt(json_problem(error), where);
   }
   return config;
 }
@@ -289,6 +315,18 @@ CompilationSettings with_rest_of_budget(const CompilationSettings& settings,
   return rest;
 }
 
+/// What can be known of the paths in settings before the long work begins.
+void check_paths(const CompilationSettings& settings) {
+  if (!settings.timing_cache_path.empty() && settings.timing_cache_path != "none")
+    refuse_no_timing_cache(settings.timing_cache_path, "setting timing_cache_path");
+  std::error_code ignored;
+  const std::filesystem::path engines = settings.engine_cache_dir;
+  if (std::filesystem::exists(engines, ignored) && !std::filesystem::is_directory(engines, ignored))
+    throw InvalidArgument(fmt::format("'{}' is no folder", engines.string()), "setting engine_cache_dir",
+                          "Give a folder, or leave it out for the user's");
+  if (!settings.dryrun.empty() && settings.dryrun != "true") static_cast<void>(AtomicFile(settings.dryrun));
+}
+
 /// A model as one backend reads it, with its samples in call order.
 struct ReadModel {
   ImportedModel imported;
@@ -300,6 +338,8 @@ ReadModel read_model(const std::filesystem::path& source, IRType ir, const Torch
                      std::span<const NamedTensors> samples, std::span<const NamedTensors> calibration,
                      const std::vector<Input>& shapes, Progress& progress) {
   for (const std::string& library : config.compile_config.custom_ops) load_custom_ops(library);
+  if (!calibration.empty() && !config.compile_config.enable_autocast)
+    progress.warn("the samples for calibration are ignored: enable_autocast is off");
   progress.stage("import");
   std::vector<NamedTensors> all(samples.begin(), samples.end());
   all.insert(all.end(), calibration.begin(), calibration.end());
@@ -354,10 +394,14 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, const Tun
   };
   const auto first = config_of(impl.strategy.backends().front(), common_config(impl.strategy));
   if (!first.compile_config.dryrun.empty()) {
+    check_paths(first.compile_config);
+    if (impl.strategy.backends().size() > 1)
+      out.warn(fmt::format("{} is ignored: a dry run looks at the first backend alone", impl.strategy.name()));
     const ReadModel ready = read_for(first);
     return report_dryrun(dry_run(ready.imported.graph, ready.calls, first.compile_config, out, ready.preferred),
                          first.compile_config.dryrun, how.progress == nullptr);
   }
+  for (const Backend& backend : impl.strategy.backends()) check_paths(config_of(backend, first).compile_config);
   double best = std::numeric_limits<double>::infinity();  // of all backends
   const auto build = [&](const TorchTensorRTAotBackendConfig& config) {
     ReadModel ready = read_for(config);
@@ -379,6 +423,7 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, const Tun
     const CompilationSettings settings = with_rest_of_budget(config.compile_config, start);
     if (how.decisions) {
       check_configuration(*how.decisions, impl.name, config_json(config, shapes));
+      warn_beside_decisions(impl.strategy, settings, out);
       built.tuned = repeat_graph(ready.imported.graph, ready.calls, settings, *how.decisions, out, ready.preferred);
     } else {
       built.tuned = tune_graph(ready.imported.graph, ready.calls, settings, out, ready.preferred, hooks);
@@ -416,7 +461,8 @@ void refit(const std::filesystem::path& file, const std::filesystem::path& model
   verify_entries(zip);
   const Manifest manifest = read_manifest(zip);
   const Decisions decisions = read_decisions(file);
-  auto config = nlohmann::ordered_json::parse(manifest.config);
+  auto config = recorded_config(manifest, file.string());
+  const int protocol = recorded_protocol(config, file.string());
   CompilationSettings settings;
   auto& fields = config["compile_config"];
   fields["strip_engine_weights"] = false;
@@ -436,8 +482,8 @@ void refit(const std::filesystem::path& file, const std::filesystem::path& model
   const ExtraFiles extra = recorded_extra(file);
   out.stage("save");
   const bool portable = settings.portable && !imported.portable.empty();
-  write_artifact(output, {imported, tuned, manifest.name, config.dump(), config.value("pickle_protocol", 4), portable,
-                          tuned.report.accepted_error, extra});
+  write_artifact(
+      output, {imported, tuned, manifest.name, config.dump(), protocol, portable, tuned.report.accepted_error, extra});
 }
 
 void repeat(const std::filesystem::path& decisions, const std::filesystem::path& model,

@@ -99,14 +99,16 @@ std::optional<SpecialPlan> refit_special(const Prepared& prepared, const Special
 }
 
 /// Names a few things, and how many there are beside them.
-std::string name_some(const std::vector<std::string>& names) {
+std::string name_some(const std::vector<std::string>& names, std::string_view separator = ", ") {
   constexpr std::size_t kShown = 4;
-  std::string text = fmt::format("{}", fmt::join(std::span(names).first(std::min(names.size(), kShown)), ", "));
-  return names.size() > kShown ? fmt::format("{} and {} more", text, names.size() - kShown) : text;
+  std::string text = fmt::format("{}", fmt::join(std::span(names).first(std::min(names.size(), kShown)), separator));
+  return names.size() > kShown
+             ? fmt::format("{}{}and {} more", text, separator == ", " ? " " : separator, names.size() - kShown)
+             : text;
 }
 
 [[noreturn]] void refuse_log(const std::vector<std::string>& lines) {
-  throw InvalidArgument(fmt::format("what was decided does not fit: {}", fmt::join(lines, "; ")), "decision log",
+  throw InvalidArgument(fmt::format("what was decided does not fit: {}", name_some(lines, "; ")), "decision log",
                         "Give the model, the inputs and the settings that it was made with, or tune anew without it");
 }
 
@@ -115,10 +117,11 @@ void check_program_and_machine(const Decisions& decisions, const Graph& imported
   if (const CpuTarget needed = target_of(decisions.target); !host_cpu().covers(needed))
     throw Incompatible(fmt::format("the plan was decided for {}, and this CPU has {}", needed.str(), host_cpu().str()),
                        "decision log", "Build it on such a machine, or tune anew here");
-  std::vector<std::string> lines = differences(decisions, imported);
+  std::vector<std::string> lines;
   if (decisions.aitune != kVersion)
     lines.push_back(fmt::format("it was made by aitune {}, and this is {}", shown(decisions.aitune), kVersion));
-  if (lines.empty()) {
+  const std::vector<std::string> of_the_model = differences(decisions, imported);
+  if (of_the_model.empty()) {
     std::vector<std::string> others;
     for (const WeightFacts& w : weight_facts(imported))
       if (std::ranges::find(decisions.weights, w) == decisions.weights.end())
@@ -138,6 +141,7 @@ void check_program_and_machine(const Decisions& decisions, const Graph& imported
       lines.push_back(fmt::format("it calls oneDNN on {} threads, and here are {} (num_threads sets them)",
                                   then.threads, now.threads));
   }
+  lines.insert(lines.end(), of_the_model.begin(), of_the_model.end());  // last, as they may be many
   if (!lines.empty()) refuse_log(lines);
 }
 
@@ -226,7 +230,7 @@ Decisions decisions_of(const Decisions& facts, const Candidate& chosen, double f
 TunedModel refit_graph(const Graph& imported, std::span<const std::vector<Tensor>> samples,
                        const CompilationSettings& settings, const Decisions& decisions, Progress& progress) {
   if (const auto lines = differences(decisions, imported); !lines.empty())
-    throw InvalidArgument(fmt::format("{}", fmt::join(lines, "; ")), "refit",
+    throw InvalidArgument(name_some(lines, "; "), "refit",
                           "Give the model that was tuned with other values of its weights, or tune this one");
   if (samples.empty()) throw InvalidArgument("there are no samples in the file to compare with", "refit");
   const auto start = std::chrono::steady_clock::now();

@@ -17,13 +17,13 @@ Decisions facts_of(const Graph& imported, const TunedModel& tuned, const Compila
 Decisions decisions_of(const Decisions& facts, const Candidate& chosen, double f32_bound, const TunedModel& tuned);
 
 /// Builds the plans that the decisions describe, and compares them with the reference on the samples. Throws
-/// InvalidArgument naming every weight whose shape or dtype differs, and ValidationError if the plan is off with the
-/// new weights.
+/// InvalidArgument naming weights whose shape or dtype differs, the first few of them, and ValidationError if the plan
+/// is off with the new weights.
 TunedModel refit_graph(const Graph& imported, std::span<const std::vector<Tensor>> samples,
                        const CompilationSettings& settings, const Decisions& decisions, Progress& progress);
 
 /// Builds exactly the plans that the decisions came with, from the same program, weights and samples; what was measured
-/// then stays in the report. Throws InvalidArgument naming all that is not the same, Incompatible where this CPU lacks
+/// then stays in the report. Throws InvalidArgument naming what is not the same, Incompatible where this CPU lacks
 /// what a plan was built for, ValidationError if a plan is off here.
 TunedModel repeat_graph(const Graph& imported, std::span<const std::vector<Tensor>> samples,
                         const CompilationSettings& settings, const Decisions& decisions, Progress& progress,

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "compiler/tuning/json_numbers.h"
+#include "format/json_problem.h"
 
 namespace aitune {
 namespace {
@@ -96,7 +97,7 @@ TuneReport TuneReport::from_json(std::string_view text, std::string_view where) 
     TuneReport report = report_of(Json::parse(text));
     if (nlohmann::json::parse(report.to_json()) == nlohmann::json::parse(text)) return report;  // in any order
   } catch (const Json::exception& error) {
-    throw Corrupt(std::string("the figures of tuning cannot be read: ") + error.what(), std::string(where));
+    throw Corrupt(std::string("the figures of tuning cannot be read: ") + json_problem(error), std::string(where));
   }
   throw Corrupt("the figures of tuning are not as they were written", std::string(where));
 }

@@ -49,16 +49,6 @@ std::vector<SettingHelp> setting_help() {
   return help;
 }
 
-std::vector<std::string> ignored_settings(const CompilationSettings& settings, std::string_view engine) {
-  std::vector<std::string> lines;
-  for (const SettingField& f : setting_fields()) {
-    const std::string_view why = engine == "reference" ? f.ignored_by_reference : f.ignored_by_cpu;
-    if (!why.empty() && f.get(settings) != f.get(defaults()))
-      lines.push_back(fmt::format("{} is ignored by engine {}: {}", f.name, engine, why));
-  }
-  return lines;
-}
-
 std::string_view precision_name(DType dtype) {
   switch (dtype) {
     case DType::f32:

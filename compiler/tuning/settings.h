@@ -122,9 +122,12 @@ struct SettingHelp {
 };
 std::vector<SettingHelp> setting_help();
 
-/// A line for each setting that differs from its default and that the engine ("cpu", "reference") ignores:
-/// "workspace_size is ignored by engine cpu: ...".
+/// Lines for the settings that differ from their default and have no effect: that the engine ("cpu", "reference")
+/// ignores ("sparse_weights is ignored by engine cpu: ..."), or that others leave none ("autocast_excluded_ops is
+/// ignored: enable_autocast is off").
 std::vector<std::string> ignored_settings(const CompilationSettings& settings, std::string_view engine);
+/// The same for settings of the search where decisions are given instead: caches, the budget.
+std::vector<std::string> ignored_beside_decisions(const CompilationSettings& settings, std::string_view engine);
 
 /// "fp32", "bf16": how a precision is written in settings, plans and reports.
 std::string_view precision_name(DType dtype);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "compiler/tuning/settings_table.h"
 #include "compiler/tuning/yaml.h"
+#include "format/json_problem.h"
 #include "format/source.h"
 
 namespace aitune {
@@ -107,7 +108,8 @@ Json parse_json(std::string_view text, std::string_view where) {
   try {
     return Json::parse(text, look);
   } catch (const Json::exception& error) {
-    throw Corrupt(fmt::format("the file is no JSON: {}", error.what()), std::string(where));
+    throw Corrupt(fmt::format("the file is no JSON: {}", json_problem(error)), std::string(where),
+                  "Correct it there: it is one object with settings by name, such as {\"optimization_level\": 3}");
   }
 }
 

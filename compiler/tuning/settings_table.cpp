@@ -111,7 +111,7 @@ template <bool S::* member>
 constexpr SettingField boolean(std::string_view name, std::string_view meaning) {
   return {name,
           SettingKind::boolean,
-          "bool",
+          "true or false",
           meaning,
           [](S& s, std::string_view v) { s.*member = parse_bool(v); },
           [](const S& s) { return Json(s.*member); }};
@@ -243,7 +243,7 @@ constexpr SettingField kFields[] = {
                                              "share of the general plan's time that a special one must save")
         .shown(kSpecialTest),
     SettingField{
-        "dryrun", SettingKind::boolean_or_text, "bool or path",
+        "dryrun", SettingKind::boolean_or_text, "true, false or a path",
         "build nothing, and report how the model would be cut, also into the file of that path", set_dryrun,
         [](const S& s) { return s.dryrun.empty() || s.dryrun == "true" ? Json(!s.dryrun.empty()) : Json(s.dryrun); }}
         .not_recorded()
@@ -264,7 +264,7 @@ constexpr SettingField kFields[] = {
         .ignored_by_reference_for(kNothingToChoose)
         .not_recorded()
         .shown(kCacheTest),
-    integer<&S::engine_cache_size, 0, kAnyBytes>("engine_cache_size", "bytes",
+    integer<&S::engine_cache_size, 0, kAnyBytes>("engine_cache_size", "number of bytes",
                                                  "size of the engine cache; what was used longest ago goes first")
         .ignored_by_reference_for(kNothingToChoose)
         .not_recorded()
@@ -275,7 +275,7 @@ constexpr SettingField kFields[] = {
         .ignored_by_reference_for(kNothingToChoose)
         .shown("compiler/tuning/anytime_test.cpp"),
     // Of Torch-TensorRT, in its order.
-    integer<&S::workspace_size, 0, kAnyBytes>("workspace_size", "bytes, 0 for no limit",
+    integer<&S::workspace_size, 0, kAnyBytes>("workspace_size", "number of bytes, 0 for no limit",
                                               "memory that a run may use for intermediate results")
         .shown(kTuneTest),
     optional_integer<&S::max_aux_streams>("max_aux_streams", "integer >= 0 or none", "streams beside the main one")
@@ -312,9 +312,10 @@ constexpr SettingField kFields[] = {
                                                   "runs over which the time of a candidate is averaged")
         .ignored_by_reference_for(kNothingToChoose)
         .shown("engines/cpu/compile/tactics_test.cpp"),
-    integer<&S::dla_sram_size, 0, kAnyBytes>("dla_sram_size", "bytes", "memory of a DLA").ignored(kForGpus),
-    integer<&S::dla_local_dram_size, 0, kAnyBytes>("dla_local_dram_size", "bytes", "memory of a DLA").ignored(kForGpus),
-    integer<&S::dla_global_dram_size, 0, kAnyBytes>("dla_global_dram_size", "bytes", "memory of a DLA")
+    integer<&S::dla_sram_size, 0, kAnyBytes>("dla_sram_size", "number of bytes", "memory of a DLA").ignored(kForGpus),
+    integer<&S::dla_local_dram_size, 0, kAnyBytes>("dla_local_dram_size", "number of bytes", "memory of a DLA")
+        .ignored(kForGpus),
+    integer<&S::dla_global_dram_size, 0, kAnyBytes>("dla_global_dram_size", "number of bytes", "memory of a DLA")
         .ignored(kForGpus),
     boolean<&S::hardware_compatible>(
         "hardware_compatible", "the file has plans for AVX2, AVX-512 and AVX512_BF16, as far as this CPU has them")
@@ -353,7 +354,7 @@ constexpr SettingField kFields[] = {
         [](S& s, std::string_view v) { s.tiling_optimization_level = choose(v, {"none", "fast", "moderate", "full"}); },
         [](const S& s) { return Json(s.tiling_optimization_level); }}
         .ignored(kForGpus),
-    integer<&S::l2_limit_for_tiling, -1, kAnyBytes>("l2_limit_for_tiling", "bytes, -1 for no limit",
+    integer<&S::l2_limit_for_tiling, -1, kAnyBytes>("l2_limit_for_tiling", "number of bytes, -1 for no limit",
                                                     "L2 cache that such tilings may use")
         .ignored(kForGpus),
     boolean<&S::use_distributed_mode_trace>("use_distributed_mode_trace", "export models of several devices")
@@ -402,7 +403,8 @@ constexpr SettingField kFields[] = {
         .shown("python/tests/test_settings.py"),
     boolean<&S::enable_resource_partitioning>("enable_resource_partitioning", "cut blocks that need much memory")
         .ignored(kUncut),
-    optional_integer<&S::cpu_memory_budget>("cpu_memory_budget", "bytes or none", "memory that compiling may use")
+    optional_integer<&S::cpu_memory_budget>("cpu_memory_budget", "number of bytes or none",
+                                            "memory that compiling may use")
         .ignored(kUncut),
     boolean<&S::dynamically_allocate_resources>("dynamically_allocate_resources", "hold memory only while running")
         .shown("runtime/instance_test.cpp"),

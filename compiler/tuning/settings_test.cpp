@@ -123,17 +123,22 @@ TEST(Settings, FilesThatAreWrongNameTheField) {
   EXPECT_THAT(json_refusal(R"({"num_threads": 2.5})"), HasSubstr("setting num_threads: 2.5 is a number"));
   EXPECT_THAT(json_refusal(R"({"num_threads": null})"), HasSubstr("setting num_threads: null is null"));
   EXPECT_THAT(json_refusal(R"({"num_threads": 99999999999999999999})"), HasSubstr("setting num_threads"));
-  EXPECT_THAT(json_refusal(R"({"portable": 1})"), HasSubstr("setting portable: 1 is a number. It takes: bool"));
+  EXPECT_THAT(json_refusal(R"({"portable": 1})"),
+              HasSubstr("setting portable: 1 is a number. It takes: true or false"));
   EXPECT_THAT(json_refusal(R"({"torch_executed_ops": [1]})"), HasSubstr("1 is a number in a list of texts"));
   EXPECT_THAT(json_refusal(R"({"torch_executed_ops": ["a,b"]})"), HasSubstr("has a comma"));
   EXPECT_THAT(json_refusal(R"({"threads": 1})"), HasSubstr("there is no setting 'threads'"));
   EXPECT_THAT(json_refusal(R"({"portable": true, "portable": true})"), HasSubstr("'portable' is given twice"));
   EXPECT_THAT(json_refusal(R"({"custom_ops": [["x"]]})"), HasSubstr("nests deeper"));
   EXPECT_THAT(json_refusal("[1]"), HasSubstr("the file holds a list"));
-  EXPECT_THAT(json_refusal("{"), HasSubstr("the file is no JSON"));
+  const std::string broken = json_refusal("{\n  \"num_threads\": 2,\n}");
+  EXPECT_THAT(broken, testing::StartsWith("s.json: the file is no JSON: line 3, column 1: "));
+  EXPECT_THAT(broken, testing::AllOf(HasSubstr("Correct it there: it is one object with settings by name"),
+                                     testing::Not(HasSubstr("json.exception")), testing::Not(HasSubstr("Copy"))));
   EXPECT_THAT(yaml_refusal("portable: yes"), HasSubstr("s.yaml: setting portable: \"yes\" is a text"));
   EXPECT_THAT(yaml_refusal("portable: true\nportable: true"), HasSubstr("'portable' is given twice"));
-  EXPECT_THAT(yaml_refusal("num_threads: [2"), HasSubstr("the file is no YAML"));
+  EXPECT_THAT(yaml_refusal("portable: true\nnum_threads: [2"),
+              testing::AllOf(HasSubstr("the file is no YAML"), HasSubstr("in line 3, column 1. Correct it there")));
   EXPECT_THAT(yaml_refusal("? [a]\n: 1"), HasSubstr("a key is no word"));
   CompilationSettings half;
   EXPECT_ANY_THROW(half.read_json(R"({"num_threads": 7, "portable": 1})", "s.json"));
@@ -172,6 +177,56 @@ TEST(Settings, IgnoredOnesAreNamedWithTheReason) {
   EXPECT_THAT(ignored_settings(s, "reference"),
               ElementsAre("onednn is ignored by engine reference: it calls no library",
                           "enable_resource_partitioning is ignored by engine reference: blocks are not cut by memory"));
+}
+
+TEST(Settings, ThoseThatOthersLeaveNoEffectAreNamed) {
+  const auto lines = [](std::string_view pairs, std::string_view engine = "cpu") {
+    CompilationSettings s;
+    s.read_json(pairs, "test");
+    return ignored_settings(s, engine);
+  };
+  EXPECT_THAT(
+      lines(R"({"autocast_low_precision_type": "bf16", "autocast_max_output_threshold": 9})"),
+      ElementsAre("autocast_low_precision_type, autocast_max_output_threshold are ignored: enable_autocast is off"));
+  EXPECT_THAT(
+      lines(R"({"autocast_excluded_nodes": "a", "autocast_excluded_ops": "b",
+                        "autocast_max_depth_of_reduction": 0})"),
+      ElementsAre(HasSubstr("autocast_excluded_nodes, autocast_excluded_ops, autocast_max_depth_of_reduction are")));
+  EXPECT_THAT(lines(R"({"autocast_low_precision_type": "bf16", "enable_autocast": true})"), ElementsAre());
+  EXPECT_THAT(lines(R"({"enable_autocast": true, "enabled_precisions": "fp32,int8", "max_quantisation_error": 0.1})"),
+              ElementsAre("enabled_precisions, max_quantisation_error are ignored: enable_autocast chooses the "
+                          "precision of each product by its own rules"));
+  EXPECT_THAT(lines(R"({"max_quantisation_error": 0.1})"),
+              ElementsAre("max_quantisation_error is ignored: enabled_precisions has no int8"));
+  EXPECT_THAT(lines(R"({"max_quantisation_error": 0.1, "enabled_precisions": "int8"})"), ElementsAre());
+  EXPECT_THAT(lines(R"({"min_block_size": 3, "require_full_compilation": true})"),
+              ElementsAre("min_block_size is ignored: require_full_compilation is on"));
+  EXPECT_THAT(lines(R"({"min_block_size": 1, "require_full_compilation": true})"), ElementsAre());
+  EXPECT_THAT(lines(R"({"special_plan_gain": 0.5, "max_special_plans": 0})"),
+              ElementsAre("special_plan_gain is ignored: max_special_plans is 0"));
+  EXPECT_THAT(lines(R"({"optimization_level": 0, "num_avg_timing_iters": 3, "timing_cache_path": "t.json"})"),
+              ElementsAre("num_avg_timing_iters is ignored: optimization_level 0 times no kernels",
+                          "timing_cache_path is ignored: optimization_level 0 times no kernels"));
+  EXPECT_THAT(lines(R"({"optimization_level": 0, "timing_cache_path": "none"})"), ElementsAre());
+  EXPECT_THAT(lines(R"({"engine_cache_dir": "a", "engine_cache_size": 5, "refit_identical_engine_weights": true})"),
+              ElementsAre("engine_cache_dir, refit_identical_engine_weights are ignored: cache_built_engines and "
+                          "reuse_cached_engines are off",
+                          "engine_cache_size is ignored: cache_built_engines is off"));
+  EXPECT_THAT(lines(R"({"engine_cache_dir": "a", "cache_built_engines": true})"), ElementsAre());
+  // One line, not two, for what the engine ignores anyway.
+  EXPECT_THAT(lines(R"({"autocast_excluded_ops": "b"})", "reference"),
+              ElementsAre(HasSubstr("autocast_excluded_ops is ignored by engine reference")));
+}
+
+TEST(Settings, ThoseOfTheSearchHaveNoEffectBesideDecisions) {
+  CompilationSettings s;
+  s.timing_cache_path = "none";
+  EXPECT_THAT(ignored_beside_decisions(s, "cpu"), ElementsAre());
+  s.timing_cache_path = "t.json";
+  s.tune_budget_seconds = 3;
+  EXPECT_THAT(ignored_beside_decisions(s, "cpu"),
+              ElementsAre(HasSubstr("timing_cache_path is ignored: what is built comes from the decision log"),
+                          HasSubstr("tune_budget_seconds is ignored")));
 }
 
 TEST(Settings, WhatIsHonouredIsShownByATest) {

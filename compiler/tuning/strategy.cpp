@@ -265,9 +265,9 @@ TuneStrategy::TuneStrategy(Kind kind, std::vector<Backend> backends, double min_
       latency_budget_ms_(latency_budget_ms),
       validates_performance_(kind != Kind::one_backend) {
   if (backends_.empty()) throw InvalidArgument("there are no backends", std::string(name()), "Give at least one");
-  if (!std::isfinite(min_speedup_) || min_speedup_ <= -100)
+  if (!std::isfinite(min_speedup_) || min_speedup_ < 0)
     throw InvalidArgument(fmt::format("min_speedup_threshold_percent is {}", min_speedup_), std::string(name()),
-                          "Give a percentage above -100; 1 is the default");
+                          "Give a percentage from 0 on, such as 1 for 1 % faster");
   if (kind == Kind::latency_budget && !(latency_budget_ms_ > 0 && std::isfinite(latency_budget_ms_)))
     throw InvalidArgument(fmt::format("latency_budget_ms is {}", latency_budget_ms_), std::string(name()),
                           "Give milliseconds above 0");
@@ -297,6 +297,11 @@ TorchTensorRTAotBackendConfig common_config(const TuneStrategy& strategy) {
 
 Built choose_backend(const TuneStrategy& strategy,
                      const std::function<Built(const TorchTensorRTAotBackendConfig&)>& build, Progress& progress) {
+  if (!strategy.validates_performance() && strategy.min_speedup_threshold_percent() != kDefaultMinSpeedupPercent)
+    progress.warn(
+        fmt::format("min_speedup_threshold_percent is ignored: {} keeps what is right, unless "
+                    "enable_performance_validation() asks for more",
+                    strategy.name()));
   return Choice(strategy, build, progress).run();
 }
 

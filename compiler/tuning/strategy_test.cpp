@@ -93,8 +93,13 @@ TEST(Strategy, OneBackendStaysOrItsErrorIsThatOfTuning) {
 }
 
 TEST(Strategy, OneBackendGivesWayWhereItIsAskedToBeFaster) {
+  struct Warnings final : Progress {
+    void warn(std::string_view message) override { all += message; }
+    std::string all;
+  } warnings;
   OneBackendStrategy strategy(backend(), 1e9);
-  EXPECT_EQ(engine_of(choose(strategy)), "cpu");
+  EXPECT_EQ(engine_of(choose_backend(strategy, build_two_layers, warnings)), "cpu");
+  EXPECT_THAT(warnings.all, HasSubstr("min_speedup_threshold_percent is ignored: OneBackendStrategy keeps"));
   strategy.enable_performance_validation();
   const Built built = choose(strategy);
   EXPECT_EQ(engine_of(built), "reference");
@@ -158,7 +163,7 @@ TEST(Strategy, WhatIsWrongWithTheSamplesIsNotOfABackend) {
 
 TEST(Strategy, RefusesWhatCannotBe) {
   EXPECT_THROW(FirstWinsStrategy(std::vector<Backend>()), InvalidArgument);
-  EXPECT_THROW(MinLatencyStrategy({backend()}, -100), InvalidArgument);
+  EXPECT_THROW(MinLatencyStrategy({backend()}, -1), InvalidArgument);
   EXPECT_THROW(MinLatencyStrategy({backend()}, std::numeric_limits<double>::quiet_NaN()), InvalidArgument);
   EXPECT_THROW(LatencyBudgetStrategy(0), InvalidArgument);
 }

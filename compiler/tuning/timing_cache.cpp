@@ -2,20 +2,29 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <fstream>
+#include <span>
 #include <utility>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "aitune/version.h"
 #include "base/error.h"
+#include "format/digest.h"
+#include "format/json_problem.h"
 #include "format/source.h"
 
 namespace aitune {
 namespace {
 
-constexpr int kTimingsVersion = 1;
+constexpr int kTimingsVersion = 2;
+/// Every file begins so; those of the first version did with the second of these.
+constexpr std::string_view kBeginning = "{\n \"format\": \"aitune timing cache\"";
+constexpr std::string_view kFirstBeginning = "{\n \"timings\": {";
 constexpr std::uint64_t kMaxFile = 64 << 20;
 constexpr int kMaxDepth = 8;
+constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
 
 /// Another version's kernels of the same name may be others.
 std::string of_this_version(const std::string& key) { return key + "|aitune=" + kVersion; }
@@ -29,12 +38,19 @@ bool limit_depth(int depth, nlohmann::json::parse_event_t /*event*/, nlohmann::j
   return true;
 }
 
+std::string digest_of_entry(const std::string& key, const std::string& choice, double microseconds) {
+  const std::string text = nlohmann::json({key, choice, microseconds}).dump(-1, ' ', false, kReplace);
+  return to_hex(sha256(std::as_bytes(std::span(text.data(), text.size()))));
+}
+
 std::map<std::string, Timing> read(std::string_view text) {
   const auto json = nlohmann::json::parse(text, limit_depth);
-  if (json.at("version") != kTimingsVersion) throw Corrupt("another version of the cache");
+  if (json.at("version") != kTimingsVersion) throw Corrupt("it is of another version of aitune");
   std::map<std::string, Timing> entries;
   for (const auto& [key, value] : json.at("timings").items()) {
     Timing timing{value.at("choice").get<std::string>(), value.at("us").get<double>()};
+    if (value.at("sha256") != digest_of_entry(key, timing.choice, timing.microseconds))
+      throw Corrupt("an entry does not match its SHA-256");
     if (!std::isfinite(timing.microseconds) || timing.microseconds < 0) throw Corrupt("a timing that is no time");
     entries.emplace(key, std::move(timing));
   }
@@ -49,7 +65,7 @@ TimingCache TimingCache::load(const std::filesystem::path& path, std::string* wa
   try {
     return parse(read_file(path, kMaxFile), path.string(), warning);
   } catch (const Error& failure) {
-    if (warning) *warning = dropped(path.string(), failure.what());
+    if (warning) *warning = dropped(path.string(), failure.problem());
     return {};
   }
 }
@@ -58,8 +74,10 @@ TimingCache TimingCache::parse(std::string_view text, std::string_view where, st
   TimingCache cache;
   try {
     cache.entries_ = read(text);
-  } catch (const std::exception& error) {
-    if (warning) *warning = dropped(where, error.what());
+  } catch (const Error& error) {
+    if (warning) *warning = dropped(where, error.problem());
+  } catch (const nlohmann::json::exception& error) {
+    if (warning) *warning = dropped(where, json_problem(error));
   }
   return cache;
 }
@@ -148,10 +166,29 @@ void TimingCache::save(const std::filesystem::path& path) const {
     for (const auto& [key, timing] : entries_) merged[key] = timing;
   }
   nlohmann::json timings = nlohmann::json::object();
-  for (const auto& [key, timing] : merged) timings[key] = {{"choice", timing.choice}, {"us", timing.microseconds}};
+  for (const auto& [key, timing] : merged)
+    timings[key] = {{"choice", timing.choice},
+                    {"us", timing.microseconds},
+                    {"sha256", digest_of_entry(key, timing.choice, timing.microseconds)}};
   std::error_code ignored;
   std::filesystem::create_directories(path.parent_path(), ignored);
-  write_file(path, nlohmann::json{{"version", kTimingsVersion}, {"timings", timings}}.dump(1) + "\n");
+  const nlohmann::json file = {{"format", "aitune timing cache"}, {"version", kTimingsVersion}, {"timings", timings}};
+  write_file(path, file.dump(1, ' ', false, kReplace) + "\n");
+}
+
+void refuse_no_timing_cache(const std::filesystem::path& path, const std::string& where) {
+  std::error_code ignored;
+  const auto kind = std::filesystem::status(path, ignored).type();
+  if (kind == std::filesystem::file_type::not_found || kind == std::filesystem::file_type::none) return;
+  constexpr const char* kFix = "Give the path of a timing cache, or of a file that is not there yet";
+  if (kind != std::filesystem::file_type::regular)
+    throw InvalidArgument(fmt::format("'{}' is no file", path.string()), where, kFix);
+  std::string beginning(kBeginning.size(), '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+  beginning.resize(static_cast<std::size_t>(file.gcount()));
+  if (beginning.empty() || kBeginning.starts_with(beginning) || beginning.starts_with(kFirstBeginning)) return;
+  throw InvalidArgument(fmt::format("'{}' is no timing cache, and would be lost", path.string()), where, kFix);
 }
 
 std::filesystem::path default_timing_cache_path() {

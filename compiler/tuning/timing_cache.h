@@ -33,7 +33,7 @@ struct TacticDecision {
 using Tactics = std::map<std::string, TacticDecision>;
 
 /// Timings by key. Keys hold everything that the time depends on: kernel fingerprint, CPU, threads, version. Plain
-/// data; a damaged or foreign file is dropped with a warning, never trusted. Thread-safe.
+/// data, each with its SHA-256; a damaged file is dropped with a warning, never trusted. Thread-safe.
 class TimingCache {
  public:
   TimingCache() = default;
@@ -78,6 +78,10 @@ class TimingCache {
   std::chrono::seconds apart_{};
   Clock::time_point saved_;
 };
+
+/// Throws InvalidArgument naming `where` for what is there and is no timing cache, damaged or not: saving would
+/// destroy it.
+void refuse_no_timing_cache(const std::filesystem::path& path, const std::string& where);
 
 /// The user's cache: $AITUNE_CACHE_DIR, else $XDG_CACHE_HOME/aitune, else ~/.cache/aitune; file timings.json.
 std::filesystem::path default_timing_cache_path();

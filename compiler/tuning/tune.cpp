@@ -114,15 +114,15 @@ void show_interim(Candidate& candidate, double bound, const Graph& lowered, cons
   candidate.built.plan = std::move(interim.plan);
 }
 
-/// Tuning without the engine cache.
+/// Tuning without the engine cache. The report begins with `warnings`, which have been shown.
 TunedModel search(const Graph& imported, std::span<const std::vector<Tensor>> samples,
                   const CompilationSettings& settings, Progress& progress, const SymValues& preferred,
-                  const SearchHooks& hooks) {
+                  const SearchHooks& hooks, std::vector<std::string> warnings) {
   const Stopwatch clock;
   SearchEnd end(settings.tune_budget_seconds, hooks.stop);
   TunedModel tuned;
   TuneReport& report = tuned.report;
-  warn_of_ignored_settings(settings, progress, report.warnings);
+  report.warnings = std::move(warnings);
   const Prepared prepared = prepare(imported, samples, settings, progress, preferred, tuned);
 
   const bool use_cache = settings.timing_cache_path != "none";
@@ -233,14 +233,17 @@ TunedModel tune_graph(const Graph& imported, std::span<const std::vector<Tensor>
                       const CompilationSettings& settings, Progress& progress, const SymValues& preferred,
                       const SearchHooks& hooks) {
   const bool caches = (settings.cache_built_engines || settings.reuse_cached_engines) && settings.engine != "reference";
-  if (!caches || samples.empty()) return search(imported, samples, settings, progress, preferred, hooks);
+  std::vector<std::string> warnings;
+  warn_of_ignored_settings(settings, progress, warnings);
+  if (!caches || samples.empty())
+    return search(imported, samples, settings, progress, preferred, hooks, std::move(warnings));
   const EngineCache cache(
       settings.engine_cache_dir.empty() ? default_engine_cache_path() : fs::path(settings.engine_cache_dir),
       static_cast<std::uint64_t>(settings.engine_cache_size));
   const std::string key = engine_key(imported, samples, preferred, settings, hooks.calibration);
   if (settings.reuse_cached_engines)
     if (auto tuned = from_cache(cache, key, imported, samples, settings, progress, preferred)) return std::move(*tuned);
-  TunedModel tuned = search(imported, samples, settings, progress, preferred, hooks);
+  TunedModel tuned = search(imported, samples, settings, progress, preferred, hooks, std::move(warnings));
   if (settings.cache_built_engines && tuned.report.stopped.empty()) {
     try {
       cache.keep(key, tuned.decisions);

@@ -64,9 +64,10 @@ class Reader {
   yaml_event_type_t next() {
     drop_event();
     if (yaml_parser_parse(&parser_, &event_) == 0)
-      throw Corrupt(fmt::format("the file is no YAML: {} in line {}",
-                                parser_.problem ? parser_.problem : "it ends early", parser_.problem_mark.line + 1),
-                    where_);
+      throw Corrupt(fmt::format("the file is no YAML: {} in line {}, column {}",
+                                parser_.problem ? parser_.problem : "it ends early", parser_.problem_mark.line + 1,
+                                parser_.problem_mark.column + 1),
+                    where_, "Correct it there: it is settings by name, such as optimization_level: 3");
     has_event_ = true;
     return event_.type;
   }

@@ -119,6 +119,45 @@ def test_an_operator_that_is_not_there_is_of_the_module(ir, where):
     with pytest.raises(aitune.Unsupported, match=f"^{where}") as caught:
         ait.tune(wrap(Noise(), ir), torch.randn(2, 4))
     assert "/aitune-" not in str(caught.value)
+    assert "run_decompositions" not in str(caught.value), "there is no program that the user could decompose"
+    if ir == "dynamo":
+        assert "wrap the parts of the model without them, or try ir='ts'" in str(caught.value).lower()
+
+
+OPAQUE = object()
+
+
+class Unscriptable(torch.nn.Module):
+    def forward(self, x):
+        return x.relu() if OPAQUE else x
+
+
+def test_why_a_script_fails_is_said_every_time(caplog):
+    """PyTorch says so once for a class, and from then on that its method cannot be redefined."""
+    for model in (Unscriptable(), Unscriptable(), torch.nn.Sequential(Unscriptable(), torch.nn.ReLU())):
+        caplog.clear()
+        ait.tune(wrap(model, "ts"), torch.randn(2, 4))
+        said = [line for line in caplog.messages if "torch.jit.script fails" in line]
+        assert said and all("python value of type 'object'" in line for line in said), caplog.messages
+
+
+def test_tuning_inside_of_a_tuning():
+    """It is refused, and the outer one goes on."""
+    inner, refused = linear("inner"), []
+
+    class Tuning(ait.TorchTensorRTAotBackend):
+        def build(self, *args, **kwargs):
+            with pytest.raises(aitune.InvalidArgument, match="tune: it is called inside of another tuning") as caught:
+                ait.tune(inner, torch.randn(2, 4))
+            refused.append(caught.value)
+            return super().build(*args, **kwargs)
+
+    backend = Tuning(ait.TorchTensorRTAotBackendConfig(compile_config={"optimization_level": 0}))
+    outer = ait.Module(torch.nn.Linear(4, 4).eval(), "outer", strategy=ait.OneBackendStrategy(backend))
+    ait.tune(outer, torch.randn(2, 4))
+    assert refused and outer.state is ait.ModuleState.TUNED and inner.state is ait.ModuleState.PASSTHROUGH
+    ait.tune(inner, torch.randn(2, 4))
+    assert inner.state is ait.ModuleState.TUNED
 
 
 @pytest.mark.parametrize("net", [torch.nn.Linear(4, 4), torch.nn.Conv1d(4, 4, 1)])  # the second answers all the same

@@ -93,21 +93,21 @@ def test_what_reaches_the_compiler():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("min_block_size", "5", "setting min_block_size: '5' is a str. It takes: an integer"),
+        ("min_block_size", "5", "setting min_block_size: '5' is a str. It takes: integer 1 to 1048576"),
         ("min_block_size", True, "setting min_block_size: True is a bool"),
         ("min_block_size", 0, "setting min_block_size: '0' is not a number from 1"),
         ("optimization_level", 6, "setting optimization_level: '6' is not a number from 0 to 5"),
-        ("optimization_level", "high", "It takes: an integer or None"),
+        ("optimization_level", "high", "It takes: integer 0 to 5 or None"),
         ("enabled_precisions", torch.float16, "It takes: a set of dtypes"),
         ("enabled_precisions", {torch.int16}, "'int16' is not a precision: fp32, bf16, fp16, int8"),
         ("enabled_precisions", set(), "at least one precision is needed"),
         ("torch_executed_ops", "aten.relu.default", "It takes: a set or list"),
-        ("dryrun", 3, "It takes: a path"),
+        ("dryrun", 3, "It takes: True, False or a path"),
         ("engine", "tpu", "there is no engine 'tpu'"),
         ("workspace_size", 1.5, "setting workspace_size: 1.5 is a float"),
         ("truncate_double", 1, "setting truncate_double: 1 is an int. It takes: True or False"),
         ("max_relative_error", 2, "is not a number from 0 to 1"),
-        ("min_block_size", None, "setting min_block_size: it is None. It takes: an integer"),
+        ("min_block_size", None, "setting min_block_size: it is None. It takes: integer 1 to"),
         ("optimisation_level", 3, "there is no setting 'optimisation_level'. Did you mean optimization_level"),
         ("device", 3, "setting device: 3 is an int. It takes: None, or a torch.device"),
         ("device", "gpu?", "setting device: there is no device 'gpu?'"),
@@ -116,7 +116,12 @@ def test_what_reaches_the_compiler():
         ("autocast_excluded_ops", [len], "setting autocast_excluded_ops: <built-in function len> is a"),
         ("autocast_calibration_dataloader", 5, "setting autocast_calibration_dataloader: 5 is an int. It takes: calls of"),
         ("autocast_calibration_dataloader", "x", "setting autocast_calibration_dataloader: 'x' is a str. It takes: calls"),
-        ("custom_ops", [3], "setting custom_ops: 3 is an int. It takes: a path"),
+        ("custom_ops", [3], "setting custom_ops: 3 is an int. It takes: list of shared libraries"),
+        ("engine", 3, "setting engine: 3 is an int. It takes: cpu, reference or empty"),
+        ("tiling_optimization_level", None, "It takes: none, fast, moderate, full"),
+        ("autocast_excluded_nodes", ["a{1,3}"], "'a{1,3}' has a comma, which separates items"),
+        ("autocast_excluded_nodes", [1], "setting autocast_excluded_nodes: 1 is an int. It takes: a set or list: list of regular"),
+        ("torch_executed_ops", {"aten.relu": True}, "is a dict. It takes: a set or list"),
     ],
 )
 def test_wrong_values(field, value, message):
@@ -299,6 +304,7 @@ def test_fields_of_autocast_need_it(caplog):
         ({"autocast_excluded_nodes": {"a"}, "autocast_low_precision_type": torch.bfloat16}, 1),
         (ait.CompilationSettings(autocast_max_depth_of_reduction=3), 1),
         ({"autocast_excluded_nodes": {"a"}, "enable_autocast": True}, 0),
+        (ait.CompilationSettings(autocast_calibration_dataloader=[torch.ones(1)]), 1),
         (ait.CompilationSettings(), 0),
     ):
         assert len([line for line in ignored_settings(settings) if "enable_autocast is off" in line]) == lines

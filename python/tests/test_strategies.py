@@ -278,6 +278,15 @@ def test_wrong_arguments():
     assert "MaxThroughputStrategy(TorchTensorRTAotBackend(ir=dynamo))" == ait.MaxThroughputStrategy().describe()
 
 
+def test_a_threshold_that_nobody_asks_for_is_named(caplog):
+    tuned(ait.OneBackendStrategy(aot(), 5))
+    assert "min_speedup_threshold_percent is ignored: OneBackendStrategy" in caplog.text
+    caplog.clear()
+    tuned(ait.OneBackendStrategy(aot(), 5).enable_performance_validation())
+    tuned(ait.OneBackendStrategy(aot()))
+    assert "min_speedup_threshold_percent is ignored" not in caplog.text
+
+
 def test_the_largest_batch_is_not_looked_for(caplog):
     strategy = ait.OneBackendStrategy(aot())
     assert strategy.enable_find_max_batch_size(False) is strategy and not caplog.records

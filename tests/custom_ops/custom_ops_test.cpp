@@ -10,6 +10,7 @@
 
 #include "base/custom_ops.h"
 #include "base/error.h"
+#include "base/message_of.h"
 #include "compiler/ops/schema.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/pipeline.h"
@@ -22,16 +23,6 @@ namespace aitune::test {
 namespace {
 
 using testing::HasSubstr;
-
-template <typename F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 class CustomOps : public testing::Test {
  protected:
@@ -51,7 +42,7 @@ TEST_F(CustomOps, AreFoundByNameAndOnlyOnce) {
 }
 
 TEST_F(CustomOps, BadLibrariesAreRefused) {
-  EXPECT_THAT(message_of([] { load_custom_ops(AITUNE_BADLIB); }), HasSubstr("aten.add.Tensor exists already"));
+  EXPECT_THAT(message_of<Error>([] { load_custom_ops(AITUNE_BADLIB); }), HasSubstr("aten.add.Tensor exists already"));
   EXPECT_THROW(load_custom_ops("/nowhere/libnothing.so"), Unavailable);
   EXPECT_THROW(load_custom_ops("libm.so.6"), Unavailable);  // names are not searched for in the system
 }
@@ -64,9 +55,10 @@ TEST_F(CustomOps, ShapeFunctionsTakeSymbols) {
   ASSERT_EQ(node->outputs.size(), 2u);
   EXPECT_EQ(to_string(node->outputs[1]->type), "f32[s0,s1]");
   Value* odd = graph.add_input("odd", {DType::f32, {batch, 7}});
-  EXPECT_THAT(message_of([&] { graph.add_node_inferred(*find_op("mylib.fold"), {odd}); }), HasSubstr("must be equal"));
+  EXPECT_THAT(message_of<Error>([&] { graph.add_node_inferred(*find_op("mylib.fold"), {odd}); }),
+              HasSubstr("must be equal"));
   Value* whole = graph.add_input("whole", {DType::i64, {batch}});
-  EXPECT_THAT(message_of([&] { graph.add_node_inferred(*find_op("mylib.scaled_tanh"), {whole, 1.0}); }),
+  EXPECT_THAT(message_of<Error>([&] { graph.add_node_inferred(*find_op("mylib.scaled_tanh"), {whole, 1.0}); }),
               HasSubstr("x must be f32"));
 }
 
@@ -90,7 +82,7 @@ aitune_status run_nothing(const aitune_op_call* /*call*/, void* /*user*/) { retu
 TEST(CustomOpsOfTheProcess, SizesAreTextAsWell) {
   register_custom_op({"own::twice", "twice(Tensor x) -> Tensor", infer_twice, run_nothing, nullptr}, "here", "");
   register_custom_op({"own::bad", "bad(Tensor x) -> Tensor", infer_garbage, run_nothing, nullptr}, "here", "");
-  EXPECT_THAT(message_of([] {
+  EXPECT_THAT(message_of<Error>([] {
                 register_custom_op({"own::bad", "bad(Tensor x) -> Tensor", infer_garbage, run_nothing, nullptr},
                                    "there", "");
               }),
@@ -98,7 +90,8 @@ TEST(CustomOpsOfTheProcess, SizesAreTextAsWell) {
   Graph graph;
   Value* x = graph.add_input("x", {DType::f32, {SymInt::symbol("s0") * 3}});
   EXPECT_EQ(to_string(graph.add_node_inferred(*find_op("own.twice"), {x})->output()->type), "f32[6*s0 + 1]");
-  EXPECT_THAT(message_of([&] { graph.add_node_inferred(*find_op("own.bad"), {x}); }), HasSubstr("ends too early"));
+  EXPECT_THAT(message_of<Error>([&] { graph.add_node_inferred(*find_op("own.bad"), {x}); }),
+              HasSubstr("ends too early"));
 }
 
 TEST(CustomOpsOfTheProcess, AreAskedFor) {

@@ -11,8 +11,12 @@
 #include "compiler/graph/graph.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/tuning/refit.h"
+#include "format/digest.h"
+#include "format/manifest.h"
+#include "format/source.h"
 #include "format/test_folder.h"
 #include "format/zip_reader.h"
+#include "format/zip_writer.h"
 #include "runtime/archive.h"
 #include "runtime/instance.h"
 #include "runtime/program.h"
@@ -106,6 +110,16 @@ TEST(Refit, NamesWeightsThatDiffer) {
   other.outputs[0] = other.nodes().front()->output();
   EXPECT_THAT(differences(decisions, other), ElementsAre(HasSubstr("the program that uses them is another")));
   EXPECT_THROW(refit_graph(net(2, 16), samples, settings, decisions, silent), InvalidArgument);
+  Decisions of_another = decisions;
+  of_another.weights.resize(1000, {"encoder.weight", DType::f32, {2, 3}, ""});
+  try {
+    static_cast<void>(refit_graph(net(2), samples, settings, of_another, silent));
+    FAIL() << "it was taken";
+  } catch (const InvalidArgument& error) {
+    EXPECT_LT(error.problem().size(), 300U);
+    EXPECT_THAT(error.problem(), HasSubstr("the model has no weight 'encoder.weight' f32[2,3]; "));
+    EXPECT_THAT(error.problem(), testing::EndsWith(fmt::format("; and {} more", 1000 - decisions.weights.size() - 4)));
+  }
 }
 
 TEST(Refit, DecisionsThatAreDamagedAreRefused) {
@@ -146,6 +160,50 @@ TEST(Refit, AFileWithoutWeightsSaysSoUntilItGetsSome) {
     Module loaded("digits");
     load(loaded, file);
     EXPECT_LT(relative_error(loaded(inputs)[0], module(inputs)[0]), 1e-6);
+  }
+}
+
+/// A copy of the file that says another configuration, with right checksums: as somebody who means harm makes it.
+void say_config(const std::filesystem::path& from, const std::filesystem::path& to, const std::string& config) {
+  const ZipReader zip = ZipReader::open(from);
+  Manifest manifest = read_manifest(zip);
+  manifest.config = config;
+  const std::string text = manifest.to_json();
+  AtomicFile file(to);
+  ZipWriter writer(file, zip.top().substr(0, zip.top().size() - 1));
+  for (const ZipEntry& entry : zip.entries()) {
+    const std::string name = entry.name.substr(zip.top().size());
+    if (name == kManifestEntry)
+      writer.add(name, text);
+    else if (name == kManifestDigestEntry)
+      writer.add(name, to_hex(sha256(std::as_bytes(std::span(text.data(), text.size())))));
+    else
+      writer.add(name, zip.bytes(entry));
+  }
+  writer.finish();
+  file.commit();
+}
+
+TEST(Refit, AHostileConfigurationIsRefused) {
+  const std::string model = std::string(AITUNE_SOURCE_DIR) + "/examples/quickstart/digits.pt2";
+  TestFolder folder;
+  TorchTensorRTAotBackendConfig config;
+  config.compile_config.timing_cache_path = "none";
+  config.compile_config.optimization_level = 0;
+  Module module(model, "digits", OneBackendStrategy(TorchTensorRTAotBackend(config)));
+  tune(module, std::vector<NamedTensors>{{{"0", Tensor(DType::f32, {4, 1, 8, 8})}}});
+  save(module, folder / "good.ait");
+  for (const char* hostile :
+       {R"({"compile_config": 3})", R"({"compile_config": [1]})", R"({"pickle_protocol": "4"})",
+        R"({"pickle_protocol": 99})", R"({"inputs": 3})", R"({"compile_config": {"num_threads": {}}})"}) {
+    say_config(folder / "good.ait", folder / "bad.ait", hostile);
+    try {
+      refit(folder / "bad.ait", model, folder / "out.ait");
+      FAIL() << "taken: " << hostile;
+    } catch (const Error& error) {
+      EXPECT_NE(error.code(), ErrorCode::internal) << hostile;
+      EXPECT_THAT(error.what(), HasSubstr("bad.ait")) << hostile;
+    }
   }
 }
 

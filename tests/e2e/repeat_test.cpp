@@ -195,6 +195,12 @@ TEST(Repeat, SaysWhatDiffers) {
   EXPECT_THAT(changed([](Decisions& d) { d.tactics.erase(d.tactics.begin()); }), HasSubstr("nothing was decided for "));
   EXPECT_THAT(changed([](Decisions& d) { d.tactics["more"] = {}; }), HasSubstr("kernels that the model does not have"));
   EXPECT_THAT(changed([](Decisions& d) { d.measured = "{}"; }), HasSubstr("figures"));
+  const std::string many = changed([](Decisions& d) {
+    d.aitune = "9.9";
+    d.weights.resize(1000, {"encoder.weight", DType::f32, {2, 3}, ""});
+  });
+  EXPECT_THAT(many, AllOf(HasSubstr("9.9"), HasSubstr("'encoder.weight' f32[2,3]; "), HasSubstr("; and 9")));
+  EXPECT_LT(many.size(), 500U);
   if (!host_cpu().amx_bf16) {
     EXPECT_THAT(changed([](Decisions& d) { d.target = "amx_bf16"; }), HasSubstr("and this CPU has"));
   }

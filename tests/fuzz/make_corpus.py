@@ -6,6 +6,7 @@ nothing but this file and those libraries, so that running it again changes litt
 """
 
 import collections
+import hashlib
 import io
 import json
 import pathlib
@@ -233,8 +234,10 @@ def tuning_seeds():
     put("decisions_fuzz", "whole", json.dumps(decisions).encode())
     put("decisions_fuzz", "part", json.dumps({**decisions, "weights": [{"name": "w"}]}).encode())
     put("decisions_fuzz", "deep", b"[" * 1000)
-    timings = {"gemm|avx512": {"choice": "14x2", "us": 12.5}}
-    put("timing_cache_fuzz", "one", json.dumps({"version": 1, "timings": timings}).encode())
+    entry = ["gemm|avx512", "14x2", 12.5]
+    digest = hashlib.sha256(json.dumps(entry, separators=(",", ":")).encode()).hexdigest()
+    timings = {"gemm|avx512": {"choice": "14x2", "us": 12.5, "sha256": digest}}
+    put("timing_cache_fuzz", "one", json.dumps({"version": 2, "timings": timings}).encode())
     put("timing_cache_fuzz", "deep", b"[" * 1000)
     settings = {
         "precisions": "enabled_precisions=fp32,bf16", "operators": "torch_executed_ops=aten.relu.default, aten.add.Tensor",

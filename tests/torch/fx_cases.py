@@ -342,7 +342,7 @@ function("attributes", lambda x: x.new_zeros(x.shape) + x.data.to(x.device), (3,
 function("meshgrid", lambda x, y: torch.meshgrid(x, y, indexing="ij"), (3,), (4,))
 function("meshgrid_plain", lambda x, y: (torch.meshgrid(x, y)[1] + 0, torch.functional.meshgrid([x, y])[0]), (3,), (4,))
 function("block_diag", lambda x, y: (torch.block_diag(x, y, y), torch.block_diag(x)), (2, 3), (4,))
-function("at_least", lambda x, y: (*torch.atleast_1d(x, y), *torch.atleast_2d((x, y)), *torch.atleast_3d(y, x), torch.atleast_2d(y), y.atleast_3d()), inputs=[torch.tensor(0.3), torch.randn(4)])
+function("at_least", lambda x, y: (torch.atleast_1d(x, y)[0], torch.atleast_2d((x, y))[1], torch.atleast_3d(y, x)[0], torch.atleast_1d(x), torch.atleast_2d(y), torch.atleast_3d(y)), inputs=[torch.tensor(0.3), torch.randn(4)])
 function("windows", lambda x: (torch.bartlett_window(x.shape[0]), torch.bartlett_window(x.shape[1], periodic=False), torch.blackman_window(x.size(0), dtype=torch.float64), torch.blackman_window(x.size(2), False), torch.kaiser_window(x.size(1)), torch.kaiser_window(x.size(0), False, 3.0), torch.hann_window(x.size(0))), (6, 7, 1))
 function("numel", lambda x: (x / torch.numel(x), x.long() / torch.numel(input=x)), (3, 4), dynamic=True)
 function("element_types", lambda x, n: (x + int(torch.is_floating_point(x)) + int(torch.is_complex(n)), n.to(torch.result_type(n, x)), n.to(torch.result_type(n, 2.0)), n.to(torch.result_type(1, n)), n.to(torch.promote_types(n.dtype, torch.float16)), x.to(torch.result_type(x.double()[0, 0], x)), n + int(torch.can_cast(x.dtype, n.dtype))), inputs=[torch.randn(3, 4), torch.randint(0, 9, (3, 4), dtype=torch.int16)])

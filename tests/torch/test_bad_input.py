@@ -472,8 +472,8 @@ def test_flipped_bit_in_npz(work, generator):
     (["--set", "engine=cuda"], ["cuda"]),
     (["--set", "portable=perhaps"], ["perhaps"]),
     (["--ir", "onnx"], ["onnx", "dynamo"]),
-    (["--pickle-protocol", "1"], ["pickle_protocol", "2 to 5"]),
-    (["--pickle-protocol", "6"], ["pickle_protocol", "2 to 5"]),
+    (["--pickle-protocol", "1"], ["--pickle-protocol", "2 to 5"]),
+    (["--pickle-protocol", "6"], ["--pickle-protocol", "2 to 5"]),
 ], ids=lambda value: " ".join(value) if value[0].startswith("--") else "")
 def test_wrong_settings(work, words, said):
     refused(tune(work, DIGITS, *words), *said, output=work / "model_out.ait")
@@ -513,7 +513,7 @@ def test_output_that_cannot_be_written(work, digits_ait):
 
 def test_output_over_the_model(work):
     shutil.copy(DIGITS, work / "mine.pt2")
-    refused(tune(work, work / "mine.pt2", output="mine.pt2"), "mine.pt2", "the model itself")
+    refused(tune(work, work / "mine.pt2", output="mine.pt2"), "mine.pt2", "the output would replace")
     assert (work / "mine.pt2").read_bytes() == DIGITS.read_bytes()
 
 

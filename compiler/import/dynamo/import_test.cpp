@@ -9,6 +9,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/message_of.h"
 #include "compiler/import/dynamo/mutation.h"
 #include "format/source.h"
 #include "format/zip_reader.h"
@@ -37,20 +38,6 @@ const Value& weight(const Graph& graph, const std::string& name) {
 std::vector<float> floats(const Tensor& tensor) {
   const Tensor dense = tensor.contiguous();
   return {dense.as<float>(), dense.as<float>() + dense.numel()};
-}
-
-template <typename E>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const E& error) {
-    return error.what();
-  } catch (const Error& error) {
-    ADD_FAILURE() << "another error: " << error.what();
-    return {};
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
 }
 
 // The archive with some entries replaced (by nothing: removed).

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "format/json_problem.h"
 
 namespace aitune::dynamo {
 
@@ -64,7 +65,7 @@ std::shared_ptr<const json> parse_json(std::string_view text, const std::string&
     if (changed) text = *changed;
     return std::make_shared<const json>(json::parse(text.begin(), text.end(), watch));
   } catch (const json::exception& error) {
-    throw Corrupt("not valid JSON: " + printable(error.what()), where, "export the model again with torch.export.save");
+    throw Corrupt("not valid JSON: " + json_problem(error), where, "export the model again with torch.export.save");
   }
 }
 

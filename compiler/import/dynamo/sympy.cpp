@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "compiler/import/dynamo/json.h"
+#include "compiler/import/exact_fraction.h"
 
 namespace aitune::dynamo {
 namespace {
@@ -110,11 +111,8 @@ class Parser {
     double value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error != std::errc() || end != digits.data() + digits.size()) fail("no number");
-    for (std::int64_t denominator = 1; denominator <= kMaxDenominator; denominator *= 2) {
-      const double numerator = value * static_cast<double>(denominator);
-      if (std::abs(numerator) < static_cast<double>(kMaxDenominator) && numerator == std::floor(numerator))
-        return {SymInt(static_cast<std::int64_t>(numerator)), denominator};
-    }
+    if (const auto exact = exact_fraction(value, kMaxDenominator))
+      return {SymInt(exact->numerator), exact->denominator};
     throw Unsupported(fmt::format(
         "the factor {} in the size expression \"{}\": sizes are multiplied with halves, quarters and so on alone",
         digits, printable(text_)));

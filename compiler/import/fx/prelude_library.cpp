@@ -24,36 +24,27 @@ def torch_functional_block_diag(*tensors):
 
 torch_block_diag = torch_functional_block_diag
 
-def torch_functional_atleast_1d(*tensors):
+def of_each(function, tensors):
     given = tensors[0] if len(tensors) == 1 else tensors
     if torch.is_tensor(given):
-        return aten.atleast_1d(given)
+        return function(given)
     made = []
     for tensor in given:
-        made = made + [aten.atleast_1d(tensor)]
+        made = made + [function(tensor)]
     return tuple(made)
+
+def torch_functional_atleast_1d(*tensors):
+    return of_each(aten.atleast_1d, tensors)
 
 torch_atleast_1d = torch_functional_atleast_1d
 
 def torch_functional_atleast_2d(*tensors):
-    given = tensors[0] if len(tensors) == 1 else tensors
-    if torch.is_tensor(given):
-        return aten.atleast_2d(given)
-    made = []
-    for tensor in given:
-        made = made + [aten.atleast_2d(tensor)]
-    return tuple(made)
+    return of_each(aten.atleast_2d, tensors)
 
 torch_atleast_2d = torch_functional_atleast_2d
 
 def torch_functional_atleast_3d(*tensors):
-    given = tensors[0] if len(tensors) == 1 else tensors
-    if torch.is_tensor(given):
-        return aten.atleast_3d(given)
-    made = []
-    for tensor in given:
-        made = made + [aten.atleast_3d(tensor)]
-    return tuple(made)
+    return of_each(aten.atleast_3d, tensors)
 
 torch_atleast_3d = torch_functional_atleast_3d
 

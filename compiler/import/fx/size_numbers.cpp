@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "compiler/import/exact_fraction.h"
+
 namespace aitune::fx {
 namespace {
 
@@ -18,20 +20,11 @@ struct Fraction {
 /// So that products with a size stay far from 64 bits.
 constexpr std::int64_t kMaxPart = std::int64_t{1} << 20;
 
-/// A float that is a fraction with a power of two below it, as most that people write are.
-std::optional<Fraction> fraction_of(double value) {
-  for (std::int64_t denominator = 1; denominator <= kMaxPart; denominator *= 2) {
-    const double numerator = value * static_cast<double>(denominator);
-    if (std::abs(numerator) > static_cast<double>(kMaxPart)) return std::nullopt;
-    if (numerator == std::floor(numerator)) return Fraction{SymInt(static_cast<std::int64_t>(numerator)), denominator};
-  }
-  return std::nullopt;
-}
-
 std::optional<Fraction> fraction_of(const PyValue& value) {
   if (value.is(PyKind::integer)) return Fraction{value.integer};
   if (value.is(PyKind::boolean)) return Fraction{SymInt(value.boolean ? 1 : 0)};
-  if (value.is(PyKind::real)) return fraction_of(value.real);
+  if (value.is(PyKind::real))
+    if (const auto exact = exact_fraction(value.real, kMaxPart)) return Fraction{exact->numerator, exact->denominator};
   if (value.is(PyKind::unknown) && value.denominator > 0) return Fraction{value.integer, value.denominator};
   return std::nullopt;
 }

@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "compiler/import/exact_fraction.h"
 #include "compiler/import/torchscript/builtins.h"
 #include "compiler/import/torchscript/operators.h"
 #include "compiler/import/torchscript/unknown_numbers.h"
@@ -99,21 +100,13 @@ Result with_fraction(Result result, const SymInt& numerator, std::int64_t denomi
 /// size * number, where that is a small fraction, which floats hold exactly.
 Result times_size(Call& call, const Numbers& numbers) {
   Result result = on_moving_sizes(call, numbers);
-  constexpr int kMaxHalvings = 16;
-  constexpr double kMaxFactor = 1 << 16;
+  constexpr std::int64_t kMaxPart = 1 << 20;
   for (const bool first : {true, false}) {
     const Val &size = numbers.values[first ? 0 : 1], &factor = numbers.values[first ? 1 : 0];
     const auto* number = factor.get<double>();
-    if (!is_moving(size) || number == nullptr || !(std::abs(*number) <= kMaxFactor)) continue;
-    std::int64_t denominator = 1;
-    double numerator = *number;
-    for (int i = 0; i < kMaxHalvings && numerator != std::floor(numerator); ++i) {
-      numerator *= 2;
-      denominator *= 2;
-    }
-    if (numerator == std::floor(numerator) && numerator >= 0)
-      return with_fraction(std::move(result), *size.get<SymInt>() * SymInt(static_cast<std::int64_t>(numerator)),
-                           denominator);
+    if (!is_moving(size) || number == nullptr) continue;
+    if (const auto exact = exact_fraction(*number, kMaxPart); exact && exact->numerator >= 0)
+      return with_fraction(std::move(result), *size.get<SymInt>() * SymInt(exact->numerator), exact->denominator);
   }
   return result;
 }

@@ -129,7 +129,7 @@ bool could_be_winograd(const kernels::GemmKernel& kernel) {
 
 std::string timing_key(const KernelTask& task, const EngineOptions& options, const ThreadPool& pool) {
   std::string key = kernels::fingerprint(*task.gemm, kernels::GemmTile{}) + "|" + options.target.str() + "|" +
-                    host_cpu_name() + "|threads=" + std::to_string(pool.threads()) +
+                    host_cpu_name() + "|" + host_cpu_details() + "|threads=" + std::to_string(pool.threads()) +
                     "|level=" + std::to_string(options.optimization_level);
   for (const auto& [name, value] : options.opt_shape) key += "|" + name + "=" + std::to_string(value);
   if (options.accurate && could_be_winograd(*task.gemm)) key += "|accurate";

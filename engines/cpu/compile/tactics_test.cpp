@@ -145,7 +145,7 @@ TEST(TimingKeys, AreOtherOnesWhereATimeMayBeAnother) {
   const TestFolder folder;
   timings.save(folder / "timings.json");
   const std::string text = read_file(folder / "timings.json");
-  EXPECT_NE(text.find(host_cpu_name()), std::string::npos);
+  EXPECT_NE(text.find(host_cpu_name() + "|" + host_cpu_details() + "|"), std::string::npos);
   EXPECT_NE(text.find(std::string("|aitune=") + kVersion), std::string::npos);
 }
 

@@ -25,7 +25,7 @@ from aitune.torch.dynamic_shapes import ShapeTable
 from aitune.torch.recording import GraphRecord
 from aitune.torch.signature import Signature
 from aitune.torch.structure import Structure, flatten, leaves_at, plain, rebuild, tensors_at, tensors_only
-from aitune.torch.tracing import tracing_noted, why_traced
+from aitune.torch.tracing import script_problem, tracing_noted, why_traced
 
 __all__ = ["Exported", "IRType", "evaluating", "export", "naming_module"]
 
@@ -310,18 +310,19 @@ def _export_torchscript(
     module: torch.nn.Module, forward: Callable[..., Any], record: GraphRecord, path: Path, name: str
 ) -> Exported:
     script_error: Exception | None = None
+    problem: str | None = None
     if _can_be_scripted(record):
         try:
             torch.jit.save(torch.jit.script(module), str(path))
             return Exported(path, "ts", _script_names(record), _script_constants(record))
         except Exception as error:
-            script_error = error
+            script_error, problem = error, script_problem(module, error)
     sample = record.example()
     flat = _Flat(module, record, Signature(forward, name))
     flat.training = False
     # What is a script inside keeps its conditions.
     is_script = isinstance(module, torch.jit.ScriptModule)
-    noted = [] if is_script else [why_traced(script_error)]
+    noted = [] if is_script else [why_traced(problem)]
     try:
         with tracing_noted(noted):
             traced = torch.jit.trace(flat, tuple(sample.tensors), strict=False, check_trace=False)
@@ -455,10 +456,20 @@ def naming_module(path: Path, name: str) -> Iterator[None]:
         own = f"{re.escape(str(path))}(/models/[^:]*(: graph_module\\.graph)?|:(?=\\d))?"
 
         def named(text: str) -> str:
+            for theirs, ours in _ADVICE_ON_FILES:
+                text = text.replace(theirs, ours)
             return re.sub(own, lambda m: f"module '{name}'" + (", traced line " if m.group(1) == ":" else ""), text)
 
         raise type(error)(named(error.problem), named(error.where), named(error.fix)) from error
 
+
+# What the compiler advises to who has saved a program, and what there is to do for a module.
+_ADVICE_ON_FILES = (
+    (
+        "or try program.run_decompositions() before torch.export.save, which may do so",
+        "wrap the parts of the model without them, or try ir='ts'",
+    ),
+)
 
 _ADVICE = (
     (r"[Dd]ata.dependent|GuardOnDataDependent|control flow", "Use torch.where, torch.cond or torch._check there"),

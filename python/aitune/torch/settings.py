@@ -7,7 +7,7 @@ import difflib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,35 +156,61 @@ def _refuse(name: str, value: Any, takes: str) -> InvalidArgument:
     return InvalidArgument(problem, f"setting {name}", f"It takes: {takes}")
 
 
-def _is(kind: tuple[type, ...], takes: str, optional: bool = False) -> Callable[[str, Any], str]:
+def _allowed(name: str) -> str:
+    """What the compiler says that a setting takes: "integer 0 to 5"."""
+    from aitune import _compiler
+
+    return next(row["type"] for row in _compiler.settings() if row["field"] == name)
+
+
+def _is(kind: tuple[type, ...], takes: str | None = None, optional: bool = False) -> Callable[[str, Any], str]:
     def check(name: str, value: Any) -> str:
         if optional and value is None:
             return ""
         wrong_bool = isinstance(value, bool) and bool not in kind
         if wrong_bool or not isinstance(value, kind):
-            raise _refuse(name, value, takes)
+            allowed = takes or _allowed(name)
+            raise _refuse(name, value, allowed + (" or None" if optional and "none" not in allowed else ""))
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     return check
 
 
 _BOOL = _is((bool,), "True or False")
-_INT = _is((int,), "an integer")
-_OPTIONAL_INT = _is((int,), "an integer or None", optional=True)
-_NUMBER = _is((int, float), "a number")
-_STRING = _is((str,), "a string")
+_INT = _is((int,))
+_OPTIONAL_INT = _is((int,), optional=True)
+_NUMBER = _is((int, float))
+_STRING = _is((str,))
 
 
 def _path(name: str, value: Any) -> str:
     if not isinstance(value, (str, os.PathLike)):
-        raise _refuse(name, value, "a path")
+        raise _refuse(name, value, _allowed(name))
     return os.fspath(value)
 
 
 def _collection(name: str, value: Any) -> str:
-    if isinstance(value, (str, bytes)) or not isinstance(value, Collection):
-        raise _refuse(name, value, "a set or list")
-    return ",".join(str(item) for item in value)
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Collection):
+        raise _refuse(name, value, f"a set or list: {_allowed(name)}")
+    return _joined(name, [str(item) for item in value])
+
+
+def _joined(name: str, items: Iterable[str]) -> str:
+    """As the compiler reads a list, where commas separate."""
+    for item in items:
+        if "," in item:
+            raise InvalidArgument(
+                f"{item!r} has a comma, which separates items", f"setting {name}", "Give an item for each, without commas"
+            )
+    return ",".join(items)
+
+
+def _patterns(name: str, value: Any) -> str:
+    text = _collection(name, value)
+    for item in value:
+        if not isinstance(item, str):
+            raise _refuse(name, item, f"a set or list: {_allowed(name)}")
+    return text
 
 
 def _operators(name: str, value: Any) -> str:
@@ -193,12 +219,13 @@ def _operators(name: str, value: Any) -> str:
     for item in value:
         if not isinstance(item, (str, torch._ops.OperatorBase, torch._ops.OpOverloadPacket)):
             raise _refuse(name, item, "operators: aten.gelu.default as text, or torch.ops.aten.gelu.default itself")
-    return ",".join(item if isinstance(item, str) else str(item).removeprefix("<").rstrip(">") for item in value)
+    names = [item if isinstance(item, str) else str(item).removeprefix("<").rstrip(">") for item in value]
+    return _joined(name, names)
 
 
 def _paths(name: str, value: Any) -> str:
     _collection(name, value)
-    return ",".join(_path(name, item) for item in value)
+    return _joined(name, [_path(name, item) for item in value])
 
 
 def precision_name(value: Any) -> str:
@@ -219,7 +246,9 @@ def _precisions(name: str, value: Any) -> str:
 def _dryrun(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return _path(name, value)
+    if not isinstance(value, (str, os.PathLike)):
+        raise _refuse(name, value, "True, False or a path")
+    return os.fspath(value)
 
 
 def _precision(_name: str, value: Any) -> str:
@@ -291,7 +320,7 @@ _FIELDS: dict[str, Callable[[str, Any], str]] = {
     "offload_module_to_cpu": _BOOL,
     "enable_autocast": _BOOL,
     "autocast_low_precision_type": _precision,
-    "autocast_excluded_nodes": _collection,
+    "autocast_excluded_nodes": _patterns,
     "autocast_excluded_ops": _operators,
     "autocast_max_output_threshold": _NUMBER,
     "autocast_max_depth_of_reduction": _OPTIONAL_INT,
@@ -402,23 +431,21 @@ def _short(name: str, value: Any) -> str:
 
 
 def unknown_settings(settings: Any) -> list[str]:
-    """A line for each field of an object of another class that differs from its default and that aitune lacks, and one
-    for the fields of autocast where that is off."""
+    """Lines for what the compiler never sees: a field of an object of another class that differs from its default and
+    that aitune lacks, and autocast's samples where autocast is off."""
     lines = [
         f"{other.name} is ignored: this version of aitune does not know it"
         for other in (dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ())
         if other.name not in _FIELDS and getattr(settings, other.name) != _default(settings, other.name)
     ]
     values = _values(settings)
-    of_autocast = [name for name in values if name.startswith("autocast_") and values[name] != _default(settings, name)]
-    if of_autocast and not values.get("enable_autocast"):
-        verb = "is" if len(of_autocast) == 1 else "are"
-        lines.append(f"{', '.join(of_autocast)} {verb} ignored: enable_autocast is off")
+    if values.get("autocast_calibration_dataloader") is not None and not values.get("enable_autocast"):
+        lines.append("autocast_calibration_dataloader is ignored: enable_autocast is off")
     return lines
 
 
 def ignored_settings(settings: Any, engine: str = "cpu") -> list[str]:
-    """A line for each setting that differs from its default and that the engine does not honour: what tuning says."""
+    """Lines for the settings that differ from their default and have no effect: what tuning says."""
     from aitune import _compiler
 
     return [*_compiler.ignored_settings(compiler_settings(settings), engine), *unknown_settings(settings)]

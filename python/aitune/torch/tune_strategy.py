@@ -31,6 +31,8 @@ __all__ = [
 
 _logger = logging.getLogger("aitune")
 
+_DEFAULT_MIN_SPEEDUP = 1.0
+
 
 @dataclass(frozen=True)
 class Job:
@@ -56,7 +58,7 @@ class TuneStrategy(ABC):
         min_speedup_threshold_percent: how much faster than PyTorch a backend must be to stay, where that is asked.
     """
 
-    def __init__(self, backends: Sequence[Backend], min_speedup_threshold_percent: float = 1.0) -> None:
+    def __init__(self, backends: Sequence[Backend], min_speedup_threshold_percent: float = _DEFAULT_MIN_SPEEDUP) -> None:
         where = type(self).__name__
         if isinstance(backends, Backend) or not isinstance(backends, Sequence) or not backends:
             raise InvalidArgument(f"{backends!r} is no list of backends", where, "Give at least one")
@@ -136,11 +138,16 @@ class OneBackendStrategy(TuneStrategy):
     """Exactly one backend, whose errors are those of tuning. It stays even if PyTorch is faster, unless
     enable_performance_validation() asks for more."""
 
-    def __init__(self, backend: Backend | None = None, min_speedup_threshold_percent: float = 1.0) -> None:
+    def __init__(self, backend: Backend | None = None, min_speedup_threshold_percent: float = _DEFAULT_MIN_SPEEDUP) -> None:
         super().__init__([backend or TorchTensorRTAotBackend()], min_speedup_threshold_percent)
         self._check_performance = False
 
     def tune(self, job: Job) -> BuildResult:
+        if not self._check_performance and self._min_speedup != 1 + _DEFAULT_MIN_SPEEDUP / 100:
+            _logger.warning(
+                "%s: min_speedup_threshold_percent is ignored: OneBackendStrategy keeps what is right, unless "
+                "enable_performance_validation() asks for more", job.name
+            )
         baseline = _baseline(job)
         backend = self._backends[0]
         result = self._build(backend, job, baseline)
@@ -194,7 +201,7 @@ class FirstWinsStrategy(TuneStrategy):
     """The first backend that builds, is right and is faster than PyTorch; PyTorch itself if there is none."""
 
     def __init__(
-        self, backends: Sequence[Backend] | None = None, min_speedup_threshold_percent: float = 1.0
+        self, backends: Sequence[Backend] | None = None, min_speedup_threshold_percent: float = _DEFAULT_MIN_SPEEDUP
     ) -> None:
         super().__init__(backends or [TorchTensorRTAotBackend()], min_speedup_threshold_percent)
 
@@ -238,7 +245,7 @@ class _ProfilingStrategy(TuneStrategy):
     _budget = 0.1  # seconds for a backend at a batch size
 
     def __init__(
-        self, backends: Sequence[Backend] | None = None, min_speedup_threshold_percent: float = 1.0
+        self, backends: Sequence[Backend] | None = None, min_speedup_threshold_percent: float = _DEFAULT_MIN_SPEEDUP
     ) -> None:
         super().__init__(backends or [TorchTensorRTAotBackend()], min_speedup_threshold_percent)
 
@@ -394,7 +401,7 @@ class LatencyBudgetStrategy(MaxThroughputStrategy):
         self,
         latency_budget_ms: float,
         backends: Sequence[Backend] | None = None,
-        min_speedup_threshold_percent: float = 1.0,
+        min_speedup_threshold_percent: float = _DEFAULT_MIN_SPEEDUP,
     ) -> None:
         if isinstance(latency_budget_ms, bool) or not isinstance(latency_budget_ms, (int, float)) or latency_budget_ms <= 0:
             raise InvalidArgument(

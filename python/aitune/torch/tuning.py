@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from aitune.errors import InvalidArgument, a_kind, in_words
 from aitune.torch.config import aitune_cache_dir, check_device_name, config
 from aitune.torch.dataset import calls_of, check_batch_sizes, run_sample
 from aitune.torch.export import evaluating
-from aitune.torch.files import replacing
+from aitune.torch.files import check_writable, replacing
 from aitune.torch.module import Module, ModuleState, all_modules, find_modules, original_forwards
 from aitune.torch.progress import improving, others_silent, showing
 from aitune.torch.reporting import reporting
@@ -66,19 +67,20 @@ def tune(
 
     Raises:
         InvalidArgument: no sample, a sample that fails, a tensor on another device, no Module that is called; tuning
-            inside of torch.autocast.
+            inside of torch.autocast, or of another tuning in the same thread.
         Unsupported: a model that cannot be exported or compiled.
         ValidationError: no plan gives the reference's outputs.
     """
     check_device_name(device, "tune")
     check_batch_sizes(batch_sizes, max_num_batches_per_batch_size)
     _check_autocast()
+    _check_outermost()
     if clear_cache:
         (aitune_cache_dir() / "timings.json").unlink(missing_ok=True)
     raised: list[BaseException] = []  # by `improved`
     noting = _noting(improved, raised)
     silence = others_silent() if disable_external_logging else contextlib.nullcontext()
-    with own_turn(), silence, showing(), improving(noting), reporting() as report:
+    with own_turn(), _inside(), silence, showing(), improving(noting), reporting() as report:
         candidates = _candidates(func, dataset)
         met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
         dry = [module for module in met if dry_run or module._wants_dry_run()]
@@ -102,6 +104,28 @@ def tune(
                 finished = [done for done in finished if done._release_weights()]
         _say_what_stays(finished)
     return text
+
+
+_here = threading.local()  # whether this thread tunes
+
+
+@contextlib.contextmanager
+def _inside() -> Iterator[None]:
+    before = getattr(_here, "tunes", False)
+    _here.tunes = True
+    try:
+        yield
+    finally:
+        _here.tunes = before
+
+
+def _check_outermost() -> None:
+    if getattr(_here, "tunes", False):
+        raise InvalidArgument(
+            "it is called inside of another tuning, where modules answer by their own code and nothing is recorded",
+            "tune",
+            "Call it before or after the other: not from a backend, a strategy, `improved`, or the model's own code",
+        )
 
 
 def _say_what_stays(modules: Sequence[Module]) -> None:
@@ -235,11 +259,13 @@ def _dry_run(modules: Sequence[Module]) -> str:
     for module in modules:
         for job, strategy in module._graphs():
             for backend in strategy.backends():
+                if isinstance(path := backend.wants_dry_run(), str):
+                    check_writable(Path(path))
                 with original_forwards(), evaluating(job.module), torch.no_grad():
                     text = backend.build(job.module, job.forward, job.record, job.name, dry_run=True)
                 texts.append(f"module '{job.name}', {backend.describe()}\n{text}")
                 _logger.info("%s", texts[-1])
-                if isinstance(path := backend.wants_dry_run(), str):
+                if isinstance(path, str):
                     files.setdefault(path, []).append(texts[-1])
     for path, parts in files.items():
         with replacing(Path(path)) as file:
@@ -250,7 +276,7 @@ def _dry_run(modules: Sequence[Module]) -> str:
 def tune_recorded(module: Module, dry_run: bool = False) -> None:
     """Tunes one module on the calls that it has recorded, or logs how it would be cut. Raises as tune() does."""
     _check_autocast()
-    with own_turn(), showing(), reporting() as report:
+    with own_turn(), _inside(), showing(), reporting() as report:
         if dry_run:
             _dry_run([module])
             return
