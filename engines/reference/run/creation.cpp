@@ -58,11 +58,7 @@ void add_creation_kernels(KernelTable& table) {
             constant<0>);
   table.add({aten_arange_default, aten_arange_start, aten_arange_start_step}, arange);
   table.add({aten_eye_default, aten_eye_m}, eye);
-  table.add({aten_rand_default, aten_randn_default, aten_rand_like_default, aten_randn_like_default,
-             aten_randint_default, aten_randint_low, aten_randint_like_default, aten_randint_like_low_dtype,
-             aten_randperm_default, aten_bernoulli_default, aten_bernoulli_p, aten_normal_float_float,
-             aten_normal_Tensor_float, aten_normal_functional_default, aten_uniform_default, aten_multinomial_default},
-            random_numbers);
+  for (const OpId id : random_ops()) table.add({id}, random_numbers);
 }
 
 }  // namespace aitune::reference
