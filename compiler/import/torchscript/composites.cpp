@@ -159,6 +159,32 @@ std::optional<Val> new_full(Evaluator& evaluator, const Vals& args, const Keywor
   return filled(evaluator, args[1], value, keywords, evaluator.tensor(args[0])->type.dtype);
 }
 
+// Whether sizes and elements are the same. Elements are compared as far as both tensors go.
+std::optional<Val> equal(Evaluator& evaluator, const Vals& args, const Keywords&) {
+  if (args.size() != 2 || !args[0].is_tensor() || !args[1].is_tensor()) return std::nullopt;
+  Val left = args[0], right = args[1];
+  const SymShape a = evaluator.tensor(left)->type.shape, b = evaluator.tensor(right)->type.shape;
+  if (a.size() != b.size()) return false;
+  Vals same;
+  for (std::size_t d = 0; d < a.size(); ++d) {
+    if (a[d] == b[d]) continue;
+    if ((a[d] - b[d]).is_constant()) return false;
+    const auto cut = [&](const Val& value) {
+      return op(evaluator, "slice",
+                {value, SymInt(static_cast<std::int64_t>(d)), SymInt(0), min(a[d], b[d]), SymInt(1)});
+    };
+    left = cut(left);
+    right = cut(right);
+    same.push_back(
+        op(evaluator, "eq",
+           {evaluator.size_tensor(evaluator.graph(), a[d]), evaluator.size_tensor(evaluator.graph(), b[d])}));
+  }
+  Val result = op(evaluator, "all", {op(evaluator, "eq", {left, right})});
+  for (const Val& size : same) result = op(evaluator, "logical_and", {result, size});
+  const auto known = evaluator.decided_number(result);
+  return known ? known : evaluator.unknown_number(evaluator.tensor(result), DType::b8);
+}
+
 /// The items of a list that has as many as data decide; nullptr for other arguments.
 const GrownItems* grown_list(const Vals& args) {
   const auto* list = args.empty() ? nullptr : args[0].get<ListPtr>();
@@ -217,6 +243,7 @@ std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, c
                                                               {"cat", concatenate},
                                                               {"concat", concatenate},
                                                               {"concatenate", concatenate},
+                                                              {"equal", equal},
                                                               {"full", full},
                                                               {"full_like", full_like},
                                                               {"new_full", new_full},
