@@ -38,6 +38,7 @@ void eye(const Call& call) {
   const std::int64_t rows = call.out().size(0), columns = call.out().size(1);
   std::vector<std::int64_t> values(static_cast<std::size_t>(rows * columns), 0);
   for (std::int64_t i = 0; i < std::min(rows, columns); ++i) values[static_cast<std::size_t>(i * columns + i)] = 1;
+  if (is_complex(call.out().dtype())) return store_complex(call.out(), {values.begin(), values.end()});
   store<std::int64_t>(call.out().dtype(), call.out().data(), 1, rows * columns, values.data());
 }
 
