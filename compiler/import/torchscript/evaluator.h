@@ -232,6 +232,9 @@ class Evaluator {
   std::optional<SymInt> bound_of(const SymInt& size) const;
   /// Says that a size that data decide is never larger.
   void bound_size(const SymInt& size, const SymInt& bound);
+  /// What the size never exceeds, in sizes from around the branches that decide it: the size itself for others.
+  SymInt at_most(const SymInt& size) const;
+  void note_at_most(const SymInt& size, const SymInt& most) { at_most_.insert_or_assign(size.str(), most); }
   /// The tensor with zeros behind it up to `bounds` in the dimensions `dims`, which are in order.
   Value* padded(Value* value, const std::vector<std::size_t>& dims, const std::vector<SymInt>& bounds);
   /// What of a padded tensor counts, as the 0-dim tensors `sizes` say.
@@ -306,6 +309,7 @@ class Evaluator {
   std::unordered_map<const Value*, std::pair<Value*, SymInt>> sums_;  // of a counter and a constant
   std::unordered_map<const Value*, Packed> packed_;
   std::unordered_map<const Value*, SymInt> number_bounds_;  // counters of loops: never larger than the trips
+  std::map<std::string, SymInt, std::less<>> at_most_;      // sizes that branches decide: never larger than these
   std::vector<Frame> frames_;
   std::vector<Val> changed_;
   std::size_t work_ = 0;

@@ -296,6 +296,13 @@ TEST(TorchScript, ListsMayGrowInRegions) {
       "return torch.stack(a)");
   EXPECT_THAT(text, HasSubstr("<= (s0 + 1)"));
   EXPECT_THAT(text, HasSubstr("aten.cat.default"));
+  // At most one on each trip, in one branch of another.
+  const std::string some = graph_of(
+      "a = annotate(List[Tensor], [])\nfor i in range(torch.size(x, 0)):\n  y = torch.select(x, 0, i)\n"
+      "  if bool(torch.gt(torch.sum(y), 0)):\n    if bool(torch.lt(torch.sum(y), 9)):\n      _0 = torch.append(a, y)\n"
+      "    else:\n      pass\n  else:\n    pass\nreturn torch.stack(a)");
+  EXPECT_THAT(some, HasSubstr("<= (s0)"));
+  EXPECT_THAT(some, Not(HasSubstr("1048576")));
   // Of sizes that differ: joined, and counted.
   EXPECT_THAT(graph_of("a = annotate(List[Tensor], [])\nfor i in range(torch.size(x, 0)):\n"
                        "  _0 = torch.append(a, torch.nonzero(torch.select(x, 0, i)))\n"
