@@ -134,35 +134,38 @@ Val filled(Evaluator& evaluator, const Val& size, Value* value, const Keywords& 
   if (!dtype.is_none()) number = op(evaluator, "to", {number, dtype});
   return op(evaluator, "clone", {op(evaluator, "expand", {number, size})});
 }
-/// The number that data decide at a place among the arguments; null for others.
-Value* unknown_at(const Vals& args, std::size_t place) {
-  const auto* value = args.size() <= place ? nullptr : args[place].get<Unknown>();
+/// The number at a place among the arguments that data decide, or that is complex; null for others.
+Value* unknown_at(Evaluator& evaluator, const Vals& args, std::size_t place) {
+  if (args.size() <= place) return nullptr;
+  if (const auto* number = args[place].get<ComplexNumber>()) return evaluator.complex_tensor(*number, false);
+  const auto* value = args[place].get<Unknown>();
   return value == nullptr ? nullptr : value->value;
 }
 // full(size, value)
 std::optional<Val> full(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
-  Value* value = unknown_at(args, 1);
+  Value* value = unknown_at(evaluator, args, 1);
   if (value == nullptr || args[0].items() == nullptr) return std::nullopt;
   const bool real = value->type.dtype == DType::f64;
   return filled(evaluator, args[0], value, keywords, real ? std::optional(DType::f32) : std::nullopt);
 }
 // full_like(x, value) and x.new_full(size, value)
 std::optional<Val> full_like(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
-  Value* value = unknown_at(args, 1);
+  Value* value = unknown_at(evaluator, args, 1);
   if (value == nullptr || !args[0].is_tensor()) return std::nullopt;
   const TensorType type = evaluator.tensor(args[0])->type;
   return filled(evaluator, make_list(Vals(type.shape.begin(), type.shape.end())), value, keywords, type.dtype);
 }
 std::optional<Val> new_full(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
-  Value* value = unknown_at(args, 2);
+  Value* value = unknown_at(evaluator, args, 2);
   if (value == nullptr || !args[0].is_tensor()) return std::nullopt;
   return filled(evaluator, args[1], value, keywords, evaluator.tensor(args[0])->type.dtype);
 }
 
 // Whether sizes and elements are the same. Elements are compared as far as both tensors go.
 std::optional<Val> equal(Evaluator& evaluator, const Vals& args, const Keywords&) {
-  if (args.size() != 2 || !args[0].is_tensor() || !args[1].is_tensor()) return std::nullopt;
-  Val left = args[0], right = args[1];
+  const auto is_tensor = [](const Val& value) { return value.is_tensor() || value.get<Stored>() != nullptr; };
+  if (args.size() != 2 || !std::ranges::all_of(args, is_tensor)) return std::nullopt;
+  Val left = evaluator.tensor(args[0]), right = evaluator.tensor(args[1]);
   const SymShape a = evaluator.tensor(left)->type.shape, b = evaluator.tensor(right)->type.shape;
   if (a.size() != b.size()) return false;
   Vals same;

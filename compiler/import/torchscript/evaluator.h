@@ -62,6 +62,8 @@ class Evaluator {
   [[noreturn]] void invalid(const std::string& what, std::string fix = {}) const;
   /// The tensor as a value of the graph; numbers and stored tensors become weights. Unsupported for anything else.
   Value* tensor(const Val& value);
+  /// A c64 without dimensions, or a c128.
+  Value* complex_tensor(const ComplexNumber& number, bool as_doubles);
   /// A tensor, or a number as a 0-dim one of b8, i64 or f64; null for anything else.
   Value* tensor_or_number(const Val& value);
   /// What is known of a number or a 0-dim tensor; nothing for what the data decides.

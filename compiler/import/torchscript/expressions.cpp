@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "compiler/import/complex_scalar.h"
 #include "compiler/import/torchscript/builtins.h"
 #include "compiler/import/torchscript/evaluator.h"
 #include "compiler/import/torchscript/operators.h"
@@ -65,6 +66,8 @@ Val Evaluator::evaluate_here(const Expr& expr) {
       return SymInt(expr.integer);
     case ExprKind::real:
       return expr.real;
+    case ExprKind::complex:
+      return ComplexNumber({expr.items[0].real, expr.items[1].real});
     case ExprKind::string:
       return expr.text;
     case ExprKind::name:
@@ -392,9 +395,15 @@ Value* Evaluator::weight(const Tensor& data, const std::string& name) {
   return found;
 }
 
+Value* Evaluator::complex_tensor(const ComplexNumber& number, bool as_doubles) {
+  const std::string name = fmt::format("scalar_{}", model_.weights.size());
+  return weight(complex_scalar(number.value, as_doubles), name);
+}
+
 Value* Evaluator::tensor(const Val& value) {
   if (const auto* known = value.get<Value*>()) return *known;
   if (const auto* stored = value.get<Stored>()) return weight(stored->data, stored->name);
+  if (const auto* complex = value.get<ComplexNumber>()) return complex_tensor(*complex, false);
   Val number = value;
   DType dtype = DType::i64;
   if (const auto* boxed = value.get<Number>()) {
