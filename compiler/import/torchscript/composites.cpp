@@ -210,6 +210,29 @@ std::optional<Val> concatenate(Evaluator& evaluator, const Vals& args, const Key
   return items != nullptr && dim ? std::optional(evaluator.concatenated(*items, *dim)) : std::nullopt;
 }
 
+/// (x, n, dim) of a size that moves: n pieces, where all sizes are large enough for so many.
+std::optional<Val> chunk(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
+  if (args.size() < 2 || !args[0].is_tensor()) return std::nullopt;
+  const SymShape& shape = evaluator.tensor(args[0])->type.shape;
+  const Val* named = find_keyword(keywords, "dim");
+  const auto n = args[1].integer(), dim = args.size() > 2    ? args[2].integer()
+                                          : named != nullptr ? named->integer()
+                                                             : std::optional<std::int64_t>(0);
+  const auto rank = static_cast<std::int64_t>(shape.size());
+  constexpr std::int64_t kMostPieces = 1 << 10;
+  if (!n || !dim || *n < 1 || *n > kMostPieces || *dim < -rank || *dim >= rank) return std::nullopt;
+  const SymInt size = shape[static_cast<std::size_t>(*dim < 0 ? *dim + rank : *dim)];
+  // Of m elements in pieces of ceil(m / n) there may be fewer than n where m is no larger than (n - 1)^2.
+  if (size.is_constant() || divide_exact(size, *n) || evaluator.range_of(size).min <= (*n - 1) * (*n - 1))
+    return std::nullopt;
+  const SymInt piece = floordiv(size + (*n - 1), *n);
+  Vals pieces;
+  for (std::int64_t i = 0; i < *n; ++i)
+    pieces.push_back(
+        op(evaluator, "slice", {args[0], SymInt(*dim), piece * i, i + 1 < *n ? piece * (i + 1) : size, SymInt(1)}));
+  return make_list(std::move(pieces));
+}
+
 /// Along a dimension that moves it gives a list with as many items as data decide.
 std::optional<Val> unbind(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
   const auto dim = dim_argument(args, keywords);
@@ -246,6 +269,7 @@ std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, c
                                                               {"cat", concatenate},
                                                               {"concat", concatenate},
                                                               {"concatenate", concatenate},
+                                                              {"chunk", chunk},
                                                               {"equal", equal},
                                                               {"full", full},
                                                               {"full_like", full_like},

@@ -276,6 +276,8 @@ class Evaluator {
   Val subscript(const Val& base, const Val& index);
   Val slice(const Expr& expr);
   bool is_instance(const Val& value, const Expr& type);
+  /// The same of an Optional that data decide: they may decide this, too.
+  Val may_be_instance(const Val& value, const Expr& type);
 
   Frame& frame() { return frames_.back(); }
   Value* weight(const Tensor& data, const std::string& name);

@@ -239,7 +239,7 @@ std::optional<Val> Evaluator::call_with_types(const Expr& expr) {
     return maybe != nullptr && !is_optional_type(expr.items[1]) ? maybe->value : value;
   }
   if (name == "uninitialized") return Uninitialized{};
-  if (name == "isinstance" && count == 2) return is_instance(evaluate(expr.items[1]), expr.items[2]);
+  if (name == "isinstance" && count == 2) return may_be_instance(evaluate(expr.items[1]), expr.items[2]);
   if (name == "getattr" && count == 2 && expr.items[2].kind == ExprKind::string)
     return attribute(evaluate(expr.items[1]), expr.items[2].text);
   return std::nullopt;
@@ -353,9 +353,17 @@ Val Evaluator::slice(const Expr& expr) {
   return make_tuple(std::move(part));
 }
 
+Val Evaluator::may_be_instance(const Val& value, const Expr& type) {
+  const Maybe* maybe = maybe_of(value);
+  if (maybe == nullptr) return is_instance(value, type);
+  const bool present = is_instance(maybe->value, type), absent = is_instance(None{}, type);
+  if (present == absent) return present;
+  const std::string& reason = value.get<Unknown>()->reason;
+  if (present) return Unknown{reason, maybe->present};
+  return Unknown{reason, tensor(call_operator(*this, "logical_not", {maybe->present}, {}))};
+}
+
 bool Evaluator::is_instance(const Val& value, const Expr& type) {
-  if (maybe_of(value) != nullptr)
-    unsupported("isinstance of a value that may be None, as data decide", "ask whether it is None");
   if (type.kind == ExprKind::list || type.kind == ExprKind::tuple)
     return std::ranges::any_of(type.items, [&](const Expr& t) { return is_instance(value, t); });
   if (type.kind == ExprKind::subscript) {
