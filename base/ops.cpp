@@ -1,5 +1,6 @@
 #include "base/ops.h"
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 #include <string>
@@ -88,6 +89,28 @@ constexpr auto kSpellings = std::to_array<std::pair<std::string_view, std::strin
     {"aten.unfold_copy.default", "aten.unfold.default"},
 });
 
+using enum OpId;
+constexpr auto kRandom = std::to_array<OpId>({aten_rand_default,         aten_randn_default,
+                                              aten_rand_like_default,    aten_randn_like_default,
+                                              aten_randint_default,      aten_randint_low,
+                                              aten_randint_like_default, aten_randint_like_low_dtype,
+                                              aten_randperm_default,     aten_bernoulli_default,
+                                              aten_bernoulli_p,          aten_normal_float_float,
+                                              aten_normal_Tensor_float,  aten_normal_functional_default,
+                                              aten_uniform_default,      aten_multinomial_default,
+                                              aten_bernoulli_Tensor,     aten_bernoulli__float,
+                                              aten_bernoulli__Tensor,    aten_normal_float_Tensor,
+                                              aten_normal_Tensor_Tensor, aten_normal__default,
+                                              aten_uniform__default,     aten_random_default,
+                                              aten_random_from,          aten_random_to,
+                                              aten_random__default,      aten_random__from,
+                                              aten_random__to,           aten_randint_like_Tensor,
+                                              aten_exponential_default,  aten_exponential__default,
+                                              aten_geometric_default,    aten_geometric__default,
+                                              aten_cauchy_default,       aten_cauchy__default,
+                                              aten_log_normal_default,   aten_log_normal__default,
+                                              aten_poisson_default,      aten_binomial_default});
+
 Row row_of(OpId id) noexcept {
   if (is_listed(id)) return kRows[static_cast<std::size_t>(id)];
   const CustomOp* custom = find_custom_op(id);
@@ -141,5 +164,9 @@ OpId spelled_plainly(OpId id) noexcept { return is_listed(id) ? forms().plain[st
 OpId implemented_as(OpId id) noexcept {
   return is_listed(id) ? forms().implementation[static_cast<std::size_t>(id)] : id;
 }
+
+std::span<const OpId> random_ops() noexcept { return kRandom; }
+
+bool is_random(OpId id) noexcept { return std::ranges::find(kRandom, id) != kRandom.end(); }
 
 }  // namespace aitune

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace aitune {
@@ -29,5 +30,10 @@ OpId spelled_plainly(OpId id) noexcept;
 /// The operator whose shape rule and kernel serve this one where it has none of its own: the plain spelling, or the
 /// functional form (atan_: atan). `id` itself if there is none.
 OpId implemented_as(OpId id) noexcept;
+
+/// The operators that draw random numbers whatever their arguments are: two calls give different results. (Dropout
+/// does so in training alone: compiler/ops/aliasing.h.)
+std::span<const OpId> random_ops() noexcept;
+bool is_random(OpId id) noexcept;
 
 }  // namespace aitune

@@ -210,8 +210,9 @@ void note_model_nodes(Graph& graph);
 /// Throws InternalError listing the first ten violations, each with the node's printed form. `after` names the pass.
 void verify(const Graph& graph, std::string_view after = {});
 
-/// The text form; parse_graph(print(g)) prints the same. Weights of more than 16 elements print as splats of their
-/// first element; stack traces (SourceLocation::code) are left out:
+/// The text form; parse_graph(print(g)) prints the same. Weights of more than 16 elements print as their first three,
+/// and, where these are the same, the first other one: [0.5, 1.0, -2.0, ...], [0.0, 0.0, 0.0, ..., 1.0, ...], or
+/// splat(0.0) if there is none. Stack traces (SourceLocation::code) are left out:
 ///   graph(%x: f32[s0,3,8,8]) where s0 in [1,16] {
 ///     weight %w: f32[4,3,1,1] "conv.weight" = splat(0.5)
 ///     %y: f32[s0,4,8,8] = aten.conv2d.default(%x, %w, None, [1, 1], [0, 0], [1, 1], 1) # layer1.conv
@@ -235,9 +236,10 @@ std::string print(const Graph& graph);
 /// One line of it: the node's results, operator and arguments.
 std::string print(const Node& node);
 /// Parses the text form. `op.name(args…, key=value…)`: trailing defaults may be left out, keywords are taken. The type
-/// after a result's name may be left out too; it is inferred then. Weights: splat(v), [v, …] or random(seed), which is
-/// uniform in [-1, 1) for floats and in 0…9 for integers; complex numbers stand as pairs. All weights together stay
-/// under 256 MiB. Throws Corrupt with line and column.
+/// after a result's name may be left out too; it is inferred then. Weights: splat(v), [v, w] or random(seed), which is
+/// uniform in [-1, 1) for floats and in 0…9 for integers; complex numbers stand as pairs. Elements that `...` leaves
+/// out are like the last one that is told. All weights together stay under 256 MiB. Throws Corrupt with line and
+/// column.
 Graph parse_graph(std::string_view text);
 
 }  // namespace aitune

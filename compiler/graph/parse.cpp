@@ -206,8 +206,19 @@ class Parser {
       return located(position,
                      [&] { return random_weight(dtype, shape, static_cast<std::uint64_t>(seed[0].integer())); });
     }
-    const ArgList numbers = number_list("[", "]");
-    return located(position, [&] { return listed_weight(dtype, shape, numbers); });
+    ArgList told[2];  // before "..." and behind it
+    std::size_t parts = 0;
+    scan_.expect("[");
+    while (!scan_.take("]")) {
+      if (scan_.take("..."))
+        ++parts;
+      else
+        told[parts == 0 ? 0 : 1].push_back(argument(0));
+      if (!scan_.take(",") && !scan_.ahead("]")) scan_.fail("expected , or ]");
+    }
+    return located(position, [&] {
+      return parts == 0 ? listed_weight(dtype, shape, told[0]) : abridged_weight(dtype, shape, told[0], told[1]);
+    });
   }
 
   ArgList number_list(std::string_view open, std::string_view close) {

@@ -23,6 +23,9 @@ constexpr std::string_view kCanonical =
   weight %h: bf16[2] "h" = [0.100097656, -1.0]
   weight %c: c64[2] "c" = [1.0, -1.0, 0.5, 2.0]
   weight %big: i64[100] "b" = splat(-9223372036854775808)
+  weight %long: f32[4,5] "l" = [0.5, -1.0, 2.0, ...]
+  weight %sparse: bool[100] "s" = [0, 0, 0, ..., 1, ...]
+  weight %pairs: c64[17] "p" = [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, ..., 2.0, -1.0, ...]
   weight %mask: bool[3] "m" = [1, 0, 1]
   weight %none: f32[0] "n" = []
   weight %one: f64[] "o" = [0.1]
@@ -43,6 +46,18 @@ TEST(Text, CanonicalFormReadsBackUnchanged) {
   EXPECT_EQ(graph.symbols.at("s1"), (SymRange{2, SymRange::kNoMax}));
   EXPECT_EQ(graph.nodes().front()->source.module, "layer1.conv");
   EXPECT_EQ(graph.weights[0]->weight_name, "conv.weight");
+}
+
+TEST(Text, LongWeightsPrintTheirFirstElementsOrWhatAllOfThemAre) {
+  Tensor numbers(DType::f32, {4, 5});
+  for (int i = 0; i < 20; ++i) numbers.as<float>()[i] = static_cast<float>(i) / 2;
+  EXPECT_EQ(weight_text(numbers), "[0.0, 0.5, 1.0, ...]");
+  const Tensor turned(DType::f32, {5, 4}, {1, 5}, numbers.owner(), numbers.data());
+  EXPECT_EQ(weight_text(turned), "[0.0, 2.5, 5.0, ...]");
+  for (int i = 0; i < 20; ++i) numbers.as<float>()[i] = i == 13 ? -3.0F : 1.0F;
+  EXPECT_EQ(weight_text(numbers), "[1.0, 1.0, 1.0, ..., -3.0, ...]");
+  numbers.as<float>()[13] = 1;
+  EXPECT_EQ(weight_text(numbers), "splat(1.0)");
 }
 
 TEST(Text, ShortFormInfersAndFillsIn) {
@@ -127,6 +142,9 @@ TEST(Text, ErrorsGiveLineAndColumn) {
       {"graph(%x: f32[2]) where None in [1,2] {}", "None cannot be a symbol"},
       {"graph(%x: f32[2]) where s in [1,2], s in [1,2] {}", "a second range for s"},
       {"graph() {\n  weight %w: f32[2] = [1.0]\n}", "1 values for f32[2]"},
+      {"graph() {\n  weight %w: f32[20] = [...]\n}", "0 and 0 values for f32[20]"},
+      {"graph() {\n  weight %w: f32[2] = [1, 2, 3, ...]\n}", "3 and 0 values for f32[2]"},
+      {"graph() {\n  weight %w: f32[20] = [1, ..., 2, 3, ...]\n}", "1 and 2 values for f32[20]"},
       {"graph() {\n  weight %w: f32[s0] = splat(1)\n}", "a constant shape"},
       {"graph() {\n  weight %w: f32[-1] = splat(1)\n}", "negative size"},
       {"graph() {\n  weight %w: f32[1000000000000] = splat(1)\n}", "bytes"},

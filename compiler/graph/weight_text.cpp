@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "base/error.h"
 #include "compiler/graph/graph.h"
@@ -13,6 +14,7 @@ namespace aitune {
 namespace {
 
 constexpr std::int64_t kListedElements = 16;
+constexpr std::int64_t kFirstElements = 3;  // of what is longer
 
 // Complex numbers are pairs of these.
 DType component(DType dtype) {
@@ -37,16 +39,39 @@ std::string element_text(const Tensor& row, std::int64_t i) {
   return text.find_first_of(".einf") == std::string::npos ? text + ".0" : text;
 }
 
-std::string splat_text(const Tensor& row, bool complex) {
-  const std::string first = element_text(row, 0);
-  return complex ? fmt::format("splat({}, {})", first, element_text(row, 1)) : fmt::format("splat({})", first);
+// Element `i` in row-major order, complex ones as pairs.
+std::string element_at(const Tensor& t, std::int64_t i) {
+  std::int64_t offset = 0;
+  for (std::size_t d = t.shape().size(); d-- > 0; i /= t.shape()[d]) offset += i % t.shape()[d] * t.strides()[d];
+  const Tensor element(t.dtype(), {}, {}, t.owner(),
+                       t.data() + offset * static_cast<std::int64_t>(dtype_size(t.dtype())));
+  const Tensor row = components(element);
+  return is_complex(t.dtype()) ? fmt::format("{}, {}", element_text(row, 0), element_text(row, 1))
+                               : element_text(row, 0);
 }
 
-bool all_equal(const Tensor& t) {
+// The first element that reads otherwise than the very first.
+std::optional<std::string> first_other(const Tensor& t) {
+  const Tensor whole = t.contiguous();
   const std::size_t size = dtype_size(t.dtype());
-  for (std::size_t at = size; at < t.byte_size(); at += size)
-    if (std::memcmp(t.data(), t.data() + at, size) != 0) return false;
-  return true;
+  const std::string first = element_at(whole, 0);
+  for (std::int64_t i = 1; i < whole.numel(); ++i) {
+    if (std::memcmp(whole.data(), whole.data() + static_cast<std::size_t>(i) * size, size) == 0) continue;
+    if (std::string text = element_at(whole, i); text != first) return text;
+  }
+  return std::nullopt;
+}
+
+std::string abridged_text(const Tensor& data) {
+  std::string text = "[" + element_at(data, 0);
+  bool same = true;
+  for (std::int64_t i = 1; i < kFirstElements; ++i) {
+    same = same && element_at(data, i) == element_at(data, 0);
+    text += ", " + element_at(data, i);
+  }
+  if (!same) return text + ", ...]";
+  const auto other = first_other(data);
+  return other ? fmt::format("{}, ..., {}, ...]", text, *other) : fmt::format("splat({})", element_at(data, 0));
 }
 
 struct Random {
@@ -84,16 +109,10 @@ void set(const Tensor& wide, std::int64_t i, const Arg& number) {
 
 std::string weight_text(const Tensor& data) {
   if (data.numel() == 0) return "[]";
-  const bool complex = is_complex(data.dtype());
-  if (data.numel() > kListedElements) {
-    const Tensor first(data.dtype(), {}, {}, data.owner(), data.data());
-    return splat_text(components(first), complex);
-  }
-  const Tensor whole = data.contiguous();
-  const Tensor row = components(whole);
-  if (whole.numel() > 1 && all_equal(whole)) return splat_text(row, complex);
+  if (data.numel() > kListedElements) return abridged_text(data);
+  if (data.numel() > 1 && !first_other(data)) return fmt::format("splat({})", element_at(data, 0));
   std::string text;
-  for (std::int64_t i = 0; i < row.numel(); ++i) text += (i == 0 ? "[" : ", ") + element_text(row, i);
+  for (std::int64_t i = 0; i < data.numel(); ++i) text += (i == 0 ? "[" : ", ") + element_at(data, i);
   return text + "]";
 }
 
@@ -117,6 +136,19 @@ Tensor listed_weight(DType dtype, const Shape& shape, const std::vector<Arg>& va
     throw InvalidArgument(fmt::format("{} values for {}", values.size(), describe(dtype, shape)));
   for (std::int64_t i = 0; i < wide.numel(); ++i) set(wide, i, values[static_cast<std::size_t>(i)]);
   return narrowed(dtype, shape, wide);
+}
+
+Tensor abridged_weight(DType dtype, const Shape& shape, const std::vector<Arg>& head, const std::vector<Arg>& rest) {
+  const std::size_t parts = is_complex(dtype) ? 2 : 1;
+  const auto told = static_cast<std::int64_t>(head.size() / parts);
+  if (told == 0 || head.size() % parts != 0 || told > element_count(shape) || (!rest.empty() && rest.size() != parts))
+    throw InvalidArgument(fmt::format("{} and {} values for {}", head.size(), rest.size(), describe(dtype, shape)));
+  const std::vector<Arg> last(head.end() - static_cast<std::ptrdiff_t>(parts), head.end());
+  const std::vector<Arg>& more = rest.empty() ? last : rest;
+  Tensor result = splat_weight(dtype, shape, more.front(), more.back());
+  const Tensor first = listed_weight(dtype, {told}, head);
+  std::memcpy(result.data(), first.data(), first.byte_size());
+  return result;
 }
 
 Tensor random_weight(DType dtype, const Shape& shape, std::uint64_t seed) {

@@ -16,9 +16,10 @@ bool contains(const std::array<OpId, N>& ids, OpId id) {
 
 using enum OpId;
 
-constexpr auto kDropouts =
-    std::to_array<OpId>({aten_dropout_default, aten_dropout__default, aten_native_dropout_default,
-                         aten_feature_dropout_default, aten_alpha_dropout_default, aten_feature_alpha_dropout_default});
+constexpr auto kDropouts = std::to_array<OpId>(
+    {aten_dropout_default, aten_dropout__default, aten_native_dropout_default, aten_feature_dropout_default,
+     aten_feature_dropout__default, aten_alpha_dropout_default, aten_alpha_dropout__default,
+     aten_feature_alpha_dropout_default, aten_feature_alpha_dropout__default});
 
 constexpr auto kShapeOnly = std::to_array<OpId>({aten_squeeze__default, aten_squeeze__dim, aten_squeeze__dims,
                                                  aten_unsqueeze__default, aten_transpose__default, aten_t__default});
@@ -78,6 +79,8 @@ Value* first_operand(const Node& node, std::size_t output) {
 const OpInfo* functional_form(const OpInfo& op) {
   if (op.id == aten___iand___Tensor) return &op_info(aten_bitwise_and_Tensor);
   if (op.id == aten___ior___Tensor) return &op_info(aten_bitwise_or_Tensor);
+  if (op.id == aten_normal__default) return &op_info(aten_normal_functional_default);
+  if (op.id == aten_bernoulli__float) return &op_info(aten_bernoulli_p);
   // Its functional namesake raises a number to the power of a tensor.
   if (op.id == aten_pow__Scalar) return &op_info(aten_pow_Tensor_Scalar);
   if (op.id == aten_float_power__Scalar) return &op_info(aten_float_power_Tensor_Scalar);

@@ -72,9 +72,19 @@ Types triangle_indices(const Call& call) {
 
 Types permutation(const Call& call) { return {{call.dtype_or("dtype", DType::i64), {call.sym("n")}}}; }
 
-Types of_the_same_type(const Call& call) { return {call.tensor("self")}; }
-
-Types around_means(const Call& call) { return {call.tensor("mean")}; }
+/// One draw for each element of the tensors that say how.
+Types drawn_around(const Call& call, std::string_view first, std::string_view second) {
+  Promotion type;
+  SymShape shape;
+  for (const std::string_view name : {first, second}) {
+    if (!call[name].is_value()) continue;
+    type.add(call.tensor(name));
+    shape = broadcast(call, shape, call.shape(name));
+  }
+  return {{type.result(), std::move(shape)}};
+}
+Types normals(const Call& call) { return drawn_around(call, "mean", "std"); }
+Types binomials(const Call& call) { return drawn_around(call, "count", "prob"); }
 
 Types drawn(const Call& call) {
   SymShape shape = call.tensor("self").shape;
@@ -94,12 +104,16 @@ void add_creation_rules(RuleTable& table) {
   table.add({aten_full_like_default, aten_ones_like_default, aten_zeros_like_default, aten_empty_like_default,
              aten_new_empty_default, aten_new_full_default, aten_new_ones_default, aten_new_zeros_default,
              aten_new_empty_strided_default, aten_rand_like_default, aten_randn_like_default, aten_randint_like_default,
-             aten_randint_like_low_dtype},
+             aten_randint_like_low_dtype, aten_randint_like_Tensor},
             like);
   table.add({aten_randperm_default}, permutation);
-  table.add({aten_bernoulli_default, aten_bernoulli_p, aten_uniform_default, aten_normal_functional_default},
-            of_the_same_type);
-  table.add({aten_normal_Tensor_float}, around_means);
+  table.add({aten_bernoulli_default, aten_bernoulli_p, aten_bernoulli_Tensor, aten_bernoulli__float,
+             aten_uniform_default, aten_normal_functional_default, aten_normal__default, aten_random_default,
+             aten_random_from, aten_random_to, aten_exponential_default, aten_geometric_default, aten_cauchy_default,
+             aten_log_normal_default, aten_poisson_default},
+            like_self);
+  table.add({aten_normal_Tensor_float, aten_normal_float_Tensor, aten_normal_Tensor_Tensor}, normals);
+  table.add({aten_binomial_default}, binomials);
   table.add({aten_multinomial_default}, drawn);
   table.add({aten_logspace_default}, logspace);
   table.add(

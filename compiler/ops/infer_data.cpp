@@ -106,6 +106,24 @@ Types roi_align(const Call& call) {
   return {{input.dtype, {rois[0], input.shape[1], call.sym("pooled_height"), call.sym("pooled_width")}}};
 }
 
+/// The features, and where each comes from.
+Types roi_pool(const Call& call) {
+  const Types features = roi_align(call);
+  return {features[0], {DType::i32, features[0].shape}};
+}
+
+/// Position-sensitive: each place of the result has channels of its own.
+Types ps_roi_pool(const Call& call) {
+  Types types = roi_pool(call);
+  const SymInt places = call.sym("pooled_height") * call.sym("pooled_width");
+  const SymInt& channels = call.shape("input")[1];
+  call.require(!places.is(0), "the result has no places");
+  const SymInt features = floordiv(channels, places);
+  unify(call, features * places, channels);
+  for (TensorType& type : types) type.shape[1] = features;
+  return types;
+}
+
 Types deform_conv2d(const Call& call) {
   const TensorType& input = call.tensor("input");
   const SymShape &weight = call.shape("weight"), &offset = call.shape("offset");
@@ -137,6 +155,8 @@ void add_data_rules(RuleTable& table) {
   table.add({aten_item_default, aten__local_scalar_dense_default}, item);
   table.add({torchvision_nms_default}, nms);
   table.add({torchvision_roi_align_default}, roi_align);
+  table.add({torchvision_roi_pool_default}, roi_pool);
+  table.add({torchvision_ps_roi_align_default, torchvision_ps_roi_pool_default}, ps_roi_pool);
   table.add({torchvision_deform_conv2d_default}, deform_conv2d);
 }
 

@@ -61,7 +61,7 @@ Types broadcast_to_mask(const Call& call) {
 Types trace(const Call& call) {
   const TensorType& t = call.tensor("self");
   call.require(t.shape.size() == 2, "the operand has two dimensions");
-  return {{is_floating(t.dtype) ? t.dtype : DType::i64, {}}};
+  return {{is_floating(t.dtype) || is_complex(t.dtype) ? t.dtype : DType::i64, {}}};
 }
 
 Types grid_sampler(const Call& call) {

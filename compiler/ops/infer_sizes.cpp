@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "compiler/ops/broadcast.h"
 #include "compiler/ops/infer.h"
 
 namespace aitune::infer {
@@ -26,9 +27,9 @@ SymShape broadcast(const Call& call, const SymShape& a, const SymShape& b) {
   const std::size_t offset = longer.size() - shorter.size();
   for (std::size_t i = 0; i < shorter.size(); ++i) {
     const SymInt &x = longer[offset + i], &y = shorter[i];
-    if (x.is(1)) {
+    if (is_repeated(x, y)) {
       result[offset + i] = y;
-    } else if (!y.is(1)) {
+    } else if (!is_repeated(y, x)) {
       if (differ(x, y))
         call.fail(fmt::format("shapes {} and {} do not broadcast: {} against {} in dimension {}", to_string(a),
                               to_string(b), x.str(), y.str(), offset + i));

@@ -9,6 +9,8 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "base/ops.h"
+#include "compiler/ops/aliasing.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 #include "compiler/passes/rewrite.h"
@@ -71,12 +73,7 @@ void merge_weights(Graph& graph) {
 
 }  // namespace
 
-bool is_deterministic(const Node& node) {
-  static constexpr std::string_view kChance[] = {"rand",        "bernoulli",   "dropout",
-                                                 "multinomial", "aten.normal", "aten.uniform"};
-  return std::ranges::none_of(
-      kChance, [&](std::string_view part) { return node.op_name().find(part) != std::string_view::npos; });
-}
+bool is_deterministic(const Node& node) { return !is_random(node.op->id) && !is_dropout(node); }
 
 void eliminate_dead_code(Graph& graph, const PassContext&) {
   std::unordered_set<const Value*> used(graph.outputs.begin(), graph.outputs.end());

@@ -270,6 +270,7 @@ std::vector<Tensor> run_graph(const Graph& graph, std::span<const Tensor> inputs
         check_known_facts(facts, symbols);
       }
     } catch (const Error& error) {
+      if (node->op->has_regions() && error.where().starts_with('%')) throw;  // it names the node inside
       throw Error(error.code(), error.problem(), fmt::format("%{} = {}", node->output()->name, node->op_name()),
                   error.fix());
     }

@@ -1,21 +1,24 @@
 #include "compiler/tuning/lowering.h"
 
-#include <algorithm>
-
 #include "compiler/passes/bound_loops.h"
 #include "compiler/passes/cleanup.h"
 #include "compiler/passes/evaluate.h"
 #include "compiler/passes/functionalise.h"
+#include "compiler/passes/simplify_regions.h"
 #include "compiler/passes/widen_halves.h"
 
 namespace aitune {
 namespace {
 
-bool draws_numbers(const Graph& graph) {
-  return std::ranges::any_of(graph.nodes(), [](const auto& node) {
-    return !is_deterministic(*node) ||
-           std::ranges::any_of(node->regions, [](const auto& region) { return draws_numbers(*region); });
-  });
+/// Drops what no result needs, inside of branches and loops too. What does not run the reference need not know: random
+/// numbers that only training reads.
+void drop_dead_code(Graph& graph, const PassContext& context) {
+  eliminate_dead_code(graph, context);
+  simplify_regions(graph, context);  // results that nobody reads go,
+  for (const auto& node : graph.nodes())
+    for (const auto& region : node->regions) drop_dead_code(*region, context);
+  simplify_regions(graph, context);  // and then operands
+  eliminate_dead_code(graph, context);
 }
 
 }  // namespace
@@ -39,8 +42,7 @@ Graph functional_program(const Graph& imported, const LowerOptions& options) {
   functionalise(program, PassContext{options});
   widen_halves(program, PassContext{options});
   bound_loops(program, PassContext{options});
-  // Nobody could run random numbers in the same way twice: those that only training reads go.
-  if (draws_numbers(program)) eliminate_dead_code(program, PassContext{options});
+  drop_dead_code(program, PassContext{options});
   return program;
 }
 

@@ -75,6 +75,34 @@ def test_declared_sizes(ir):
         model(torch.randn(17, 6))
 
 
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+def test_declared_sizes_with_one_sample_of_one_item(ir):
+    """torch.export takes sizes of 1 for constants."""
+
+    class Added(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 4)
+
+        def forward(self, x, y):
+            return self.layer(x).reshape(x.shape[0], 12) + y
+
+    net = Added().eval()
+    batch = ait.BatchDim("batch", min=1, opt=4, max=16)
+    model = wrap(net, ir, dynamic_shapes={"x": (batch, 3, 4), "y": (batch, 12)})
+    ait.tune(model, [((torch.randn(1, 3, 4), torch.randn(1, 12)), {})])
+    for count in (1, 2, 5, 16):
+        x, y = torch.randn(count, 3, 4), torch.randn(count, 12)
+        check_same(model(x, y), reference(net, x, y))
+
+
+def test_declared_sizes_with_a_sample_without_items():
+    net = torch.nn.Linear(6, 3).eval()
+    model = wrap(net, dynamic_shapes={"input": (ait.DynamicDim("batch", min=0, max=16), 6)})
+    with pytest.raises(aitune.InvalidArgument, match="a size of 0 or 1 for a constant.*Give a sample with a larger size"):
+        ait.tune(model, torch.randn(0, 6))
+
+
 def test_declared_sizes_that_do_not_fit():
     net = torch.nn.Linear(6, 3).eval()
     for shapes, message in (

@@ -51,6 +51,9 @@ TEST_F(Infer, ConvolutionAndPoolingKeepSymbols) {
 TEST_F(Infer, BroadcastTakesTheOtherSizeForOne) {
   EXPECT_EQ(types("aten.add.Tensor", {input({kS, 1, 8}), input({kT, 1})}), "f32[s0,s1,8]");
   EXPECT_EQ(types("aten.add.Tensor", {input({}), input({kS})}), "f32[s0]");
+  // The first row, if there is one.
+  EXPECT_EQ(types("aten.sub.Tensor", {input({kS, 3}), input({min(kS, 1), 3})}), "f32[s0,3]");
+  EXPECT_EQ(types("aten.sub.Tensor", {input({min(kS, 1)}), input({kT, kS})}), "f32[s1,s0]");
   EXPECT_THROW(types("aten.add.Tensor", {input({kS}), input({kS + 1})}), InvalidArgument);
   EXPECT_THROW(types("aten.add.Tensor", {input({3}), input({4})}), InvalidArgument);
 }

@@ -172,3 +172,43 @@ def test_complex(name, ir, tmp_path, generator):
     with torch.no_grad():
         want = support.tensors_of(model(fresh))
     support.check_same(support.read_outputs(tmp_path / "y.npz"), want, support.FP32_BOUND, name)
+
+
+class Scaled(nn.Module):
+    """Complex numbers where operators take numbers alone."""
+
+    def forward(self, z):
+        matrix = z @ z.mH
+        summed = torch.add(z, z.conj(), alpha=1 + 2j) - torch.sub(z, z.abs(), alpha=0.5 - 1j)
+        three = torch.addcmul(z, z, z, value=0.5j) + torch.addcdiv(z, z, z.abs() + 1, value=-1 + 1j)
+        product = torch.addmm(matrix, matrix, matrix, beta=1j, alpha=2 - 0.5j)
+        chosen = torch.lerp(z, z * 2j, 0.3 + 0.5j).masked_fill(z.real > 0, 1j)
+        return [torch.view_as_real(t) for t in (summed, three, product, chosen, z ** (1 + 1j))]
+
+
+class Functions(nn.Module):
+    def forward(self, z):
+        small = z * 0.3
+        mapped = [small.tanh(), small.sin() + small.cos(), small.sigmoid(), small.log1p() + small.expm1(), (z + 3).rsqrt(),
+                  small.asin() * small.acos(), small.atan(), torch.cumsum(z, 1), torch.cumprod(small, 0), torch.tril(z) + torch.triu(z, 1)]
+        linear = torch.nn.functional.linear(z, z[:2])
+        image = torch.nn.functional.conv1d(z[None], z[:2, None].expand(2, 4, 5)[..., :3] * 1j)
+        flags = [torch.isfinite(z), torch.isnan(z / 0), z == z.conj(), z != 0]
+        return [torch.view_as_real(t.contiguous()) for t in (*mapped, linear, image)], flags, torch.linalg.norm(z)
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts", "fx"])
+@pytest.mark.parametrize("kind", [Scaled, Functions])
+def test_complex_numbers_and_functions(kind, ir, tmp_path, generator):
+    model, z = kind().eval(), torch.randn(4, 5, generator=generator, dtype=torch.cfloat)
+    file = tmp_path / ("model.pt2" if ir == "dynamo" else "model.pt")
+    if ir == "dynamo":
+        support.export(model, [z], file)
+    elif ir == "ts":
+        torch.jit.save(torch.jit.trace(model, z) if kind is Functions else torch.jit.script(model), file)
+    else:
+        torch.save(torch.fx.symbolic_trace(model), file)
+    inputs = support.write_inputs(tmp_path / "in.npz", [z])
+    support.must("tune", file, "-i", inputs, "-o", tmp_path / "model.ait", *support.FAST)
+    support.must("run", tmp_path / "model.ait", "-i", inputs, "-o", tmp_path / "out.npz")
+    support.check_same(support.read_outputs(tmp_path / "out.npz"), support.tensors_of(model(z)), support.FP32_BOUND, ir)

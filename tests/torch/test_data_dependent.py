@@ -284,10 +284,33 @@ def test_sizes_that_a_rounding_decides(tmp_path, generator):
     support.must("verify", tmp_path / "refit.ait")
 
 
+class FirstRow(torch.nn.Module):
+    """The rest beside its first row, which may not be there."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(6, 6)
+
+    def forward(self, x):
+        y = x[x[:, 0] > 0]
+        z = self.linear(y)
+        return y - y[:1], z[:1] * y, torch.where(y > z[0:1], y, z), z.sum(1, keepdim=True)[:1] + z
+
+
 class CountedSlice(torch.nn.Module):
     def forward(self, x):
         n = int((x[:, 0] > 0).sum())
         return x[:n] * 2, torch.zeros(n, 2) + 1
+
+
+@pytest.mark.parametrize("form", ["fx", "ts"])
+def test_differences_to_the_first_row(form, tmp_path, generator):
+    model = FirstRow().eval()
+    x = torch.randn(5, 6, generator=generator)
+    samples = [(x,), (-x.abs(),), (x.abs(),), (torch.cat([-x[:1].abs(), x[:1].abs(), -x[:3].abs()]),)]
+    saved = torch.jit.script(model) if form == "ts" else torch.fx.symbolic_trace(model)
+    saved.save(tmp_path / "model.pt") if form == "ts" else torch.save(saved, tmp_path / "model.pt")
+    run_form(form, model, samples, tmp_path)
 
 
 @pytest.mark.parametrize("make", [MaskedRows, MaskedSelect, Nonzero])

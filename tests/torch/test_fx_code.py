@@ -170,3 +170,23 @@ def test_leaves_of_other_classes(tmp_path):
     whole = Whole()
     message = refusal(torch.fx.GraphModule(whole, Tracer().trace(whole)), tmp_path)
     assert "the module leaf is a" in message and "Leaf, which aitune does not know" in message
+
+
+class Convolved(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.linear = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.linear(torch.relu(self.conv(x)).mean((2, 3)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_modules_that_convert_fx_has_quantised_are_named(tmp_path):
+    quantize_fx = pytest.importorskip("torch.ao.quantization.quantize_fx")
+    x = torch.randn(1, 3, 8, 8)
+    mapping = torch.ao.quantization.get_default_qconfig_mapping("x86")
+    prepared = quantize_fx.prepare_fx(Convolved().eval(), mapping, x)
+    prepared(x)
+    message = refusal(quantize_fx.convert_fx(prepared), tmp_path)
+    assert "quanti" in message and "contains itself" not in message, message

@@ -141,3 +141,33 @@ SAMPLES = [(3, 0.0), (9, 0.0), (5, 0.0), (7, -9.0), (3, -9.0), (3, 9.0), (4, 0.5
 @pytest.mark.parametrize("name", KINDS)
 def test_scripted(name, engine, tmp_path):
     check_scripted((KINDS[name], [[torch.randn(n, 6) + shift] for n, shift in SAMPLES]), engine, tmp_path, tuning=2)
+
+
+class Asked(nn.Module):
+    """isinstance of what a branch sets, or leaves None."""
+
+    def forward(self, x: Tensor):
+        y: Optional[Tensor] = None
+        if bool(x.sum() > 0):
+            y = x * 2
+        if isinstance(y, Tensor):
+            return y + 1
+        return x
+
+
+def test_isinstance_of_what_data_set(tmp_path):
+    x = torch.rand(4, 6)
+    check_scripted((Asked, [[x], [-x]]), "all", tmp_path, tuning=2)
+
+
+class Halves(nn.Module):
+    """Pieces of a size that moves and that need not divide."""
+
+    def forward(self, x: Tensor):
+        a, b = torch.chunk(x, 2)
+        parts = x.chunk(3, dim=0)
+        return a.sum(0) - b.sum(0), len(parts), parts[0].sum(), parts[-1].sum(0)
+
+
+def test_chunks_of_a_size_that_moves(tmp_path):
+    check_scripted((Halves, [[torch.randn(n, 3)] for n in (5, 12, 7, 8, 9)]), "all", tmp_path, tuning=2)

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "compiler/import/scaled_operands.h"
 #include "compiler/ops/data_sizes.h"
 
 namespace aitune::dynamo {
@@ -282,7 +283,30 @@ Value* number_result(const JsonView& node, const Scope& scope, Graph& graph, boo
   return row->second.function(graph, operands, row->second.op);
 }
 
+namespace {
+
+/// Scales tensors by numbers that an operator takes no other way; these are no arguments then.
+void scale_operands(const OpInfo& op, NamedArgs& args, const std::vector<NumberArg>& numbers, Graph& graph) {
+  const std::string_view base = std::string_view(op.name).substr(0, op.name.rfind('.'));
+  for (const NumberArg& number : numbers) {
+    const std::string_view scaled = scaled_operand(base.substr(base.find('.') + 1), number.name);
+    const auto named = [](std::string_view name) {
+      return [name](const auto& arg) { return std::string_view(arg.first) == name; };
+    };
+    const auto factor = std::ranges::find_if(args, named(number.name)),
+               tensor = std::ranges::find_if(args, named(scaled));
+    if (scaled.empty() || number.size || factor == args.end() || tensor == args.end() || !tensor->second.is_value())
+      continue;
+    Value* const whole = tensor->second.value();
+    tensor->second = add_call(graph, "aten.mul.Tensor", {whole, beside(graph, factor->second.value(), {whole})});
+    args.erase(factor);
+  }
+}
+
+}  // namespace
+
 const OpInfo* with_numbers(const OpInfo& op, NamedArgs& args, const std::vector<NumberArg>& numbers, Graph& graph) {
+  scale_operands(op, args, numbers, graph);
   if (spread_value(op, args, graph)) return find_op("aten.clone.default");
   const OpInfo* other = tensor_overload(op, args, numbers);
   if (other == nullptr) {

@@ -268,18 +268,19 @@ TEST(Program, UnknownOperatorsAndCallsAreTheSameReport) {
     return node;
   };
   json cond = another("torch.ops.higher_order.flex_attention", 0), custom = another("torch.ops.mine.op.default", 1);
-  json branch = {{"nodes", {another("torch.ops.aten.poisson.default", 2)}}};
+  json branch = {{"nodes", {another("torch.ops.aten._standard_gamma.default", 2)}}};
   cond["inputs"].push_back({{"name", "true_graph"}, {"arg", {{"as_graph", {{"name", "t"}, {"graph", branch}}}}}});
-  json complex = another("torch.ops.aten.add.Tensor", 3);
+  json complex = another("torch.ops.aten.celu.default", 3);
+  complex["inputs"].erase(1);
   complex["inputs"].push_back({{"name", "alpha"}, {"arg", {{"as_complex", {{"real", 1}, {"imag", 0}}}}}});
   nodes.insert(nodes.begin(), {complex, cond, custom});
   const std::string message = error_of(program, ErrorCode::unsupported);
   EXPECT_THAT(message, HasSubstr("4 operators are not supported"));
   EXPECT_THAT(message,
               HasSubstr("higher_order.flex_attention (1 time)\n    at model.py:7 in forward: return f(x) + w"));
-  EXPECT_THAT(message, HasSubstr("aten.poisson.default (1 time)"));
+  EXPECT_THAT(message, HasSubstr("aten._standard_gamma.default (1 time)"));
   EXPECT_THAT(message, HasSubstr("mine.op.default (1 time)"));
-  EXPECT_THAT(message, HasSubstr("aten.add.Tensor: its argument alpha is a complex number"));
+  EXPECT_THAT(message, HasSubstr("aten.celu.default: its argument alpha is a complex number"));
   EXPECT_THAT(message, HasSubstr("take control flow out of the model"));
   EXPECT_THAT(message, HasSubstr("name the library that has the custom operator"));
 }

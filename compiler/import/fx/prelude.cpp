@@ -28,9 +28,9 @@ const Functions& module_forwards() {
 }
 
 const Functions& library_functions() {
-  static const Functions functions =
-      parse_all({kActivationPrelude, kFunctionalPrelude, kLossPrelude, kLinearAlgebraPrelude, kLibraryPrelude},
-                "aitune's functions");
+  static const Functions functions = parse_all({kActivationPrelude, kFunctionalPrelude, kLossPrelude,
+                                                kLinearAlgebraPrelude, kLibraryPrelude, kTorchvisionFunctions},
+                                               "aitune's functions");
   return functions;
 }
 

@@ -10,6 +10,11 @@ def torch_functional_einsum(equation, *operands):
 
 torch_einsum = torch_functional_einsum
 
+def torch_equal(input, other):
+    if input.shape != other.shape:
+        return False
+    return aten.all(aten.eq(input, other))
+
 def torch_functional_split(tensor, split_size_or_sections, dim=0):
     return aten.split(tensor, split_size_or_sections, dim)
 

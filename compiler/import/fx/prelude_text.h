@@ -16,5 +16,6 @@ extern const std::string_view kLossPrelude;           ///< torch.nn.functional: 
 extern const std::string_view kLossLayerPrelude;      ///< their modules
 extern const std::string_view kTransformerPrelude;    ///< MultiheadAttention and what is made of it
 extern const std::string_view kTorchvisionPrelude;    ///< forwards of torchvision.ops' modules
+extern const std::string_view kTorchvisionFunctions;  ///< its functions that tracing keeps whole
 
 }  // namespace aitune::fx

@@ -31,6 +31,45 @@ torchvision_DropBlock3d = torchvision_StochasticDepth
 
 def torchvision_Permute(self, x):
     return aten.permute(x, self.dims)
+
+def torchvision_RoIAlign(self, input, rois):
+    return torchvision_ops_roi_align_roi_align(input, rois, self.output_size, self.spatial_scale, self.sampling_ratio, self.aligned)
+
+def torchvision_RoIPool(self, input, rois):
+    return torchvision_ops_roi_pool_roi_pool(input, rois, self.output_size, self.spatial_scale)
+
+def torchvision_PSRoIAlign(self, input, rois):
+    return torchvision_ops_ps_roi_align_ps_roi_align(input, rois, self.output_size, self.spatial_scale, self.sampling_ratio)
+
+def torchvision_PSRoIPool(self, input, rois):
+    return torchvision_ops_ps_roi_pool_ps_roi_pool(input, rois, self.output_size, self.spatial_scale)
+)py";
+
+// Functions carry their whole name, with dots as underscores.
+const std::string_view kTorchvisionFunctions = R"py(
+def regions(boxes):
+    if torch.is_tensor(boxes):
+        return boxes
+    images = []
+    for i, b in enumerate(boxes):
+        images = images + [aten.full_like(b[:, :1], i)]
+    return aten.cat([aten.cat(images), aten.cat(boxes)], 1)
+
+def torchvision_ops_roi_align_roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1, aligned=False):
+    rows, columns = numbers(output_size, 2)
+    return torch.ops.torchvision.roi_align(input, regions(boxes), spatial_scale, rows, columns, sampling_ratio, aligned)
+
+def torchvision_ops_roi_pool_roi_pool(input, boxes, output_size, spatial_scale=1.0):
+    rows, columns = numbers(output_size, 2)
+    return torch.ops.torchvision.roi_pool(input, regions(boxes), spatial_scale, rows, columns)[0]
+
+def torchvision_ops_ps_roi_align_ps_roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1):
+    rows, columns = numbers(output_size, 2)
+    return torch.ops.torchvision.ps_roi_align(input, regions(boxes), spatial_scale, rows, columns, sampling_ratio)[0]
+
+def torchvision_ops_ps_roi_pool_ps_roi_pool(input, boxes, output_size, spatial_scale=1.0):
+    rows, columns = numbers(output_size, 2)
+    return torch.ops.torchvision.ps_roi_pool(input, regions(boxes), spatial_scale, rows, columns)[0]
 )py";
 
 }  // namespace aitune::fx

@@ -24,8 +24,11 @@ constexpr int kMaxWrappers = 8;
 
 // Objects are records of their attributes, whatever their class: nothing of it is run.
 bool is_inert(std::string_view) { return true; }
-// Graphs and their nodes, which some GraphModules keep beside their source.
-bool is_opaque(std::string_view name) { return name.starts_with("torch.fx."); }
+// Graphs and their nodes, which some GraphModules keep beside their source, and hooks, which know the module that they
+// are of (those of loading and saving are on whatever convert_fx has quantised).
+bool is_opaque(std::string_view name) {
+  return name.starts_with("torch.fx.") || name == "torch.nn.modules.module._WrappedHook";
+}
 
 std::string join(const std::string& path, std::string_view name) {
   if (path.size() + name.size() > kMaxPath) throw Corrupt("the path of a module is too long");

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "compiler/import/complex_scalar.h"
+#include "compiler/import/scaled_operands.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/index_masks.h"
 #include "compiler/ops/slice_bounds.h"
@@ -87,7 +88,29 @@ PyValue Writer::call(std::string_view base, const PyArgs& args) {
     const PyValue result = call(base.substr(0, base.size() - 1), args);
     return call("copy_", {args.positional.front(), result});
   }
-  return append(choose_overload(base, args, number_to_tensor));
+  return append(choose_overload(base, with_scaled_operands(base, args), number_to_tensor));
+}
+
+PyArgs Writer::with_scaled_operands(std::string_view base, PyArgs args) {
+  const std::string_view plain = base.ends_with('_') ? base.substr(0, base.size() - 1) : base;
+  for (std::size_t i = args.keyword.size(); i-- > 0;) {
+    const auto [name, factor] = args.keyword[i];
+    const std::string_view scaled = scaled_operand(plain, name);
+    const bool is_number =
+        factor.is(PyKind::complex_number) || (factor.is(PyKind::unknown) && factor.tensor != nullptr);
+    if (scaled.empty() || !is_number) continue;
+    const auto& schema = overloads_of(plain).front()->args;
+    const auto place = static_cast<std::size_t>(std::ranges::find(schema, scaled, &SchemaArg::name) - schema.begin());
+    const auto keyword =
+        std::ranges::find(args.keyword, scaled, [](const auto& k) { return std::string_view(k.first); });
+    PyValue* const tensor = place < args.positional.size()  ? &args.positional[place]
+                            : keyword != args.keyword.end() ? &keyword->second
+                                                            : nullptr;
+    if (tensor == nullptr || !tensor->is_tensor()) continue;
+    *tensor = call("mul", {*tensor, factor});
+    args.keyword.erase(args.keyword.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  return args;
 }
 
 Value* Writer::float_of_sizes(const PyValue& value, const PyArgs& args) {

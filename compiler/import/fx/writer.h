@@ -48,6 +48,8 @@ class Writer {
 
  private:
   PyValue append(BoundCall call);
+  /// Scales an operand by a number that the operator takes no other way: a complex one, or one that data decide.
+  PyArgs with_scaled_operands(std::string_view base, PyArgs args);
   /// A float that is made of sizes, for an operator that has these arguments.
   Value* float_of_sizes(const PyValue& value, const PyArgs& args);
 

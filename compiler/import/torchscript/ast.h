@@ -17,6 +17,7 @@ enum class ExprKind : std::uint8_t {
   boolean,
   integer,
   real,
+  complex,  ///< items: its real and its imaginary part
   string,
   name,
   list,

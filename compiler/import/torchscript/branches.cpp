@@ -190,6 +190,7 @@ class Evaluator::Merger {
     std::size_t output = 0;           // the value
     std::vector<std::size_t> dims{};  // where sizes differ: an output for each tells how large, the value is padded
     std::vector<SymInt> bounds{};     // to these
+    std::vector<std::optional<SymInt>> larger{};  // the larger size, in sizes that are known around the branches
   };
   Val decide(Decision decision) {
     decisions_.push_back(std::move(decision));
@@ -218,6 +219,7 @@ class Evaluator::Merger {
                          to_string(a->type), to_string(b->type), evaluator_.location().code)});
       decision.dims.push_back(d);
       decision.bounds.push_back(*bound);
+      decision.larger.push_back(larger_around(x, y));
     }
     if (decision.dims.empty()) {
       // Two names of one tensor have to stay that.
@@ -239,6 +241,14 @@ class Evaluator::Merger {
     return difference.min >= 0 ? *x : difference.max <= 0 ? *y : max(*x, *y);
   }
 
+  /// What neither size exceeds, in sizes that are known around the branches.
+  std::optional<SymInt> larger_around(const SymInt& a, const SymInt& b) const {
+    const SymInt x = evaluator_.at_most(a), y = evaluator_.at_most(b);
+    if (!evaluator_.is_visible(x) || !evaluator_.is_visible(y)) return std::nullopt;
+    const auto difference = (x - y).as_constant();
+    return difference ? *difference >= 0 ? x : y : max(x, y);
+  }
+
   Value* padded(Graph& graph, Value* value, const Decision& decision) {
     return in_graph(graph, [&] { return evaluator_.padded(value, decision.dims, decision.bounds); });
   }
@@ -251,6 +261,8 @@ class Evaluator::Merger {
     Value* value = node_->outputs.at(decision.output);
     value = evaluator_.without_padding(value, decision.dims, decision.bounds,
                                        {sizes, sizes + static_cast<std::ptrdiff_t>(decision.dims.size())});
+    for (std::size_t i = 0; i < decision.dims.size(); ++i)
+      if (decision.larger[i]) evaluator_.note_at_most(value->type.shape[decision.dims[i]], *decision.larger[i]);
     if (!decision.number) return value;
     return Unknown{"it depends on which branch of an if runs", value};
   }

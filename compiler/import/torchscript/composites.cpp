@@ -134,29 +134,58 @@ Val filled(Evaluator& evaluator, const Val& size, Value* value, const Keywords& 
   if (!dtype.is_none()) number = op(evaluator, "to", {number, dtype});
   return op(evaluator, "clone", {op(evaluator, "expand", {number, size})});
 }
-/// The number that data decide at a place among the arguments; null for others.
-Value* unknown_at(const Vals& args, std::size_t place) {
-  const auto* value = args.size() <= place ? nullptr : args[place].get<Unknown>();
+/// The number at a place among the arguments that data decide, or that is complex; null for others.
+Value* unknown_at(Evaluator& evaluator, const Vals& args, std::size_t place) {
+  if (args.size() <= place) return nullptr;
+  if (const auto* number = args[place].get<ComplexNumber>()) return evaluator.complex_tensor(*number, false);
+  const auto* value = args[place].get<Unknown>();
   return value == nullptr ? nullptr : value->value;
 }
 // full(size, value)
 std::optional<Val> full(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
-  Value* value = unknown_at(args, 1);
+  Value* value = unknown_at(evaluator, args, 1);
   if (value == nullptr || args[0].items() == nullptr) return std::nullopt;
   const bool real = value->type.dtype == DType::f64;
   return filled(evaluator, args[0], value, keywords, real ? std::optional(DType::f32) : std::nullopt);
 }
 // full_like(x, value) and x.new_full(size, value)
 std::optional<Val> full_like(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
-  Value* value = unknown_at(args, 1);
+  Value* value = unknown_at(evaluator, args, 1);
   if (value == nullptr || !args[0].is_tensor()) return std::nullopt;
   const TensorType type = evaluator.tensor(args[0])->type;
   return filled(evaluator, make_list(Vals(type.shape.begin(), type.shape.end())), value, keywords, type.dtype);
 }
 std::optional<Val> new_full(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
-  Value* value = unknown_at(args, 2);
+  Value* value = unknown_at(evaluator, args, 2);
   if (value == nullptr || !args[0].is_tensor()) return std::nullopt;
   return filled(evaluator, args[1], value, keywords, evaluator.tensor(args[0])->type.dtype);
+}
+
+// Whether sizes and elements are the same. Elements are compared as far as both tensors go.
+std::optional<Val> equal(Evaluator& evaluator, const Vals& args, const Keywords&) {
+  const auto is_tensor = [](const Val& value) { return value.is_tensor() || value.get<Stored>() != nullptr; };
+  if (args.size() != 2 || !std::ranges::all_of(args, is_tensor)) return std::nullopt;
+  Val left = evaluator.tensor(args[0]), right = evaluator.tensor(args[1]);
+  const SymShape a = evaluator.tensor(left)->type.shape, b = evaluator.tensor(right)->type.shape;
+  if (a.size() != b.size()) return false;
+  Vals same;
+  for (std::size_t d = 0; d < a.size(); ++d) {
+    if (a[d] == b[d]) continue;
+    if ((a[d] - b[d]).is_constant()) return false;
+    const auto cut = [&](const Val& value) {
+      return op(evaluator, "slice",
+                {value, SymInt(static_cast<std::int64_t>(d)), SymInt(0), min(a[d], b[d]), SymInt(1)});
+    };
+    left = cut(left);
+    right = cut(right);
+    same.push_back(
+        op(evaluator, "eq",
+           {evaluator.size_tensor(evaluator.graph(), a[d]), evaluator.size_tensor(evaluator.graph(), b[d])}));
+  }
+  Val result = op(evaluator, "all", {op(evaluator, "eq", {left, right})});
+  for (const Val& size : same) result = op(evaluator, "logical_and", {result, size});
+  const auto known = evaluator.decided_number(result);
+  return known ? known : evaluator.unknown_number(evaluator.tensor(result), DType::b8);
 }
 
 /// The items of a list that has as many as data decide; nullptr for other arguments.
@@ -179,6 +208,29 @@ std::optional<Val> concatenate(Evaluator& evaluator, const Vals& args, const Key
   const GrownItems* items = grown_list(args);
   const auto dim = dim_argument(args, keywords);
   return items != nullptr && dim ? std::optional(evaluator.concatenated(*items, *dim)) : std::nullopt;
+}
+
+/// (x, n, dim) of a size that moves: n pieces, where all sizes are large enough for so many.
+std::optional<Val> chunk(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
+  if (args.size() < 2 || !args[0].is_tensor()) return std::nullopt;
+  const SymShape& shape = evaluator.tensor(args[0])->type.shape;
+  const Val* named = find_keyword(keywords, "dim");
+  const auto n = args[1].integer(), dim = args.size() > 2    ? args[2].integer()
+                                          : named != nullptr ? named->integer()
+                                                             : std::optional<std::int64_t>(0);
+  const auto rank = static_cast<std::int64_t>(shape.size());
+  constexpr std::int64_t kMostPieces = 1 << 10;
+  if (!n || !dim || *n < 1 || *n > kMostPieces || *dim < -rank || *dim >= rank) return std::nullopt;
+  const SymInt size = shape[static_cast<std::size_t>(*dim < 0 ? *dim + rank : *dim)];
+  // Of m elements in pieces of ceil(m / n) there may be fewer than n where m is no larger than (n - 1)^2.
+  if (size.is_constant() || divide_exact(size, *n) || evaluator.range_of(size).min <= (*n - 1) * (*n - 1))
+    return std::nullopt;
+  const SymInt piece = floordiv(size + (*n - 1), *n);
+  Vals pieces;
+  for (std::int64_t i = 0; i < *n; ++i)
+    pieces.push_back(
+        op(evaluator, "slice", {args[0], SymInt(*dim), piece * i, i + 1 < *n ? piece * (i + 1) : size, SymInt(1)}));
+  return make_list(std::move(pieces));
 }
 
 /// Along a dimension that moves it gives a list with as many items as data decide.
@@ -217,6 +269,8 @@ std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, c
                                                               {"cat", concatenate},
                                                               {"concat", concatenate},
                                                               {"concatenate", concatenate},
+                                                              {"chunk", chunk},
+                                                              {"equal", equal},
                                                               {"full", full},
                                                               {"full_like", full_like},
                                                               {"new_full", new_full},

@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/ops.h"
 #include "compiler/import/torchscript/evaluator.h"
+#include "compiler/ops/aliasing.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune::torchscript {
@@ -20,10 +22,8 @@ bool is_small(const TensorType& type) {
 
 /// Whether two calls give the same.
 bool is_repeatable(const Node& node) {
-  static constexpr std::string_view kChance[] = {"rand",        "bernoulli", "dropout", "multinomial", "normal",
-                                                 "exponential", "uniform",   "empty",   "poisson"};
-  return std::ranges::none_of(
-      kChance, [&](std::string_view part) { return node.op_name().find(part) != std::string_view::npos; });
+  const bool arbitrary = node.op_name().find("empty") != std::string_view::npos;
+  return !is_random(node.op->id) && !is_dropout(node) && !arbitrary;
 }
 
 bool has_symbols(const ArgList& args) {

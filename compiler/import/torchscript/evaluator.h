@@ -62,6 +62,8 @@ class Evaluator {
   [[noreturn]] void invalid(const std::string& what, std::string fix = {}) const;
   /// The tensor as a value of the graph; numbers and stored tensors become weights. Unsupported for anything else.
   Value* tensor(const Val& value);
+  /// A c64 without dimensions, or a c128.
+  Value* complex_tensor(const ComplexNumber& number, bool as_doubles);
   /// A tensor, or a number as a 0-dim one of b8, i64 or f64; null for anything else.
   Value* tensor_or_number(const Val& value);
   /// What is known of a number or a 0-dim tensor; nothing for what the data decides.
@@ -232,6 +234,9 @@ class Evaluator {
   std::optional<SymInt> bound_of(const SymInt& size) const;
   /// Says that a size that data decide is never larger.
   void bound_size(const SymInt& size, const SymInt& bound);
+  /// What the size never exceeds, in sizes from around the branches that decide it: the size itself for others.
+  SymInt at_most(const SymInt& size) const;
+  void note_at_most(const SymInt& size, const SymInt& most) { at_most_.insert_or_assign(size.str(), most); }
   /// The tensor with zeros behind it up to `bounds` in the dimensions `dims`, which are in order.
   Value* padded(Value* value, const std::vector<std::size_t>& dims, const std::vector<SymInt>& bounds);
   /// What of a padded tensor counts, as the 0-dim tensors `sizes` say.
@@ -271,6 +276,8 @@ class Evaluator {
   Val subscript(const Val& base, const Val& index);
   Val slice(const Expr& expr);
   bool is_instance(const Val& value, const Expr& type);
+  /// The same of an Optional that data decide: they may decide this, too.
+  Val may_be_instance(const Val& value, const Expr& type);
 
   Frame& frame() { return frames_.back(); }
   Value* weight(const Tensor& data, const std::string& name);
@@ -306,6 +313,7 @@ class Evaluator {
   std::unordered_map<const Value*, std::pair<Value*, SymInt>> sums_;  // of a counter and a constant
   std::unordered_map<const Value*, Packed> packed_;
   std::unordered_map<const Value*, SymInt> number_bounds_;  // counters of loops: never larger than the trips
+  std::map<std::string, SymInt, std::less<>> at_most_;      // sizes that branches decide: never larger than these
   std::vector<Frame> frames_;
   std::vector<Val> changed_;
   std::size_t work_ = 0;

@@ -64,6 +64,13 @@ TEST(TorchScript, SizesAreComputedWith) {
               HasSubstr("aten.zeros.default([s0, 2], f32"));
 }
 
+TEST(TorchScript, ComplexNumbersAreTensors) {
+  EXPECT_THAT(graph_of("return torch.mul(x, 0.+2.j)"), HasSubstr("= [0.0, 2.0]"));
+  EXPECT_THAT(graph_of("return torch.mul(x, -1.5-2.e-1j)"), HasSubstr("= [-1.5, -0.2]"));
+  EXPECT_THAT(graph_of("return torch.add(x, x, alpha=1.+2.j)"), HasSubstr("aten.mul.Tensor"));
+  EXPECT_THAT(refused<Corrupt>(source("return torch.mul(x, 1.+2.k)")), HasSubstr("'+' stands here"));
+}
+
 TEST(TorchScript, ListsTuplesAndDicts) {
   EXPECT_EQ(number_of("a = annotate(List[int], [])\n_0 = torch.append(a, 4)\n_1 = torch.append(a, 5)\nn = a[-1]"), "5");
   EXPECT_EQ(number_of("n = torch.len(torch.add([1, 2], [3]))"), "3");
@@ -296,6 +303,13 @@ TEST(TorchScript, ListsMayGrowInRegions) {
       "return torch.stack(a)");
   EXPECT_THAT(text, HasSubstr("<= (s0 + 1)"));
   EXPECT_THAT(text, HasSubstr("aten.cat.default"));
+  // At most one on each trip, in one branch of another.
+  const std::string some = graph_of(
+      "a = annotate(List[Tensor], [])\nfor i in range(torch.size(x, 0)):\n  y = torch.select(x, 0, i)\n"
+      "  if bool(torch.gt(torch.sum(y), 0)):\n    if bool(torch.lt(torch.sum(y), 9)):\n      _0 = torch.append(a, y)\n"
+      "    else:\n      pass\n  else:\n    pass\nreturn torch.stack(a)");
+  EXPECT_THAT(some, HasSubstr("<= (s0)"));
+  EXPECT_THAT(some, Not(HasSubstr("1048576")));
   // Of sizes that differ: joined, and counted.
   EXPECT_THAT(graph_of("a = annotate(List[Tensor], [])\nfor i in range(torch.size(x, 0)):\n"
                        "  _0 = torch.append(a, torch.nonzero(torch.select(x, 0, i)))\n"

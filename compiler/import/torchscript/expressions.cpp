@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "compiler/import/complex_scalar.h"
 #include "compiler/import/torchscript/builtins.h"
 #include "compiler/import/torchscript/evaluator.h"
 #include "compiler/import/torchscript/operators.h"
@@ -65,6 +66,8 @@ Val Evaluator::evaluate_here(const Expr& expr) {
       return SymInt(expr.integer);
     case ExprKind::real:
       return expr.real;
+    case ExprKind::complex:
+      return ComplexNumber({expr.items[0].real, expr.items[1].real});
     case ExprKind::string:
       return expr.text;
     case ExprKind::name:
@@ -236,7 +239,7 @@ std::optional<Val> Evaluator::call_with_types(const Expr& expr) {
     return maybe != nullptr && !is_optional_type(expr.items[1]) ? maybe->value : value;
   }
   if (name == "uninitialized") return Uninitialized{};
-  if (name == "isinstance" && count == 2) return is_instance(evaluate(expr.items[1]), expr.items[2]);
+  if (name == "isinstance" && count == 2) return may_be_instance(evaluate(expr.items[1]), expr.items[2]);
   if (name == "getattr" && count == 2 && expr.items[2].kind == ExprKind::string)
     return attribute(evaluate(expr.items[1]), expr.items[2].text);
   return std::nullopt;
@@ -350,9 +353,17 @@ Val Evaluator::slice(const Expr& expr) {
   return make_tuple(std::move(part));
 }
 
+Val Evaluator::may_be_instance(const Val& value, const Expr& type) {
+  const Maybe* maybe = maybe_of(value);
+  if (maybe == nullptr) return is_instance(value, type);
+  const bool present = is_instance(maybe->value, type), absent = is_instance(None{}, type);
+  if (present == absent) return present;
+  const std::string& reason = value.get<Unknown>()->reason;
+  if (present) return Unknown{reason, maybe->present};
+  return Unknown{reason, tensor(call_operator(*this, "logical_not", {maybe->present}, {}))};
+}
+
 bool Evaluator::is_instance(const Val& value, const Expr& type) {
-  if (maybe_of(value) != nullptr)
-    unsupported("isinstance of a value that may be None, as data decide", "ask whether it is None");
   if (type.kind == ExprKind::list || type.kind == ExprKind::tuple)
     return std::ranges::any_of(type.items, [&](const Expr& t) { return is_instance(value, t); });
   if (type.kind == ExprKind::subscript) {
@@ -392,9 +403,15 @@ Value* Evaluator::weight(const Tensor& data, const std::string& name) {
   return found;
 }
 
+Value* Evaluator::complex_tensor(const ComplexNumber& number, bool as_doubles) {
+  const std::string name = fmt::format("scalar_{}", model_.weights.size());
+  return weight(complex_scalar(number.value, as_doubles), name);
+}
+
 Value* Evaluator::tensor(const Val& value) {
   if (const auto* known = value.get<Value*>()) return *known;
   if (const auto* stored = value.get<Stored>()) return weight(stored->data, stored->name);
+  if (const auto* complex = value.get<ComplexNumber>()) return complex_tensor(*complex, false);
   Val number = value;
   DType dtype = DType::i64;
   if (const auto* boxed = value.get<Number>()) {

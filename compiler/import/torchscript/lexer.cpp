@@ -94,8 +94,27 @@ class Lexer {
     }
   }
 
+  // "1", "1.5" and "1.+2.j", as PyTorch writes them.
   void number() {
     const std::size_t start = at_;
+    const TokenKind plain = digits() ? TokenKind::real : TokenKind::integer;
+    const std::size_t end = at_;
+    const bool more = (peek() == '+' || peek() == '-') && (is_digit(peek(1)) || (peek(1) == '.' && is_digit(peek(2))));
+    if (more) {
+      ++at_;
+      digits();
+      if (peek() == 'j' && !is_name(peek(1))) {
+        ++at_;
+        return add(TokenKind::complex, start);
+      }
+      at_ = end;
+    }
+    if (is_name(peek())) fail("a number is followed by letters");
+    add(plain, start);
+  }
+
+  // Whether the number has a point or an exponent.
+  bool digits() {
     bool real = false;
     while (is_digit(peek())) ++at_;
     if (peek() == '.') {
@@ -110,8 +129,7 @@ class Lexer {
       if (!is_digit(peek())) fail("a number has no exponent");
       while (is_digit(peek())) ++at_;
     }
-    if (is_name(peek())) fail("a number is followed by letters");
-    add(real ? TokenKind::real : TokenKind::integer, start);
+    return real;
   }
 
   void string(char quote) {

@@ -10,7 +10,7 @@
 
 namespace aitune::torchscript {
 
-enum class TokenKind : std::uint8_t { name, integer, real, string, symbol, newline, indent, dedent, end };
+enum class TokenKind : std::uint8_t { name, integer, real, complex, string, symbol, newline, indent, dedent, end };
 
 struct Token {
   TokenKind kind = TokenKind::end;

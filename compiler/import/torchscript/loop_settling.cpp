@@ -207,7 +207,8 @@ bool Evaluator::LoopBuilder::grow(Leaf& leaf, const Value& initial, Graph& outsi
   bool same = true;
   for (std::size_t i = 0; i < grown.dims.size(); ++i) {
     const std::size_t d = grown.dims[i];
-    const auto bound = bound_of_growth(initial.type.shape[d], leaf.next->type.shape[d] - grown.sizes[i], outside);
+    const auto bound =
+        bound_of_growth(initial.type.shape[d], evaluator_.at_most(leaf.next->type.shape[d]) - grown.sizes[i], outside);
     if (!bound || *bound == grown.bounds[i]) continue;
     grown.bounds[i] = *bound;
     same = false;

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "compiler/import/scaled_operands.h"
 #include "compiler/import/torchscript/builtins.h"
 #include "compiler/import/torchscript/ungiven_state.h"
 #include "compiler/ops/data_sizes.h"
@@ -350,10 +351,39 @@ void count_from_the_end(Evaluator& evaluator, Vals& args) {
   }
 }
 
+/// A complex number is a tensor wherever it stands; it promotes as a number does.
+Val with_complex_tensor(Evaluator& evaluator, const Val& value, const Vals& args) {
+  const auto* number = value.get<ComplexNumber>();
+  if (number == nullptr) return value;
+  const bool doubles = std::ranges::any_of(args, [](const Val& arg) {
+    const auto* tensor = arg.get<Value*>();
+    return tensor != nullptr && ((*tensor)->type.dtype == DType::f64 || (*tensor)->type.dtype == DType::c128);
+  });
+  return evaluator.complex_tensor(*number, doubles);
+}
+
+/// Scales operands by numbers that the operator takes no other way: complex ones, and those that data decide.
+void scale_operands(Evaluator& evaluator, std::string_view name, Vals& args, Keywords& keywords) {
+  const std::string_view plain = name.ends_with('_') ? name.substr(0, name.size() - 1) : name;
+  std::erase_if(keywords, [&](const auto& keyword) {
+    const auto& [number, factor] = keyword;
+    const std::string_view scaled = scaled_operand(plain, number);
+    const auto* unknown = factor.template get<Unknown>();
+    const bool decided = unknown != nullptr && unknown->value != nullptr;
+    if (scaled.empty() || (!decided && factor.template get<ComplexNumber>() == nullptr)) return false;
+    const auto& schema = overloads_of(plain).front()->args;
+    const auto place = static_cast<std::size_t>(std::ranges::find(schema, scaled, &SchemaArg::name) - schema.begin());
+    if (place >= args.size() || !args[place].is_tensor()) return false;
+    args[place] = call_operator(evaluator, "mul", {args[place], decided ? Val(unknown->value) : factor}, {});
+    return true;
+  });
+}
+
 /// A number that data decide is a size where the operator wants one, and else a tensor where it takes one.
 Vals operands_of(Evaluator& evaluator, std::string_view name, const Vals& given, const Keywords& keywords) {
   Vals args;
   for (const Val& arg : given) args.push_back(loaded(evaluator, arg));
+  for (Val& arg : args) arg = with_complex_tensor(evaluator, arg, args);
   if (name == "slice") count_from_the_end(evaluator, args);
   const bool numbers = std::ranges::any_of(args, [](const Val& v) { return v.get<Unknown>() != nullptr; });
   if (numbers && !wants_sizes(name, args, keywords) && best_overload(name, args, keywords) != nullptr) return args;
@@ -365,8 +395,11 @@ Vals operands_of(Evaluator& evaluator, std::string_view name, const Vals& given,
 
 bool is_operator(std::string_view name) { return overloads().contains(name); }
 
-Val call_operator(Evaluator& evaluator, std::string_view name, const Vals& given, const Keywords& keywords) {
-  const Vals args = operands_of(evaluator, name, given, keywords);
+Val call_operator(Evaluator& evaluator, std::string_view name, const Vals& given, const Keywords& named) {
+  Vals scaled = given;
+  Keywords keywords = named;
+  scale_operands(evaluator, name, scaled, keywords);
+  const Vals args = operands_of(evaluator, name, scaled, keywords);
   refuse_old_meanings(evaluator, name, args);
   const OpInfo& op = choose_overload(evaluator, name, args, keywords);
   evaluator.charge(10);

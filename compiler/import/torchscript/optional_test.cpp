@@ -30,6 +30,17 @@ TEST(TorchScriptOptional, ABranchMaySetIt) {
               HasSubstr("the model returns something that data decide"));
 }
 
+TEST(TorchScriptOptional, IsInstanceAsksWhetherItIsSet) {
+  const std::string then = ":\n  g0 = unchecked_cast(Tensor, g)\n  r = torch.neg(g0)\nelse:\n  r = x\nreturn r";
+  const std::string text = graph_of(std::string(kSetByBranch) + "if isinstance(g, Tensor)" + then);
+  EXPECT_THAT(text, HasSubstr("%cond: bool[], %cond_1: f32[s0,2] = higher_order.cond.default"));
+  EXPECT_THAT(text, HasSubstr("aten.neg.default"));
+  EXPECT_THAT(graph_of(std::string(kSetByBranch) + "if isinstance(g, int)" + then), Not(HasSubstr("aten.neg")));
+  EXPECT_THAT(graph_of(std::string(kSetByBranch) + "if isinstance(g, Optional[Tensor]):\n  r = torch.exp(x)\nelse:\n"
+                                                   "  r = x\nreturn r"),
+              HasSubstr("aten.exp"));
+}
+
 TEST(TorchScriptOptional, AFirstTripThatSetsItRunsByItself) {
   const std::string body =
       "  z = torch.select(x, 0, i)\n  if torch.__is__(g, None):\n    g1 = torch.relu(z)\n  else:\n"

@@ -290,6 +290,7 @@ class Parser {
       Expr made = make(ExprKind::negate);
       ++index_;
       if (at().kind == TokenKind::integer) return integer(true);
+      if (at().kind == TokenKind::complex) return complex(true);
       made.items.push_back(expression());
       return made;
     }
@@ -318,6 +319,8 @@ class Parser {
         return integer(false);
       case TokenKind::real:
         return real();
+      case TokenKind::complex:
+        return complex(false);
       case TokenKind::string: {
         Expr made = make(ExprKind::string);
         made.text = unquote(next(), source_);
@@ -361,6 +364,23 @@ class Parser {
     const std::string_view text = next().text;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), made.real);
     if (end != text.data() + text.size() || error == std::errc::invalid_argument) fail("a number is malformed");
+    return made;
+  }
+
+  // The sign before it is that of the real part.
+  Expr complex(bool negative) {
+    Expr made = make(ExprKind::complex);
+    std::string_view text = next().text;
+    for (int part = 0; part < 2; ++part) {
+      Expr number = make(ExprKind::real);
+      if (text.starts_with('+')) text.remove_prefix(1);
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number.real);
+      if (error == std::errc::invalid_argument) fail("a number is malformed");
+      text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+      made.items.push_back(std::move(number));
+    }
+    if (text != "j") fail("a number is malformed");
+    if (negative) made.items[0].real = -made.items[0].real;
     return made;
   }
 

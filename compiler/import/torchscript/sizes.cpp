@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "compiler/graph/regions.h"
 #include "compiler/import/torchscript/evaluator.h"
 #include "compiler/import/torchscript/operators.h"
 #include "compiler/ops/data_sizes.h"
@@ -141,6 +142,17 @@ void Evaluator::bound_by(const std::vector<SizeFact>& facts) {
       if (const auto most = bound_of(difference + size)) bound_size(size, max(SymInt(0), *most));
     }
   }
+}
+
+SymInt Evaluator::at_most(const SymInt& size) const {
+  SymInt most = size;
+  for (int depth = 0; depth < kMaxRegionDepth; ++depth) {  // branches in branches
+    const auto linear = linear_size(most);
+    const auto known = linear ? at_most_.find(linear->symbol) : at_most_.end();
+    if (known == at_most_.end()) break;
+    most = known->second * linear->factor + linear->offset;
+  }
+  return most;
 }
 
 void Evaluator::bound_size(const SymInt& size, const SymInt& bound) {

@@ -97,7 +97,8 @@ std::string_view Val::kind() const {
                                                 "a tensor",
                                                 "a function",
                                                 "a class",
-                                                "a function of PyTorch"};
+                                                "a function of PyTorch",
+                                                "a complex number"};
   static_assert(std::size(kNames) == std::variant_size_v<ValBase>);
   if (const auto* list = get<ListPtr>(); list != nullptr && (*list)->grown != nullptr)
     return "a list with as many items as data decide";

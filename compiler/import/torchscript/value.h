@@ -2,6 +2,7 @@
 // What TorchScript computes with while it is imported. Tensors are values of the graph; all else is known, or known to
 // be unknown.
 
+#include <complex>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -55,6 +56,11 @@ struct Number {
   std::variant<bool, SymInt, double> value;
   DType dtype = DType::i64;
 };
+/// A complex number of Python's. Operators take it as a tensor.
+struct ComplexNumber {
+  explicit ComplexNumber(std::complex<double> number) : value(number) {}
+  std::complex<double> value;
+};
 /// A tensor of the file that nobody has asked for yet.
 struct Stored {
   Tensor data;
@@ -101,8 +107,9 @@ using TuplePtr = std::shared_ptr<const Tuple>;
 using DictPtr = std::shared_ptr<Dict>;
 using ObjectPtr = std::shared_ptr<Object>;
 
-using ValBase = std::variant<None, bool, SymInt, double, std::string, Value*, Number, ListPtr, TuplePtr, DictPtr,
-                             ObjectPtr, Device, Unknown, Uninitialized, Stored, Callable, const Class*, Builtin>;
+using ValBase =
+    std::variant<None, bool, SymInt, double, std::string, Value*, Number, ListPtr, TuplePtr, DictPtr, ObjectPtr, Device,
+                 Unknown, Uninitialized, Stored, Callable, const Class*, Builtin, ComplexNumber>;
 struct Val : ValBase {
   using ValBase::ValBase;
 

@@ -3,7 +3,10 @@
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/MDBuilder.h>
 
+#include <array>
+#include <cstdint>
 #include <initializer_list>
 #include <limits>
 
@@ -240,12 +243,86 @@ Value* erf(const Math& m, Value* x) {
   return m.copysign(m.choose(m.b.CreateFCmpUNO(x, x), x, magnitude), x);
 }
 
-Value* sine(const Math& m, Value* x, bool cosine) {
-  // Beyond this a double holds no fraction of a turn; the clamp keeps the result a number in [-1, 1].
-  Value* limited = m.clamp(x, -1e15, 1e15);
+// An angle is `turns` quarters of a turn and a rest, within about pi / 4.
+struct Angle {
+  Value *rest, *turns;
+};
+
+// Beyond this the fast reduction has no fraction of a turn left.
+constexpr double kLargestAngle = 1e15;
+
+Angle reduce_angle(const Math& m, Value* x) {
+  // The clamp keeps what is larger a number in [-1, 1].
+  Value* limited = m.clamp(x, -kLargestAngle, kLargestAngle);
   const Rounded n = nearest(m, limited, 0.6366197723675814);
   Value* r = m.fma(n.value, -1.5707963267948966, limited);
-  r = m.fma(n.value, -6.123233995736766e-17, r);
+  return {m.fma(n.value, -6.123233995736766e-17, r), n.integer};
+}
+
+// 32 bits of 4 / pi, each word 8 bits further on than the one before it.
+constexpr std::array<std::uint32_t, 24> kFourOverPi = {
+    0xa2,       0xa2f9,     0xa2f983,   0xa2f9836e, 0xf9836e4e, 0x836e4e44, 0x6e4e4415, 0x4e441529,
+    0x441529fc, 0x1529fc27, 0x29fc2757, 0xfc2757d1, 0x2757d1f5, 0x57d1f534, 0xd1f534dd, 0xf534ddc0,
+    0x34ddc0db, 0xddc0db62, 0xc0db6295, 0xdb629599, 0x6295993c, 0x95993c43, 0x993c4390, 0x3c439041};
+
+// For a float x beyond kLargestAngle (Payne and Hanek, 1983): its 24 bits times those 96 of 4 / pi that its exponent
+// leaves of any matter, of which whole turns are dropped. `m` is of doubles as many as x has lanes.
+Angle reduce_large_angle(const Math& m, Value* x) {
+  llvm::IRBuilderBase& b = m.b;
+  Type* narrow = Math(b, x->getType()).integer_type;
+  const auto mask = [&](Value* v, std::int64_t bits) { return b.CreateAnd(v, m.integer(bits)); };
+  Value* bits = b.CreateZExt(b.CreateBitCast(x, narrow), m.integer_type);
+  Value* row = mask(b.CreateLShr(bits, 26), 15);
+  const auto word = [&](std::size_t offset) {
+    constexpr std::size_t kFirst = 6, kLast = 15;  // of exponents from 49 on
+    Value* found = m.integer(kFourOverPi[kFirst + offset]);
+    for (std::size_t i = kFirst + 1; i <= kLast; ++i)
+      found = m.choose(b.CreateICmpEQ(row, m.integer(static_cast<std::int64_t>(i))), m.integer(kFourOverPi[i + offset]),
+                       found);
+    return found;
+  };
+  Value* mantissa = b.CreateOr(mask(bits, 0xffffff), m.integer(0x800000));
+  mantissa = mask(b.CreateShl(mantissa, mask(b.CreateLShr(bits, 23), 7)), 0xffffffff);
+  Value* high = b.CreateShl(b.CreateMul(mantissa, word(0)), 32);
+  Value* low = b.CreateLShr(b.CreateMul(mantissa, word(8)), 32);
+  Value* product = b.CreateAdd(b.CreateOr(high, low), b.CreateMul(mantissa, word(4)));
+  Value* turns = b.CreateLShr(b.CreateAdd(product, m.integer(std::int64_t{1} << 61)), 62);
+  product = b.CreateSub(product, b.CreateShl(turns, 62));
+  constexpr double kUnit = 0x1.921FB54442D18p-62;  // pi / 2 in 2^62 parts
+  Value* rest = m.mul(b.CreateSIToFP(product, m.type), kUnit);
+  Value* negative = b.CreateFCmpOLT(x, llvm::ConstantFP::get(x->getType(), 0));
+  return {m.choose(negative, b.CreateFNeg(rest), rest), m.choose(negative, b.CreateNeg(turns), turns)};
+}
+
+// The fast reduction, and where any lane needs it the exact one, behind a branch.
+Angle reduce_float_angle(const Math& m, Value* x) {
+  llvm::IRBuilderBase& b = m.b;
+  const Angle fast = reduce_angle(m, b.CreateFPCast(x, m.type));
+  Value* size = b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
+  Value* large = b.CreateFCmpOGT(size, llvm::ConstantFP::get(x->getType(), kLargestAngle));
+  llvm::BasicBlock* before = b.GetInsertBlock();
+  llvm::Function* function = before->getParent();
+  auto* exact = llvm::BasicBlock::Create(b.getContext(), "large", function);
+  auto* after = llvm::BasicBlock::Create(b.getContext(), "", function);
+  Value* any = large->getType()->isVectorTy() ? b.CreateOrReduce(large) : large;
+  b.CreateCondBr(any, exact, after, llvm::MDBuilder(b.getContext()).createBranchWeights(1, 1000));
+  b.SetInsertPoint(exact);
+  const Angle slow = reduce_large_angle(m, x);
+  const Angle chosen = {m.choose(large, slow.rest, fast.rest), m.choose(large, slow.turns, fast.turns)};
+  b.CreateBr(after);
+  b.SetInsertPoint(after);
+  const auto join = [&](Value* usual, Value* rare) {
+    llvm::PHINode* phi = b.CreatePHI(usual->getType(), 2);
+    phi->addIncoming(usual, before);
+    phi->addIncoming(rare, exact);
+    return phi;
+  };
+  Value* rest = join(fast.rest, chosen.rest);
+  return {rest, join(fast.turns, chosen.turns)};
+}
+
+Value* sine(const Math& m, Value* x, const Angle& angle, bool cosine) {
+  Value* r = angle.rest;
   Value* z = m.b.CreateFMul(r, r);
   Value* p = m.poly(z, {1.58969099521155010221e-10, -2.50507602534068634195e-08, 2.75573137070700676789e-06,
                         -1.98412698298579493134e-04, 8.33333333332248946124e-03, -1.66666666666666324348e-01});
@@ -253,7 +330,7 @@ Value* sine(const Math& m, Value* x, bool cosine) {
   Value* q = m.poly(z, {-1.13596475577881948265e-11, 2.08757232129817482790e-09, -2.75573143513906633035e-07,
                         2.48015872894767294178e-05, -1.38888888888741095749e-03, 4.16666666666666019037e-02});
   Value* cosine_part = m.fma(m.b.CreateFMul(z, z), q, m.fma(z, -0.5, m.number(1)));
-  Value* quadrant = cosine ? m.b.CreateAdd(n.integer, m.integer(1)) : n.integer;
+  Value* quadrant = cosine ? m.b.CreateAdd(angle.turns, m.integer(1)) : angle.turns;
   Value* odd = m.b.CreateICmpNE(m.b.CreateAnd(quadrant, m.integer(1)), m.integer(0));
   Value* sign = m.b.CreateShl(m.b.CreateAnd(quadrant, m.integer(2)), 62);
   Value* result = m.from_bits(m.b.CreateXor(m.bits(m.choose(odd, cosine_part, sine_part)), sign));
@@ -307,7 +384,9 @@ Value* emit_math(llvm::IRBuilderBase& b, MathFunction function, Value* x) {
     case MathFunction::sin:
     case MathFunction::cos: {
       const Math wide(b, doubles_like(b, x->getType()));
-      Value* result = sine(wide, b.CreateFPCast(x, wide.type), function == MathFunction::cos);
+      const bool is_float = x->getType()->getScalarType()->isFloatTy();
+      const Angle angle = is_float ? reduce_float_angle(wide, x) : reduce_angle(wide, x);
+      Value* result = sine(wide, b.CreateFPCast(x, wide.type), angle, function == MathFunction::cos);
       return b.CreateFPCast(result, x->getType());
     }
   }

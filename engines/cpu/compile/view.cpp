@@ -1,5 +1,7 @@
 #include "engines/cpu/compile/view.h"
 
+#include "compiler/ops/broadcast.h"
+
 namespace aitune::cpu {
 
 Affine permute(const Affine& map, std::span<const std::int64_t> order) {
@@ -12,7 +14,7 @@ Affine expand(const Affine& map, const SymShape& shape, const SymShape& target) 
   const std::size_t added = target.size() - shape.size();
   Affine out{map.offset, std::vector<SymInt>(target.size(), SymInt(0))};
   for (std::size_t d = 0; d < shape.size(); ++d)
-    if (!shape[d].is(1)) out.strides[added + d] = map.strides[d];
+    if (!is_repeated(shape[d], target[added + d])) out.strides[added + d] = map.strides[d];
   return out;
 }
 

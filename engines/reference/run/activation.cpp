@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 
 namespace aitune::reference {
@@ -12,6 +13,9 @@ template <typename T>
 T sigmoid(T x) {
   return T(1) / (T(1) + std::exp(-x));
 }
+
+Complex complex_sigmoid(Complex v) { return 1.0 / (1.0 + std::exp(-v)); }
+Complex complex_silu(Complex v) { return v / (1.0 + std::exp(-v)); }
 
 /// min first is not the same: PyTorch gives `high` where low > high. NaN stays NaN.
 template <typename T>
@@ -180,9 +184,10 @@ void add_activation_kernels(KernelTable& table) {
   using enum OpId;
   table.add({aten_relu_default, aten_relu__default}, any_kernel<kRelu>);
   table.add({aten_relu6_default, aten_relu6__default}, any_kernel<kRelu6>);
-  table.add({aten_sigmoid_default, aten_sigmoid__default}, floating_kernel<[](auto x) { return sigmoid(x); }>);
+  table.add({aten_sigmoid_default, aten_sigmoid__default},
+            with_complex<floating_kernel<[](auto x) { return sigmoid(x); }>, complex_sigmoid>);
   table.add({aten_silu_default, aten_silu__default},
-            floating_kernel<[](auto x) { return x / (decltype(x)(1) + std::exp(-x)); }>);
+            with_complex<floating_kernel<[](auto x) { return x / (decltype(x)(1) + std::exp(-x)); }>, complex_silu>);
   table.add({aten_mish_default, aten_mish__default}, floating_kernel<kMish>);
   table.add({aten_gelu_default, aten_gelu__default}, gelu);
   table.add({aten_hardswish_default, aten_hardswish__default}, floating_kernel<kHardswish>);

@@ -1,6 +1,7 @@
 // Arithmetic of two and three operands, and fills.
 
 #include <cmath>
+#include <functional>
 
 #include "base/error.h"
 #include "engines/reference/run/complex.h"
@@ -179,8 +180,22 @@ void where(const Call& call) { choose(call, call.tensor("condition"), operand(ca
 
 void masked_fill(const Call& call) { choose(call, call.tensor("mask"), operand(call, "value"), call.self()); }
 
+/// out = f(a, b, c), where the result is complex.
+void complex_ternary(const Call& call, const Tensor& a, const Tensor& b, const Tensor& c,
+                     const std::function<Complex(Complex, Complex, Complex)>& f) {
+  const Shape& shape = call.out().shape();
+  std::vector<Complex> x = complex_values(a, shape);
+  const std::vector<Complex> y = complex_values(b, shape), z = complex_values(c, shape);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = f(x[i], y[i], z[i]);
+  store_complex(call.out(), x);
+}
+
 void lerp(const Call& call) {
   const Tensor weight = operand(call, "weight");
+  if (is_complex(call.out().dtype()))
+    return complex_ternary(call, call.self(), call.tensor("end"), weight, [](Complex a, Complex b, Complex w) {
+      return std::abs(w) < 0.5 ? a + w * (b - a) : b - (b - a) * (1.0 - w);
+    });
   visit_floating(call.out().dtype(), [&]<typename C>(C) {
     map<C, 3>(call.out(), {&call.self(), &call.tensor("end"), &weight},
               [](C a, C b, C w) { return std::abs(w) < C(0.5) ? a + w * (b - a) : b - (b - a) * (C(1) - w); });
@@ -190,6 +205,10 @@ void lerp(const Call& call) {
 template <bool Divides>
 void addc(const Call& call) {
   const Tensor &a = call.self(), &b = call.tensor("tensor1"), &c = call.tensor("tensor2");
+  if (is_complex(call.out().dtype()))
+    return complex_ternary(call, a, b, c, [value = call.number("value")](Complex x, Complex y, Complex z) {
+      return Divides ? x + value * y / z : x + value * y * z;
+    });
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
     const C value = as<C>(call["value"]);
     map<C, 3>(call.out(), {&a, &b, &c}, [value](C x, C y, C z) {

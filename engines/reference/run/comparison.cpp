@@ -26,13 +26,25 @@ void compare_equal(const Call& call) {
   const Tensor a = operand(call, "self"), b = operand(call, "other");
   if (!is_complex(a.dtype()) && !is_complex(b.dtype())) return compare<F>(call);
   const std::vector<Complex> x = complex_values(a, call.out().shape()), y = complex_values(b, call.out().shape());
-  for (std::size_t i = 0; i < x.size(); ++i) call.out().template as<std::uint8_t>()[i] = F(x[i], y[i]) ? 1 : 0;
+  std::vector<Complex> equal(x.size());  // in place the answers are complex numbers, too
+  for (std::size_t i = 0; i < x.size(); ++i) equal[i] = F(x[i], y[i]) ? 1 : 0;
+  store_complex(call.out(), equal);
 }
 
 void isclose(const Call& call) {
   const double rtol = call.number("rtol"), atol = call.number("atol");
   const bool equal_nan = call.boolean("equal_nan");
   const Tensor &a = call.tensor("self"), &b = call.tensor("other");
+  if (is_complex(a.dtype()) || is_complex(b.dtype())) {
+    const Shape& shape = call.out().shape();
+    const std::vector<Complex> x = complex_values(a, shape), y = complex_values(b, shape);
+    const auto is_nan = [](Complex v) { return std::isnan(v.real()) || std::isnan(v.imag()); };
+    for (std::size_t i = 0; i < x.size(); ++i)
+      call.out().as<std::uint8_t>()[i] = x[i] == y[i] || (equal_nan && is_nan(x[i]) && is_nan(y[i])) ||
+                                         (std::isfinite(std::abs(x[i])) && std::isfinite(std::abs(y[i])) &&
+                                          std::abs(x[i] - y[i]) <= atol + rtol * std::abs(y[i]));
+    return;
+  }
   map<double, 2>(call.out(), {&a, &b}, [=](double x, double y) {
     if (x == y || (equal_nan && x != x && y != y)) return 1.0;
     return std::isfinite(x) && std::isfinite(y) && std::abs(x - y) <= atol + std::abs(rtol * y) ? 1.0 : 0.0;
@@ -41,7 +53,7 @@ void isclose(const Call& call) {
 
 template <auto F>
 void logical(const Call& call) {
-  const Tensor &a = call.tensor("self"), &b = call.tensor("other");
+  const Tensor a = magnitudes(call.tensor("self")), b = magnitudes(call.tensor("other"));
   // Each operand on its own counts as true where it is not zero, so a wide compute type is enough.
   const bool floating = is_floating(a.dtype()) || is_floating(b.dtype());
   visit_compute(floating ? Compute::f64 : Compute::i64, [&]<typename C>(C) {

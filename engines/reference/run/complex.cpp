@@ -2,6 +2,7 @@
 
 #include "engines/reference/run/complex.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -90,6 +91,21 @@ void complex_unary(const Call& call, Complex (*f)(Complex)) {
   store_complex(call.out(), x);
 }
 
+Tensor conjugated(const Tensor& t) {
+  Tensor result(t.dtype(), t.shape());
+  std::vector<Complex> values = complex_values(t);
+  for (Complex& v : values) v = std::conj(v);
+  store_complex(result, values);
+  return result;
+}
+
+Tensor magnitudes(const Tensor& t) {
+  if (!is_complex(t.dtype())) return t;
+  Tensor result(DType::f64, t.shape());
+  std::ranges::transform(complex_values(t), result.as<double>(), [](Complex v) { return std::abs(v); });
+  return result;
+}
+
 namespace {
 
 /// One of the two numbers of each element.
@@ -113,7 +129,7 @@ void view_as_complex(const Call& call) {
 
 void conjugate(const Call& call) {
   if (!is_complex(call.self().dtype())) return copy_elements(call.out(), call.self());
-  complex_unary(call, [](Complex v) { return std::conj(v); });
+  copy_elements(call.out(), conjugated(call.self()));
 }
 
 void resolve(const Call& call) { copy_elements(call.out(), call.self()); }

@@ -35,5 +35,17 @@ Tensor as_real(const Tensor& t);
 void complex_binary(const Call& call, const Tensor& a, const Tensor& b, Complex (*f)(Complex, Complex));
 /// out = f(self), where the operand is complex.
 void complex_unary(const Call& call, Complex (*f)(Complex));
+/// The conjugates of a complex tensor's elements, in memory of their own.
+Tensor conjugated(const Tensor& t);
+
+/// How large each complex element is, in doubles; a real tensor as it is.
+Tensor magnitudes(const Tensor& t);
+
+/// A kernel for real operands, beside a function of complex ones.
+template <Kernel Real, Complex (*F)(Complex)>
+void with_complex(const Call& call) {
+  if (is_complex(call.self().dtype())) return complex_unary(call, F);
+  Real(call);
+}
 
 }  // namespace aitune::reference

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 #include "engines/reference/run/gemm.h"
 
@@ -211,21 +212,41 @@ void backward(const Geometry& g, const T* input, const T* weight, T* output, Gem
   }
 }
 
+template <typename T>
+void convolve(const Geometry& g, const T* input, const T* weight, T* output) {
+  Gemm<T> gemm;
+  if (g.transposed)
+    backward<T>(g, input, weight, output, gemm);
+  else
+    forward<T>(g, input, weight, output, gemm);
+}
+
+void complex_convolution(const Call& call, const Geometry& g) {
+  std::vector<Complex> sums = complex_bilinear(call.tensor("input"), call.tensor("weight"), call.out().shape(),
+                                               [&](const Tensor& input, const Tensor& weight, double* to) {
+                                                 const Contiguous<double> x(input), w(weight);
+                                                 convolve<double>(g, x.data(), w.data(), to);
+                                               });
+  if (const Tensor* bias = call.tensor_or_null("bias")) {
+    const std::vector<Complex> add = complex_values(*bias);
+    const auto space = static_cast<std::size_t>(Geometry::volume(g.out));
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += add.at(i / space % add.size());
+  }
+  store_complex(call.out(), sums);
+}
+
 void convolution(const Call& call) {
   const Tensor &input = call.tensor("input"), &weight = call.tensor("weight");
   const Geometry g = geometry(call);
+  if (is_complex(call.out().dtype())) return complex_convolution(call, g);
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
     using T = std::conditional_t<std::is_integral_v<C>, std::uint64_t, C>;
     const Contiguous<C> x(input), w(weight), bias(call.tensor_or_null("bias"));
     Result<C> out(call.out());
-    Gemm<T> gemm;
     const auto* from = reinterpret_cast<const T*>(x.data());
     const auto* taps = reinterpret_cast<const T*>(w.data());
     auto* to = reinterpret_cast<T*>(out.data());
-    if (g.transposed)
-      backward<T>(g, from, taps, to, gemm);
-    else
-      forward<T>(g, from, taps, to, gemm);
+    convolve<T>(g, from, taps, to);
     if (bias) {
       const std::int64_t space = Geometry::volume(g.out);
       for (std::int64_t i = 0; i < g.batch * g.out_channels; ++i)

@@ -38,6 +38,7 @@ void eye(const Call& call) {
   const std::int64_t rows = call.out().size(0), columns = call.out().size(1);
   std::vector<std::int64_t> values(static_cast<std::size_t>(rows * columns), 0);
   for (std::int64_t i = 0; i < std::min(rows, columns); ++i) values[static_cast<std::size_t>(i * columns + i)] = 1;
+  if (is_complex(call.out().dtype())) return store_complex(call.out(), {values.begin(), values.end()});
   store<std::int64_t>(call.out().dtype(), call.out().data(), 1, rows * columns, values.data());
 }
 
@@ -58,11 +59,7 @@ void add_creation_kernels(KernelTable& table) {
             constant<0>);
   table.add({aten_arange_default, aten_arange_start, aten_arange_start_step}, arange);
   table.add({aten_eye_default, aten_eye_m}, eye);
-  table.add({aten_rand_default, aten_randn_default, aten_rand_like_default, aten_randn_like_default,
-             aten_randint_default, aten_randint_low, aten_randint_like_default, aten_randint_like_low_dtype,
-             aten_randperm_default, aten_bernoulli_default, aten_bernoulli_p, aten_normal_float_float,
-             aten_normal_Tensor_float, aten_normal_functional_default, aten_uniform_default, aten_multinomial_default},
-            random_numbers);
+  for (const OpId id : random_ops()) table.add({id}, random_numbers);
 }
 
 }  // namespace aitune::reference

@@ -242,6 +242,13 @@ void running_extremum(const Call& call) {
 
 void trace(const Call& call) {
   const Tensor& self = call.self();
+  if (is_complex(self.dtype())) {
+    const std::vector<Complex> x = complex_values(self);
+    Complex sum = 0;
+    for (std::int64_t i = 0; i < std::min(self.size(0), self.size(1)); ++i)
+      sum += x[static_cast<std::size_t>(i * self.size(1) + i)];
+    return store_complex(call.out(), {sum});
+  }
   visit_compute(is_floating(call.out().dtype()) ? Compute::f64 : Compute::i64, [&]<typename C>(C) {
     const Contiguous<C> x(self);
     C sum = 0;

@@ -104,13 +104,21 @@ void scatter(const Call& call) {
 }
 
 /// out = self with src added at the index; sums are rounded once.
-void add_at(const Call& call, const Tensor& index, Tensor src, std::size_t d, double alpha) {
+void add_at(const Call& call, const Tensor& index, const Tensor& src, std::size_t d, double alpha) {
   const Tensor& self = call.self();
+  const Tensor place =
+      at_least_1d(Tensor(self.dtype(), self.shape(), contiguous_strides(self.shape()), nullptr, nullptr));
+  if (is_complex(self.dtype())) {
+    std::vector<Complex> sums = complex_values(self);
+    const std::vector<Complex> added = complex_values(src);
+    for_each_indexed(call, place, index, d, [&](std::int64_t i, std::int64_t offset) {
+      sums[static_cast<std::size_t>(offset)] += alpha * added[static_cast<std::size_t>(i)];
+    });
+    return store_complex(call.out(), sums);
+  }
   visit_compute(is_floating(self.dtype()) ? Compute::f64 : Compute::i64, [&]<typename C>(C) {
     const Contiguous<C> values(self), added(src);
     std::vector<C> sums(values.data(), values.data() + self.numel());
-    const Tensor place =
-        at_least_1d(Tensor(self.dtype(), self.shape(), contiguous_strides(self.shape()), nullptr, nullptr));
     for_each_indexed(call, place, index, d, [&](std::int64_t i, std::int64_t offset) {
       C& sum = sums[static_cast<std::size_t>(offset)];
       sum = wrap_add(sum, wrap_mul(static_cast<C>(alpha), added[i]));

@@ -116,6 +116,7 @@ void add_distance_kernels(KernelTable& table);
 void add_loss_kernels(KernelTable& table);
 void add_data_kernels(KernelTable& table);
 void add_detection_kernels(KernelTable& table);
+void add_region_pool_kernels(KernelTable& table);
 void add_complex_kernels(KernelTable& table);
 void add_quantile_kernels(KernelTable& table);
 void add_fourier_kernels(KernelTable& table);

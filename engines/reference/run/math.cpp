@@ -1,5 +1,6 @@
 // Mathematical functions of one tensor.
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -91,19 +92,23 @@ void nan_to_num(const Call& call) {
     return call.given(name) ? std::optional(call.number(name)) : std::nullopt;
   };
   const auto nan = value("nan"), high = value("posinf"), low = value("neginf");
-  const DType type = call.out().dtype();
+  const bool complex = is_complex(call.out().dtype());  // part by part
+  Tensor to = complex ? as_real(call.out()) : call.out();
+  const Tensor from = complex ? as_real(call.self()) : call.self();
+  const DType type = to.dtype();
   const double largest = type == DType::f16    ? 65504.0
                          : type == DType::bf16 ? 3.3895313892515355e38
                          : type == DType::f32  ? std::numeric_limits<float>::max()
                                                : std::numeric_limits<double>::max();
-  apply_any(call, call.self(), [&](auto x) {
+  const auto number = [&](auto x) {
     using T = decltype(x);
     if constexpr (std::floating_point<T>) {
       if (std::isnan(x)) return static_cast<T>(nan.value_or(0));
       if (std::isinf(x)) return static_cast<T>(x > 0 ? high.value_or(largest) : low.value_or(-largest));
     }
     return x;
-  });
+  };
+  visit_compute(compute_of(type), [&]<typename C>(C) { map<C, 1>(to, {&from}, number); });
 }
 
 /// Predicates look at the input in its own compute type.
@@ -140,12 +145,15 @@ void bitwise_not(const Call& call) {
   map<std::int64_t, 1>(call.out(), {&call.self()}, [](std::int64_t x) { return ~x; });
 }
 
-/// A kernel for real numbers, beside one for complex ones.
-template <Kernel Real, Complex (*F)(Complex)>
-void with_complex(const Call& call) {
-  if (is_complex(call.self().dtype())) return complex_unary(call, F);
-  Real(call);
+/// A predicate of complex numbers: F of either part, both together with `All`.
+template <auto F, bool All>
+void complex_predicate(const Call& call) {
+  if (!is_complex(call.self().dtype())) return predicate<F>(call);
+  const Parts parts = parts_of(call.self());
+  map<double, 2>(call.out(), {&parts.real, &*parts.imaginary},
+                 [](double re, double im) { return All ? F(re) * F(im) : std::max(F(re), F(im)); });
 }
+
 Complex complex_abs(Complex v) { return std::abs(v); }
 Complex complex_neg(Complex v) { return -v; }
 Complex complex_sgn(Complex v) { return v == 0.0 ? v : v / std::abs(v); }
@@ -154,6 +162,37 @@ Complex complex_exp(Complex v) { return std::exp(v); }
 Complex complex_log(Complex v) { return std::log(v); }
 Complex complex_sqrt(Complex v) { return std::sqrt(v); }
 Complex complex_reciprocal(Complex v) { return 1.0 / v; }
+Complex complex_exp2(Complex v) { return std::exp(v * std::numbers::ln2); }
+Complex complex_log2(Complex v) { return std::log(v) / std::numbers::ln2; }
+Complex complex_log10(Complex v) { return std::log10(v); }
+Complex complex_rsqrt(Complex v) { return 1.0 / std::sqrt(v); }
+Complex complex_sin(Complex v) { return std::sin(v); }
+Complex complex_cos(Complex v) { return std::cos(v); }
+Complex complex_tan(Complex v) { return std::tan(v); }
+Complex complex_asin(Complex v) { return std::asin(v); }
+Complex complex_acos(Complex v) { return std::acos(v); }
+Complex complex_atan(Complex v) { return std::atan(v); }
+Complex complex_sinh(Complex v) { return std::sinh(v); }
+Complex complex_cosh(Complex v) { return std::cosh(v); }
+Complex complex_tanh(Complex v) { return std::tanh(v); }
+Complex complex_asinh(Complex v) { return std::asinh(v); }
+Complex complex_acosh(Complex v) { return std::acosh(v); }
+Complex complex_atanh(Complex v) { return std::atanh(v); }
+Complex complex_sinc(Complex v) {
+  const Complex x = kPi<double> * v;
+  return v == 0.0 ? Complex(1) : std::sin(x) / x;
+}
+/// exp(v) - 1 without the loss where v is small: the real part is expm1(a) cos(b) + (cos(b) - 1).
+Complex complex_expm1(Complex v) {
+  const double half = std::sin(v.imag() / 2);
+  return {std::expm1(v.real()) * std::cos(v.imag()) - 2 * half * half, std::exp(v.real()) * std::sin(v.imag())};
+}
+/// log(1 + v): half the logarithm of |1 + v|^2, whose distance from 1 is what is known well where v is small.
+Complex complex_log1p(Complex v) {
+  const Complex sum = 1.0 + v;
+  if (!(std::abs(v) < 0.5)) return std::log(sum);
+  return {0.5 * std::log1p(v.real() * (2 + v.real()) + v.imag() * v.imag()), std::atan2(v.imag(), sum.real())};
+}
 
 constexpr auto kSquare = [](auto x) { return wrap_mul(x, x); };
 constexpr auto kExp = [](auto x) { return std::exp(x); };
@@ -177,42 +216,47 @@ void add_math_kernels(KernelTable& table) {
   table.add({aten_frac_default}, floating_kernel<[](auto x) { return x - std::trunc(x); }>);
   table.add({aten_square_default, aten_square__default}, with_complex<any_kernel<kSquare>, complex_square>);
   table.add({aten_exp_default, aten_exp__default}, with_complex<floating_kernel<kExp>, complex_exp>);
-  table.add({aten_exp2_default}, floating_kernel<[](auto x) { return std::exp2(x); }>);
-  table.add({aten_expm1_default, aten_expm1__default}, floating_kernel<[](auto x) { return std::expm1(x); }>);
+  table.add({aten_exp2_default}, with_complex<floating_kernel<[](auto x) { return std::exp2(x); }>, complex_exp2>);
+  table.add({aten_expm1_default, aten_expm1__default},
+            with_complex<floating_kernel<[](auto x) { return std::expm1(x); }>, complex_expm1>);
   table.add({aten_log_default, aten_log__default}, with_complex<floating_kernel<kLog>, complex_log>);
-  table.add({aten_log2_default}, floating_kernel<[](auto x) { return std::log2(x); }>);
-  table.add({aten_log10_default}, floating_kernel<[](auto x) { return std::log10(x); }>);
-  table.add({aten_log1p_default, aten_log1p__default}, floating_kernel<[](auto x) { return std::log1p(x); }>);
+  table.add({aten_log2_default}, with_complex<floating_kernel<[](auto x) { return std::log2(x); }>, complex_log2>);
+  table.add({aten_log10_default}, with_complex<floating_kernel<[](auto x) { return std::log10(x); }>, complex_log10>);
+  table.add({aten_log1p_default, aten_log1p__default},
+            with_complex<floating_kernel<[](auto x) { return std::log1p(x); }>, complex_log1p>);
   table.add({aten_sqrt_default, aten_sqrt__default}, with_complex<floating_kernel<kSqrt>, complex_sqrt>);
   table.add({aten_rsqrt_default, aten_rsqrt__default},
-            floating_kernel<[](auto x) { return decltype(x)(1) / std::sqrt(x); }>);
+            with_complex<floating_kernel<[](auto x) { return decltype(x)(1) / std::sqrt(x); }>, complex_rsqrt>);
   table.add({aten_reciprocal_default, aten_reciprocal__default},
             with_complex<floating_kernel<kReciprocal>, complex_reciprocal>);
-  table.add({aten_sin_default, aten_sin__default}, floating_kernel<[](auto x) { return std::sin(x); }>);
-  table.add({aten_cos_default, aten_cos__default}, floating_kernel<[](auto x) { return std::cos(x); }>);
-  table.add({aten_tan_default}, floating_kernel<[](auto x) { return std::tan(x); }>);
-  table.add({aten_asin_default}, floating_kernel<[](auto x) { return std::asin(x); }>);
-  table.add({aten_acos_default}, floating_kernel<[](auto x) { return std::acos(x); }>);
-  table.add({aten_atan_default}, floating_kernel<[](auto x) { return std::atan(x); }>);
-  table.add({aten_sinh_default}, floating_kernel<[](auto x) { return std::sinh(x); }>);
-  table.add({aten_cosh_default}, floating_kernel<[](auto x) { return std::cosh(x); }>);
-  table.add({aten_asinh_default}, floating_kernel<[](auto x) { return std::asinh(x); }>);
-  table.add({aten_acosh_default}, floating_kernel<[](auto x) { return std::acosh(x); }>);
-  table.add({aten_atanh_default}, floating_kernel<[](auto x) { return std::atanh(x); }>);
-  table.add({aten_tanh_default, aten_tanh__default}, floating_kernel<[](auto x) { return std::tanh(x); }>);
+  table.add({aten_sin_default, aten_sin__default},
+            with_complex<floating_kernel<[](auto x) { return std::sin(x); }>, complex_sin>);
+  table.add({aten_cos_default, aten_cos__default},
+            with_complex<floating_kernel<[](auto x) { return std::cos(x); }>, complex_cos>);
+  table.add({aten_tan_default}, with_complex<floating_kernel<[](auto x) { return std::tan(x); }>, complex_tan>);
+  table.add({aten_asin_default}, with_complex<floating_kernel<[](auto x) { return std::asin(x); }>, complex_asin>);
+  table.add({aten_acos_default}, with_complex<floating_kernel<[](auto x) { return std::acos(x); }>, complex_acos>);
+  table.add({aten_atan_default}, with_complex<floating_kernel<[](auto x) { return std::atan(x); }>, complex_atan>);
+  table.add({aten_sinh_default}, with_complex<floating_kernel<[](auto x) { return std::sinh(x); }>, complex_sinh>);
+  table.add({aten_cosh_default}, with_complex<floating_kernel<[](auto x) { return std::cosh(x); }>, complex_cosh>);
+  table.add({aten_asinh_default}, with_complex<floating_kernel<[](auto x) { return std::asinh(x); }>, complex_asinh>);
+  table.add({aten_acosh_default}, with_complex<floating_kernel<[](auto x) { return std::acosh(x); }>, complex_acosh>);
+  table.add({aten_atanh_default}, with_complex<floating_kernel<[](auto x) { return std::atanh(x); }>, complex_atanh>);
+  table.add({aten_tanh_default, aten_tanh__default},
+            with_complex<floating_kernel<[](auto x) { return std::tanh(x); }>, complex_tanh>);
   table.add({aten_erf_default, aten_erf__default}, floating_kernel<[](auto x) { return std::erf(x); }>);
   table.add({aten_erfc_default}, floating_kernel<[](auto x) { return std::erfc(x); }>);
   table.add({aten_erfinv_default}, floating_kernel<kErfinv>);
   table.add({aten_lgamma_default}, floating_kernel<[](auto x) { return std::lgamma(x); }>);
-  table.add({aten_sinc_default}, floating_kernel<kSinc>);
+  table.add({aten_sinc_default}, with_complex<floating_kernel<kSinc>, complex_sinc>);
   table.add({aten_deg2rad_default}, floating_kernel<[](auto x) { return x * decltype(x)(kPi<double> / 180.0); }>);
   table.add({aten_rad2deg_default}, floating_kernel<[](auto x) { return x * decltype(x)(180.0 / kPi<double>); }>);
   table.add({aten_logit_default, aten_logit__default}, logit);
   table.add({aten_nan_to_num_default, aten_nan_to_num__default}, nan_to_num);
-  table.add({aten_isnan_default}, predicate<kIsNan>);
-  table.add({aten_isinf_default}, predicate<kIsInf>);
-  table.add({aten_isfinite_default}, predicate<kIsFinite>);
-  table.add({aten_logical_not_default, aten_logical_not__default}, predicate<kIsZero>);
+  table.add({aten_isnan_default}, complex_predicate<kIsNan, false>);
+  table.add({aten_isinf_default}, complex_predicate<kIsInf, false>);
+  table.add({aten_isfinite_default}, complex_predicate<kIsFinite, true>);
+  table.add({aten_logical_not_default, aten_logical_not__default}, complex_predicate<kIsZero, true>);
   table.add({aten_signbit_default}, predicate<kSignBit>);
   table.add({aten_bitwise_not_default, aten_bitwise_not__default}, bitwise_not);
 }

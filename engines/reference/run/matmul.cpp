@@ -54,14 +54,16 @@ void require_fit(const Call& call, const Tensor& a, const Tensor& b, const Shape
                "the sizes of its matrices do not fit");
 }
 
+std::vector<Complex> complex_product_of(const Tensor& a, const Tensor& b, const Shape& shape) {
+  return complex_bilinear(
+      a, b, shape, [&](const Tensor& x, const Tensor& y, double* to) { batched_product<double>(x, y, shape, to); });
+}
+
 /// out = a * b for operands of two and more dimensions.
 void product(const Call& call, const Tensor& a, const Tensor& b, const Shape& shape) {
   require_fit(call, a, b, shape);
   call.require(call.out().numel() == element_count(shape), "its result has another size than the product");
-  if (is_complex(call.out().dtype()))
-    return store_complex(call.out(), complex_bilinear(a, b, shape, [&](const Tensor& x, const Tensor& y, double* to) {
-                           batched_product<double>(x, y, shape, to);
-                         }));
+  if (is_complex(call.out().dtype())) return store_complex(call.out(), complex_product_of(a, b, shape));
   require_real(a);
   visit_compute(compute_of(a.dtype()), [&]<typename C>(C) {
     Result<C> out(call.out());
@@ -86,6 +88,11 @@ void matmul(const Call& call) {
   product(call, a, b, shape);
 }
 
+/// [in, out]; a vector is the weights of one output.
+Tensor transposed_weight(const Tensor& weight) {
+  return weight.dim() == 1 ? unsqueeze(weight, 1) : permute(weight, std::array<std::size_t, 2>{1, 0});
+}
+
 void linear(const Call& call) {
   const Tensor &input = call.tensor("input"), &weight = call.tensor("weight");
   const Tensor* bias = call.tensor_or_null("bias");
@@ -95,6 +102,14 @@ void linear(const Call& call) {
   call.require(
       weight.shape().back() == k && call.out().numel() == m * n && (!bias || bias->numel() == 1 || bias->numel() == n),
       "the sizes of its operands do not fit");
+  if (is_complex(call.out().dtype())) {
+    const Tensor rows = input.contiguous();
+    std::vector<Complex> sums = complex_product_of(view(rows, {m, k}, {k, 1}), transposed_weight(weight), {m, n});
+    const std::vector<Complex> add =
+        bias != nullptr ? complex_values(*bias) : std::vector<Complex>(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += add[add.size() == 1 ? 0 : i % add.size()];
+    return store_complex(call.out(), sums);
+  }
   visit_compute(compute_of(input.dtype()), [&]<typename C>(C) {
     const Contiguous<C> x(input), add(bias);
     const Strided<C> w = strided<C>(weight);
@@ -123,8 +138,19 @@ void add_product(const Call& call, const C* product, const Shape& shape) {
   });
 }
 
+/// The same of complex numbers.
+void add_complex_product(const Call& call, std::vector<Complex> product) {
+  const double beta = call.number("beta"), alpha = call.number("alpha");
+  const std::vector<Complex> self = complex_values(call.tensor("self"), call.out().shape());
+  call.require(self.size() == product.size(), "its result has another size than the product");
+  for (std::size_t i = 0; i < product.size(); ++i)
+    product[i] = alpha * product[i] + (beta == 0 ? Complex() : beta * self[i]);
+  store_complex(call.out(), product);
+}
+
 void add_scaled(const Call& call, const Tensor& a, const Tensor& b, const Shape& shape) {
   require_fit(call, a, b, shape);
+  if (is_complex(call.out().dtype())) return add_complex_product(call, complex_product_of(a, b, shape));
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
     std::vector<C> made(static_cast<std::size_t>(element_count(shape)) + 1);
     batched_product<C>(a, b, shape, made.data());
@@ -159,6 +185,7 @@ void mv(const Call& call) {
 void addmv(const Call& call) {
   const Tensor &a = call.tensor("mat"), b = unsqueeze(call.tensor("vec"), 1);
   require_fit(call, a, b, {a.size(0), 1});
+  if (is_complex(call.out().dtype())) return add_complex_product(call, complex_product_of(a, b, {a.size(0), 1}));
   visit_compute(compute_of(call.out().dtype()), [&]<typename C>(C) {
     std::vector<C> made(static_cast<std::size_t>(a.size(0)) + 1);
     batched_product<C>(a, b, {a.size(0), 1}, made.data());
@@ -170,15 +197,6 @@ void dot(const Call& call) {
   product(call, unsqueeze(call.tensor("self"), 0), unsqueeze(call.tensor("tensor"), 1), {1, 1});
 }
 
-Tensor conjugated(const Tensor& tensor) {
-  Tensor result = tensor.contiguous().clone();
-  const auto negate = [&]<typename T>(T* parts) {
-    for (std::int64_t i = 0; i < result.numel(); ++i) parts[2 * i + 1] = -parts[2 * i + 1];
-  };
-  result.dtype() == DType::c64 ? negate(result.as<float>()) : negate(result.as<double>());
-  return result;
-}
-
 void vdot(const Call& call) {
   const Tensor& self = call.tensor("self");
   const Tensor a = is_complex(self.dtype()) ? conjugated(self) : self;
@@ -187,6 +205,7 @@ void vdot(const Call& call) {
 
 void outer(const Call& call) {
   const Tensor a = unsqueeze(call.tensor("self"), 1), &b = call.tensor("vec2");
+  if (is_complex(call.out().dtype())) return complex_binary(call, a, b, [](Complex x, Complex y) { return x * y; });
   visit_compute(compute_of(call.out().dtype()),
                 [&]<typename C>(C) { map<C, 2>(call.out(), {&a, &b}, [](C x, C y) { return wrap_mul(x, y); }); });
 }

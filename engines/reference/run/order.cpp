@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 #include "engines/reference/run/views.h"
 
@@ -216,7 +217,7 @@ void renorm(const Call& call) {
 
 /// torch.linalg.norm without singular values.
 void linalg_norm(const Call& call) {
-  const Tensor& self = call.self();
+  const Tensor self = magnitudes(call.self());
   const std::size_t rank = self.shape().size();
   const bool has_order = call.given("ord"), has_dims = call.given("dim");
   std::vector<std::size_t> dims = call.dims("dim", rank);

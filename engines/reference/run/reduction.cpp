@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
@@ -112,7 +113,22 @@ void mean(const Call& call) {
   out.commit();
 }
 
+/// The product of complex elements.
+void complex_prod(const Call& call) {
+  const std::vector<Complex> values = complex_values(call.self());
+  std::vector<Complex> products(static_cast<std::size_t>(call.out().numel()));
+  // The place of each element, row-major, as one more operand to walk.
+  Tensor places(DType::i64, call.self().shape());
+  std::iota(places.as<std::int64_t>(), places.as<std::int64_t>() + places.numel(), std::int64_t{0});
+  reduce<std::int64_t>(
+      places, dims_of(call), Complex(1),
+      [&](Complex& p, std::int64_t place, std::int64_t) { p *= values[static_cast<std::size_t>(place)]; },
+      [&](std::int64_t i, Complex p) { products[static_cast<std::size_t>(i)] = p; });
+  store_complex(call.out(), products);
+}
+
 void prod(const Call& call) {
+  if (is_complex(call.out().dtype())) return complex_prod(call);
   visit_accumulator(call, [&]<typename C>(C) {
     Result<C> out(call.out());
     reduce<C>(
@@ -188,19 +204,21 @@ void truth(const Call& call) {
   // Unlike sum and mean, the overloads with a list reduce nothing where it is empty.
   const bool lists = call.op() == OpId::aten_any_dims || call.op() == OpId::aten_all_dims;
   if (lists && call.given("dim") && call["dim"].list().empty()) dims.clear();
-  visit_compute(compute_of(call.self().dtype()), [&]<typename C>(C) {
+  const Tensor self = magnitudes(call.self());
+  visit_compute(compute_of(self.dtype()), [&]<typename C>(C) {
     auto* out = call.out().as<std::uint8_t>();  // bool, or u8 for u8
     reduce<C>(
-        call.self(), dims, !Any, [](bool& s, C v, std::int64_t) { s = Any ? s || v != C(0) : s && v != C(0); },
+        self, dims, !Any, [](bool& s, C v, std::int64_t) { s = Any ? s || v != C(0) : s && v != C(0); },
         [&](std::int64_t i, bool s) { out[i] = s ? 1 : 0; });
   });
 }
 
 void count_nonzero(const Call& call) {
-  visit_compute(compute_of(call.self().dtype()), [&]<typename C>(C) {
+  const Tensor self = magnitudes(call.self());
+  visit_compute(compute_of(self.dtype()), [&]<typename C>(C) {
     auto* out = call.out().as<std::int64_t>();
     reduce<C>(
-        call.self(), dims_of(call), std::int64_t{0}, [](std::int64_t& s, C v, std::int64_t) { s += v != C(0); },
+        self, dims_of(call), std::int64_t{0}, [](std::int64_t& s, C v, std::int64_t) { s += v != C(0); },
         [&](std::int64_t i, std::int64_t s) { out[i] = s; });
   });
 }
@@ -281,10 +299,11 @@ void logsumexp(const Call& call) {
 void vector_norm(const Call& call) {
   const std::string_view name = call.has("ord") ? "ord" : "p";
   const double p = call.given(name) ? call.number(name) : 2;
+  const Tensor self = magnitudes(call.self());
   Result<double> out(call.out());
   const auto run = [&](double init, auto step, auto finish) {
     reduce<double>(
-        call.self(), dims_of(call), init, [&](double& s, double v, std::int64_t) { s = step(s, std::abs(v)); },
+        self, dims_of(call), init, [&](double& s, double v, std::int64_t) { s = step(s, std::abs(v)); },
         [&](std::int64_t i, double s) { out.data()[i] = finish(s); });
   };
   const auto same = [](double s) { return s; };

@@ -77,6 +77,7 @@ const KernelTable& kernels() {
     add_loss_kernels(t);
     add_data_kernels(t);
     add_detection_kernels(t);
+    add_region_pool_kernels(t);
     add_complex_kernels(t);
     add_fourier_kernels(t);
     add_order_kernels(t);

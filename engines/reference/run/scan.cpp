@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 
 #include "engines/reference/run/elementwise.h"
 #include "engines/reference/run/views.h"
+#include "engines/reference/run/wide.h"
 
 namespace aitune::reference {
 namespace {
@@ -75,7 +77,23 @@ void softmax(const Call& call) {
 }
 
 template <bool Product>
+void complex_scan(const Call& call) {
+  std::vector<Complex> values = complex_values(call.self());
+  const Shape shape = call.self().shape().empty() ? Shape{1} : call.self().shape();
+  const Around lines(shape, call.dim("dim", call.self().shape().size()));
+  for (std::int64_t o = 0; o < lines.outer; ++o)
+    for (std::int64_t i = 1; i < lines.length; ++i)
+      for (std::int64_t k = 0; k < lines.inner; ++k) {
+        Complex& value = values[static_cast<std::size_t>(lines.at(o, i, k))];
+        const Complex before = values[static_cast<std::size_t>(lines.at(o, i - 1, k))];
+        value = Product ? before * value : before + value;
+      }
+  store_complex(call.out(), values);
+}
+
+template <bool Product>
 void scan(const Call& call) {
+  if (is_complex(call.out().dtype())) return complex_scan<Product>(call);
   visit_compute(is_floating(call.out().dtype()) ? Compute::f64 : Compute::i64, [&]<typename C>(C) {
     transform_lines<C>(call, [](std::span<C> line) {
       for (std::size_t i = 1; i < line.size(); ++i)
@@ -147,8 +165,14 @@ void diff(const Call& call) {
   for (std::int64_t i = 0; i < n; ++i) {
     const Tensor low = slice(t, d, 0, t.shape()[d] - 1), high = slice(t, d, 1, t.shape()[d] - 1);
     Tensor next(t.dtype(), low.shape());
-    visit_compute(compute_of(t.dtype()),
-                  [&]<typename C>(C) { map<C, 2>(next, {&high, &low}, [](C a, C b) { return wrap_sub(a, b); }); });
+    if (is_complex(t.dtype())) {
+      std::vector<Complex> values = complex_values(high);
+      std::ranges::transform(values, complex_values(low), values.begin(), std::minus());
+      store_complex(next, values);
+    } else {
+      visit_compute(compute_of(t.dtype()),
+                    [&]<typename C>(C) { map<C, 2>(next, {&high, &low}, [](C a, C b) { return wrap_sub(a, b); }); });
+    }
     t = next;
   }
   copy_elements(call.out(), t);

@@ -208,8 +208,7 @@ void triangle(const Call& call) {
   const std::int64_t rows = whole.size(rank - 2), columns = whole.size(rank - 1), offset = call.integer("diagonal");
   if (whole.numel() == 0) return;
   Tensor out = call.out();
-  const Tensor zero = scalar(whole.dtype(), 0);
-  copy_elements(out, zero);
+  std::fill_n(out.data(), static_cast<std::size_t>(out.numel()) * dtype_size(out.dtype()), std::byte{0});
   const std::int64_t matrices = whole.numel() / (rows * columns);
   const Tensor from = view(whole, {matrices, rows, columns}, {rows * columns, columns, 1});
   const Tensor to = view(out, from.shape(), from.strides());

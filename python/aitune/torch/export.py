@@ -22,7 +22,7 @@ from torch.export.graph_signature import InputKind, TensorArgument
 from aitune.errors import AituneError, InvalidArgument, Unsupported, with_article
 from aitune.torch.autocast import program_has_autocast, refuse_autocast
 from aitune.torch.dynamic_shapes import ShapeTable
-from aitune.torch.recording import GraphRecord
+from aitune.torch.recording import GraphRecord, Sample
 from aitune.torch.signature import Signature
 from aitune.torch.structure import Structure, flatten, leaves_at, plain, rebuild, tensors_at, tensors_only
 from aitune.torch.tracing import script_problem, tracing_noted, why_traced
@@ -229,7 +229,7 @@ def _shapes_for_call(
 def _export_dynamo(
     module: torch.nn.Module, forward: Callable[..., Any], record: GraphRecord, path: Path, name: str
 ) -> Exported:
-    sample = record.example()
+    sample = _without_single_items(record.example(), record)
     builtin = record.key.structure.keys == () or all(item.is_builtin() for item in record.key.structure.items)
     builtin = builtin and not record.key.structure.has_opaque()
     output = record.output
@@ -255,7 +255,7 @@ def _export_dynamo(
             program = run(hint=True)  # sizes may hang together in ways that samples do not show
         if program_has_autocast(program):
             raise refuse_autocast(name)
-        _check_moving(program, record, name)
+        _check_moving(program, record, sample, name)
         torch.export.save(program, path)
     except (InvalidArgument, Unsupported):
         raise
@@ -264,7 +264,21 @@ def _export_dynamo(
     return Exported(path, "dynamo", [str(i) for i in range(len(sample.tensors))])
 
 
-def _check_moving(program: torch.export.ExportedProgram, record: GraphRecord, name: str) -> None:
+def _without_single_items(sample: Sample, record: GraphRecord) -> Sample:
+    """torch.export takes a size of 1 for a constant: what there is once comes twice where that size moves."""
+    tensors = list(sample.tensors)
+    for t, axes in enumerate(record.shapes.axes):
+        for a, axis in enumerate(axes):
+            if axis.moves and axis.high >= 2 and tensors[t].shape[a] == 1:
+                tensors[t] = torch.cat([tensors[t], tensors[t]], a)
+    if all(new is old for new, old in zip(tensors, sample.tensors, strict=True)):
+        return sample
+    return Sample(rebuild(record.key.structure, iter(tensors)), tensors)
+
+
+def _check_moving(
+    program: torch.export.ExportedProgram, record: GraphRecord, sample: Sample, name: str
+) -> None:
     """Names a size that moves in the samples and that the model fixes."""
     placeholders = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
     tensors = [
@@ -272,16 +286,21 @@ def _check_moving(program: torch.export.ExportedProgram, record: GraphRecord, na
         for spec in program.graph_signature.input_specs
         if spec.kind is InputKind.USER_INPUT and isinstance(spec.arg, TensorArgument)
     ]
-    for path, axes, value in zip(record.shapes.paths, record.shapes.axes, tensors, strict=False):
+    shapes = [tensor.shape for tensor in sample.tensors]
+    for path, axes, value, shape in zip(record.shapes.paths, record.shapes.axes, tensors, shapes, strict=False):
         for index, (axis, size) in enumerate(zip(axes, value.shape, strict=True)):
             fixed = size if isinstance(size, int) else size.node.maybe_as_int()
-            if axis.moves and fixed is not None:
-                raise InvalidArgument(
-                    f"dimension {index} of '{path}' moves from {axis.low} to {axis.high}, "
-                    f"but the model was exported with {fixed} alone, because its code depends on that size",
-                    f"module '{name}'",
-                    "Give samples of one size there, or make the code of the model independent of it",
-                )
+            if not axis.moves or fixed is None:
+                continue
+            special = shape[index] < 2  # what torch.export makes constants of
+            why = "torch.export takes a size of 0 or 1 for a constant" if special else "its code depends on that size"
+            fix = "or make the code of the model independent of it"
+            raise InvalidArgument(
+                f"dimension {index} of '{path}' moves from {axis.low} to {axis.high}, "
+                f"but the model was exported with {fixed} alone, because {why}",
+                f"module '{name}'",
+                "Give a sample with a larger size there" if special else f"Give samples of one size there, {fix}",
+            )
 
 
 # --- TorchScript ------------------------------------------------------------------------------------------------------

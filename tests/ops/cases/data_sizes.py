@@ -160,6 +160,18 @@ def roi_align(name):
     yield C(R(1, 2, 6, 6), torch.zeros(0, 5), 1.0, 2, 2, 2, False)
 
 
+@cases("torchvision.roi_pool torchvision.ps_roi_pool torchvision.ps_roi_align")
+def pooled_regions(name):
+    ratios = [[2], [-1], [0]] if name.endswith("align") else [[]]
+    channels = 12 if ".ps_" in name else 3
+    for ratio in ratios:
+        rois = torch.cat([I(2, 5, 1).float(), boxes(5) * 2], 1)
+        yield C(R(2, channels, 5, 6), rois, 0.5, 3, 2, *ratio)
+        yield C(R(2, channels, 4, 3, dtype=f64), rois.double(), 0.5, 2, 3, *ratio)
+        yield C(R(1, 8, 5, 5), torch.tensor([[0.0, -3, -2, 30, 40], [0, 5, 5, 5, 5], [0, 2, 4, 1, 1], [0, 9, 9, 12, 14]]), 1.0, 2, 2, *ratio)
+        yield C(R(1, 8, 5, 5), torch.zeros(0, 5), 1.0, 2, 2, *ratio)
+
+
 @cases("torchvision.deform_conv2d")
 def deform_conv2d(name):
     for groups, offsets, mask in ((1, 1, False), (2, 1, True), (1, 2, True)):
