@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "compiler/ops/schema.h"
 
@@ -22,7 +23,22 @@ constexpr auto kDropouts = std::to_array<OpId>(
      aten_feature_alpha_dropout_default, aten_feature_alpha_dropout__default});
 
 constexpr auto kShapeOnly = std::to_array<OpId>({aten_squeeze__default, aten_squeeze__dim, aten_squeeze__dims,
-                                                 aten_unsqueeze__default, aten_transpose__default, aten_t__default});
+                                                 aten_unsqueeze__default, aten_transpose__default, aten_t__default,
+                                                 aten_swapdims__default, aten_swapaxes__default});
+
+/// In-place operators whose functional form has another name; pow.Scalar raises a number to the power of a tensor.
+constexpr auto kOtherNames = std::to_array<std::pair<OpId, OpId>>({
+    {aten___iand___Tensor, aten_bitwise_and_Tensor},
+    {aten___ior___Tensor, aten_bitwise_or_Tensor},
+    {aten_normal__default, aten_normal_functional_default},
+    {aten_bernoulli__float, aten_bernoulli_p},
+    {aten_pow__Scalar, aten_pow_Tensor_Scalar},
+    {aten_float_power__Scalar, aten_float_power_Tensor_Scalar},
+    {aten_float_power__Tensor, aten_float_power_Tensor_Tensor},
+    {aten_floor_divide__Tensor, aten_floor_divide_default},
+    {aten_ldexp__default, aten_ldexp_Tensor},
+    {aten_transpose__default, aten_transpose_int},
+});
 
 /// Schemas that promise a view or nothing, where PyTorch hands the operand back.
 constexpr auto kSame =
@@ -77,14 +93,8 @@ Value* first_operand(const Node& node, std::size_t output) {
 }  // namespace
 
 const OpInfo* functional_form(const OpInfo& op) {
-  if (op.id == aten___iand___Tensor) return &op_info(aten_bitwise_and_Tensor);
-  if (op.id == aten___ior___Tensor) return &op_info(aten_bitwise_or_Tensor);
-  if (op.id == aten_normal__default) return &op_info(aten_normal_functional_default);
-  if (op.id == aten_bernoulli__float) return &op_info(aten_bernoulli_p);
-  // Its functional namesake raises a number to the power of a tensor.
-  if (op.id == aten_pow__Scalar) return &op_info(aten_pow_Tensor_Scalar);
-  if (op.id == aten_float_power__Scalar) return &op_info(aten_float_power_Tensor_Scalar);
-  if (op.id == aten_transpose__default) return &op_info(aten_transpose_int);
+  const auto other = std::ranges::find(kOtherNames, op.id, &std::pair<OpId, OpId>::first);
+  if (other != kOtherNames.end()) return &op_info(other->second);
   const std::size_t dot = op.name.find('.', op.name.find('.') + 1);
   if (dot == std::string::npos || dot == 0 || op.name[dot - 1] != '_') return nullptr;
   return find_op(op.name.substr(0, dot - 1) + op.name.substr(dot));

@@ -37,6 +37,7 @@ Types kthvalue(const Call& call) {
 
 Types one_value(const Call& call) { return {{call.tensor("self").dtype, {}}}; }
 Types membership(const Call& call) { return {{DType::b8, call.shape("elements")}}; }
+Types membership_of_one(const Call&) { return {{DType::b8, {}}}; }
 Types one_position(const Call& call) { return {{call.boolean("out_int32") ? DType::i32 : DType::i64, {}}}; }
 
 Types dist(const Call& call) {
@@ -81,6 +82,7 @@ void add_order_rules(RuleTable& table) {
   table.add({aten_median_default, aten_nanmedian_default}, one_value);
   table.add({aten_msort_default, aten_renorm_default}, like_self);
   table.add({aten_isin_Tensor_Tensor, aten_isin_Tensor_Scalar}, membership);
+  table.add({aten_isin_Scalar_Tensor}, membership_of_one);
   table.add({aten_bucketize_Scalar, aten_searchsorted_Scalar}, one_position);
   table.add({aten_quantile_default, aten_quantile_scalar, aten_nanquantile_default, aten_nanquantile_scalar}, quantile);
   table.add({aten_histc_default}, histogram);

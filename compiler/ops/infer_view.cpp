@@ -352,7 +352,7 @@ void add_view_rules(RuleTable& table) {
   table.add({aten_unsqueeze_default, aten_unsqueeze__default, aten_unsqueeze_copy_default}, unsqueeze);
   table.add({aten_permute_default, aten_permute_copy_default}, permute);
   table.add({aten_transpose_int, aten_transpose__default, aten_transpose_copy_int, aten_swapaxes_default,
-             aten_swapdims_default},
+             aten_swapdims_default, aten_swapaxes__default, aten_swapdims__default},
             transpose);
   table.add({aten_t_default, aten_t__default, aten_t_copy_default}, matrix_transpose);
   table.add({aten_numpy_T_default}, reversed);

@@ -292,19 +292,21 @@ void triangle_indices(const Call& call) {
   store<std::int64_t>(call.out().dtype(), call.out().data(), 1, 2 * count, places.data());
 }
 
-/// alpha - (1 - alpha) cos: Hann's window with 0.5, Hamming's with 0.54.
-void cosine_window(const Call& call, double alpha) {
+/// alpha - beta cos.
+void cosine_window(const Call& call, double alpha, double beta) {
   const std::int64_t n = call.out().numel();
   const bool periodic = !call.has("periodic") || call.boolean("periodic");
   const auto length = static_cast<double>(periodic ? n : n - 1);
   std::vector<double> values;
   for (std::int64_t i = 0; i < n; ++i)
     values.push_back(
-        n == 1 ? 1 : alpha - (1 - alpha) * std::cos(2 * 3.14159265358979323846 * static_cast<double>(i) / length));
+        n == 1 ? 1 : alpha - beta * std::cos(2 * 3.14159265358979323846 * static_cast<double>(i) / length));
   store<double>(call.out().dtype(), call.out().data(), 1, n, values.data());
 }
-void hann(const Call& call) { cosine_window(call, 0.5); }
-void hamming(const Call& call) { cosine_window(call, 0.54); }
+void hann(const Call& call) { cosine_window(call, 0.5, 0.5); }
+void hamming(const Call& call) {
+  cosine_window(call, call.has("alpha") ? call.number("alpha") : 0.54, call.has("beta") ? call.number("beta") : 0.46);
+}
 
 void zeros(const Call& call) { copy_elements(call.out(), scalar(call.out().dtype(), 0)); }
 
@@ -337,7 +339,8 @@ void add_movement_kernels(KernelTable& table) {
   table.add({aten_tril_indices_default}, triangle_indices<true>);
   table.add({aten_triu_indices_default}, triangle_indices<false>);
   table.add({aten_hann_window_default, aten_hann_window_periodic}, hann);
-  table.add({aten_hamming_window_default, aten_hamming_window_periodic}, hamming);
+  table.add({aten_hamming_window_default, aten_hamming_window_periodic, aten_hamming_window_periodic_alpha,
+             aten_hamming_window_periodic_alpha_beta}, hamming);
   // An empty tensor holds anything; zeros make runs repeatable.
   table.add({aten_empty_strided_default, aten_new_empty_strided_default, aten_empty_permuted_default}, zeros);
 }

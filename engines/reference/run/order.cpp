@@ -144,7 +144,7 @@ void msort(const Call& call) {
 }
 
 void isin(const Call& call) {
-  const Tensor& elements = call.tensor("elements");
+  const Tensor elements = operand(call, call.has("elements") ? "elements" : "element");
   const Tensor tested = operand(call, call.has("test_elements") ? "test_elements" : "test_element");
   const bool inverted = call.boolean("invert");
   const bool whole = !is_floating(elements.dtype()) && !is_floating(tested.dtype());
@@ -290,7 +290,7 @@ void add_order_kernels(KernelTable& table) {
   table.add({aten_nanmedian_default, aten_nanmedian_dim}, median<true>);
   table.add({aten_mode_default}, mode);
   table.add({aten_msort_default}, msort);
-  table.add({aten_isin_Tensor_Tensor, aten_isin_Tensor_Scalar}, isin);
+  table.add({aten_isin_Tensor_Tensor, aten_isin_Tensor_Scalar, aten_isin_Scalar_Tensor}, isin);
   table.add({aten_dist_default}, dist);
   table.add({aten_renorm_default}, renorm);
   table.add({aten_linalg_norm_default, aten_linalg_norm_ord_str}, linalg_norm);

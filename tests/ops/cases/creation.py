@@ -45,6 +45,17 @@ def windows_periodic(name):
     yield C(5, True, dtype=f64)
 
 
+@cases("hamming_window.periodic_alpha")
+def windows_alpha(name):
+    yield C(6, False, 0.4)
+    yield C(1, True, 0.4)
+
+
+@cases("hamming_window.periodic_alpha_beta")
+def windows_alpha_beta(name):
+    yield C(6, True, 0.4, 0.5, dtype=f64)
+
+
 @cases("arange")
 def arange(name):
     yield C(5)

@@ -197,7 +197,7 @@ def permute(name):
     yield C(R(), [])
 
 
-@cases("transpose.int transpose_ transpose_copy.int swapaxes swapdims")
+@cases("transpose.int transpose_ transpose_copy.int swapaxes swapdims swapaxes_ swapdims_")
 def transpose(name):
     yield C(R(2, 3, 4), 0, 2)
     yield C(R(2, 3, 4, dtype=f64), -1, -2)

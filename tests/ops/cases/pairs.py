@@ -84,6 +84,13 @@ def in_place_scalar(name):
     yield C(U(3, 4, dtype=bf16), 0.5)
 
 
+@cases("floor_divide_.Tensor float_power_.Tensor ldexp_")
+def in_place_other_names(name):
+    real = f64 if name.startswith("float_power") else f32
+    yield C(U(3, 4, dtype=real), no_zero(R(4)))
+    yield C(U(3, 4, dtype=f64), R(3, 1).abs() + 1)
+
+
 @cases("remainder_.Tensor")
 def remainder_in_place(name):
     yield C(R(3, 4), no_zero(R(4)))

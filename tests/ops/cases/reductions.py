@@ -142,6 +142,13 @@ def isin_scalar(name):
     yield C(I(6, 3, 4), 2)
 
 
+@cases("isin.Scalar_Tensor")
+def isin_of_scalar(name):
+    yield C(2, I(6, 3, 4))
+    yield C(9, I(6, 3), invert=True)
+    yield C(float("nan"), strange())
+
+
 @cases("bucketize.Scalar")
 def bucketize_scalar(name):
     yield C(1.5, torch.tensor([0.0, 1.0, 2.0]))
