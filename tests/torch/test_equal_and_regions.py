@@ -13,11 +13,15 @@ warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 class Equal(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("kept", torch.ones(4, 3))
+
     def forward(self, x: Tensor, y: Tensor):
         z = x * 2
         if torch.equal(x, y):
             z = x + 1
-        return z, torch.equal(x, x), torch.equal(x.sum(), y.sum())
+        return z, torch.equal(x, x), torch.equal(x.sum(), y.sum()), torch.equal(x, self.kept)
 
 
 class Shaped(nn.Module):
@@ -45,7 +49,7 @@ def pairs(*sizes):
 def test_equal_scripted(tmp_path):
     x = torch.randn(4, 3)
     nan = torch.full((4, 3), torch.nan)
-    samples = [[x, x.clone()], [x, x + 1], [nan, nan], [x, x.roll(1, 0)]]
+    samples = [[x, x.clone()], [x, x + 1], [nan, nan], [x, x.roll(1, 0)], [torch.ones(4, 3), x]]
     torch.jit.save(torch.jit.script(Equal()), tmp_path / "model.pt")
     tune_and_check(tmp_path, tmp_path / "model.pt", Equal(), samples)
 
