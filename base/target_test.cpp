@@ -68,7 +68,9 @@ TEST(Target, TellsItsCpuFromOthersOfItsName) {
     std::ifstream cache("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(i) + "/size");
     if (std::string size; cache >> size) sizes += (sizes.empty() ? "" : "+") + size;
   }
-  if (!sizes.empty()) EXPECT_THAT(host_cpu_details(), testing::EndsWith(" caches " + sizes));
+  if (!sizes.empty()) {
+    EXPECT_THAT(host_cpu_details(), testing::EndsWith(" caches " + sizes));
+  }
 }
 
 TEST(Target, PrintsItsFeatures) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <tuple>
 
 namespace aitune {
 namespace {
@@ -26,7 +27,7 @@ std::string problem_of(const std::function<void()>& action) {
 
 TEST(JsonProblem, HasThePlaceAndNoNamesOfTheLibrary) {
   const auto parsed = [](const std::string& text) {
-    return problem_of([&] { static_cast<void>(ordered_json::parse(text)); });
+    return problem_of([&] { std::ignore = ordered_json::parse(text); });
   };
   EXPECT_THAT(parsed("{\n  \"a\": tru,\n"), StartsWith("line 2, column 11: invalid literal; last read: "));
   EXPECT_THAT(parsed(""), StartsWith("line 1, column 1: unexpected end of input"));

@@ -22,9 +22,9 @@ constexpr auto kDropouts = std::to_array<OpId>(
      aten_feature_dropout__default, aten_alpha_dropout_default, aten_alpha_dropout__default,
      aten_feature_alpha_dropout_default, aten_feature_alpha_dropout__default});
 
-constexpr auto kShapeOnly = std::to_array<OpId>({aten_squeeze__default, aten_squeeze__dim, aten_squeeze__dims,
-                                                 aten_unsqueeze__default, aten_transpose__default, aten_t__default,
-                                                 aten_swapdims__default, aten_swapaxes__default});
+constexpr auto kShapeOnly =
+    std::to_array<OpId>({aten_squeeze__default, aten_squeeze__dim, aten_squeeze__dims, aten_unsqueeze__default,
+                         aten_transpose__default, aten_t__default, aten_swapdims__default, aten_swapaxes__default});
 
 /// In-place operators whose functional form has another name; pow.Scalar raises a number to the power of a tensor.
 constexpr auto kOtherNames = std::to_array<std::pair<OpId, OpId>>({

@@ -203,7 +203,8 @@ void add_binary_rules(RuleTable& table) {
              aten_logical_and__default, aten_logical_or__default, aten_bitwise_and__Tensor, aten_bitwise_or__Tensor,
              aten___iand___Tensor,      aten___ior___Tensor,      aten_masked_fill__Scalar, aten_masked_fill__Tensor,
              aten_addcmul__default,     aten_addcdiv__default,    aten_remainder__Tensor,   aten_remainder__Scalar,
-             aten_logical_xor__default, aten_bitwise_xor__Tensor, aten_lerp__Scalar,        aten_clamp__Tensor},
+             aten_logical_xor__default, aten_bitwise_xor__Tensor, aten_lerp__Scalar,        aten_clamp__Tensor,
+             aten_floor_divide__Tensor, aten_float_power__Tensor, aten_ldexp__default},
             in_place);
   table.add({aten_masked_fill_Scalar, aten_masked_fill_Tensor}, masked_fill);
   table.add({aten_prelu_default, aten__prelu_kernel_default}, like_self);

@@ -116,10 +116,9 @@ void add_creation_rules(RuleTable& table) {
   table.add({aten_binomial_default}, binomials);
   table.add({aten_multinomial_default}, drawn);
   table.add({aten_logspace_default}, logspace);
-  table.add(
-      {aten_hann_window_default, aten_hann_window_periodic, aten_hamming_window_default, aten_hamming_window_periodic,
-       aten_hamming_window_periodic_alpha, aten_hamming_window_periodic_alpha_beta},
-      window);
+  table.add({aten_hann_window_default, aten_hann_window_periodic, aten_hamming_window_default,
+             aten_hamming_window_periodic, aten_hamming_window_periodic_alpha, aten_hamming_window_periodic_alpha_beta},
+            window);
   table.add({aten_tril_indices_default, aten_triu_indices_default}, triangle_indices);
   table.add({aten_scalar_tensor_default}, scalar_tensor);
   table.add({aten_arange_default, aten_arange_start, aten_arange_start_step}, arange);

@@ -160,6 +160,8 @@ const std::map<OpId, Rule>& rules() {
       {aten_adjoint_default, kTransposed},
       {aten_swapaxes_default, kTransposed},
       {aten_swapdims_default, kTransposed},
+      {aten_swapaxes__default, kTransposed},
+      {aten_swapdims__default, kTransposed},
       {aten_permute_default, kPermuted},
       {aten_movedim_int, kMoved},
       {aten_movedim_intlist, kMoved},

@@ -18,8 +18,8 @@ bool has_tensors_on(const JsonView& region, const std::string& type) {
   return false;
 }
 
-// wrap_with_autocast(device, dtype, enabled, cache, graph, ...): enabled is the last bool but one, or the only one. On a
-// machine with a GPU one of "cuda" is on around tensors of the CPU, too, for which it does nothing.
+// wrap_with_autocast(device, dtype, enabled, cache, graph, ...): enabled is the last bool but one, or the only one. On
+// a machine with a GPU one of "cuda" is on around tensors of the CPU, too, for which it does nothing.
 void check_autocast_off(const JsonView& node, const std::vector<JsonView>& settings, const JsonView& region) {
   if (node.at("target").string().find("autocast") == std::string::npos) return;
   constexpr std::size_t kEnabled = 2;

@@ -244,13 +244,14 @@ void add_arithmetic_kernels(KernelTable& table) {
              aten_true_divide_Tensor},
             arithmetic_kernel<kDiv, complex_quotient>);
   table.add({aten_div_Tensor_mode, aten_div_Scalar_mode, aten_div__Tensor_mode, aten_div__Scalar_mode}, div_mode);
-  table.add({aten_floor_divide_default, aten_floor_divide_Scalar}, binary_kernel<kDivFloor>);
+  table.add({aten_floor_divide_default, aten_floor_divide_Scalar, aten_floor_divide__Tensor}, binary_kernel<kDivFloor>);
   table.add({aten_remainder_Tensor, aten_remainder_Scalar, aten_remainder_Scalar_Tensor, aten_remainder__Tensor,
              aten_remainder__Scalar},
             binary_kernel<kRemainder>);
   table.add({aten_fmod_Tensor, aten_fmod_Scalar}, binary_kernel<kFmod>);
   table.add({aten_pow_Tensor_Tensor, aten_pow_Tensor_Scalar, aten_pow_Scalar, aten_pow__Tensor, aten_pow__Scalar,
-             aten_float_power_Tensor_Scalar, aten_float_power_Tensor_Tensor, aten_float_power_Scalar},
+             aten_float_power_Tensor_Scalar, aten_float_power_Tensor_Tensor, aten_float_power_Scalar,
+             aten_float_power__Tensor},
             arithmetic_kernel<kPow, complex_power>);
   table.add({aten_maximum_default, aten_max_other}, binary_kernel<kMaximum>);
   table.add({aten_minimum_default, aten_min_other}, binary_kernel<kMinimum>);

@@ -299,8 +299,8 @@ void cosine_window(const Call& call, double alpha, double beta) {
   const auto length = static_cast<double>(periodic ? n : n - 1);
   std::vector<double> values;
   for (std::int64_t i = 0; i < n; ++i)
-    values.push_back(
-        n == 1 ? 1 : alpha - beta * std::cos(2 * 3.14159265358979323846 * static_cast<double>(i) / length));
+    values.push_back(n == 1 ? 1
+                            : alpha - beta * std::cos(2 * 3.14159265358979323846 * static_cast<double>(i) / length));
   store<double>(call.out().dtype(), call.out().data(), 1, n, values.data());
 }
 void hann(const Call& call) { cosine_window(call, 0.5, 0.5); }
@@ -340,7 +340,8 @@ void add_movement_kernels(KernelTable& table) {
   table.add({aten_triu_indices_default}, triangle_indices<false>);
   table.add({aten_hann_window_default, aten_hann_window_periodic}, hann);
   table.add({aten_hamming_window_default, aten_hamming_window_periodic, aten_hamming_window_periodic_alpha,
-             aten_hamming_window_periodic_alpha_beta}, hamming);
+             aten_hamming_window_periodic_alpha_beta},
+            hamming);
   // An empty tensor holds anything; zeros make runs repeatable.
   table.add({aten_empty_strided_default, aten_new_empty_strided_default, aten_empty_permuted_default}, zeros);
 }

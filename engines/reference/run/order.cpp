@@ -83,8 +83,8 @@ void kthvalue(const Call& call) {
 }
 
 /// The lower of the two in the middle; NaN, unless it is to be ignored, is the median of what has one.
-template <bool IgnoresNaN>
 void median(const Call& call) {
+  const bool ignores_nan = call.op() == OpId::aten_nanmedian_default || call.op() == OpId::aten_nanmedian_dim;
   Tensor self = call.self();
   std::size_t d = 0;
   if (call.has("dim")) {
@@ -99,10 +99,10 @@ void median(const Call& call) {
       return store<std::int64_t>(call.out().dtype(), call.out().data(), 1, 1, &least);
     }
   }
-  choose_from_lines(call, self, d, [](const auto& line, const auto& order) {
+  choose_from_lines(call, self, d, [&](const auto& line, const auto& order) {
     const auto nans = std::ranges::count_if(line, [](auto v) { return v != v; });
     const auto count = static_cast<std::int64_t>(order.size());
-    if (!IgnoresNaN && nans > 0) return count - nans;  // the first of them
+    if (!ignores_nan && nans > 0) return count - nans;  // the first of them
     return (std::max<std::int64_t>(count - nans, 1) - 1) / 2;
   });
 }
@@ -286,8 +286,7 @@ void nanmean(const Call& call) {
 void add_order_kernels(KernelTable& table) {
   using enum OpId;
   table.add({aten_kthvalue_default}, kthvalue);
-  table.add({aten_median_default, aten_median_dim}, median<false>);
-  table.add({aten_nanmedian_default, aten_nanmedian_dim}, median<true>);
+  table.add({aten_median_default, aten_median_dim, aten_nanmedian_default, aten_nanmedian_dim}, median);
   table.add({aten_mode_default}, mode);
   table.add({aten_msort_default}, msort);
   table.add({aten_isin_Tensor_Tensor, aten_isin_Tensor_Scalar, aten_isin_Scalar_Tensor}, isin);

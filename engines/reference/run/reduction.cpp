@@ -198,8 +198,9 @@ void aminmax(const Call& call) {
   });
 }
 
-template <bool Any>
 void truth(const Call& call) {
+  const bool all =
+      call.op() == OpId::aten_all_default || call.op() == OpId::aten_all_dim || call.op() == OpId::aten_all_dims;
   std::vector<std::size_t> dims = dims_of(call);
   // Unlike sum and mean, the overloads with a list reduce nothing where it is empty.
   const bool lists = call.op() == OpId::aten_any_dims || call.op() == OpId::aten_all_dims;
@@ -208,7 +209,7 @@ void truth(const Call& call) {
   visit_compute(compute_of(self.dtype()), [&]<typename C>(C) {
     auto* out = call.out().as<std::uint8_t>();  // bool, or u8 for u8
     reduce<C>(
-        self, dims, !Any, [](bool& s, C v, std::int64_t) { s = Any ? s || v != C(0) : s && v != C(0); },
+        self, dims, all, [&](bool& s, C v, std::int64_t) { s = all ? s && v != C(0) : s || v != C(0); },
         [&](std::int64_t i, bool s) { out[i] = s ? 1 : 0; });
   });
 }
@@ -335,8 +336,7 @@ void add_reduction_kernels(KernelTable& table) {
   table.add({aten_argmax_default}, index_of_extremum<true>);
   table.add({aten_argmin_default}, index_of_extremum<false>);
   table.add({aten_aminmax_default}, aminmax);
-  table.add({aten_any_default, aten_any_dim, aten_any_dims}, truth<true>);
-  table.add({aten_all_default, aten_all_dim, aten_all_dims}, truth<false>);
+  table.add({aten_any_default, aten_any_dim, aten_any_dims, aten_all_default, aten_all_dim, aten_all_dims}, truth);
   table.add({aten_count_nonzero_default, aten_count_nonzero_dim_IntList}, count_nonzero);
   table.add({aten_var_default, aten_var_dim, aten_var_correction, aten_var_mean_default, aten_var_mean_dim,
              aten_var_mean_correction},

@@ -220,7 +220,7 @@ void add_special_kernels(KernelTable& table) {
   table.add({aten_heaviside_default}, binary_kernel<kHeaviside>);
   table.add({aten_special_xlog1py_default, aten_special_xlog1py_other_scalar, aten_special_xlog1py_self_scalar},
             binary_kernel<kXlog1py>);
-  table.add({aten_ldexp_Tensor}, binary_kernel<kLdexp>);
+  table.add({aten_ldexp_Tensor, aten_ldexp__default}, binary_kernel<kLdexp>);
   table.add({aten_gcd_default}, gcd_kernel);
   table.add({aten_lcm_default}, lcm_kernel);
   table.add({aten_nextafter_default}, nextafter);

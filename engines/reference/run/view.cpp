@@ -263,7 +263,7 @@ void add_view_kernels(KernelTable& table) {
             copy);
   table.add({aten_permute_default, aten_permute_copy_default}, permute_dims);
   table.add({aten_transpose_int, aten_transpose__default, aten_transpose_copy_int, aten_swapaxes_default,
-             aten_swapdims_default},
+             aten_swapdims_default, aten_swapaxes__default, aten_swapdims__default},
             transpose);
   table.add({aten_t_default, aten_t__default, aten_t_copy_default, aten_numpy_T_default}, reverse_dims);
   table.add({aten_mT_default}, transpose_matrices);

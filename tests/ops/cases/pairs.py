@@ -88,7 +88,8 @@ def in_place_scalar(name):
 def in_place_other_names(name):
     real = f64 if name.startswith("float_power") else f32
     yield C(U(3, 4, dtype=real), no_zero(R(4)))
-    yield C(U(3, 4, dtype=f64), R(3, 1).abs() + 1)
+    if name != "ldexp_":  # whose power of two is rounded to the type of the exponent
+        yield C(U(3, 4, dtype=f64), R(3, 1).abs() + 1)
 
 
 @cases("remainder_.Tensor")
