@@ -397,7 +397,10 @@ Types covariance(const Call& call) {
     unify(call, call.shape(name)[0], self.shape.empty() ? SymInt(1) : self.shape.back());
   }
   const SymInt count = self.shape.size() < 2 ? SymInt(1) : self.shape[0];
-  return {{floating(self.dtype), count.is(1) ? SymShape() : SymShape{count, count}}};
+  Promotion type;
+  type.add(self);
+  if (call.given("aweights")) type.add(call.tensor("aweights"));
+  return {{floating(type.result()), count.is(1) ? SymShape() : SymShape{count, count}}};
 }
 
 Types vander(const Call& call) {

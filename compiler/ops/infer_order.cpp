@@ -45,7 +45,7 @@ Types dist(const Call& call) {
   type.add(call.tensor("self"));
   type.add(call.tensor("other"));
   broadcast(call, call.shape("self"), call.shape("other"));
-  return {{floating(type.result()), {}}};
+  return {{real_of(floating(type.result())), {}}};
 }
 
 Types reduced_floating(const Call& call) {

@@ -89,10 +89,11 @@ Types diff(const Call& call) {
   TensorType t = call.tensor("self");
   const std::size_t d = call.dim("dim", t.shape.size());
   call.require(!t.shape.empty(), "diff needs at least one dimension");
-  for (const std::string_view name : {"prepend", "append"})
-    if (call.given(name)) t.shape[d] += call.shape(name).at(d);
   const std::int64_t n = call.integer("n");
   call.require(n >= 0, "n must not be negative");
+  if (n == 0) return {t};  // without what is to stand around it
+  for (const std::string_view name : {"prepend", "append"})
+    if (call.given(name)) t.shape[d] += call.shape(name).at(d);
   const auto size = t.shape[d].as_constant();
   t.shape[d] = size ? SymInt(std::max<std::int64_t>(*size - n, 0)) : t.shape[d] - n;
   return {t};

@@ -170,6 +170,7 @@ Replacement differences(Inserter& insert, Node& node) {
   const DType dtype = node.output()->type.dtype;
   Value* x = operand(node);
   if (rank(x) == 0) return std::nullopt;
+  if (argument(node, "n").integer() == 0) return {{x}};
   const std::int64_t dim = wrap_dim(argument(node, "dim").integer(), rank(x));
   ArgList parts;
   if (!argument(node, "prepend").is_none()) parts.emplace_back(insert.cast(argument(node, "prepend").value(), dtype));

@@ -44,7 +44,17 @@ EXPECTED = [
     (r"aten\.linalg_lstsq\.default", r" c(64|128) .*\"gels[sd]\"", "PyTorch's residuals are sums of complex squares there"),
     (r"aten\.(linalg_cholesky_ex|cholesky_inverse|linalg_ldl_factor_ex|geqrf|ormqr|linalg_householder_product|linalg_multi_dot|linalg_lu\w*)\.default",
      r" strange", "how far NaN and infinities reach depends on the order of operations"),
-    (r"aten\.grid_sampler\w*\.default", r" bf16 ", "the nearest of two as near depends on roundings in bf16"),
+    (r"aten\.grid_sampler\w*\.default", r" b?f16 ", "the nearest of two as near depends on roundings in 16 bits"),
+    (r"aten\.grid_sampler_3d\.default", r"bicubic sampling is for images", "PyTorch lets it through, and takes the nearest"),
+    (r"aten\.as_strided\.default", r"as_strided_partial_views", "views that reach beyond the tensor, into memory of another"),
+    (r"aten\._?upsample_bi(linear|cubic)2d\w*\.\w+", r" u8 ", "PyTorch computes images of bytes in integers, and is off by one"),
+    (r"aten\.(upsample_trilinear3d|conv_transpose3d|convolution|addr|histc)\.\w+", r" b?f16 ", "PyTorch rounds every step to 16 bits"),
+    (r"aten\.div_?\.Tensor_mode", r" f16 ", "the quotient is rounded to f16 before it is cut, where PyTorch does not vectorise"),
+    (r"aten\.(_cdist_forward|_upsample_bilinear2d_aa|conv2d|native_group_norm|native_layer_norm|mode|unique_dim)\.\w+", r" strange",
+     "how far NaN and infinities reach depends on the order of operations; NaN are not ordered"),
+    (r"aten\.cov\.default", r" (f64|c128) ", "PyTorch rounds the product of both weights to float32"),
+    (r"aten\.eq\.Scalar", r" u8 .*,-1\]", "PyTorch wraps a number that the type does not hold"),
+    (r"aten\.gather\.default", r"indices must be i64 or i32, not u8", "positions without elements may have any type in PyTorch"),
 ]
 
 

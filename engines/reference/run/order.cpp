@@ -191,10 +191,9 @@ void dist(const Call& call) {
     };
     shape.push_back(size(a) == 1 ? size(b) : size(a));
   }
-  const auto x = all_of(view(a, shape, broadcast_strides(a, shape))),
-             y = all_of(view(b, shape, broadcast_strides(b, shape)));
+  const auto x = complex_values(a, shape), y = complex_values(b, shape);
   std::vector<double> differences;
-  for (std::size_t i = 0; i < x.size(); ++i) differences.push_back(x[i] - y[i]);
+  for (std::size_t i = 0; i < x.size(); ++i) differences.push_back(std::abs(x[i] - y[i]));
   const double result = norm_of(differences, call.number("p"));
   store<double>(call.out().dtype(), call.out().data(), 1, 1, &result);
 }
@@ -246,10 +245,12 @@ void linalg_norm(const Call& call) {
       results.push_back(norm_of({values.data() + o * inner, values.data() + (o + 1) * inner}, p));
       continue;
     }
-    const std::int64_t width = arranged.shape().back();
+    const std::int64_t lines = arranged.shape()[outer_dims], width = arranged.shape().back();
     std::vector<double> sums;
-    for (std::int64_t at = 0; width > 0 && at < inner; at += width)
-      sums.push_back(norm_of({values.data() + o * inner + at, values.data() + o * inner + at + width}, 1));
+    for (std::int64_t line = 0; line < lines; ++line) {
+      const double* begin = values.data() + o * inner + line * width;
+      sums.push_back(norm_of({begin, begin + width}, 1));
+    }
     results.push_back(
         norm_of(sums, p > 0 ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity()));
   }

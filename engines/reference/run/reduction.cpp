@@ -257,6 +257,7 @@ void complex_variance(const Call& call) {
   const double divisor = std::max(static_cast<double>(reduced_count(call)) - correction(call), 0.0);
   for (double& v : squares) v = Root ? std::sqrt(v / divisor) : v / divisor;
   store<double>(call.out().dtype(), call.out().data(), 1, call.out().numel(), squares.data());
+  if (reduced_count(call) == 0) std::ranges::fill(means, Complex(std::nan(""), std::nan("")));
   if (call.out_count() > 1) store_complex(call.out(1), means);
 }
 

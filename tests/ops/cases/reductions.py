@@ -109,6 +109,7 @@ def linalg_norm(name):
     yield C(R(2, 3, 4), -math.inf, [0, 2], True)
     yield C(R(5), 3)
     yield C(R(3, 4), math.inf)
+    yield C(R(0, 4), -1)
 
 
 @cases("linalg_norm.ord_str")
@@ -122,6 +123,7 @@ def dist(name):
     yield C(R(3, 4), R(4))
     yield C(R(3, 4), R(3, 4), 1)
     yield C(R(3, 4), R(3, 4), math.inf)
+    yield C(R(3, 4, dtype=c64), R(4), 3)
 
 
 @cases("renorm")
@@ -279,6 +281,7 @@ def diff(name):
     yield C(I(9, 2, 6), 1, -1, I(9, 2, 1))
     yield C(R(2, 1))
     yield C(R(2, 3), 5)
+    yield C(R(3, 2), 0, 0, R(1, 2), R(4, 2))
 
 
 @cases("softmax.int log_softmax.int")

@@ -12,6 +12,7 @@ def covariance(name):
     yield C(R(2, 5, dtype=i64))
     if name == "cov":
         yield C(R(3, 7), correction=0)
+        yield C(R(3, 5, dtype=bf16), aweights=R(5).abs())
         yield C(R(3, 5), fweights=torch.tensor([1, 2, 1, 3, 2]))
         yield C(R(3, 5, dtype=f64), fweights=torch.tensor([1, 2, 1, 3, 2]), aweights=torch.rand(5, dtype=f64) + 0.1)
 
