@@ -121,6 +121,13 @@ TEST(RelativeError, IsTheRatioOfNorms) {
   EXPECT_DOUBLE_EQ(relative_error(Tensor::of<double>(DType::f64, std::vector<double>{3, 5}), floats({3, 4})), 0.2);
 }
 
+TEST(RelativeError, AsksNothingOfSubnormalNumbers) {
+  EXPECT_LT(relative_error(floats({1e-39F, -2e-39F}), floats({1.5e-39F, 0})), 1e-6);
+  EXPECT_LT(relative_error(floats({1e-39F}), floats({0})), 1e-6);
+  EXPECT_NEAR(relative_error(floats({1.1e-28F}), floats({1e-28F})), 0.1, 1e-6);
+  EXPECT_EQ(relative_error(floats({1e-28F}), floats({0})), std::numeric_limits<double>::infinity());
+}
+
 TEST(RelativeError, WatchesNaNAndInfinity) {
   const double inf = INFINITY;
   EXPECT_EQ(relative_error(floats({NAN, 5}), floats({3, 4})), inf);
