@@ -293,7 +293,9 @@ void add_movement_rules(RuleTable& table) {
                     wrap(node.args[1].integer(), table_value->type.shape.size()));
       },
       [](const Node& node) {
-        return node.args[2].value()->type.shape.size() == 1 ? Support::yes() : Support::no("a 0-dim index");
+        // Of a tensor without dimensions, dimension 0 is the whole of it.
+        const bool has_dims = !node.args[0].value()->type.shape.empty() && !node.args[2].value()->type.shape.empty();
+        return has_dims ? Support::yes() : Support::no("a 0-dim tensor or index");
       }};
   table["aten.index.Tensor"] = {[](Lowering& lowering, const Node& node) {
                                   std::size_t dim = 0;
