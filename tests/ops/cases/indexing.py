@@ -99,6 +99,7 @@ def index_select(name):
     yield C(R(6, 5).t(), 1, I(6, 3, dtype=i32))
     yield C(R(5), 0, torch.tensor(3))
     yield C(R(5, 6, dtype=b8), -1, I(6, 0))
+    yield C(R(), 0, torch.tensor([0]))
 
 
 @cases("gather")
