@@ -95,7 +95,7 @@ def test_error_against_fp32(name, tmp_path, generator):
     print(f"{name}: int8 {error:.1e}, {rows['fp32']['latency_ms'] / rows['int8']['latency_ms']:.2f} times as fast as fp32")
     support.must("verify", tmp_path / "model.ait")
     shown = support.must("inspect", tmp_path / "model.ait").out
-    assert "operations in int8" in shown and "max_quantisation_error" in shown
+    assert "operations are in int8" in shown and "max_quantisation_error" in shown
     again = support.must("tune", tmp_path / "model.pt2", *sum((["-i", tmp_path / f"{i}.npz"] for i in range(4)), []),
                          "-o", tmp_path / "again.ait", "--decisions", tmp_path / "model.ait")
     assert (tmp_path / "again.ait").read_bytes() == (tmp_path / "model.ait").read_bytes(), str(again)
