@@ -286,17 +286,17 @@ void add_movement_rules(RuleTable& table) {
                                        gather_rows(lowering, node, node.args[0].value(), node.args[1].value(), 0);
                                      },
                                      {}};
-  table["aten.index_select.default"] = {
-      [](Lowering& lowering, const Node& node) {
-        const Value* table_value = node.args[0].value();
-        gather_rows(lowering, node, table_value, node.args[2].value(),
-                    wrap(node.args[1].integer(), table_value->type.shape.size()));
-      },
-      [](const Node& node) {
-        // Of a tensor without dimensions, dimension 0 is the whole of it.
-        const bool has_dims = !node.args[0].value()->type.shape.empty() && !node.args[2].value()->type.shape.empty();
-        return has_dims ? Support::yes() : Support::no("a 0-dim tensor or index");
-      }};
+  table["aten.index_select.default"] = {[](Lowering& lowering, const Node& node) {
+                                          const Value* table_value = node.args[0].value();
+                                          gather_rows(lowering, node, table_value, node.args[2].value(),
+                                                      wrap(node.args[1].integer(), table_value->type.shape.size()));
+                                        },
+                                        [](const Node& node) {
+                                          // Of a tensor without dimensions, dimension 0 is the whole of it.
+                                          const bool has_dims = !node.args[0].value()->type.shape.empty() &&
+                                                                !node.args[2].value()->type.shape.empty();
+                                          return has_dims ? Support::yes() : Support::no("a 0-dim tensor or index");
+                                        }};
   table["aten.index.Tensor"] = {[](Lowering& lowering, const Node& node) {
                                   std::size_t dim = 0;
                                   const Value* index = single_index(node, &dim);
