@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 import operator as operators_of_python
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any
 
@@ -14,22 +13,17 @@ import torch
 
 from aitune import custom
 from aitune.errors import InvalidArgument, Unavailable, Unsupported, a_kind
+from aitune.torch.thread_flag import ThreadFlag
 
 __all__ = ["compiler", "every_operator"]
 
-_here = threading.local()
+_every_operator = ThreadFlag()
 
 
-@contextmanager
-def every_operator() -> Iterator[None]:
+def every_operator() -> AbstractContextManager[None]:
     """While a model of PyTorch is tuned in this thread, all operators that PyTorch knows are found. Otherwise those alone that Python code of
     this process defines: a file must not reach what any library in the process can do."""
-    before = getattr(_here, "every", False)
-    _here.every = True
-    try:
-        yield
-    finally:
-        _here.every = before
+    return _every_operator.raised()
 
 
 def compiler() -> ModuleType:
@@ -54,7 +48,7 @@ def _overload(name: str) -> torch._ops.OpOverload:
 def _find(name: str) -> custom.Operator | None:
     namespace, base, overload = name.split(".")
     qualified = f"{namespace}::{base}"
-    if not getattr(_here, "every", False) and qualified not in torch.library._defs:
+    if not _every_operator.is_raised and qualified not in torch.library._defs:
         return None
     names = {schema.overload_name for schema in torch._C._jit_get_schemas_for_operator(qualified)}
     spelled = "" if overload == "default" else overload

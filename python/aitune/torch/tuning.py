@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from aitune.torch.files import check_writable, replacing
 from aitune.torch.module import Module, ModuleState, all_modules, find_modules, original_forwards
 from aitune.torch.progress import improving, others_silent, showing
 from aitune.torch.reporting import reporting
+from aitune.torch.thread_flag import ThreadFlag
 from aitune.torch.turns import own_turn
 
 __all__ = ["tune", "tune_recorded"]
@@ -80,7 +80,7 @@ def tune(
     raised: list[BaseException] = []  # by `improved`
     noting = _noting(improved, raised)
     silence = others_silent() if disable_external_logging else contextlib.nullcontext()
-    with own_turn(), _inside(), silence, showing(), improving(noting), reporting() as report:
+    with own_turn(), _tuning_here.raised(), silence, showing(), improving(noting), reporting() as report:
         candidates = _candidates(func, dataset)
         met = _record(func, dataset, candidates, batch_sizes, max_num_batches_per_batch_size)
         dry = [module for module in met if dry_run or module._wants_dry_run()]
@@ -106,21 +106,11 @@ def tune(
     return text
 
 
-_here = threading.local()  # whether this thread tunes
-
-
-@contextlib.contextmanager
-def _inside() -> Iterator[None]:
-    before = getattr(_here, "tunes", False)
-    _here.tunes = True
-    try:
-        yield
-    finally:
-        _here.tunes = before
+_tuning_here = ThreadFlag()
 
 
 def _check_outermost() -> None:
-    if getattr(_here, "tunes", False):
+    if _tuning_here.is_raised:
         raise InvalidArgument(
             "it is called inside of another tuning, where modules answer by their own code and nothing is recorded",
             "tune",
@@ -276,7 +266,7 @@ def _dry_run(modules: Sequence[Module]) -> str:
 def tune_recorded(module: Module, dry_run: bool = False) -> None:
     """Tunes one module on the calls that it has recorded, or logs how it would be cut. Raises as tune() does."""
     _check_autocast()
-    with own_turn(), _inside(), showing(), reporting() as report:
+    with own_turn(), _tuning_here.raised(), showing(), reporting() as report:
         if dry_run:
             _dry_run([module])
             return
