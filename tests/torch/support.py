@@ -160,6 +160,15 @@ def rewrite_zip(source, target, edits=None, drop=(), method=zipfile.ZIP_STORED):
     return target
 
 
+def edit_program(source, target, edit):
+    """A copy of the .pt2 `source` with its program changed by `edit`, which gets it as parsed JSON."""
+    with zipfile.ZipFile(source) as archive:
+        entry = next(name for name in archive.namelist() if name.endswith("models/model.json"))
+        program = json.loads(archive.read(entry))
+    edit(program)
+    rewrite_zip(source, target, {entry.split("/", 1)[1]: json.dumps(program).encode()})
+
+
 def entry_span(archive, suffix):
     """(first byte, bytes) of the data of the entry whose name ends with `suffix`."""
     with zipfile.ZipFile(archive) as file:

@@ -315,15 +315,10 @@ def test_tensors_on_several_devices_are_named(work):
     """Here they are of no matter, but their owner may have meant something by it."""
     support.export(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), [torch.rand(2, 4)], work / "plain.pt2")
 
-    def moved(text):
-        program = json.loads(text)
+    def moved(program):
         program["graph_module"]["graph"]["tensor_values"]["p_0_weight"]["device"] = {"type": "cuda", "index": 1}
-        return json.dumps(program).encode()
 
-    with zipfile.ZipFile(work / "plain.pt2") as archive:
-        entry = next(name for name in archive.namelist() if name.endswith("models/model.json"))
-        edited = moved(archive.read(entry))
-    support.rewrite_zip(work / "plain.pt2", work / "mixed.pt2", {entry.split("/", 1)[1]: edited})
+    support.edit_program(work / "plain.pt2", work / "mixed.pt2", moved)
     result = support.must("tune", work / "mixed.pt2", "-i", support.write_inputs(work / "in.npz", [torch.rand(2, 4)]), "-o",
                           work / "mixed.ait", *FAST)
     assert "several devices: cpu (input), cuda:1 (p_0_weight)" in result.err

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <ranges>
 #include <set>
 #include <utility>
 
@@ -164,12 +166,31 @@ void check_declared(const JsonView& name, const TensorType& inferred, const Scop
 
 void define_result(const std::optional<JsonView>& name, Value* value, Scope& scope) {
   if (!name) return;
-  if (scope.graph().at("tensor_values").find(name->string())) check_declared(*name, value->type, scope);
+  if (scope.trusts_declared_types() && scope.graph().at("tensor_values").find(name->string()))
+    check_declared(*name, value->type, scope);
   scope.define_tensor(*name, value);
 }
 
-void name_result_size(const std::vector<std::optional<JsonView>>& names, const Scope& scope, const OpInfo& op,
-                      const ArgList& args, std::vector<TensorType>& types, Graph& graph) {
+using ResultNames = std::vector<std::optional<JsonView>>;
+
+/// What PyTorch 2.11 declares wrongly: the last states of LSTMs with a dimension more than they have, [1, 1, batch,
+/// size], and the places and counts of unique elements with the dtype of the elements.
+bool is_declared_wrongly(const OpInfo& op, const ResultNames& results, const Scope& scope) {
+  static constexpr auto kUniques =
+      std::to_array({OpId::aten__unique_default, OpId::aten__unique2_default, OpId::aten_unique_dim_default,
+                     OpId::aten_unique_consecutive_default, OpId::aten_unique_dim_consecutive_default});
+  const bool lstm = op.id == OpId::aten_lstm_input;
+  if (!lstm && std::ranges::find(kUniques, op.id) == kUniques.end()) return false;
+  const JsonView declared = scope.graph().at("tensor_values");
+  return std::ranges::any_of(results | std::views::drop(1), [&](const std::optional<JsonView>& name) {
+    if (!name || !declared.find(name->string())) return false;
+    const TensorType type = scope.declared_type(*name);
+    return lstm ? type.shape.size() == 4 : type.dtype != DType::i64;
+  });
+}
+
+void name_result_size(const ResultNames& names, const Scope& scope, const OpInfo& op, const ArgList& args,
+                      std::vector<TensorType>& types, Graph& graph) {
   const auto place = data_size_place(types);
   if (!place) return;
   std::optional<SymInt> declared;
@@ -246,6 +267,7 @@ void add_operator(const JsonView& node, std::string_view exported, Scope& scope,
   if (names.size() != types.size())
     node.corrupt(fmt::format("{} has {} results here and gives {}", op->name, names.size(), types.size()));
   if (may_have_data_size(*op)) name_result_size(names, scope, *op, bound, types, graph);
+  if (is_declared_wrongly(*op, names, scope)) scope.distrust_declared_types();
   const std::string hint = names.empty() || !names[0] ? "unused" : names[0]->string().substr(0, kMaxValueName);
   Node* added = graph.add_node(*op, std::move(bound), std::move(types), hint);
   added->source = read_source(node);

@@ -64,7 +64,9 @@ void inline_region(const JsonView& node, Scope& scope, Graph& graph, Problems& p
     node.corrupt(fmt::format("a region with {} inputs is given {} arguments", inputs.size(), arguments.size()));
   for (std::size_t i = 0; i < inputs.size(); ++i)
     define_argument(name_of(inputs[i]), arguments[i].at("arg"), scope, inner);
+  if (!scope.trusts_declared_types()) inner.distrust_declared_types();
   import_nodes(inner, graph, problems);
+  if (!inner.trusts_declared_types()) scope.distrust_declared_types();
 
   std::vector<JsonView> results;
   for (const JsonView& output : node.at("outputs").items()) {

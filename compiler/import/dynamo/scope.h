@@ -39,6 +39,9 @@ class Scope {
 
   /// What the file says of a name: its tensor_values and sym_int_values.
   TensorType declared_type(const JsonView& name) const;
+  /// PyTorch declared the type of a result wrongly, and types that follow from it: operators' own count from here on.
+  void distrust_declared_types() { trusts_declared_types_ = false; }
+  bool trusts_declared_types() const { return trusts_declared_types_; }
   std::optional<SymInt> declared_size(const std::string& name) const;
   const JsonView& graph() const { return graph_; }
 
@@ -46,6 +49,7 @@ class Scope {
   void claim(const JsonView& name);
 
   JsonView graph_;
+  bool trusts_declared_types_ = true;
   std::unordered_map<std::string, Value*> tensors_;
   std::unordered_map<std::string, SymInt> sizes_;
   std::unordered_map<std::string, SizeFact> facts_;
