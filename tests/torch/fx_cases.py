@@ -329,6 +329,7 @@ function("index_beyond", lambda x: (x[-63:] * 2, x[-5:] + 1, x[:-5], x[5:], x[2:
 function("index_from_the_end", lambda x, y: (x[-y.shape[0]:] * 2, x[:-y.shape[0]], x[y.shape[0]:-y.shape[0]], y[-x.shape[0]:]), (9, 4), (3, 4), dynamic=True)
 function("complex_parts", lambda x: (torch.fft.rfft(x).real, torch.fft.rfft(x).imag, torch.view_as_real(torch.fft.rfft(x).H.resolve_conj())), (3, 6))
 function("complex_numbers", lambda x: [torch.view_as_real(y) for y in (x * 1j, x + (2 + 3j), 1j - x, (2 - 1j) / (x + 4), (x.long() + 1j) * -0.5j, x.double() * (0.1 + 0.3j), torch.complex(x, x) / complex(3.0, float(4)), x.sum() * 1e-2j, torch.add(x, 2j), torch.complex(x, x) ** 2, torch.where(x > 0, torch.complex(x, x), 1j), torch.complex(x, x).masked_fill(x > 0, 2j))], (3, 4))
+function("complex_fillings", lambda x: [torch.view_as_real(y) for y in (torch.full((x.shape[0], 2), 1 + 2j), torch.full_like(x, 1j, dtype=torch.complex64), torch.complex(x, x).new_full((2, 3), 3j) * x[0, 0], torch.diag(torch.complex(x[0], x[1]), 1))], (3, 4))
 function("complex_comparisons", lambda x: (torch.complex(x, x) == 1j, torch.complex(x, x - x) != (0.5 + 0j), torch.complex(x, x).var()), inputs=[torch.tensor([0.0, 0.5, 1.0])])
 function("gather", lambda x: (x[[0, 2]], x[:, [1, 1]], x.index_select(1, torch.tensor([0, 2])), x[torch.tensor([1, 0]), :, torch.tensor([0, 3])]), (3, 4, 5))
 function("gather_input", lambda x, i: (x.gather(1, i), torch.take_along_dim(x, i, 1), x[:, i[0]], torch.scatter(x, 1, i, 0.5)), inputs=[torch.randn(3, 5), torch.randint(0, 5, (3, 4))])

@@ -212,3 +212,23 @@ def test_complex_numbers_and_functions(kind, ir, tmp_path, generator):
     support.must("tune", file, "-i", inputs, "-o", tmp_path / "model.ait", *support.FAST)
     support.must("run", tmp_path / "model.ait", "-i", inputs, "-o", tmp_path / "out.npz")
     support.check_same(support.read_outputs(tmp_path / "out.npz"), support.tensors_of(model(z)), support.FP32_BOUND, ir)
+
+
+class Placed(nn.Module):
+    def forward(self, x, at, number):
+        z = torch.complex(x, -x)
+        places = at[None].expand(2, -1)
+        n = number.item()
+        put = (z.index_fill(1, at, 2j), z.scatter(1, places, 1 - 1j), torch.diag(z[0]), torch.block_diag(z, z[:, :1]))
+        return *(torch.view_as_real(y) for y in put), x.index_fill(1, at, n), x.scatter(1, places, n), x.scatter(1, places, n, reduce="add")
+
+
+def test_numbers_that_are_put_at_places(tmp_path, generator):
+    draw = lambda: [torch.randn(2, 7, generator=generator), torch.randperm(7, generator=generator)[:3],  # noqa: E731
+                    torch.randn((), generator=generator)]
+    support.export(Placed(), draw(), tmp_path / "model.pt2")
+    support.must("tune", tmp_path / "model.pt2", "-i", support.write_inputs(tmp_path / "in.npz", draw()), "-o",
+                 tmp_path / "model.ait", *support.FAST)
+    fresh = draw()
+    support.must("run", tmp_path / "model.ait", "-i", support.write_inputs(tmp_path / "x.npz", fresh), "-o", tmp_path / "y.npz")
+    support.check_same(support.read_outputs(tmp_path / "y.npz"), Placed()(*fresh), support.FP32_BOUND, "placed")

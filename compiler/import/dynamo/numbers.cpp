@@ -243,6 +243,39 @@ bool spread_value(const OpInfo& op, NamedArgs& args, Graph& graph) {
   return true;
 }
 
+/// An operator that puts a number at places, the one that puts a tensor there, what the tensor is called, and whose
+/// shape it has.
+struct Placing {
+  OpId op;
+  OpId with_tensor;
+  std::string_view tensor;
+  std::string_view shaped_as = {};
+};
+constexpr auto kPlacings =
+    std::to_array<Placing>({{OpId::aten_index_fill_int_Scalar, OpId::aten_index_fill_int_Tensor, "value"},
+                            {OpId::aten_index_fill__int_Scalar, OpId::aten_index_fill__int_Tensor, "value"},
+                            {OpId::aten_scatter_value, OpId::aten_scatter_src, "src", "index"},
+                            {OpId::aten_scatter__value, OpId::aten_scatter__src, "src", "index"},
+                            {OpId::aten_scatter_value_reduce, OpId::aten_scatter_reduce, "src", "index"},
+                            {OpId::aten_scatter__value_reduce, OpId::aten_scatter__reduce, "src", "index"}});
+
+/// scatter(self, dim, index, value) and its like, with the value as a tensor; nullptr for other operators.
+const OpInfo* place_tensor(const OpInfo& op, NamedArgs& args, Graph& graph) {
+  const auto* const row = std::ranges::find(kPlacings, op.id, &Placing::op);
+  if (row == kPlacings.end()) return nullptr;
+  const auto value = std::ranges::find(args, "value", [](const auto& named) { return std::string_view(named.first); });
+  Value* const self = argument_or_none(args, "self").value_or_null();
+  Value* const shaped = argument_or_none(args, row->shaped_as).value_or_null();
+  if (self == nullptr || value == args.end() || !value->second.is_value()) return nullptr;
+  Value* placed = cast(graph, value->second.value(), self->type.dtype);
+  if (shaped != nullptr) {
+    const SymShape& shape = shaped->type.shape;
+    placed = add_call(graph, "aten.expand.default", {placed, ArgList(shape.begin(), shape.end())});
+  }
+  *value = {std::string(row->tensor), placed};
+  return &op_info(row->with_tensor);
+}
+
 }  // namespace
 
 Value* size_tensor(Graph& graph, const SymInt& size) { return constant(graph, size, DType::i64); }
@@ -308,6 +341,7 @@ void scale_operands(const OpInfo& op, NamedArgs& args, const std::vector<NumberA
 const OpInfo* with_numbers(const OpInfo& op, NamedArgs& args, const std::vector<NumberArg>& numbers, Graph& graph) {
   scale_operands(op, args, numbers, graph);
   if (spread_value(op, args, graph)) return find_op("aten.clone.default");
+  if (const OpInfo* const placing = place_tensor(op, args, graph)) return placing;
   const OpInfo* other = tensor_overload(op, args, numbers);
   if (other == nullptr) {
     for (auto& [name, arg] : args) {

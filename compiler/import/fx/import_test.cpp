@@ -93,7 +93,7 @@ TEST(FxImport, ComplexNumbersAreConstants) {
                        "    to = x.double() / 1e1j\n    return (mul, sub, to)\n"));
   EXPECT_THAT(text_of(model), AllOf(HasSubstr("c64[] \"scalar_0\""), HasSubstr("c64[] \"scalar_1\""),
                                     HasSubstr("c128[] \"scalar_2\""), HasSubstr("%to_1: c128[2,3]")));
-  EXPECT_THAT(code_refusal(code("    return torch.full((2,), 3j)\n")), HasSubstr("the complex number 0+3j"));
+  EXPECT_THAT(code_refusal(code("    return torch.celu(x, 3j)\n")), HasSubstr("the complex number 0+3j"));
   EXPECT_THAT(code_refusal(code("    return x * (1j / 0j)\n")), HasSubstr("complex zero"));
   EXPECT_THAT(code_refusal(code("    return x[1j]\n")), HasSubstr("1j"));
 }

@@ -15,6 +15,16 @@ def torch_equal(input, other):
         return False
     return aten.all(aten.eq(input, other))
 
+def torch_full(size, fill_value, out=None, names=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+    if isinstance(fill_value, complex):
+        return aten.ones(size, dtype=torch.complex64 if dtype is None else dtype) * fill_value
+    return aten.full(size, fill_value, dtype=dtype)
+
+def torch_full_like(input, fill_value, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None):
+    if isinstance(fill_value, complex):
+        return aten.ones_like(input, dtype=dtype) * fill_value
+    return aten.full_like(input, fill_value, dtype=dtype)
+
 def torch_functional_split(tensor, split_size_or_sections, dim=0):
     return aten.split(tensor, split_size_or_sections, dim)
 

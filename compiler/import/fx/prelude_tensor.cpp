@@ -47,6 +47,11 @@ def split(self, split_size, dim=0):
 def new_tensor(self, data, dtype=None, device=None, requires_grad=False):
     return torch.tensor(data, dtype=self.dtype if dtype is None else dtype)
 
+def new_full(self, size, fill_value, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+    if isinstance(fill_value, complex):
+        return aten.new_ones(self, size, dtype=dtype) * fill_value
+    return aten.new_full(self, size, fill_value, dtype=dtype)
+
 def nonzero(self, as_tuple=False):
     return torch.nonzero(self, as_tuple=as_tuple)
 

@@ -161,8 +161,7 @@ void column_stack(const Call& call) {
 
 void block_diag(const Call& call) {
   call.require(call.out().dim() == 2, "the result is a matrix");
-  const Tensor zero = scalar(call.out().dtype(), 0);
-  copy_elements(call.out(), zero);
+  copy_elements(call.out(), scalar(0));
   std::int64_t row = 0, column = 0;
   for (Tensor t : call.tensors("tensors")) {
     while (t.dim() < 2) t = unsqueeze(t, 0);
@@ -193,8 +192,7 @@ Tensor diagonal_view(const Call& call, const Tensor& t, std::size_t a, std::size
 }
 
 void put_on_diagonal(const Call& call, std::size_t a, std::size_t b, std::int64_t offset) {
-  const Tensor zero = scalar(call.out().dtype(), 0);
-  copy_elements(call.out(), zero);
+  copy_elements(call.out(), scalar(0));
   Tensor to = diagonal_view(call, call.out(), a, b, offset, call.self().shape().back());
   copy_elements(to, call.self());
 }
@@ -308,7 +306,7 @@ void hamming(const Call& call) {
   cosine_window(call, call.has("alpha") ? call.number("alpha") : 0.54, call.has("beta") ? call.number("beta") : 0.46);
 }
 
-void zeros(const Call& call) { copy_elements(call.out(), scalar(call.out().dtype(), 0)); }
+void zeros(const Call& call) { copy_elements(call.out(), scalar(0)); }
 
 }  // namespace
 
