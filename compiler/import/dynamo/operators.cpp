@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <ranges>
 #include <set>
 #include <utility>
 
@@ -173,20 +172,38 @@ void define_result(const std::optional<JsonView>& name, Value* value, Scope& sco
 
 using ResultNames = std::vector<std::optional<JsonView>>;
 
-/// What PyTorch 2.11 declares wrongly: the last states of LSTMs with a dimension more than they have, [1, 1, batch,
-/// size], and the places and counts of unique elements with the dtype of the elements.
-bool is_declared_wrongly(const OpInfo& op, const ResultNames& results, const Scope& scope) {
-  static constexpr auto kUniques =
-      std::to_array({OpId::aten__unique_default, OpId::aten__unique2_default, OpId::aten_unique_dim_default,
-                     OpId::aten_unique_consecutive_default, OpId::aten_unique_dim_consecutive_default});
-  const bool lstm = op.id == OpId::aten_lstm_input;
-  if (!lstm && std::ranges::find(kUniques, op.id) == kUniques.end()) return false;
+/// A result that some versions of PyTorch declare wrongly: what it is told by.
+struct Misdeclared {
+  OpId op;
+  bool (*told_by)(const TensorType& declared, const TensorType& made);
+};
+/// PyTorch 2.11: last states have a dimension more than they have, [1, 1, batch, size].
+bool has_one_dimension_more(const TensorType& declared, const TensorType& made) {
+  return declared.shape.size() == made.shape.size() + 1;
+}
+/// PyTorch 2.11: places and counts of unique elements have the dtype of the elements; 2.6: quotients that of integers.
+bool has_another_dtype(const TensorType& declared, const TensorType& made) { return declared.dtype != made.dtype; }
+constexpr auto kMisdeclared =
+    std::to_array<Misdeclared>({{OpId::aten_lstm_input, has_one_dimension_more},
+                                {OpId::aten__unique_default, has_another_dtype},
+                                {OpId::aten__unique2_default, has_another_dtype},
+                                {OpId::aten_unique_dim_default, has_another_dtype},
+                                {OpId::aten_unique_consecutive_default, has_another_dtype},
+                                {OpId::aten_unique_dim_consecutive_default, has_another_dtype},
+                                {OpId::aten_div_Tensor, has_another_dtype},
+                                {OpId::aten_div_Scalar, has_another_dtype},
+                                {OpId::aten_true_divide_Scalar, has_another_dtype},
+                                {OpId::aten_true_divide_Tensor, has_another_dtype}});
+
+bool is_declared_wrongly(const OpInfo& op, const ResultNames& names, const std::vector<TensorType>& made,
+                         const Scope& scope) {
+  const auto* const row = std::ranges::find(kMisdeclared, op.id, &Misdeclared::op);
+  if (row == kMisdeclared.end()) return false;
   const JsonView declared = scope.graph().at("tensor_values");
-  return std::ranges::any_of(results | std::views::drop(1), [&](const std::optional<JsonView>& name) {
-    if (!name || !declared.find(name->string())) return false;
-    const TensorType type = scope.declared_type(*name);
-    return lstm ? type.shape.size() == 4 : type.dtype != DType::i64;
-  });
+  for (std::size_t i = 0; i < made.size(); ++i)
+    if (names[i] && declared.find(names[i]->string()) && row->told_by(scope.declared_type(*names[i]), made[i]))
+      return true;
+  return false;
 }
 
 void name_result_size(const ResultNames& names, const Scope& scope, const OpInfo& op, const ArgList& args,
@@ -267,7 +284,7 @@ void add_operator(const JsonView& node, std::string_view exported, Scope& scope,
   if (names.size() != types.size())
     node.corrupt(fmt::format("{} has {} results here and gives {}", op->name, names.size(), types.size()));
   if (may_have_data_size(*op)) name_result_size(names, scope, *op, bound, types, graph);
-  if (is_declared_wrongly(*op, names, scope)) scope.distrust_declared_types();
+  if (is_declared_wrongly(*op, names, types, scope)) scope.distrust_declared_types();
   const std::string hint = names.empty() || !names[0] ? "unused" : names[0]->string().substr(0, kMaxValueName);
   Node* added = graph.add_node(*op, std::move(bound), std::move(types), hint);
   added->source = read_source(node);

@@ -14,10 +14,11 @@ namespace aitune::fx {
 namespace {
 
 // Beside GraphModules what is in their graphs, which torchvision's feature extractors keep: containers, and functions
-// of C extensions as attributes of these. It is not looked at.
+// of C extensions as attributes of these, and in older versions of PyTorch patterns of names. It is not looked at.
 constexpr auto kCallable = std::to_array<std::string_view>(
-    {kGraphModule, "builtins.getattr", "builtins.slice", "builtins.set", "builtins.complex", "collections.defaultdict",
-     "torch.fx.immutable_collections.immutable_dict", "torch.fx.immutable_collections.immutable_list"});
+    {kGraphModule, "builtins.getattr", "builtins.iter", "builtins.slice", "builtins.set", "builtins.complex",
+     "collections.defaultdict", "re._compile", "torch.fx.immutable_collections.immutable_dict",
+     "torch.fx.immutable_collections.immutable_list"});
 constexpr std::size_t kMaxPath = 1024;
 // Wrappers of parameters around the tensor with the storage.
 constexpr int kMaxWrappers = 8;

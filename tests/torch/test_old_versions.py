@@ -1,0 +1,70 @@
+"""Programs as other versions of PyTorch write them: what those declare of some results is wrong, and so is what follows from it."""
+
+import pytest
+import support
+import torch
+from torch import nn
+
+
+class LastStates(nn.Module):
+    """2.11: the states have a dimension more."""
+
+    def __init__(self, both):
+        super().__init__()
+        self.layer = nn.LSTM(12, 16, batch_first=True, bidirectional=both)
+
+    def forward(self, x):
+        y, (h, c) = self.layer(x)
+        return y, h.transpose(0, 1).flatten(1), torch.cat([c[0], c[-1]], -1)
+
+    def declared(self, value):
+        value["sizes"].insert(1, {"as_int": 1})
+
+
+class Counts(nn.Module):
+    """2.11: they have the dtype of the elements."""
+
+    def forward(self, x):
+        values, places, counts = torch.unique(x.round(), return_inverse=True, return_counts=True)
+        return values, places * 2, counts
+
+    def declared(self, value):
+        value["dtype"] = 7  # float32
+
+
+class Quotients(nn.Module):
+    """2.6, where sizes move: those of integers are integers."""
+
+    def forward(self, x):
+        n = (x * 10).long()
+        return n / 3, (n / (n * n + 1)).sum(1)
+
+    def declared(self, value):
+        value["dtype"] = 5  # int64
+
+
+WRONG = {"one way": (LastStates(False), "getitem_1"), "two ways": (LastStates(True), "getitem_1"), "unique": (Counts(), "getitem_1"),
+         "quotients": (Quotients(), "div")}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_declarations(name, tmp_path, generator):
+    model, first = WRONG[name]
+    draw = lambda: torch.randn(3, 9, 12, generator=generator)  # noqa: E731
+    x = draw()
+    program = support.export(model, [x], tmp_path / "model.pt2")
+    made = [node.name for node in program.graph.nodes if node.op == "call_function"]
+
+    def misdeclared(exported):
+        values = exported["graph_module"]["graph"]["tensor_values"]
+        for result in made[made.index(first):]:
+            if result in values:
+                model.declared(values[result])
+
+    support.edit_program(tmp_path / "model.pt2", tmp_path / "old.pt2", misdeclared)
+    support.must("tune", tmp_path / "old.pt2", "-i", support.write_inputs(tmp_path / "x.npz", [x]), "-o", tmp_path / "old.ait",
+                 *support.FAST)
+    fresh = draw()
+    support.must("run", tmp_path / "old.ait", "-i", support.write_inputs(tmp_path / "x.npz", [fresh]), "-o", tmp_path / "y.npz")
+    with torch.no_grad():
+        support.check_same(support.read_outputs(tmp_path / "y.npz"), support.tensors_of(model(fresh)), support.FP32_BOUND, name)
