@@ -7,7 +7,7 @@ from torch import nn
 
 
 class LastStates(nn.Module):
-    """2.11: the states have a dimension more."""
+    """2.8 to 2.11: the states have a dimension more."""
 
     def __init__(self, both):
         super().__init__()

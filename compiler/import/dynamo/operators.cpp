@@ -177,7 +177,7 @@ struct Misdeclared {
   OpId op;
   bool (*told_by)(const TensorType& declared, const TensorType& made);
 };
-/// PyTorch 2.11: last states have a dimension more than they have, [1, 1, batch, size].
+/// PyTorch 2.8 to 2.11: last states have a dimension more than they have, [1, 1, batch, size].
 bool has_one_dimension_more(const TensorType& declared, const TensorType& made) {
   return declared.shape.size() == made.shape.size() + 1;
 }
