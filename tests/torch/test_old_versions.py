@@ -1,4 +1,4 @@
-"""Programs as other versions of PyTorch write them: what those declare of some results is wrong, and so is what follows from it."""
+"""Programs as older versions of PyTorch write them: some declare results wrongly, and so what follows from these."""
 
 import pytest
 import support
@@ -68,3 +68,16 @@ def test_wrong_declarations(name, tmp_path, generator):
     support.must("run", tmp_path / "old.ait", "-i", support.write_inputs(tmp_path / "x.npz", [fresh]), "-o", tmp_path / "y.npz")
     with torch.no_grad():
         support.check_same(support.read_outputs(tmp_path / "y.npz"), support.tensors_of(model(fresh)), support.FP32_BOUND, name)
+
+
+def test_training_as_torch_2_5_exports_it(tmp_path):
+    x = torch.randn(3, 4)
+    support.export(nn.BatchNorm1d(4), [x], tmp_path / "model.pt2")
+
+    def renamed(exported):
+        for node in exported["graph_module"]["graph"]["nodes"]:
+            node["target"] = node["target"].replace("batch_norm.default", "_native_batch_norm_legit_functional.default")
+
+    support.edit_program(tmp_path / "model.pt2", tmp_path / "old.pt2", renamed)
+    refused = support.aitune("tune", tmp_path / "old.pt2", "-i", support.write_inputs(tmp_path / "x.npz", [x]), "-o", tmp_path / "m.ait")
+    assert refused.status == 1 and "model.eval()" in refused.err

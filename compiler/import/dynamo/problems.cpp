@@ -25,6 +25,8 @@ std::string place_of(const JsonView& node) {
 std::string_view fix_for(std::string_view name) {
   if (name.starts_with("higher_order."))
     return "take control flow out of the model: decide conditions when exporting, unroll loops";
+  if (name == "aten._native_batch_norm_legit_functional.default")  // only PyTorch 2.5 exports it
+    return "call model.eval() before exporting: this batch norm is in training mode";
   if (name.starts_with("aten.") || name.starts_with("prims."))
     return "write these lines with other operators, or try program.run_decompositions() before torch.export.save, "
            "which may do so";
