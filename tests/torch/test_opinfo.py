@@ -32,7 +32,7 @@ EXPECTED = [
     (r"aten\.binary_cross_entropy_with_logits\.default", r" strange", "infinity less infinity is NaN or not by the order of the terms"),
     (r"aten\.binary_cross_entropy_with_logits\.default", r" b?f16 ", "PyTorch rounds every step to 16 bits, aitune the result alone"),
     (r"aten\._unsafe_masked_index_put_accumulate\.default", r" b?f16 ", "PyTorch rounds after every addition"),
-    (r"aten\.(gradient|triplet_margin_loss)\.\w+", r" b?f16 .*compiled", "PyTorch rounds every step to 16 bits, the CPU engine the result alone"),
+    (r"aten\.(gradient|diff|triplet_margin_loss)\.\w+", r" b?f16 .*compiled", "PyTorch rounds every step to 16 bits, the CPU engine the result alone"),
     (r"aten\.fractional_max_pool\dd\.default", r" strange", "samples that are no numbers put no window anywhere"),
     (r"aten\.addbmm_\.default", r"broadcast to more", "PyTorch lets the tensor that is written to grow"),
     (r"aten\._?linalg_eigh\.default", r"\bresult 1\b", "signs and phases of eigenvectors are open"),
