@@ -33,7 +33,7 @@ class TerminalProgress final : public Progress {
       fmt::print(stderr, "[{:6.1f} s] {}\n", state_.elapsed(), name);
   }
   void block(std::string_view name, std::size_t index, std::size_t total) override { state_.block(name, index, total); }
-  void behind(double seconds) override { state_.behind(seconds); }
+  void ahead(double seconds) override { state_.ahead(seconds); }
   void step(std::string_view what, std::size_t done, std::size_t total) override {
     state_.step(done, total);
     if (quiet_ || !terminal_) return;

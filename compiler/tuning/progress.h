@@ -16,8 +16,8 @@ class Progress {
   /// What is being tried now, and how far the stage is: done of total (0 of 0 if unknown; all of
   /// them: what follows the steps).
   virtual void step(std::string_view what, std::size_t done, std::size_t total) { (void)what, (void)done, (void)total; }
-  /// What follows the steps of this block will take about so long, by what was measured.
-  virtual void behind(double seconds) { (void)seconds; }
+  /// The rest of this block will take about so long from now on, by what was measured.
+  virtual void ahead(double seconds) { (void)seconds; }
   /// Block `index` of `total` is being built now; what is inside of branches and loops counts as part of them.
   virtual void block(std::string_view name, std::size_t index, std::size_t total) {
     (void)name, (void)index, (void)total;

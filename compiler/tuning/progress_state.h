@@ -21,7 +21,7 @@ class ProgressState {
 
   void stage(std::string_view name);
   void step(std::size_t done, std::size_t total) { time_left_.step(done, total); }
-  void behind(double seconds) { time_left_.behind(TimeLeft::Seconds(seconds)); }
+  void ahead(double seconds) { time_left_.ahead(TimeLeft::Seconds(seconds)); }
   void block(std::string_view name, std::size_t index, std::size_t total);
   void measured(std::string_view plan, double milliseconds);
 

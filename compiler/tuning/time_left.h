@@ -9,7 +9,7 @@
 namespace aitune {
 
 /// Told of blocks and of the candidates in them; answers with what is left of the stage. What has been measured stands
-/// for what has not: the mean of the candidates for those of the block and for the code that is made in the end, the
+/// for what has not: what the block's engine says is ahead, else the mean of the candidates for those of the block; the
 /// mean of the blocks for those behind it.
 class TimeLeft {
  public:
@@ -25,9 +25,9 @@ class TimeLeft {
   void stage();
   /// Block `index` of `total` begins.
   void block(std::size_t index, std::size_t total);
-  /// What follows the candidates of this block will take so long.
-  void behind(Seconds seconds);
-  /// Candidate `done` of `total` begins; `total` of `total`: what follows them.
+  /// The rest of this block will take so long from now on.
+  void ahead(Seconds seconds);
+  /// Candidate `done` of `total` begins.
   void step(std::size_t done, std::size_t total);
   /// Nothing while too little has been measured to say.
   std::optional<Seconds> left() const;
@@ -35,7 +35,8 @@ class TimeLeft {
  private:
   Now now_;
   std::optional<Seconds> end_;
-  Seconds stage_begin_{}, block_begin_{}, step_begin_{}, blocks_time_{}, behind_{};
+  Seconds stage_begin_{}, block_begin_{}, blocks_time_{};
+  std::optional<Seconds> block_end_;
   std::size_t block_ = 0, blocks_ = 1;
   std::size_t done_ = 0, total_ = 0;
 };

@@ -70,26 +70,27 @@ TEST(TimeLeft, CountsTheBlocksBehind) {
   });
 }
 
-TEST(TimeLeft, KnowsOfWhatFollowsTheCandidates) {
+TEST(TimeLeft, TakesWhatIsSaidToBeAhead) {
   double now = 0;
   TimeLeft time([&] { return Seconds(now); });
   time.stage();
   time.block(0, 2);
   now = 4;
-  time.step(4, 8);
-  time.behind(Seconds(3));
+  time.step(1, 8);
+  time.ahead(Seconds(7));
   ASSERT_TRUE(time.left());
-  EXPECT_DOUBLE_EQ(time.left()->count(), 4 + 3 + 11);  // and as much for the second block
+  EXPECT_DOUBLE_EQ(time.left()->count(), 7 + 11);  // and as much for the second block
   now = 8;
-  time.step(8, 8);
   EXPECT_DOUBLE_EQ(time.left()->count(), 3 + 11);
-  now = 10;
-  EXPECT_DOUBLE_EQ(time.left()->count(), 1 + 11);
+  time.step(8, 8);
+  time.ahead(Seconds(2));
+  now = 9;
+  EXPECT_DOUBLE_EQ(time.left()->count(), 1 + 10);
   now = 14;
-  EXPECT_DOUBLE_EQ(time.left()->count(), 11);
+  EXPECT_DOUBLE_EQ(time.left()->count(), 10);
   time.block(1, 2);
   time.step(0, 8);
-  EXPECT_DOUBLE_EQ(time.left()->count(), 14);  // what followed the first one's is part of its time
+  EXPECT_DOUBLE_EQ(time.left()->count(), 14);  // the first block's time
 }
 
 TEST(TimeLeft, SaysNothingBeforeItKnowsSomething) {

@@ -72,7 +72,7 @@ class PythonProgress : public Progress {
     state_.step(done, total);
     tell("step", what, done, total);
   }
-  void behind(double seconds) override { state_.behind(seconds); }
+  void ahead(double seconds) override { state_.ahead(seconds); }
   void block(std::string_view name, std::size_t index, std::size_t total) override { state_.block(name, index, total); }
   void measured(std::string_view plan, double milliseconds) override { state_.measured(plan, milliseconds); }
   void warn(std::string_view message) override { tell("warning", message, 0, 0); }

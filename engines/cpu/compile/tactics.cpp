@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/tensor.h"
 #include "base/threads.h"
+#include "compiler/kernels/functions.h"
 #include "compiler/kernels/gemm.h"
 #include "compiler/kernels/loop.h"
 #include "compiler/kernels/winograd.h"
@@ -20,6 +21,7 @@
 #include "compiler/tuning/timing_cache.h"
 #include "engines/cpu/compile/codegen.h"
 #include "engines/cpu/compile/gemm_candidates.h"
+#include "engines/cpu/compile/search_time.h"
 #include "engines/cpu/compile/time_runs.h"
 #include "engines/cpu/run/code_segment.h"
 #include "engines/cpu/run/kernel_step.h"
@@ -313,7 +315,8 @@ OneDnnChoice choose_onednn(const LoweredBlock& block, const KernelTask& task, co
 struct TaskChoice {
   kernels::GemmTile tile;
   std::optional<OneDnnTactic> onednn;
-  std::size_t timed = 0;  ///< candidates that were
+  std::size_t timed = 0;    ///< candidates that were
+  double microseconds = 0;  ///< of the fastest of these
 };
 
 /// Chooses, and notes what was chosen. What was decided already, in an earlier tuning or for an earlier block of this
@@ -324,7 +327,7 @@ TaskChoice choose(const LoweredBlock& block, const KernelTask& task, const Engin
   const auto decided = options.timings ? options.timings->decided(key) : std::nullopt;
   const TileChoice tile = choose_tile(block, task, options, decided, pool);
   TacticDecision decision{tile_name(tile.tile), {}, tile.candidates, tile.microseconds, name_nodes(task)};
-  TaskChoice choice{tile.tile, std::nullopt, tile.timed ? tile.candidates : 0};
+  TaskChoice choice{tile.tile, std::nullopt, tile.timed ? tile.candidates : 0, tile.microseconds};
   if (decided) {
     choice.onednn = decided_onednn(block, task, options, decided->onednn, library, pool);
     decision.candidates = decided->candidates;
@@ -344,32 +347,50 @@ TaskChoice choose(const LoweredBlock& block, const KernelTask& task, const Engin
 
 namespace {
 
-/// Tells how long it will take to make the code of a block's kernels, once all are chosen: about as long for each as
-/// for a candidate that was made and timed.
-class CodeTime {
- public:
-  CodeTime(const LoweredBlock& block, const EngineOptions& options, std::size_t products) : options_(options) {
-    std::set<std::string> loops;
-    for (const KernelTask& task : block.tasks)
-      if (!task.gemm)
-        loops.insert(kernels::fingerprint(*task.loop, kernels::default_schedule(*task.loop, options.target)));
-    kernels_ = products + loops.size();
-  }
-  void begin() { begin_ = Clock::now(); }
-  void end(std::size_t timed) {
-    if (timed == 0 || !options_.progress) return;
-    seconds_ += std::chrono::duration<double>(Clock::now() - begin_).count();
-    timed_ += timed;
-    options_.progress->behind(seconds_ / static_cast<double>(timed_) * static_cast<double>(kernels_));
-  }
+double operations(const kernels::GemmKernel& kernel, const SymValues& sizes) {
+  double product = 2 * static_cast<double>(kernel.n.evaluate(sizes));
+  for (const std::vector<SymInt>* dims : {&kernel.batch, &kernel.m})
+    for (const SymInt& dim : *dims) product *= static_cast<double>(dim.evaluate(sizes));
+  for (const std::int64_t dim : kernel.k) product *= static_cast<double>(dim);
+  return product;
+}
 
- private:
-  using Clock = std::chrono::steady_clock;
-  const EngineOptions& options_;
-  std::size_t kernels_ = 0, timed_ = 0;
-  double seconds_ = 0;
-  Clock::time_point begin_;
-};
+double functions(const kernels::GemmKernel& kernel) {
+  return static_cast<double>(
+      std::ranges::count_if(kernel.exprs, [](const kernels::Expr& e) { return kernels::is_function(e.op); }));
+}
+
+double packed_bytes(const KernelTask& task) {
+  return task.weight.defined() ? static_cast<double>(task.weight.byte_size()) : 0;
+}
+
+/// Whether candidates would be timed for the task.
+bool needs_search(const KernelTask& task, const EngineOptions& options, ThreadPool& pool) {
+  if (options.optimization_level == 0 || is_final(options)) return false;
+  if (options.timings && options.timings->decided(decision_key(task, options))) return false;
+  return !known_choice(timing_key(task, options, pool), similar_key(task, options, pool), options);
+}
+
+SearchTime search_time(const LoweredBlock& block, const EngineOptions& options, ThreadPool& pool) {
+  std::map<std::string, SearchTime::Work> products;
+  std::set<std::string> loops;
+  SearchTime::Code code;
+  for (const KernelTask& task : block.tasks) {
+    if (!task.gemm) {
+      loops.insert(kernels::fingerprint(*task.loop, kernels::default_schedule(*task.loop, options.target)));
+      continue;
+    }
+    code.packed += packed_bytes(task);
+    const auto [it, is_new] = products.try_emplace(kernels::fingerprint(*task.gemm, kernels::GemmTile{}));
+    if (!is_new || !needs_search(task, options, pool)) continue;
+    const std::size_t candidates =
+        gemm_candidates(*task.gemm, options.target, options.optimization_level, options.accurate).size();
+    if (candidates > 1)
+      it->second = {candidates, operations(*task.gemm, options.opt_shape), functions(*task.gemm), packed_bytes(task)};
+  }
+  code.kernels = products.size() + loops.size();
+  return {std::move(products), code, options.averaged_runs};
+}
 
 }  // namespace
 
@@ -380,7 +401,13 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
   for (const KernelTask& task : block.tasks)
     if (task.gemm) problems.insert(kernels::fingerprint(*task.gemm, kernels::GemmTile{}));
   std::map<std::string, TaskChoice> choices;
-  CodeTime code_time(block, options, problems.size());
+  std::optional<SearchTime> time;
+  if (options.progress) time = search_time(block, options, pool);
+  const auto report = [&](const std::string& what) {
+    if (!options.progress) return;
+    options.progress->step(what, choices.size(), problems.size());
+    if (const auto left = time->left()) options.progress->ahead(*left);
+  };
   std::vector<Tactic> tactics;
   for (const KernelTask& task : block.tasks) {
     Tactic tactic;
@@ -388,10 +415,11 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
       const std::string problem = kernels::fingerprint(*task.gemm, kernels::GemmTile{});
       auto known = choices.find(problem);
       if (known == choices.end()) {
-        if (options.progress) options.progress->step(problem, choices.size(), problems.size());
-        code_time.begin();
+        report(problem);
+        const auto begin = std::chrono::steady_clock::now();
         known = choices.emplace(problem, choose(block, task, options, onednn, pool)).first;
-        code_time.end(known->second.timed);
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+        if (time) time->done(problem, took.count(), known->second.timed, known->second.microseconds * 1e-6);
       }
       tactic.tile = known->second.tile;
       tactic.onednn = known->second.onednn;
@@ -403,7 +431,7 @@ std::vector<Tactic> choose_tactics(const LoweredBlock& block, const EngineOption
     }
     tactics.push_back(std::move(tactic));
   }
-  if (options.progress && !problems.empty()) options.progress->step("code", problems.size(), problems.size());
+  if (!problems.empty()) report("code");
   return tactics;
 }
 
