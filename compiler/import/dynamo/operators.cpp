@@ -125,7 +125,10 @@ void define_unused_results(const JsonView& node, Scope& scope) {
   }
 }
 
-std::vector<std::optional<JsonView>> first_output_name(const JsonView& node) {
+/// The name of each result of a node; none where it is not used.
+using ResultNames = std::vector<std::optional<JsonView>>;
+
+ResultNames first_output_name(const JsonView& node) {
   const auto outputs = node.at("outputs").items();
   if (outputs.empty()) return {};
   const auto [kind, value] = outputs.front().tagged();
@@ -134,8 +137,8 @@ std::vector<std::optional<JsonView>> first_output_name(const JsonView& node) {
 }
 
 // A result of several: {"as_tensor": ...} each, {"as_tensors": [...]} for lists, {"as_none": true} for unused ones.
-std::vector<std::optional<JsonView>> output_names(const JsonView& node) {
-  std::vector<std::optional<JsonView>> names;
+ResultNames output_names(const JsonView& node) {
+  ResultNames names;
   for (const JsonView& output : node.at("outputs").items()) {
     const auto [kind, value] = output.tagged();
     if (kind == "as_none")
@@ -169,8 +172,6 @@ void define_result(const std::optional<JsonView>& name, Value* value, Scope& sco
     check_declared(*name, value->type, scope);
   scope.define_tensor(*name, value);
 }
-
-using ResultNames = std::vector<std::optional<JsonView>>;
 
 /// A result that some versions of PyTorch declare wrongly: what it is told by.
 struct Misdeclared {
