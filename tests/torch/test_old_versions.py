@@ -21,6 +21,17 @@ class LastStates(nn.Module):
         value["sizes"].insert(1, {"as_int": 1})
 
 
+class StatesOfABranch(LastStates):
+    """What a branch is given, and makes of it, is declared wrongly as well."""
+
+    def __init__(self):
+        super().__init__(False)
+
+    def forward(self, x):
+        y, (h, _) = self.layer(x)
+        return y, torch.cond(y.sum() > 0, lambda h: (h.tanh() * 2,), lambda h: (h - 1,), (h,))[0]
+
+
 class Counts(nn.Module):
     """2.11: they have the dtype of the elements."""
 
@@ -43,7 +54,7 @@ class Quotients(nn.Module):
         value["dtype"] = 5  # int64
 
 
-WRONG = {"one way": (LastStates(False), "getitem_1"), "two ways": (LastStates(True), "getitem_1"), "unique": (Counts(), "getitem_1"),
+WRONG = {"one way": (LastStates(False), "getitem_1"), "two ways": (LastStates(True), "getitem_1"), "branch": (StatesOfABranch(), "getitem_1"), "unique": (Counts(), "getitem_1"),
          "quotients": (Quotients(), "div")}
 
 
@@ -56,10 +67,13 @@ def test_wrong_declarations(name, tmp_path, generator):
     made = [node.name for node in program.graph.nodes if node.op == "call_function"]
 
     def misdeclared(exported):
-        values = exported["graph_module"]["graph"]["tensor_values"]
+        graph = exported["graph_module"]["graph"]
         for result in made[made.index(first):]:
-            if result in values:
-                model.declared(values[result])
+            if result in graph["tensor_values"]:
+                model.declared(graph["tensor_values"][result])
+        for argument in (argument for node in graph["nodes"] for argument in node["inputs"]):
+            for value in argument["arg"].get("as_graph", {"graph": {"tensor_values": {}}})["graph"]["tensor_values"].values():
+                model.declared(value)
 
     support.edit_program(tmp_path / "model.pt2", tmp_path / "old.pt2", misdeclared)
     support.must("tune", tmp_path / "old.pt2", "-i", support.write_inputs(tmp_path / "x.npz", [x]), "-o", tmp_path / "old.ait",

@@ -61,12 +61,13 @@ Value* condition_of(const JsonView& argument, const Scope& scope, Graph& graph) 
   return fact_tensor(graph, *fact);
 }
 
-/// `around` gets the symbols of sizes that data decide in the region: they have one meaning everywhere.
-std::unique_ptr<Graph> read_region(const JsonView& graph, const Operands& operands, Graph& around, Problems& problems) {
+/// `around`, of `scope`, gets the symbols of sizes that data decide in the region: they have one meaning everywhere.
+std::unique_ptr<Graph> read_region(const JsonView& graph, const Operands& operands, const Scope& scope, Graph& around,
+                                   Problems& problems) {
   auto region = std::make_unique<Graph>();
   region->symbols = around.symbols;
   region->bounds = around.bounds;
-  Scope inner(graph);
+  Scope inner(graph, scope);
   const auto inputs = graph.at("inputs").items();
   if (inputs.size() != operands.size())
     graph.corrupt(fmt::format("a graph with {} inputs is given {} operands", inputs.size(), operands.size()));
@@ -118,7 +119,7 @@ void import_control_flow(const JsonView& node, Scope& scope, Graph& graph, Probl
   std::set<std::string> known;  // symbols that have a meaning outside of the branches
   for (const auto& [symbol, range] : graph.symbols) known.insert(symbol);
   Regions regions;
-  for (const JsonView& inner : parts.graphs) regions.push_back(read_region(inner, operands, graph, problems));
+  for (const JsonView& inner : parts.graphs) regions.push_back(read_region(inner, operands, scope, graph, problems));
   ArgList args;
   if (loop)
     args = {values_of(lists[0]), values_of(lists[1]), None{}};

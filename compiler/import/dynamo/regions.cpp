@@ -49,7 +49,7 @@ JsonView name_of(const JsonView& argument) {
 }  // namespace
 
 void inline_region(const JsonView& node, Scope& scope, Graph& graph, Problems& problems) {
-  Scope inner(region_graph(node));
+  Scope inner(region_graph(node), scope);
   std::vector<JsonView> settings, arguments;
   bool after_graph = false;
   for (const JsonView& input : node.at("inputs").items()) {
@@ -64,9 +64,7 @@ void inline_region(const JsonView& node, Scope& scope, Graph& graph, Problems& p
     node.corrupt(fmt::format("a region with {} inputs is given {} arguments", inputs.size(), arguments.size()));
   for (std::size_t i = 0; i < inputs.size(); ++i)
     define_argument(name_of(inputs[i]), arguments[i].at("arg"), scope, inner);
-  if (!scope.trusts_declared_types()) inner.distrust_declared_types();
   import_nodes(inner, graph, problems);
-  if (!inner.trusts_declared_types()) scope.distrust_declared_types();
 
   std::vector<JsonView> results;
   for (const JsonView& output : node.at("outputs").items()) {

@@ -1,6 +1,7 @@
 #pragma once
 // Names of one exported graph (the program's or a region's) and what they stand for.
 
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -14,8 +15,11 @@ namespace aitune::dynamo {
 /// Every definition is made once and before its uses; the views given along are where complaints point to.
 class Scope {
  public:
-  /// `graph` is the "graph" object of the program or of a region.
+  /// `graph` is the "graph" object of the program.
   explicit Scope(JsonView graph) : graph_(std::move(graph)) {}
+  /// `region` is the "graph" object of a region inside of `outer`'s graph, of the same program.
+  Scope(JsonView region, const Scope& outer)
+      : graph_(std::move(region)), trusts_declared_types_(outer.trusts_declared_types_) {}
 
   void define_tensor(const JsonView& name, Value* value);
   void define_size(const JsonView& name, SymInt size);
@@ -39,9 +43,10 @@ class Scope {
 
   /// What the file says of a name: its tensor_values and sym_int_values.
   TensorType declared_type(const JsonView& name) const;
-  /// PyTorch declared the type of a result wrongly, and types that follow from it: operators' own count from here on.
-  void distrust_declared_types() { trusts_declared_types_ = false; }
-  bool trusts_declared_types() const { return trusts_declared_types_; }
+  /// PyTorch declared the type of a result wrongly, and types that follow from it: operators' own count from here on,
+  /// in the whole program.
+  void distrust_declared_types() { *trusts_declared_types_ = false; }
+  bool trusts_declared_types() const { return *trusts_declared_types_; }
   std::optional<SymInt> declared_size(const std::string& name) const;
   const JsonView& graph() const { return graph_; }
 
@@ -49,7 +54,7 @@ class Scope {
   void claim(const JsonView& name);
 
   JsonView graph_;
-  bool trusts_declared_types_ = true;
+  std::shared_ptr<bool> trusts_declared_types_ = std::make_shared<bool>(true);  // one for all graphs of the program
   std::unordered_map<std::string, Value*> tensors_;
   std::unordered_map<std::string, SymInt> sizes_;
   std::unordered_map<std::string, SizeFact> facts_;

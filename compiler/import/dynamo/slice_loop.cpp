@@ -18,8 +18,8 @@ namespace {
 /// The regions of the loop, and what it is given. Carried are the counter, what slices hand on, and what they give.
 class SliceLoop {
  public:
-  SliceLoop(SlicedCall call, Graph& graph, Problems& problems)
-      : call_(std::move(call)), graph_(graph), problems_(problems), source_(read_source(call_.node)) {}
+  SliceLoop(SlicedCall call, const Scope& scope, Graph& graph, Problems& problems)
+      : call_(std::move(call)), scope_(scope), graph_(graph), problems_(problems), source_(read_source(call_.node)) {}
 
   Node* build() {
     regions_.push_back(region());
@@ -81,7 +81,7 @@ class SliceLoop {
                             inputs[k], body));
     const SymInt row = number_as_size(body, counter, "row");
     body.bounds[row.str()] = call_.count;
-    Scope inner(call_.graph);
+    Scope inner(call_.graph, scope_);
     for (std::size_t k = 0; k < inputs.size(); ++k) {
       if (k >= carried && k < carried + sliced)
         own[k].value = add_call(body, OpId::aten_select_int, {own[k].value, SymInt(0), row});
@@ -125,6 +125,7 @@ class SliceLoop {
   }
 
   SlicedCall call_;
+  const Scope& scope_;
   Graph& graph_;
   Problems& problems_;
   const SourceLocation source_;
@@ -136,7 +137,7 @@ class SliceLoop {
 
 void loop_over_slices(SlicedCall call, Scope& scope, Graph& graph, Problems& problems) {
   const std::vector<RegionResult> results = call.results;
-  const Node* node = SliceLoop(std::move(call), graph, problems).build();
+  const Node* node = SliceLoop(std::move(call), scope, graph, problems).build();
   for (std::size_t k = 0; k < results.size(); ++k) define_result(results[k], node->outputs.at(k + 1), scope, graph);
 }
 

@@ -63,7 +63,7 @@ void unroll(const SlicedCall& call, std::int64_t count, Scope& scope, Graph& gra
   std::vector<RegionOperand> now = call.carried;
   std::vector<ArgList> rows(outputs.size() - carried);
   for (std::int64_t i = 0; i < count; ++i) {
-    Scope inner(call.graph);
+    Scope inner(call.graph, scope);
     for (std::size_t k = 0; k < inputs.size(); ++k) {
       RegionOperand operand;
       if (k < carried)
