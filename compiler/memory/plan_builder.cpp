@@ -89,8 +89,8 @@ void PlanBuilder::add_symbols() {
 }
 
 PlanBuilder::PlanBuilder(const Graph& model, const CpuTarget& target, std::string precision, SymValues hints,
-                         std::int64_t largest_data_size)
-    : model_(model), hints_(std::move(hints)), largest_data_size_(largest_data_size) {
+                         std::int64_t largest_data_size, bool shared_halos)
+    : model_(model), hints_(std::move(hints)), largest_data_size_(largest_data_size), shared_halos_(shared_halos) {
   Plan& plan = built_.plan;
   plan.target = target;
   plan.precision = std::move(precision);
@@ -133,8 +133,23 @@ std::uint32_t PlanBuilder::add_arena(const SymInt& bytes) {
 
 std::uint32_t PlanBuilder::add_zeroed_arena(const SymInt& bytes, const std::string& key) {
   const std::uint32_t id = add_arena(bytes);
-  arenas_[id].zero_key = key + "/" + bytes.str();
+  if (!shared_halos_) {
+    arenas_[id].zero_key = key + "/" + bytes.str();
+    return id;
+  }
+  PlanStep zero = zero_step(id, built_.plan.buffers[id].bytes);
+  zero.every_run = true;
+  add_step(std::move(zero));
   return id;
+}
+
+PlanStep PlanBuilder::zero_step(std::uint32_t buffer, ExprId bytes) {
+  PlanStep step;
+  step.kind = StepKind::fill;
+  step.name = "zero_halo";
+  step.buffers = {buffer};
+  step.params = {built_.plan.constant(0), bytes, built_.plan.constant(0)};
+  return step;
 }
 
 std::uint32_t PlanBuilder::add_constant(std::span<const std::byte> bytes) {
@@ -394,12 +409,8 @@ void PlanBuilder::place_arenas() {
     total += size;
     if (key.front() != '|') {
       // One buffer that spans the group stands for it in the step that zeroes it.
-      PlanStep fill;
-      fill.kind = StepKind::fill;
-      fill.name = "zero_halo";
+      PlanStep fill = zero_step(static_cast<std::uint32_t>(plan.buffers.size()), plan.add(size));
       fill.every_run = group.data_sized;
-      fill.buffers = {static_cast<std::uint32_t>(plan.buffers.size())};
-      fill.params = {plan.constant(0), plan.add(size), plan.constant(0)};
       plan.buffers.push_back({BufferSpace::arena, 0, plan.add(base), plan.add(size)});
       fills.push_back(std::move(fill));
     }

@@ -36,15 +36,16 @@ class PlanBuilder {
  public:
   /// Inputs, outputs and symbols are those of the whole model's graph; `hints` are the symbol values (opt shape) at
   /// which arena sizes are compared.
-  /// Sizes that data decide count as `largest_data_size` where nothing else bounds them.
+  /// Sizes that data decide count as `largest_data_size` where nothing else bounds them. With `shared_halos` zeroed
+  /// memory is shared like any other, and zeroed at every run.
   PlanBuilder(const Graph& model, const CpuTarget& target, std::string precision, SymValues hints,
-              std::int64_t largest_data_size = std::int64_t{1} << 20);
+              std::int64_t largest_data_size = std::int64_t{1} << 20, bool shared_halos = false);
 
   /// Arena memory that steps share as their lifetimes allow.
   std::uint32_t add_arena(const SymInt& bytes);
   /// Arena memory that is zeroed when shapes are bound and whose untouched parts stay zero between runs (halos).
   /// Buffers with the same key write the same parts, so they may follow one another in the same place; no other buffer
-  /// may.
+  /// may. With shared halos this adds a step that zeroes it: ask for it right before the first step that writes to it.
   std::uint32_t add_zeroed_arena(const SymInt& bytes, const std::string& key);
   /// Copies bytes into the constants segment (64-byte aligned). Equal contents are stored once.
   std::uint32_t add_constant(std::span<const std::byte> bytes);
@@ -116,6 +117,7 @@ class PlanBuilder {
   SymShape largest(const SymShape& shape) const;
   std::uint32_t add_outside_buffer(BufferSpace space, std::uint32_t index, const SymInt& bytes);
   std::uint32_t add_origin(const ModelNode& node);
+  PlanStep zero_step(std::uint32_t buffer, ExprId bytes);
   void add_symbols();
   void add_guards();
   void place_arenas();
@@ -124,6 +126,7 @@ class PlanBuilder {
   const Graph& model_;
   SymValues hints_;
   std::int64_t largest_data_size_;
+  bool shared_halos_;
   BuiltPlan built_;
   std::vector<ProductStep> products_;
   std::map<std::uint32_t, Arena> arenas_;           // buffer id -> what it needs

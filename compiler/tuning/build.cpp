@@ -252,7 +252,7 @@ BuildResult build_graph(const Graph& lowered, const BuildOptions& options,
   const EngineOptions engine_options = engine_options_of(lowered, options);
   BuildResult result;
   PlanBuilder plan(lowered, CpuTarget(), std::string(precision_name(options.precision)), engine_options.opt_shape,
-                   options.settings.max_data_dependent_size);
+                   options.settings.max_data_dependent_size, options.shared_halos);
   Builder(options, engine_options, engines, plan, result).build(lowered);
   result.plan = plan.finish();
   result.products = plan.take_products();

@@ -32,6 +32,7 @@ struct BuildOptions {
   TimingCache* timings = nullptr;
   TimingCache* similar = nullptr;  ///< as in EngineOptions
   bool reuse_tactics = false;      ///< as in EngineOptions
+  bool shared_halos = false;       ///< halos share their memory with other results and are zeroed at every run
   Progress* progress = nullptr;
   std::function<bool()> is_over;  ///< as in EngineOptions
   bool measure = true;            ///< whether the plan's latency is measured once it is built

@@ -105,12 +105,26 @@ std::int64_t most_memory(const Plan& plan, std::span<const RecordedSample> sampl
   return most;
 }
 
+bool is_within_workspace(const Plan& plan, std::span<const RecordedSample> samples,
+                         const CompilationSettings& settings) {
+  return settings.workspace_size == 0 || most_memory(plan, samples) <= settings.workspace_size;
+}
+
+/// Builds the plan; one that needs more than workspace_size once more, so that it takes less memory and more time.
+BuildResult build_within_workspace(const Graph& lowered, const BuildOptions& options,
+                                   std::span<const RecordedSample> samples) {
+  BuildResult built = build(lowered, options);
+  if (is_within_workspace(built.plan.plan, samples, options.settings)) return built;
+  BuildOptions thrifty = options;
+  thrifty.shared_halos = true;
+  return build(lowered, thrifty);
+}
+
 /// Refuses a plan that needs more than workspace_size.
 void check_memory(const Plan& plan, std::span<const RecordedSample> samples, const CompilationSettings& settings,
                   CandidateReport& report) {
-  if (settings.workspace_size == 0) return;
+  if (is_within_workspace(plan, samples, settings)) return;
   const std::int64_t most = most_memory(plan, samples);
-  if (most <= settings.workspace_size) return;
   report.correct = false;
   report.problem =
       fmt::format("its intermediate results take {} bytes, and workspace_size is {}", most, settings.workspace_size);
@@ -137,7 +151,7 @@ Candidate try_candidate(const Graph& lowered, const BuildOptions& options, std::
   if (options.progress) options.progress->stage("tune " + report.precision);
   const Stopwatch clock;
   if (options.timings) options.timings->take_decisions();
-  candidate.built = build(lowered, options);
+  candidate.built = build_within_workspace(lowered, options, samples);
   if (options.timings) candidate.tactics = options.timings->take_decisions();
   report.build_seconds = clock.seconds();
   const BuiltPlan& built = candidate.built.plan;
