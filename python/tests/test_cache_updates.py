@@ -82,16 +82,22 @@ def test_a_file_without_an_original(tmp_path):
     torch.testing.assert_close(got, in_place(plain, static(plain), 4, 5), **TOLERANCE)
 
 
-def test_generating_with_a_static_cache():
-    """generate() keeps its cache, and clears it for the next prompt: a new one and one that was used are two kinds."""
+@pytest.mark.parametrize(
+    ("make", "prompts", "others"),
+    [(llama, (4, 5, 9), (6, 8)), (lambda: gemma3(window=6), (7, 8, 10), (9, 7))],
+    ids=["plain", "windows"],
+)
+def test_generating_with_a_static_cache(make, prompts, others):
+    """generate() keeps its cache, and clears it for the next prompt: a new one and one that was used are two kinds, and
+    so are an empty window and a new one."""
     torch.manual_seed(0)
-    net = llama().eval()
+    net = make().eval()
     plain = copy.deepcopy(net)
     wrap(net, min_block_size=1)
     options = {"max_length": 20, "do_sample": False, "pad_token_id": 2, "cache_implementation": "static"}
     options["disable_compile"] = True
-    ait.tune(lambda ids: net.generate(ids, **options), [torch.randint(3, 50, (1, n)) for n in (4, 5, 9)])
-    for size in (6, 8):
+    ait.tune(lambda ids: net.generate(ids, **options), [torch.randint(3, 50, (1, n)) for n in prompts])
+    for size in others:
         ids = torch.randint(3, 50, (1, size))
         assert net.generate(ids, **options).tolist() == plain.generate(ids, **options).tolist()
 
@@ -165,11 +171,36 @@ def test_a_copy_is_another_one():
         ait.tune(model, [{"x": x, "caches": {"own": cache}}])
 
 
-@pytest.mark.parametrize(("make", "cache"), [(mistral, static), (gemma3, static)])
-def test_windows_of_fixed_size_are_refused_by_name(make, cache):
-    net = make(window=8)
-    with pytest.raises(aitune.Unsupported, match="StaticCache cannot be taken apart"):
-        ait.tune(wrap(net.eval()), {"input_ids": torch.ones(1, 3, dtype=torch.int64), "past_key_values": cache(net)})
+@pytest.mark.parametrize("make", [mistral, gemma3])
+@pytest.mark.parametrize(("prompts", "graphs"), [((2, 4), 4), ((9, 12), 2)])
+def test_windows_of_fixed_size(tmp_path, make, prompts, graphs):
+    """The prompt, tokens while the window has room, the one that takes the last place of it, and those after."""
+    torch.manual_seed(0)
+    net = make(window=7).eval()
+    plain = copy.deepcopy(net)
+    model = wrap(net, min_block_size=1)
+    ait.tune(lambda prompt: in_place(model, static(net), prompt, 8), list(prompts))
+    assert len(model.reports) == graphs
+    ait.save(model, tmp_path / "lm.ait")
+    prompt = prompts[0] + 1
+    used = static(plain)
+    want = in_place(plain, used, prompt, 10)
+    for tuned in (model, ait.load(copy.deepcopy(plain), tmp_path / "lm.ait")):
+        ours = static(plain)
+        torch.testing.assert_close(in_place(tuned, ours, prompt, 10), want, **TOLERANCE)
+        assert type(ours) is type(used) and int(ours.get_seq_length()) == prompt + 10
+        for a, b in zip(ours.layers, used.layers, strict=True):
+            assert type(a) is type(b) and int(a.cumulative_length) == int(b.cumulative_length)
+            torch.testing.assert_close(a.keys, b.keys, **TOLERANCE)
+            torch.testing.assert_close(a.values, b.values, **TOLERANCE)
+
+
+def test_a_window_of_fixed_size_needs_torch_export():
+    torch.manual_seed(0)
+    net = mistral(window=6).eval()
+    model = wrap(net, "ts", min_block_size=1)
+    with pytest.raises(aitune.Unsupported, match="a window of a cache has seen for a constant. Use ir='dynamo'"):
+        ait.tune(lambda prompt: in_place(model, static(net), prompt, 2), [9, 12])
 
 
 def test_damaged_files(tmp_path):

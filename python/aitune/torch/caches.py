@@ -23,7 +23,10 @@ _LAYERS = (
     "LinearAttentionLayer",
     "LinearAttentionAndFullAttentionLayer",
     "StaticLayer",
+    "StaticSlidingWindowLayer",
 )
+# Those of fixed size, whose tensors are written to.
+_STATIC = ("StaticLayer", "StaticSlidingWindowLayer")
 # What layers of linear attention and state space models hold, by the number of the state.
 _STATES = (
     "conv_states",
@@ -46,7 +49,7 @@ def is_cache(cls: Any) -> bool:
 
 def parts_of_cache(value: Any, result: bool) -> list[tuple[str, Any]] | None:
     """Names and values of what is in it, by layer. None for all other objects, and for caches with layers of other kinds,
-    such as those of fixed size. What is a part does not depend on values in a `result`, whose structure is always the
+    such as those that lie elsewhere between calls. What is a part does not depend on values in a `result`, whose structure is always the
     same; among arguments it tells graphs apart."""
     if type(value) is _class("EncoderDecoderCache"):
         return [
@@ -63,8 +66,10 @@ def parts_of_cache(value: Any, result: bool) -> list[tuple[str, Any]] | None:
 
 def _is_known_layer(layer: Any) -> bool:
     known = any(type(layer) is _class(name) for name in _LAYERS if _class(name) is not None)
-    if type(layer) is _class("StaticLayer"):  # older ones are told by the model how much is in them
-        return isinstance(getattr(layer, "cumulative_length", None), torch.Tensor)
+    if known and type(layer).__name__ in _STATIC:  # older ones are told by the model how much is in them
+        windowed = type(layer) is _class("StaticSlidingWindowLayer")
+        counts = not windowed or hasattr(layer, "cumulative_length_int")
+        return counts and isinstance(getattr(layer, "cumulative_length", None), torch.Tensor)
     return known and not getattr(layer, "record_past", False)
 
 
@@ -81,10 +86,15 @@ def _parts_of_layer(layer: Any, result: bool) -> Any:
     parts: dict[str, Any] = {"kind": type(layer).__name__}
     if pair is not None:
         parts["pair"] = pair
-    if type(layer) is _class("StaticLayer"):
+    if type(layer).__name__ in _STATIC:
         parts["length"] = layer.max_cache_len
         if pair is not None:
             parts["seen"] = layer.cumulative_length
+    if type(layer) is _class("StaticSlidingWindowLayer") and pair is not None:
+        if result:
+            parts["count"] = _as_tensor(layer.cumulative_length_int)
+        else:
+            parts |= _fill_of_window(layer.cumulative_length_int, layer.max_cache_len)
     if type(layer) is _class("DynamicSlidingWindowLayer"):
         parts["window"] = layer.sliding_window
         # What a full window has seen is not what is in it. The calls that fill it up are of a kind of their own,
@@ -97,6 +107,14 @@ def _parts_of_layer(layer: Any, result: bool) -> Any:
         for name in _STATES:
             parts[name] = list(getattr(layer, name).values())
     return parts
+
+
+def _fill_of_window(count: int, length: int) -> dict[str, Any]:
+    """How full a window of fixed size is: what the code of caches asks has one answer throughout each kind, so that the
+    tokens that it has seen are a part where they may differ."""
+    if count in (0, length - 1):
+        return {"exactly": count}
+    return {"full": count >= length, "count": _as_tensor(count)}
 
 
 def _is_empty(layer: Any) -> bool:
@@ -139,8 +157,8 @@ def _make_layer(parts: Any) -> Any:
         layer = _class(kind)(sliding_window=parts["window"])
     elif kind == "DynamicLayer":
         layer = _class(kind)()
-    elif kind == "StaticLayer":
-        return _make_static_layer(parts)
+    elif kind in _STATIC:
+        return _make_static_layer(kind, parts)
     else:
         layer = _class(kind)(number_of_states=len(parts[_STATES[0]]))
         for name in _STATES:
@@ -159,8 +177,9 @@ def _make_layer(parts: Any) -> Any:
     return layer
 
 
-def _make_static_layer(parts: dict[str, Any]) -> Any:
-    layer = _class("StaticLayer")(max_cache_len=parts["length"])
+def _make_static_layer(kind: str, parts: dict[str, Any]) -> Any:
+    window = {"sliding_window": parts["length"]} if kind == "StaticSlidingWindowLayer" else {}
+    layer = _class(kind)(max_cache_len=parts["length"], **window)
     if "pair" not in parts:
         return layer
     tensors = (*parts["pair"], parts["seen"])
@@ -171,7 +190,17 @@ def _make_static_layer(parts: dict[str, Any]) -> Any:
     layer.batch_size, layer.num_heads = layer.keys.shape[:2]
     layer.k_head_dim, layer.v_head_dim = layer.keys.shape[-1], layer.values.shape[-1]
     layer.is_initialized = True
+    if kind == "StaticSlidingWindowLayer":
+        layer.cumulative_length_int = parts["exactly"] if "exactly" in parts else _count_of_window(parts)
     return layer
+
+
+def _count_of_window(parts: dict[str, Any]) -> Any:
+    if "full" not in parts:  # of a result
+        return int(parts["count"])
+    length = parts["length"]
+    at_least, at_most = (length, None) if parts["full"] else (1, length - 2)
+    return _number_seen(parts["count"], at_least, at_most)
 
 
 def _as_tensor(number: Any) -> torch.Tensor:
@@ -180,12 +209,17 @@ def _as_tensor(number: Any) -> torch.Tensor:
 
 
 def _seen(parts: dict[str, Any]) -> Any:
-    """How many tokens a window has seen."""
+    """How many tokens a full window has seen."""
+    return _number_seen(parts["seen"], parts["window"], None)
+
+
+def _number_seen(number: torch.Tensor, at_least: int, at_most: int | None) -> Any:
+    """How many tokens a window has seen, where that is between these bounds."""
     if is_tracing():
-        raise Unsupported(
-            "torch.jit.trace takes what a full window of a cache has seen for a constant", "cache", "Use ir='dynamo'"
-        )
-    seen = parts["seen"].item()
+        raise Unsupported("torch.jit.trace takes what a window of a cache has seen for a constant", "cache", "Use ir='dynamo'")
+    seen = number.item()
     if not isinstance(seen, int):  # torch.export knows no value; the code of caches asks whether windows are full
-        torch._check(seen >= parts["window"])
+        torch._check(seen >= at_least)
+        if at_most is not None:
+            torch._check(seen <= at_most)
     return seen
