@@ -1,6 +1,7 @@
 """Loading and running without PyTorch: these tests also run in an environment that does not have it."""
 
 import array
+import json
 import pathlib
 import subprocess
 import sys
@@ -30,6 +31,16 @@ def test_no_torch_is_imported():
     subprocess.run([sys.executable, "-c", code], check=True)
     code = "import aitune; assert 'libLLVM' not in open('/proc/self/maps').read()"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_command_comes_along(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    command = [sys.executable, "-m", "aitune"]
+    shown = subprocess.run([*command, "inspect", DATA / "small.ait", "--json"], check=True, capture_output=True, text=True)
+    assert json.loads(shown.stdout)["aitune_version"]
+    assert subprocess.run([*command, "cache", "list", "--quiet"], check=False).returncode == 0  # it has the compiler
+    wrong = subprocess.run([*command, "run", "no such file"], check=False, capture_output=True, text=True)
+    assert wrong.returncode == 1 and wrong.stderr.startswith("aitune: ")
 
 
 def test_what_a_module_says(digits):

@@ -1,0 +1,3 @@
+from aitune.command import main
+
+main()
