@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <set>
+
 #include "base/error.h"
 #include "compiler/graph/regions.h"
 #include "compiler/ops/aliasing.h"
@@ -70,6 +72,12 @@ bool is_training(const Node& node) {
   }
 }
 
+/// as_strided and its kin read the elements of their first operand in the order in which they lie.
+bool addresses_memory(const Node& node) {
+  return node.op->id == OpId::aten_as_strided_default || node.op->id == OpId::aten_as_strided_copy_default ||
+         node.op->id == OpId::aten_as_strided_scatter_default;
+}
+
 constexpr std::string_view kEvaluationFix = "save or export the model in evaluation mode: model.eval()";
 constexpr std::string_view kWriteFix = "let it write into tensors of its own: x = x.clone() before x[...] = y";
 
@@ -77,7 +85,10 @@ constexpr std::string_view kWriteFix = "let it write into tensors of its own: x 
 class Functionaliser {
  public:
   /// `region`: the graph's inputs belong to the graph around it, which is not to see writes.
-  Functionaliser(Graph& graph, bool region) : graph_(graph), region_(region), memory_(graph) {}
+  Functionaliser(Graph& graph, bool region) : graph_(graph), region_(region), memory_(graph) {
+    for (const auto& node : graph.nodes())
+      if (addresses_memory(*node)) addressed_.insert(node->args.at(0).value());
+  }
 
   void run() {
     for (auto it = graph_.nodes().begin(); it != graph_.nodes().end(); ++it) {
@@ -103,10 +114,7 @@ class Functionaliser {
   void visit(Graph::NodeList::iterator it) {
     Node& node = **it;
     Inserter insert(graph_, it);
-    const bool reads_memory = node.op->id == OpId::aten_as_strided_default ||
-                              node.op->id == OpId::aten_as_strided_copy_default ||
-                              node.op->id == OpId::aten_as_strided_scatter_default;
-    if (reads_memory && !memory_.is_row_major(node.args.at(0).value()))
+    if (addresses_memory(node) && !memory_.is_row_major(node.args.at(0).value()))
       problems_.push_back(describe_node(node) + ": addresses memory of a tensor whose strides are not known");
     const Value* written = node.op->is_inplace() ? node.args.at(0).value() : nullptr;
     map_operands(node.args, [&](Value* value) { return memory_.current(value, insert); });
@@ -115,7 +123,7 @@ class Functionaliser {
       ++training_;
     } else if (is_assertion(node.op_name())) {
       dead_.push_back(&node);
-    } else if (is_identity(node)) {
+    } else if (is_identity(node) && !says_how_memory_lies(node)) {
       become(node, node.args.at(0).value());
       if (node.outputs.size() > 1)  // native_dropout's mask
         memory_.set(node.output(1), insert.call("aten.ones_like.default", {node.args[0]}, {{"dtype", DType::b8}}));
@@ -129,6 +137,10 @@ class Functionaliser {
     } else {
       for (Value* output : node.outputs) memory_.set(output, output);
     }
+  }
+
+  bool says_how_memory_lies(const Node& node) const {
+    return node.op->id == OpId::aten_contiguous_default && addressed_.contains(node.output());
   }
 
   void become(Node& node, Value* value) {
@@ -193,6 +205,7 @@ class Functionaliser {
   Graph& graph_;
   const bool region_;
   MemoryMap memory_;
+  std::set<const Value*> addressed_;  // what addresses_memory() reads
   std::vector<const Node*> dead_;
   std::vector<std::string> problems_;
   std::size_t training_ = 0;  ///< of the problems

@@ -68,6 +68,24 @@ TEST(Functionalise, DropsWhatOnlyMattersToMemoryOrTraining) {
   EXPECT_THAT(ops_of(graph), ElementsAre("aten.relu.default"));
 }
 
+TEST(Functionalise, MemoryIsAddressedWhereContiguousSaysHowItLies) {
+  const std::string_view unknown = R"(graph(%x: f32[2,3,4]) {
+    %p: f32[2,4,3] = aten.permute.default(%x, [0, 2, 1])
+    %s: f32[2,6] = aten.as_strided.default(%p, [2, 6], [7, 2], 1)
+    return %s
+  })";
+  EXPECT_THAT(refusal(unknown), HasSubstr("whose strides are not known"));
+  const Graph graph = check_pass(R"(graph(%x: f32[2,3,4]) {
+    %p: f32[2,4,3] = aten.permute.default(%x, [0, 2, 1])
+    %c: f32[2,4,3] = aten.contiguous.default(%p)
+    %s: f32[2,6] = aten.as_strided.default(%c, [2, 6], [7, 2], 1)
+    return %s
+  })",
+                                 {functionalise});
+  EXPECT_THAT(ops_of(graph), ElementsAre("aten.permute.default", "aten.contiguous.default", "aten.as_strided.default"));
+  EXPECT_EQ(lowered(print(graph)), print(graph));  // lowering makes programs functional that are so already
+}
+
 TEST(Functionalise, CastsHaveOneForm) {
   const Graph graph = check_pass(R"(graph(%x: f32[4]) {
     %a: f64[4] = aten.to.dtype(%x, f64)

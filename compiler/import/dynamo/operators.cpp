@@ -14,6 +14,7 @@
 #include "compiler/import/dynamo/alternatives.h"
 #include "compiler/import/dynamo/arguments.h"
 #include "compiler/import/dynamo/control_flow.h"
+#include "compiler/import/dynamo/memory_order.h"
 #include "compiler/import/dynamo/numbers.h"
 #include "compiler/import/dynamo/regions.h"
 #include "compiler/import/dynamo/sliced.h"
@@ -277,6 +278,7 @@ void add_operator(const JsonView& node, std::string_view exported, Scope& scope,
   ArgList bound = bind_arguments(*op, {}, std::move(args));
   if (has_mask_beside_indices(*op, bound)) expand_masks(graph, *op, bound, declared_data_size(node, scope, graph));
   clamp_slice(graph, *op, bound);
+  resolve_memory_order(node, op, bound, scope, graph);
   std::vector<TensorType> types = infer_types(*op, bound);
   // Another operator may lack what nothing in inference needs (the lengths of _weight_norm_interface).
   const bool first_only = replaced && types.size() == 1;
