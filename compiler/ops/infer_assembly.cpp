@@ -109,7 +109,8 @@ SymInt split_extent(const Call& call) {
 SymShape even_sizes(const Call& call, const SymInt& extent, const SymInt& piece) {
   call.require(!piece.is(0) || extent.is(0), "pieces of 0 elements");
   if (extent.is(0)) return {0};
-  const auto n = ceil_div(extent, piece).as_constant();
+  const auto exact = piece.is(0) ? std::nullopt : divide_exact(extent, piece);  // 5 pieces of s0, however many s0 are
+  const auto n = (exact ? *exact : ceil_div(extent, piece)).as_constant();
   if (!n)
     call.fail(fmt::format("cannot tell into how many pieces of {} the size {} splits", piece.str(), extent.str()));
   call.require(*n >= 0 && *n <= 1 << 20, "too many pieces");

@@ -36,6 +36,7 @@ std::optional<DType> combine(std::optional<DType> higher, std::optional<DType> l
     if (higher == DType::b8 && lower) return promote(*higher, *lower);
     return higher;
   }
+  if (is_complex(*lower) && is_floating(*higher)) return complex_of(*higher);
   return promote(*higher, *lower);
 }
 

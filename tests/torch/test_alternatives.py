@@ -194,3 +194,21 @@ def test_encoders_exported_without_gradients(norm_first, tmp_path):
         support.must("run", tmp_path / "m.ait", "-i", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
         expected = program.module()(*inputs)
     np.testing.assert_allclose(next(iter(np.load(tmp_path / "out.npz").values())), expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+class SplitByBatch(torch.nn.Module):
+    """As many pieces as there are tensors, however large the batch is; and an outer product by its old name."""
+
+    def forward(self, x, y):
+        pieces = torch.cat([x, y, x * y]).split(x.shape[0])
+        return pieces[0] - pieces[2], aten.ger(x[0], y[1])
+
+
+def test_pieces_of_a_batch_that_moves(tmp_path):
+    rows = torch.export.Dim.AUTO
+    draw = lambda n: [torch.randn(n, 5), torch.randn(n, 5)]  # noqa: E731
+    support.export(SplitByBatch(), draw(3), tmp_path / "m.pt2", dynamic_shapes=({0: rows}, {0: rows}))
+    support.must("tune", tmp_path / "m.pt2", "-i", support.write_inputs(tmp_path / "in.npz", draw(3)), "-o", tmp_path / "m.ait", *support.FAST)
+    fresh = draw(5)
+    support.must("run", tmp_path / "m.ait", "-i", support.write_inputs(tmp_path / "x.npz", fresh), "-o", tmp_path / "y.npz")
+    support.check_same(support.read_outputs(tmp_path / "y.npz"), SplitByBatch()(*fresh), support.FP32_BOUND, "pieces")

@@ -232,3 +232,40 @@ def test_numbers_that_are_put_at_places(tmp_path, generator):
     fresh = draw()
     support.must("run", tmp_path / "model.ait", "-i", support.write_inputs(tmp_path / "x.npz", fresh), "-o", tmp_path / "y.npz")
     support.check_same(support.read_outputs(tmp_path / "y.npz"), Placed()(*fresh), support.FP32_BOUND, "placed")
+
+
+class Turned(torch.nn.Module):
+    """Traced, 1j is a constant in double precision: beside floats it is a number all the same."""
+
+    def forward(self, x):
+        z = torch.exp(x) * (torch.cos(x) + 1j * torch.sin(x))
+        return torch.view_as_real(z), torch.view_as_real(x.double() * 1j), z.abs()
+
+
+def test_a_traced_complex_number_does_not_widen(tmp_path, generator):
+    x = torch.rand(4, 5, generator=generator)
+    torch.jit.trace(Turned(), x).save(tmp_path / "model.pt")
+    inputs = support.write_inputs(tmp_path / "in.npz", [x])
+    support.must("tune", tmp_path / "model.pt", "-i", inputs, "-o", tmp_path / "model.ait", *support.FAST)
+    support.must("run", tmp_path / "model.ait", "-i", inputs, "-o", tmp_path / "out.npz")
+    support.check_same(support.read_outputs(tmp_path / "out.npz"), Turned()(x), support.FP32_BOUND, "traced")
+
+
+class Contracted(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.core = torch.nn.Parameter(torch.randn(4, 3, 2, dtype=torch.cfloat))
+
+    def forward(self, x):
+        z = torch.complex(x, 1 - x)
+        return [torch.view_as_real(y) for y in (torch.tensordot(z, self.core, dims=([1, 2], [1, 0])), torch.inner(z, z[:1]))]
+
+
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_contractions(engine, tmp_path, generator):
+    model, x = Contracted(), torch.rand(2, 3, 4, generator=generator)
+    support.export(model, [x], tmp_path / "model.pt2")
+    inputs = support.write_inputs(tmp_path / "in.npz", [x])
+    support.must("tune", tmp_path / "model.pt2", "-i", inputs, "-o", tmp_path / "model.ait", *support.FAST, "--set", f"engine={engine}")
+    support.must("run", tmp_path / "model.ait", "-i", inputs, "-o", tmp_path / "out.npz")
+    support.check_same(support.read_outputs(tmp_path / "out.npz"), model(x), support.FP32_BOUND, engine)

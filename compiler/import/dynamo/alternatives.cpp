@@ -341,6 +341,7 @@ Table make_table() {
   table["aten._transformer_encoder_layer_fwd.default"] = fused_encoder_layer;
   add_quantised_alternatives(table);
   add_function_alternatives(table);
+  table["aten.ger.default"] = renamed("aten.outer.default");
   // The lengths, which the second has for its gradient, are of no use here.
   table["aten._weight_norm.default"] = table["aten._weight_norm_interface.default"] = weight_norm;
   return table;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
@@ -41,9 +42,20 @@ Sides sides(const Tensor& t, const std::vector<std::size_t>& summed) {
   return result;
 }
 
+void contract_complex(const Call& call, const Sides& a, const Sides& b) {
+  const std::vector<Complex> x = complex_values(a.arranged), y = complex_values(b.arranged);
+  std::vector<Complex> out(static_cast<std::size_t>(a.kept * b.kept));
+  for (std::int64_t i = 0; i < a.kept; ++i)
+    for (std::int64_t j = 0; j < b.kept; ++j)
+      out[static_cast<std::size_t>(i * b.kept + j)] = std::inner_product(
+          x.begin() + i * a.summed, x.begin() + (i + 1) * a.summed, y.begin() + j * b.summed, Complex(0));
+  store_complex(call.out(), out);
+}
+
 /// out[i, j] = sum of a[i, k] * b[j, k]
 void contract(const Call& call, const Sides& a, const Sides& b) {
   call.require(a.summed == b.summed && call.out().numel() == a.kept * b.kept, "the operands do not fit");
+  if (is_complex(call.out().dtype())) return contract_complex(call, a, b);
   require_real(a.arranged);
   visit_accumulator(call.out().dtype(), [&]<typename C>(C) {
     const Contiguous<C> x(a.arranged), y(b.arranged);
