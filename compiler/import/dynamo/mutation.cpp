@@ -98,13 +98,6 @@ std::string describe(const Write& write) {
                            : fmt::format("weight {}{}", write.root->weight_name, write.place);
 }
 
-void refuse(const std::vector<Write>& writes, std::string_view what, const std::string& where, std::string fix) {
-  if (writes.empty()) return;
-  std::vector<std::string> places;
-  for (const Write& write : writes) places.push_back(describe(write));
-  throw Unsupported(fmt::format("the model writes {}: {}", what, fmt::join(places, ", ")), where, std::move(fix));
-}
-
 /// From the first to behind the last byte of the elements.
 std::pair<std::uintptr_t, std::uintptr_t> memory_of(const Tensor& tensor) {
   const auto begin = reinterpret_cast<std::uintptr_t>(tensor.data());
@@ -116,16 +109,11 @@ std::pair<std::uintptr_t, std::uintptr_t> memory_of(const Tensor& tensor) {
   return {begin, end};
 }
 
-/// A write to a buffer would be seen in another one that has a part of its memory.
-void refuse_shared_buffers(const Graph& graph, const Value* written, const std::string& where) {
-  const auto [begin, end] = memory_of(written->data);
-  for (const Value* other : graph.weights) {
-    const auto [other_begin, other_end] = memory_of(other->data);
-    if (other == written || other_begin >= end || begin >= other_end) continue;
-    throw Unsupported(fmt::format("the model writes to its buffer {}, and {} shares its memory", written->weight_name,
-                                  other->weight_name),
-                      where, "Give each a tensor of its own (.clone()); torch.fx makes constants of parts of buffers");
-  }
+void refuse(const std::vector<Write>& writes, std::string_view what, const std::string& where, std::string fix) {
+  if (writes.empty()) return;
+  std::vector<std::string> places;
+  for (const Write& write : writes) places.push_back(describe(write));
+  throw Unsupported(fmt::format("the model writes {}: {}", what, fmt::join(places, ", ")), where, std::move(fix));
 }
 
 void lift(const Write& write, ImportedModel& model) {
@@ -164,8 +152,19 @@ void lift_writes(ImportedModel& model, const std::string& where) {
   for (const Write& write : buffers) names.push_back(write.root->weight_name);
   if (!names.empty()) model.warnings.push_back(state_warning(names, buffers.front().place));
   for (const Write& write : lifted)
-    if (is_weight(write)) refuse_shared_buffers(model.graph, write.root, where);
+    if (is_weight(write)) refuse_shared_memory(model.graph, write.root, "buffer", where);
   for (const Write& write : lifted) lift(write, model);
+}
+
+void refuse_shared_memory(const Graph& graph, const Value* written, std::string_view what, const std::string& where) {
+  const auto [begin, end] = memory_of(written->data);
+  for (const Value* other : graph.weights) {
+    const auto [other_begin, other_end] = memory_of(other->data);
+    if (other == written || other_begin >= end || begin >= other_end) continue;
+    throw Unsupported(fmt::format("the model writes to its {} {}, and {} shares its memory", what, written->weight_name,
+                                  other->weight_name),
+                      where, "Give each a tensor of its own (.clone()); torch.fx makes constants of parts of buffers");
+  }
 }
 
 std::string state_warning(const std::vector<std::string>& buffers, std::string_view place) {

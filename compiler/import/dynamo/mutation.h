@@ -19,6 +19,10 @@ void lift_writes(ImportedModel& model, const std::string& where);
 /// empty.
 std::string state_warning(const std::vector<std::string>& buffers, std::string_view place);
 
+/// A write to a weight would be seen in another one that has a part of its memory: throws Unsupported, which calls the
+/// weight a `what`.
+void refuse_shared_memory(const Graph& graph, const Value* written, std::string_view what, const std::string& where);
+
 /// The samples with the first values of buffers where they give none.
 void add_buffers(const ImportedModel& model, NamedTensors& call);
 

@@ -16,6 +16,7 @@
 #include "compiler/import/dynamo/control_flow.h"
 #include "compiler/import/dynamo/memory_order.h"
 #include "compiler/import/dynamo/numbers.h"
+#include "compiler/import/dynamo/out_arguments.h"
 #include "compiler/import/dynamo/regions.h"
 #include "compiler/import/dynamo/sliced.h"
 #include "compiler/import/dynamo/source_location.h"
@@ -261,6 +262,13 @@ void add_operator(const JsonView& node, std::string_view exported, Scope& scope,
   const OpInfo* op = find_op(exported);
   std::vector<NumberArg> numbers;
   NamedArgs args = read_arguments(node, op, scope, graph, numbers);
+  std::vector<Value*> outs;
+  if (op == nullptr && has_out_arguments(exported)) {
+    CallWithoutOut call = without_out_arguments(exported, args);
+    op = call.op;
+    args = std::move(call.args);
+    outs = std::move(call.outs);
+  }
   const bool replaced = op == nullptr;
   if (replaced) {
     Alternative call = alternative_of(exported, std::move(args), graph);
@@ -291,7 +299,10 @@ void add_operator(const JsonView& node, std::string_view exported, Scope& scope,
   const std::string hint = names.empty() || !names[0] ? "unused" : names[0]->string().substr(0, kMaxValueName);
   Node* added = graph.add_node(*op, std::move(bound), std::move(types), hint);
   added->source = read_source(node);
-  for (std::size_t i = 0; i < names.size(); ++i) define_result(names[i], added->outputs[i], scope);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    Value* result = added->outputs[i];
+    define_result(names[i], outs.empty() ? result : copy_into(graph, outs[i], result, added->source), scope);
+  }
 }
 
 // The same operator on each tensor of a list.

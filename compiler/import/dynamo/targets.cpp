@@ -3,6 +3,7 @@
 #include <set>
 
 #include "compiler/import/dynamo/alternatives.h"
+#include "compiler/import/dynamo/out_arguments.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune::dynamo {
@@ -34,14 +35,14 @@ TargetKind target_kind(std::string_view target) {
                                                       "torch.sym_sqrt",
                                                       "torch._sym_sqrt",
                                                       "torch.sym_sum"};
-  static const std::set<std::string_view> dropped = {"torch.ops.aten._assert_scalar.default",
-                                                     "torch.ops.aten._assert_tensor_metadata.default",
-                                                     "torch.ops.aten._assert_async.default",
-                                                     "torch.ops.aten._assert_async.msg",
-                                                     "torch.ops.aten.sym_constrain_range.default",
-                                                     "torch.ops.aten.sym_constrain_range_for_size.default",
-                                                     "torch._check",
-                                                     "torch._C._set_grad_enabled"};
+  static const std::set<std::string_view> dropped = {
+      "torch.ops.aten._assert_scalar.default", "torch.ops.aten._assert_tensor_metadata.default",
+      "torch.ops.aten._assert_async.default", "torch.ops.aten._assert_async.msg",
+      "torch.ops.aten.sym_constrain_range.default", "torch.ops.aten.sym_constrain_range_for_size.default",
+      // Questions about dtypes, which were answered when exporting.
+      "torch.ops.aten.promote_types.default", "torch.ops.aten.result_type.Tensor", "torch.ops.aten.result_type.Scalar",
+      "torch.ops.aten.result_type.Scalar_Tensor", "torch.ops.aten.result_type.Scalar_Scalar",
+      "torch.ops.aten.can_cast.default", "torch._check", "torch._C._set_grad_enabled"};
   static const std::set<std::string_view> regions = {"torch.ops.higher_order.wrap_with_set_grad_enabled",
                                                      "torch.ops.higher_order.wrap_with_autocast"};
   if (dropped.contains(target)) return TargetKind::dropped;
@@ -54,7 +55,8 @@ TargetKind target_kind(std::string_view target) {
   if (symbolic.contains(target) || target.starts_with("_operator.")) return TargetKind::symbolic;
   if (!target.starts_with(kOps)) return TargetKind::unknown;
   const std::string_view name = op_name_of(target);
-  return find_op(name) != nullptr || has_alternative(name) ? TargetKind::op : TargetKind::unknown;
+  return find_op(name) != nullptr || has_alternative(name) || has_out_arguments(name) ? TargetKind::op
+                                                                                      : TargetKind::unknown;
 }
 
 std::vector<JsonView> inner_graphs(const JsonView& node) {

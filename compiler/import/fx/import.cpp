@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "compiler/import/complex_scalar.h"
+#include "compiler/import/dynamo/filled_constants.h"
 #include "compiler/import/dynamo/mutation.h"
-#include "compiler/import/fx/filled_constants.h"
 #include "compiler/import/fx/interpreter.h"
 #include "compiler/import/sample_types.h"
 
@@ -122,6 +122,11 @@ class Outputs {
   fx::Writer& writer_;
 };
 
+/// What torch.fx calls them: "_tensor_constant0", in a submodule with its path before it.
+bool is_constant_of_tracing(std::string_view weight) {
+  return weight.substr(weight.rfind('.') + 1).starts_with("_tensor_constant");
+}
+
 ImportedModel import_file(const TorchFile& file, std::span<const NamedTensors> samples, std::span<const Input> shapes) {
   check_root(file);
   ImportedModel model;
@@ -133,11 +138,8 @@ ImportedModel import_file(const TorchFile& file, std::span<const NamedTensors> s
   const PyValue result = interpreter.forward(root, std::move(args));
   Outputs(model.graph, writer).add(result, "");
   if (model.graph.outputs.empty()) throw Unsupported("the model returns no tensor", file.where());
-  for (const std::string& name : fx::copy_filled_constants(model.graph))
-    writer.warn(
-        fmt::format("the forward writes into {}, which tracing has made a constant: every call begins with what "
-                    "the file holds",
-                    name.substr(0, 100)));
+  for (const std::string& name : dynamo::copy_filled_constants(model.graph, is_constant_of_tracing, file.where()))
+    writer.warn(dynamo::filled_constant_warning(name));
   model.warnings = writer.warnings();
   dynamo::lift_writes(model, file.where());
   return model;

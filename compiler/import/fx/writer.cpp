@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "compiler/import/complex_scalar.h"
+#include "compiler/import/out_argument.h"
 #include "compiler/import/scaled_operands.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/index_masks.h"
@@ -79,7 +80,30 @@ PyValue Writer::append(BoundCall call) {
   return PyValue::sequence(PyKind::tuple, std::move(results), std::move(names));
 }
 
+PyValue Writer::call_into(std::string_view base, PyArgs args) {
+  const auto keyword = std::ranges::find(args.keyword, "out", &std::pair<std::string, PyValue>::first);
+  const PyValue out = keyword->second;
+  args.keyword.erase(keyword);
+  const PyValue made = call(base, args);
+  const PyItems outs = out.is_sequence() ? out.items() : PyItems{out};
+  const PyItems results = made.is_sequence() ? made.items() : PyItems{made};
+  if (outs.size() != results.size())
+    throw InvalidArgument(fmt::format("{} tensors for {} results", outs.size(), results.size()),
+                          fmt::format("aten.{}", base));
+  PyItems written;
+  for (std::size_t i = 0; i < outs.size(); ++i) {
+    if (!outs[i].is_tensor() || !results[i].is_tensor())
+      throw InvalidArgument(fmt::format("out= is {}", outs[i].describe()), fmt::format("aten.{}", base));
+    check_out_argument(outs[i].tensor->type, results[i].tensor->type);
+    written.push_back(call("copy_", PyItems{outs[i], results[i]}));
+  }
+  return out.is_sequence() ? PyValue::sequence(PyKind::tuple, std::move(written)) : written.front();
+}
+
 PyValue Writer::call(std::string_view base, const PyArgs& args) {
+  const bool into = std::ranges::any_of(
+      args.keyword, [](const auto& keyword) { return keyword.first == "out" && !keyword.second.is_none(); });
+  if (into) return call_into(base, args);
   const auto number_to_tensor = [&](const PyValue& value) {
     return value.is(PyKind::unknown) ? float_of_sizes(value, args) : number(value, args);
   };

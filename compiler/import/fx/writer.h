@@ -18,7 +18,7 @@ class Writer {
   explicit Writer(Graph& graph) : graph_(graph) {}
 
   /// The operator "aten.BASE.*" that takes these arguments. One result is a tensor, several are a tuple. An in-place
-  /// operator ("relu_") that the list lacks is the plain one and a copy.
+  /// operator ("relu_") that the list lacks is the plain one and a copy, and so is one with out=.
   PyValue call(std::string_view base, const PyArgs& args);
   PyValue call(std::string_view base, PyItems positional) { return call(base, PyArgs{std::move(positional), {}}); }
   /// Exactly the row `name` ("aten.add.Tensor").
@@ -48,6 +48,8 @@ class Writer {
 
  private:
   PyValue append(BoundCall call);
+  /// A call whose results go into the tensors that are given as `out`.
+  PyValue call_into(std::string_view base, PyArgs args);
   /// Scales an operand by a number that the operator takes no other way: a complex one, or one that data decide.
   PyArgs with_scaled_operands(std::string_view base, PyArgs args);
   /// A float that is made of sizes, for an operator that has these arguments.

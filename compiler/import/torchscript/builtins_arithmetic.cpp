@@ -504,15 +504,27 @@ Result box(Call& call) {
   return call[0];
 }
 
+/// An operator in place: a number that it changes is seen in all names.
+template <BuiltinFunction Plain>
+Result in_place(Call& call) {
+  const Val before = call[0];
+  Result result = Plain(call);
+  const auto *number = before.get<Number>(), *now = result ? result->get<Number>() : nullptr;
+  return number == nullptr || now == nullptr ? result : call.evaluator.changed_number(*number, *now);
+}
+
 }  // namespace
 
 void add_arithmetic(BuiltinTable& table) {
   table.add({"add"}, add);
-  table.add({"add_"}, add_in_place);
-  table.add({"sub", "sub_"}, sub);
+  table.add({"add_"}, in_place<add_in_place>);
+  table.add({"sub"}, sub);
+  table.add({"sub_"}, in_place<sub>);
   table.add({"rsub"}, rsub);
-  table.add({"mul", "mul_"}, mul);
-  table.add({"div", "div_", "true_divide"}, div);
+  table.add({"mul"}, mul);
+  table.add({"mul_"}, in_place<mul>);
+  table.add({"div", "true_divide"}, div);
+  table.add({"div_"}, in_place<div>);
   table.add({"floordiv", "floor_divide"}, floordiv_numbers);
   table.add({"remainder", "mod"}, remainder_numbers);
   table.add({"fmod"}, fmod_numbers);

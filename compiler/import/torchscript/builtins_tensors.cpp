@@ -6,6 +6,7 @@
 
 #include "compiler/import/torchscript/builtins.h"
 #include "compiler/import/torchscript/operators.h"
+#include "compiler/ops/infer.h"
 #include "compiler/ops/schema.h"
 
 namespace aitune::torchscript {
@@ -93,9 +94,36 @@ Result size_if_not_equal(Call& call) {
 
 Result promote(Call& call) {
   const auto a = call[0].integer(), b = call[1].integer();
-  if (!a || !b) return std::nullopt;
-  if (*a == *b) return SymInt(*a);
-  return std::nullopt;
+  const auto left = a ? dtype_of_scalar_type(*a) : std::nullopt, right = b ? dtype_of_scalar_type(*b) : std::nullopt;
+  if (!left || !right) return std::nullopt;
+  return SymInt(scalar_type_of(infer::promote(*left, *right)));
+}
+
+Result result_type(Call& call) {
+  infer::Promotion types;
+  for (const Val& value : {call[0], call[1]}) {
+    if (const auto* tensor = value.get<Value*>())
+      types.add((*tensor)->type);
+    else if (const auto* number = value.get<Number>())
+      types.add(TensorType{number->dtype, {}});
+    else if (const auto* whole = value.get<SymInt>())
+      types.add(Arg(*whole));
+    else if (const auto* real = value.get<double>())
+      types.add(Arg(*real));
+    else if (const auto* flag = value.get<bool>())
+      types.add(Arg(*flag));
+    else
+      return std::nullopt;
+  }
+  return SymInt(scalar_type_of(types.result()));
+}
+
+Result can_cast(Call& call) {
+  const auto a = call[0].integer(), b = call[1].integer();
+  const auto from = a ? dtype_of_scalar_type(*a) : std::nullopt, to = b ? dtype_of_scalar_type(*b) : std::nullopt;
+  if (!from || !to) return std::nullopt;
+  const auto kind = [](DType type) { return is_complex(type) ? 3 : is_floating(type) ? 2 : type == DType::b8 ? 0 : 1; };
+  return kind(*from) <= kind(*to);
 }
 
 // ---- .to() in all its forms: devices are of no matter here
@@ -133,8 +161,8 @@ Result to(Call& call) {
   const bool copied = copies(call);
   if (!wanted) return copied ? call_operator(call.evaluator, "clone", {call[0]}, {}) : call[0];
   if (const auto* number = call[0].get<Number>()) {
-    Number converted = *number;
-    converted.dtype = *wanted;
+    if (number->dtype == *wanted && !copied) return call[0];
+    Number converted{number->value, *wanted};
     if (is_floating(*wanted))
       if (const auto* whole = std::get_if<SymInt>(&number->value); whole != nullptr && whole->is_constant())
         converted.value = static_cast<double>(whole->constant());
@@ -254,6 +282,15 @@ Result make_tensor(Call& call) {
   return call.evaluator.model().add_weight(name, name, data.dtype() == type ? data : data.to(type));
 }
 
+Result shape_as_tensor(Call& call) {
+  const auto sizes = size(call);
+  if (!sizes) return std::nullopt;
+  Vals args{*sizes};
+  Keywords none;
+  Call made{call.evaluator, "tensor", args, none};
+  return make_tensor(made);
+}
+
 // Weights do, as is_grad_enabled() says that gradients are wanted; what goes in does not.
 Result requires_grad(Call& call) {
   const auto* tensor = call[0].get<Value*>();
@@ -283,6 +320,8 @@ void add_tensor_questions(BuiltinTable& table) {
   table.add({"layout"}, layout);
   table.add({"_size_if_not_equal"}, size_if_not_equal);
   table.add({"promote_types"}, promote);
+  table.add({"result_type"}, result_type);
+  table.add({"can_cast"}, can_cast);
   table.add({"data", "cpu", "cuda", "requires_grad_", "pin_memory"}, first);
   table.add({"unchecked_unwrap_optional", "unwrap_optional", "_unwrap_optional"}, unwrapped);
 }
@@ -290,6 +329,7 @@ void add_tensor_questions(BuiltinTable& table) {
 void add_tensor_makers(BuiltinTable& table) {
   table.add({"to"}, to);
   table.add({"tensor", "as_tensor"}, make_tensor);
+  table.add({"_shape_as_tensor"}, shape_as_tensor);
 }
 
 }  // namespace aitune::torchscript

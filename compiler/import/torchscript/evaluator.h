@@ -106,6 +106,11 @@ class Evaluator {
   void made(const Node& node);
   /// For a call that writes: inside of a region, memory from outside is replaced by a copy, there and in all names.
   void take_memory_inside(const OpInfo& op, ArgList& args);
+  /// The tensor of a number that is about to be written into, which then stands in every name that holds the number.
+  Value* written_number(const Number& number);
+  /// The number as it is behind an operator in place, in every name that holds it; nothing where it has to be a tensor:
+  /// it was one before, or data decide whether the operator runs.
+  std::optional<Val> changed_number(const Number& number, const Number& now);
   /// To be called with whatever the model is about to change: it may come to contain itself, and is emptied at the end;
   /// what was made outside of the branch or loop that runs is put back behind it.
   void changed(const Val& container);
@@ -320,7 +325,11 @@ class Evaluator {
   std::vector<std::string> warnings_;
   ReshapedInPlace reshaped_;
   int depth_ = 0;
-  std::unordered_map<std::string, Value*> weights_;  // by bytes, dtype and shape
+  void replace_number(const Number& number, const Val& now);
+
+  std::map<std::shared_ptr<const char>, Value*> number_tensors_;  // by identity
+  std::map<std::string, Number> constant_numbers_;                // those of the file, by name
+  std::unordered_map<std::string, Value*> weights_;               // by bytes, dtype and shape
 };
 
 /// Who owns the memory that a tensor shows, as far as views can be told.

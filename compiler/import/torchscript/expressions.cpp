@@ -132,7 +132,10 @@ Val Evaluator::global(const std::string& dotted) {
     const auto* stored = constant->get<Stored>();
     if (stored == nullptr) return *constant;
     const auto known = number_in(stored->data);
-    return known ? Val(*known) : Val(weight(stored->data, stored->name));
+    if (!known) return weight(stored->data, stored->name);
+    const Number& number = constant_numbers_.try_emplace(stored->name, *known).first->second;
+    const auto made = number_tensors_.find(number.identity);
+    return made != number_tensors_.end() && written_.contains(made->second) ? Val(made->second) : Val(number);
   }
   if (!dotted.starts_with("__torch__.")) return Builtin{dotted};
   if (const Function* function = archive_.find_function(dotted)) return Callable{function, nullptr};
@@ -284,6 +287,7 @@ Val Evaluator::call_value(const Val& callee, Vals args, Keywords keywords) {
       throw_error(error.code(), error.problem(), location().code, error.fix());
     }
   }
+  if (std::optional<Val> result = call_into(*this, name, args, keywords)) return *std::move(result);
   if (std::optional<Val> result = call_composite(*this, name, args, keywords)) return *std::move(result);
   return call_operator(*this, name, args, keywords);
 }
@@ -414,7 +418,9 @@ Value* Evaluator::tensor(const Val& value) {
   if (const auto* complex = value.get<ComplexNumber>()) return complex_tensor(*complex, false);
   Val number = value;
   DType dtype = DType::i64;
-  if (const auto* boxed = value.get<Number>()) {
+  const auto* boxed = value.get<Number>();
+  if (boxed != nullptr) {
+    if (const auto made = number_tensors_.find(boxed->identity); made != number_tensors_.end()) return made->second;
     dtype = boxed->dtype;
     number = std::visit([](const auto& v) { return Val(v); }, boxed->value);
   } else if (value.get<bool>() != nullptr) {
@@ -427,23 +433,29 @@ Value* Evaluator::tensor(const Val& value) {
   } else if (value.get<SymInt>() == nullptr) {
     unsupported(fmt::format("{} where a tensor must be", value.kind()));
   }
-  const std::string name = fmt::format("scalar_{}", model_.weights.size());
-  if (const bool* flag = number.get<bool>()) return model_.add_weight(name, name, Tensor::scalar(dtype, *flag));
-  if (const double* real = number.get<double>()) return model_.add_weight(name, name, Tensor::scalar(dtype, *real));
+  const auto add = [&](auto known) {
+    const std::string name = fmt::format("scalar_{}", model_.weights.size());
+    Value* made = model_.add_weight(name, name, Tensor::scalar(dtype, known));
+    if (boxed != nullptr) number_tensors_.emplace(boxed->identity, made);
+    return made;
+  };
+  if (const bool* flag = number.get<bool>()) return add(*flag);
+  if (const double* real = number.get<double>()) return add(*real);
   const auto integer = number.integer();
   if (!integer) {
     Value* size = size_tensor(*graph_, *number.get<SymInt>());
     if (dtype == DType::i64) return size;
     return tensor(call_operator(*this, "to", {size, SymInt(scalar_type_of(dtype))}, {}));
   }
-  return model_.add_weight(name, name, Tensor::scalar(dtype, *integer));
+  return add(*integer);
 }
 
 std::optional<Val> Evaluator::known_number(const Val& value) const {
   if (value.is_number()) return value;
   if (const auto* number = value.get<Number>())
     return std::visit([](const auto& known) { return Val(known); }, number->value);
-  if (const auto* tensor = value.get<Value*>(); tensor != nullptr && (*tensor)->kind == ValueKind::weight)
+  if (const auto* tensor = value.get<Value*>();
+      tensor != nullptr && (*tensor)->kind == ValueKind::weight && !written_.contains(*tensor))
     return plain(number_in((*tensor)->data));
   return std::nullopt;
 }

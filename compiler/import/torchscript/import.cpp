@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "compiler/graph/regions.h"
+#include "compiler/import/dynamo/filled_constants.h"
 #include "compiler/import/dynamo/mutation.h"
 #include "compiler/import/torchscript/archive.h"
 #include "compiler/import/torchscript/evaluator.h"
@@ -45,6 +46,11 @@ Val prepared(Evaluator& evaluator, const Val& value) {
   return value;
 }
 
+/// What lies in constants.pkl is called so by the archive.
+constexpr std::string_view kFileConstant = "constants.";
+/// Attributes that are written into are inputs by then. What is left is made anew in every call: torch.tensor([1, 2]).
+bool is_constant(std::string_view) { return true; }
+
 ImportedScript import_once(const Archive& archive, std::span<const NamedTensors> samples, std::span<const Input> shapes,
                            const ConstantEvaluator& constants, std::int64_t largest_size,
                            std::vector<ChangedAttribute>& changed) {
@@ -60,6 +66,8 @@ ImportedScript import_once(const Archive& archive, std::span<const NamedTensors>
   set_outputs(evaluator, result, graph, changed);
   evaluator.drop_unwritten_copies();
   imported.model.warnings = evaluator.warnings();
+  for (const std::string& name : dynamo::copy_filled_constants(graph, is_constant, archive.where()))
+    if (name.starts_with(kFileConstant)) imported.model.warnings.push_back(dynamo::filled_constant_warning(name));
   drop_unused_weights(graph);
   drop_unused_symbols(graph);
   spread_symbols(graph);

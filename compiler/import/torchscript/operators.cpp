@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "compiler/import/out_argument.h"
 #include "compiler/import/scaled_operands.h"
 #include "compiler/import/torchscript/builtins.h"
 #include "compiler/import/torchscript/ungiven_state.h"
@@ -393,15 +394,50 @@ Vals operands_of(Evaluator& evaluator, std::string_view name, const Vals& given,
 
 }  // namespace
 
+std::optional<Val> call_into(Evaluator& evaluator, std::string_view name, const Vals& args, const Keywords& keywords) {
+  const std::vector<const OpInfo*> found = overloads_of(name);
+  const auto is_place = [&](const auto& keyword) {
+    return keyword.second.is_tensor() &&
+           std::ranges::none_of(found, [&](const OpInfo* op) { return find_arg(*op, keyword.first) != nullptr; });
+  };
+  if (found.empty() || std::ranges::none_of(keywords, is_place)) return std::nullopt;
+  Vals places;
+  Keywords others;
+  for (const auto& keyword : keywords) {
+    if (is_place(keyword))
+      places.push_back(loaded(evaluator, keyword.second));
+    else
+      others.push_back(keyword);
+  }
+  auto made = call_composite(evaluator, name, args, others);
+  if (!made) made = call_operator(evaluator, name, args, others);
+  const Vals results = made->items() == nullptr ? Vals{*made} : *made->items();
+  if (results.size() != places.size())
+    evaluator.invalid(fmt::format("{}: {} tensors for {} results", name, places.size(), results.size()));
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    Value *place = evaluator.tensor(places[i]), *result = evaluator.tensor(results[i]);
+    try {
+      check_out_argument(place->type, result->type);
+    } catch (const Unsupported& error) {
+      evaluator.unsupported(fmt::format("{}: {}", name, error.problem()), error.fix());
+    }
+    places[i] = call_operator(evaluator, "copy_", {place, result}, {});
+  }
+  return places.size() == 1 ? places.front() : make_tuple(std::move(places));
+}
+
 bool is_operator(std::string_view name) { return overloads().contains(name); }
 
 Val call_operator(Evaluator& evaluator, std::string_view name, const Vals& given, const Keywords& named) {
   Vals scaled = given;
   Keywords keywords = named;
   scale_operands(evaluator, name, scaled, keywords);
-  const Vals args = operands_of(evaluator, name, scaled, keywords);
+  Vals args = operands_of(evaluator, name, scaled, keywords);
   refuse_old_meanings(evaluator, name, args);
   const OpInfo& op = choose_overload(evaluator, name, args, keywords);
+  for (std::size_t i = 0; i < args.size(); ++i)
+    if (const auto* number = args[i].get<Number>(); number != nullptr && op.args[i].written)
+      args[i] = evaluator.written_number(*number);
   evaluator.charge(10);
   try {
     return add_node(evaluator, op, args, keywords);

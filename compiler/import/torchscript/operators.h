@@ -11,6 +11,9 @@ namespace aitune::torchscript {
 /// tuple, a list of tensors is a list.
 Val call_operator(Evaluator& evaluator, std::string_view name, const Vals& args, const Keywords& keywords);
 
+/// torch.add(x, y, out=z): results go into tensors that are given for them; nothing if none is.
+std::optional<Val> call_into(Evaluator& evaluator, std::string_view name, const Vals& args, const Keywords& keywords);
+
 /// Whether any overload of this name is in the table.
 bool is_operator(std::string_view name);
 

@@ -55,6 +55,8 @@ struct Object;
 struct Number {
   std::variant<bool, SymInt, double> value;
   DType dtype = DType::i64;
+  /// Copies of a Number are the same tensor, which the model may write into; others are not.
+  std::shared_ptr<const char> identity = std::make_shared<const char>('\0');
 };
 /// A complex number of Python's. Operators take it as a tensor.
 struct ComplexNumber {

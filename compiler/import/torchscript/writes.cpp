@@ -37,6 +37,24 @@ bool holds(const Val& value, const Value* owner, int depth = 0) {
   return false;
 }
 
+/// The value with `now` wherever it holds the number; nothing where it does not.
+std::optional<Val> with_changed(const Val& value, const Number& number, const Val& now, int depth = 0) {
+  const auto* held = value.get<Number>();
+  if (held != nullptr) return held->identity == number.identity ? std::optional(now) : std::nullopt;
+  const Vals* items = value.items();
+  if (items == nullptr || depth >= kMaxContainerDepth) return std::nullopt;
+  Vals changed = *items;
+  bool any = false;
+  for (Val& item : changed)
+    if (auto made = with_changed(item, number, now, depth + 1)) item = *std::move(made), any = true;
+  if (!any) return std::nullopt;
+  if (const auto* tuple = value.get<TuplePtr>()) return make_tuple(std::move(changed), (*tuple)->type);
+  const auto* list = value.get<ListPtr>();
+  if (list == nullptr) return std::nullopt;
+  (*list)->items = std::move(changed);
+  return value;
+}
+
 }  // namespace
 
 const Value* owner_of(const Value* value) {
@@ -55,6 +73,27 @@ void Evaluator::written(const Value* value) {
     unsupported("a tensor is written into after a list has taken it that data make longer", "append a clone() of it");
   refuse_write(owner);
   written_.insert(owner);
+}
+
+void Evaluator::replace_number(const Number& number, const Val& now) {
+  for (Frame& frame : frames_) {
+    charge(frame.locals.size());
+    for (auto& [name, value] : frame.locals)
+      if (auto changed = with_changed(value, number, now)) value = *std::move(changed);
+  }
+}
+
+Value* Evaluator::written_number(const Number& number) {
+  Value* made = tensor(number);
+  replace_number(number, made);
+  return made;
+}
+
+std::optional<Val> Evaluator::changed_number(const Number& number, const Number& now) {
+  if (!journals_.empty() || number_tensors_.contains(number.identity)) return std::nullopt;
+  const Val changed = Number{now.value, number.dtype, number.identity};
+  replace_number(number, changed);
+  return changed;
 }
 
 void Evaluator::made(const Node& node) {
@@ -85,11 +124,8 @@ void Evaluator::take_memory_inside(const OpInfo& op, ArgList& args) {
     const Value* owner = owner_of(args[i].value());
     if (held_.contains(owner)) written(owner);  // says so
     refuse_write(owner);
-    const bool of_the_model =
-        owner->kind == ValueKind::weight || std::ranges::find(model_.inputs, owner) != model_.inputs.end();
-    if (of_the_model)
-      unsupported(fmt::format("the model writes into {} {}", owner->kind == ValueKind::weight ? "weight" : "input",
-                              printable(owner->name)),
+    if (std::ranges::find(model_.inputs, owner) != model_.inputs.end())
+      unsupported(fmt::format("the model writes into input {}", printable(owner->name)),
                   "let it write into a clone() of it");
     if (journals_.back().made.contains(owner)) continue;
     Value* copy = tensor(call_operator(*this, "clone", {const_cast<Value*>(owner)}, {}));

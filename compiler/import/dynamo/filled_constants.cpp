@@ -1,21 +1,16 @@
-#include "compiler/import/fx/filled_constants.h"
+#include "compiler/import/dynamo/filled_constants.h"
 
-#include <algorithm>
+#include <fmt/format.h>
+
 #include <unordered_map>
 #include <unordered_set>
 
+#include "compiler/import/dynamo/mutation.h"
 #include "compiler/ops/aliasing.h"
 #include "compiler/ops/schema.h"
 
-namespace aitune::fx {
+namespace aitune::dynamo {
 namespace {
-
-/// What torch.fx calls them: "_tensor_constant0", in a submodule with its path before it.
-bool is_constant_of_tracing(const Value* value) {
-  if (value->kind != ValueKind::weight) return false;
-  const std::string& name = value->weight_name;
-  return name.compare(name.rfind('.') + 1, std::string_view("_tensor_constant").size(), "_tensor_constant") == 0;
-}
 
 /// The weights whose memory nodes write into.
 std::unordered_set<const Value*> written_weights(const Graph& graph) {
@@ -37,11 +32,13 @@ std::unordered_set<const Value*> written_weights(const Graph& graph) {
 
 }  // namespace
 
-std::vector<std::string> copy_filled_constants(Graph& graph) {
+std::vector<std::string> copy_filled_constants(Graph& graph, bool (*is_constant)(std::string_view weight),
+                                               const std::string& where) {
   const auto written = written_weights(graph);
   std::vector<std::string> names;
   for (Value* weight : graph.weights) {
-    if (!is_constant_of_tracing(weight) || !written.contains(weight)) continue;
+    if (!is_constant(weight->weight_name) || !written.contains(weight)) continue;
+    refuse_shared_memory(graph, weight, "constant", where);
     const OpInfo& clone = op_info(OpId::aten_clone_default);
     Node* copy =
         graph.add_node(clone, bind_arguments(clone, {weight}, {}), {weight->type}, weight->name, graph.nodes().begin());
@@ -52,4 +49,10 @@ std::vector<std::string> copy_filled_constants(Graph& graph) {
   return names;
 }
 
-}  // namespace aitune::fx
+std::string filled_constant_warning(std::string_view weight) {
+  return fmt::format(
+      "the forward writes into {}, which tracing has made a constant: every call begins with what the file holds",
+      weight.substr(0, 100));
+}
+
+}  // namespace aitune::dynamo
