@@ -12,6 +12,7 @@
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 #include "compiler/ops/size_facts.h"
+#include "compiler/passes/rewrite.h"
 #include "engines/reference/run/op_call.h"
 
 namespace aitune {
@@ -271,8 +272,7 @@ std::vector<Tensor> run_graph(const Graph& graph, std::span<const Tensor> inputs
       }
     } catch (const Error& error) {
       if (node->op->has_regions() && error.where().starts_with('%')) throw;  // it names the node inside
-      throw Error(error.code(), error.problem(), fmt::format("%{} = {}", node->output()->name, node->op_name()),
-                  error.fix());
+      throw Error(error.code(), error.problem(), describe_node(*node), error.fix());
     }
     if (observer) observer(*node, results);
     for (std::size_t i = 0; i < results.size(); ++i) live[node->outputs[i]] = std::move(results[i]);

@@ -46,7 +46,29 @@ class Modes(nn.Module):
         return y
 
 
-@pytest.mark.parametrize("kind", [Forks, Modes])
+class Words(nn.Module):
+    """What checks of shapes do with their descriptions."""
+
+    def __init__(self):
+        super().__init__()
+        self.shape = ["*", "6"]
+        self.text = "  down  block_1_2\n"
+
+    def forward(self, x: Tensor):
+        known = 0
+        for size in self.shape:
+            if size.isnumeric() and int(size) == x.shape[1]:
+                known += 1
+        words = self.text.split()
+        parts = words[1].split("_", 1)
+        numbers = [known, len(words), len(parts), len(parts[1]), len(self.text.lstrip()), len(self.text.rstrip()), len("xxyx".strip("x")),
+                   self.text.count("_"), self.text.rfind("_"), self.text.find("_"), len("a,b,c".split(",")), len("a b c".split(None, 1))]
+        flags = ["12".isdigit(), "".isdigit(), "1.5".isnumeric(), "ab".isalpha(), "a1".isalnum(), "a 1".isalnum(), " \t".isspace(),
+                 "aB".islower(), "a1".islower(), "12".islower(), "A_1".isupper()]
+        return torch.ger(x[0], x[1]), torch.tensor(numbers), torch.tensor(flags)
+
+
+@pytest.mark.parametrize("kind", [Words, Forks, Modes])
 def test_scripted(kind, tmp_path):
     check_scripted((kind, [[torch.randn(n, 6)] for n in (3, 9, 5)]), "all", tmp_path, tuning=2)
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "compiler/import/torchscript/builtins.h"
 
@@ -10,6 +11,8 @@ namespace aitune::torchscript {
 namespace {
 
 using Result = std::optional<Val>;
+
+constexpr std::string_view kSpaces = " \t\n\r\f\v";
 
 const std::string& text_of(Call& call, std::size_t i) {
   const auto* text = call[i].get<std::string>();
@@ -85,16 +88,49 @@ Result map_characters(Call& call) {
 void charge_search(Call& call) { call.evaluator.charge(1 + text_of(call, 0).size() * text_of(call, 1).size() / 256); }
 Result starts_with(Call& call) { return text_of(call, 0).starts_with(text_of(call, 1)); }
 Result ends_with(Call& call) { return text_of(call, 0).ends_with(text_of(call, 1)); }
+/// Whether the text is searched as a whole: from 0 to its end, which TorchScript calls -1.
+bool of_all(const Call& call) {
+  const auto is = [&](std::size_t i, std::int64_t value) { return call.size() <= i || call[i].integer() == value; };
+  return is(2, 0) && is(3, -1);
+}
+template <bool last>
 Result find(Call& call) {
+  if (call[0].get<std::string>() == nullptr || !of_all(call)) return std::nullopt;
   charge_search(call);
-  const auto at = text_of(call, 0).find(text_of(call, 1));
+  const std::string &text = text_of(call, 0), &part = text_of(call, 1);
+  const auto at = last ? text.rfind(part) : text.find(part);
   return SymInt(at == std::string::npos ? -1 : static_cast<std::int64_t>(at));
 }
+Result count_parts(Call& call) {
+  if (call[0].get<std::string>() == nullptr || !of_all(call)) return std::nullopt;
+  charge_search(call);
+  const std::string &text = text_of(call, 0), &part = text_of(call, 1);
+  if (part.empty()) return SymInt(static_cast<std::int64_t>(text.size()) + 1);
+  std::int64_t found = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
+  return SymInt(found);
+}
+template <bool left, bool right>
 Result strip(Call& call) {
   const std::string& text = text_of(call, 0);
-  const auto first = text.find_first_not_of(" \t\n\r");
-  if (first == std::string::npos) return std::string();
-  return text.substr(first, text.find_last_not_of(" \t\n\r") - first + 1);
+  const std::string unwanted = call.size() > 1 && !call[1].is_none() ? text_of(call, 1) : std::string(kSpaces);
+  const auto first = left ? text.find_first_not_of(unwanted) : 0;
+  const auto end = right ? text.find_last_not_of(unwanted) : text.size();
+  if (first == std::string::npos || end == std::string::npos) return std::string();
+  return text.substr(first, end - first + 1);
+}
+
+template <int (*is)(int)>
+Result all_characters(Call& call) {
+  const std::string& text = text_of(call, 0);
+  return !text.empty() && std::ranges::all_of(text, [](unsigned char c) { return is(c) != 0; });
+}
+/// Characters without cases are of no matter, but one has to have one.
+template <int (*is)(int), int (*is_other)(int)>
+Result all_of_case(Call& call) {
+  const std::string& text = text_of(call, 0);
+  return std::ranges::any_of(text, [](unsigned char c) { return is(c) != 0; }) &&
+         std::ranges::none_of(text, [](unsigned char c) { return is_other(c) != 0; });
 }
 Result replace(Call& call) {
   const std::string text = text_of(call, 0), from = text_of(call, 1), to = text_of(call, 2);
@@ -108,16 +144,30 @@ Result replace(Call& call) {
   }
   return made + text.substr(at);
 }
+/// Parts between any spaces, of which there may be several.
+Val words_of(Call& call, const std::string& text, std::int64_t most) {
+  call.evaluator.charge(text.size());
+  Vals words;
+  auto at = text.find_first_not_of(kSpaces);
+  while (at != std::string::npos) {
+    const auto end = std::ssize(words) == most ? std::string::npos : text.find_first_of(kSpaces, at);
+    words.emplace_back(text.substr(at, end - at));
+    at = end == std::string::npos ? end : text.find_first_not_of(kSpaces, end);
+  }
+  return make_list(std::move(words));
+}
 Result split_text(Call& call) {
   if (call[0].get<std::string>() == nullptr) return std::nullopt;
   const std::string text = text_of(call, 0);
-  const std::string separator =
-      call.size() > 1 && call[1].get<std::string>() != nullptr ? *call[1].get<std::string>() : " ";
+  const std::int64_t most = call.size() > 2 ? call[2].integer().value_or(-1) : -1;
+  if (call.size() < 2 || call[1].is_none()) return words_of(call, text, most);
+  const std::string separator = text_of(call, 1);
   if (separator.empty()) call.evaluator.invalid("a string is split at nothing");
   call.evaluator.charge(text.size() * (1 + separator.size() / 16));
   Vals parts;
   std::size_t at = 0;
-  for (std::size_t found; (found = text.find(separator, at)) != std::string::npos; at = found + separator.size())
+  for (std::size_t found; std::ssize(parts) != most && (found = text.find(separator, at)) != std::string::npos;
+       at = found + separator.size())
     parts.emplace_back(text.substr(at, found - at));
   parts.emplace_back(text.substr(at));
   return make_list(std::move(parts));
@@ -151,8 +201,18 @@ void add_strings(BuiltinTable& table) {
   table.add({"upper"}, map_characters<std::toupper>);
   table.add({"startswith"}, starts_with);
   table.add({"endswith"}, ends_with);
-  table.add({"find"}, find);
-  table.add({"strip"}, strip);
+  table.add({"find"}, find<false>);
+  table.add({"rfind"}, find<true>);
+  table.add({"count"}, count_parts);
+  table.add({"strip"}, strip<true, true>);
+  table.add({"lstrip"}, strip<true, false>);
+  table.add({"rstrip"}, strip<false, true>);
+  table.add({"isdigit", "isdecimal", "isnumeric"}, all_characters<std::isdigit>);
+  table.add({"isalpha"}, all_characters<std::isalpha>);
+  table.add({"isalnum"}, all_characters<std::isalnum>);
+  table.add({"isspace"}, all_characters<std::isspace>);
+  table.add({"isupper"}, all_of_case<std::isupper, std::islower>);
+  table.add({"islower"}, all_of_case<std::islower, std::isupper>);
   table.add({"replace"}, replace);
   table.add({"split"}, split_text);
   table.add({"RaiseException"}, raise);

@@ -233,6 +233,11 @@ std::optional<Val> chunk(Evaluator& evaluator, const Vals& args, const Keywords&
   return make_list(std::move(pieces));
 }
 
+/// The old name of outer().
+std::optional<Val> outer_product(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
+  return call_operator(evaluator, "outer", args, keywords);
+}
+
 /// Along a dimension that moves it gives a list with as many items as data decide.
 std::optional<Val> unbind(Evaluator& evaluator, const Vals& args, const Keywords& keywords) {
   const auto dim = dim_argument(args, keywords);
@@ -274,6 +279,7 @@ std::optional<Val> call_composite(Evaluator& evaluator, std::string_view name, c
                                                               {"full", full},
                                                               {"full_like", full_like},
                                                               {"new_full", new_full},
+                                                              {"ger", outer_product},
                                                               {"index", index},
                                                               {"index_put", index_put},
                                                               {"index_put_", index_put_in_place},

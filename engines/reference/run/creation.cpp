@@ -1,5 +1,6 @@
 // Operators that make a tensor out of numbers.
 
+#include "base/error.h"
 #include "engines/reference/run/complex.h"
 #include "engines/reference/run/elementwise.h"
 
@@ -43,8 +44,9 @@ void eye(const Call& call) {
 }
 
 /// What is random has no answer that tuning could hold an engine to: it may stand where nothing reads it.
-void random_numbers(const Call& call) {
-  call.unsupported("random numbers, which a result of the model needs: give them as an input, or call model.eval()");
+void random_numbers(const Call&) {
+  throw Unsupported("the reference engine has no kernel for random numbers, which a result of the model needs", "",
+                    "give them as an input, or call model.eval()");
 }
 
 }  // namespace
