@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -92,6 +93,19 @@ std::vector<SizeFact> size_facts(const Graph& graph) {
 
 std::vector<SizeFact> region_size_facts(const Graph& region) {
   return region.symbols.empty() ? std::vector<SizeFact>() : Collector(region, true).run();
+}
+
+const Node* node_of_fact(const Graph& graph, const SizeFact& fact) {
+  const auto is_same = [&](const SizeFact& other) {
+    return other.equal == fact.equal && other.lhs - other.rhs == fact.lhs - fact.rhs;
+  };
+  for (const auto& node : graph.nodes()) {
+    if (node->op->has_regions()) continue;
+    std::vector<SizeFact> taken;
+    (void)infer_types(*node->op, node->args, &taken);
+    if (std::ranges::any_of(taken, is_same)) return node.get();
+  }
+  return nullptr;
 }
 
 void check_size_facts(const std::vector<SizeFact>& facts, const SymValues& symbols) {

@@ -19,6 +19,9 @@ std::vector<SizeFact> size_facts(const Graph& graph);
 /// The same of a region. What never holds is a fact as well: then the region cannot run.
 std::vector<SizeFact> region_size_facts(const Graph& region);
 
+/// The first of the graph's nodes whose rule takes the fact for granted; null if it is not one of these.
+const Node* node_of_fact(const Graph& graph, const SizeFact& fact);
+
 /// Throws InvalidArgument with the first of the facts that does not hold.
 void check_size_facts(const std::vector<SizeFact>& facts, const SymValues& symbols);
 

@@ -233,17 +233,25 @@ bool is_known(const SizeFact& fact, const SymValues& values) {
 }
 
 /// Takes those facts out of `facts` that can be checked, and checks them.
-void check_known_facts(std::vector<SizeFact>& facts, const SymValues& values) {
+void check_known_facts(const Graph& graph, std::vector<SizeFact>& facts, const SymValues& values) {
   const auto unknown =
       std::stable_partition(facts.begin(), facts.end(), [&](const SizeFact& fact) { return !is_known(fact, values); });
-  check_size_facts({unknown, facts.end()}, values);
+  for (auto fact = unknown; fact != facts.end(); ++fact) {
+    try {
+      check_size_facts({*fact}, values);
+    } catch (const InvalidArgument& error) {
+      const Node* node = node_of_fact(graph, *fact);
+      if (node == nullptr) throw;
+      throw InvalidArgument(error.problem(), describe_node(*node), error.fix());
+    }
+  }
   facts.erase(unknown, facts.end());
 }
 
 std::vector<Tensor> run_region(const Graph& region, std::span<const Tensor> inputs, const SymValues& symbols,
                                const NodeObserver& observer) {
   std::vector<SizeFact> facts = region_size_facts(region);
-  check_known_facts(facts, symbols);
+  check_known_facts(region, facts, symbols);
   return run_graph(region, inputs, symbols, observer, std::move(facts));
 }
 
@@ -268,7 +276,7 @@ std::vector<Tensor> run_graph(const Graph& graph, std::span<const Tensor> inputs
                                         : evaluate_node(*node, operands, symbols);
       if (const auto symbol = data_symbol(*node)) {
         bind_data_symbol(graph, *symbol, results, symbols);
-        check_known_facts(facts, symbols);
+        check_known_facts(graph, facts, symbols);
       }
     } catch (const Error& error) {
       if (node->op->has_regions() && error.where().starts_with('%')) throw;  // it names the node inside
@@ -294,7 +302,7 @@ std::vector<Tensor> evaluate(const Graph& graph, std::span<const Tensor> inputs,
                              SymValues* sizes) {
   SymValues symbols = bind_symbols(graph, inputs);
   std::vector<SizeFact> facts = size_facts(graph);
-  check_known_facts(facts, symbols);
+  check_known_facts(graph, facts, symbols);
   return run_graph(graph, inputs, std::move(symbols), observer, std::move(facts), sizes);
 }
 

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "compiler/ops/data_sizes.h"
 #include "compiler/ops/schema.h"
 #include "compiler/passes/fold_constants.h"
 #include "compiler/passes/rewrite.h"
@@ -82,7 +83,8 @@ class UniformFolder {
     std::unordered_set<const Value*> needed(graph_.outputs.begin(), graph_.outputs.end());
     for (const auto& node : graph_.nodes()) {
       const auto operands = node->operands();
-      if (std::all_of(operands.begin(), operands.end(), is_free)) {
+      // Sizes that data decide are none that a call may have: there is one for the data.
+      if (!data_symbol(*node) && std::all_of(operands.begin(), operands.end(), is_free)) {
         free_.insert(node.get());
         operands_.emplace(node.get(), operands);
       } else {

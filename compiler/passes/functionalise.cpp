@@ -165,7 +165,9 @@ class Functionaliser {
     if (node.op->id == OpId::aten_copy__default)
       return insert.expand(insert.cast(node.args.at(1).value(), type.dtype), type.shape);
     const OpInfo* op = functional_form(*node.op);
-    return op == nullptr ? nullptr : insert.cast(insert.call(op->name, arguments_of(*op, node)), type.dtype);
+    if (op == nullptr) return nullptr;
+    // It keeps its size, which the functional form may know by another name: that of an operand which has to be equal.
+    return insert.expand(insert.cast(insert.call(op->name, arguments_of(*op, node)), type.dtype), type.shape);
   }
 
   /// By name: polygamma_(self, n) is polygamma(n, self).

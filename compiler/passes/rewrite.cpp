@@ -130,6 +130,22 @@ void keep_sources(const Inserter& inserter, const Node& node, const std::vector<
 
 }  // namespace
 
+namespace {
+
+/// What a rule cannot do is said of the node, which the user knows, and not of one that the rule makes.
+Replacement replacement_of(const RewriteRule& rule, Inserter& inserter, Node& node) {
+  try {
+    return rule(inserter, node);
+  } catch (const Error& error) {
+    if (error.where().starts_with('%')) throw;
+    throw Error(error.code(),
+                error.where().empty() ? error.problem() : fmt::format("{}: {}", error.where(), error.problem()),
+                describe_node(node), error.fix());
+  }
+}
+
+}  // namespace
+
 bool rewrite(Graph& graph, const RewriteRule& rule) {
   std::unordered_map<const Value*, Value*> replaced;
   std::vector<const Node*> dead;
@@ -141,7 +157,7 @@ bool rewrite(Graph& graph, const RewriteRule& rule) {
     Node& node = **it;
     map_operands(node.args, current);
     Inserter inserter(graph, it);
-    const Replacement replacement = rule(inserter, node);
+    const Replacement replacement = replacement_of(rule, inserter, node);
     if (!replacement) continue;
     keep_sources(inserter, node, *replacement);
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {

@@ -679,3 +679,15 @@ def test_autocast_of_a_device_that_no_tensor_is_on(work):
     support.must("tune", work / "cuda.pt2", "-i", work / "in.npz", "-o", work / "m.ait", *FAST)
     support.must("run", work / "m.ait", "-i", work / "in.npz", "-o", work / "out.npz")
     support.check_same(support.read_outputs(work / "out.npz"), [model.layer(x)], support.FP32_BOUND, "cuda")
+
+
+class BakedIn(torch.nn.Module):
+    def forward(self, x):
+        return x.view(int(x.shape[0]), 12) * 2
+
+
+def test_a_trace_of_one_size_says_where(tmp_path):
+    torch.jit.trace(BakedIn(), torch.rand(2, 3, 4)).save(tmp_path / "model.pt")
+    samples = [word for n in (2, 4) for word in ("-i", support.write_inputs(tmp_path / f"in{n}.npz", [torch.rand(n, 3, 4)]))]
+    refused = support.aitune("tune", tmp_path / "model.pt", *samples, "-o", tmp_path / "model.ait", *support.FAST)
+    assert refused.status == 1 and "the model needs" in refused.err and "test_bad_input.py" in refused.err, str(refused)

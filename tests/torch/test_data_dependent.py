@@ -350,3 +350,47 @@ def run_form(form, model, samples, tmp_path, settings=()):
         with torch.no_grad():
             expected = support.tensors_of(model(*sample))
         support.check_same(support.read_outputs(tmp_path / "out.npz"), expected, support.FP32_BOUND, form)
+
+
+class SizedByMask(torch.nn.Module):
+    """As many are kept as there are rows, which tracing has made a constant; and written into."""
+
+    def forward(self, x, keep):
+        kept = x[keep]
+        kept.sub_(torch.max(x[~keep].view(x.shape[0], -1), 1)[0])
+        return torch.clamp(1 - kept, 0).sum(), kept * 2
+
+
+def test_a_write_keeps_the_size_that_data_decide(tmp_path, generator):
+    x = torch.rand(6, 4, generator=generator)
+    keep = torch.zeros(6, 4, dtype=torch.bool).scatter(1, torch.randint(0, 4, (6, 1), generator=generator), True)
+    torch.jit.trace(SizedByMask(), (x, keep)).save(tmp_path / "model.pt")
+    inputs = support.write_inputs(tmp_path / "in.npz", [x, keep])
+    support.must("tune", tmp_path / "model.pt", "-i", inputs, "-o", tmp_path / "model.ait", *support.FAST)
+    support.must("run", tmp_path / "model.ait", "-i", inputs, "-o", tmp_path / "out.npz")
+    support.check_same(support.read_outputs(tmp_path / "out.npz"), SizedByMask()(x, keep), support.FP32_BOUND, "sized")
+
+
+class OwnMask(torch.nn.Module):
+    """A mask of the model's own says beforehand how many are kept."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.tensor([True, False, True]))
+
+    def forward(self, x):
+        kept = x[:, self.mask]
+        first = x[0][torch.arange(3) < torch.tensor([2])]
+        return kept * 2, kept.flatten(1).sum(1), torch.relu(first), x[:, torch.tensor([True, True, True])] + 1
+
+
+@pytest.mark.parametrize("form", ["exported", "scripted"])
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_masks_that_are_constants(form, engine, tmp_path, generator):
+    model, x = OwnMask(), torch.rand(2, 3, 4, generator=generator)
+    file = tmp_path / ("model.pt2" if form == "exported" else "model.pt")
+    support.export(model, [x], file) if form == "exported" else torch.jit.script(model).save(file)
+    inputs = support.write_inputs(tmp_path / "in.npz", [x])
+    support.must("tune", file, "-i", inputs, "-o", tmp_path / "model.ait", *support.FAST, "--set", f"engine={engine}")
+    support.must("run", tmp_path / "model.ait", "-i", inputs, "-o", tmp_path / "out.npz")
+    support.check_same(support.read_outputs(tmp_path / "out.npz"), support.tensors_of(model(x)), support.FP32_BOUND, form)
