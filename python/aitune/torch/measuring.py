@@ -43,21 +43,24 @@ def median_milliseconds(
     while rounds < 3 or (time.perf_counter() < until and rounds < 200):
         rounds += 1
         for result, row in zip(results, times, strict=True):
-            row += _turn(result, tensors)
+            row += _turn(result, tensors, min(row, default=0.0))
     return [statistics.median(row) * 1e3 for row in times]
 
 
-def _turn(result: BuildResult, tensors: list[torch.Tensor]) -> list[float]:
+def _turn(result: BuildResult, tensors: list[torch.Tensor], shortest: float) -> list[float]:
     """The times of some runs in a row, but for the first, if they are short: threads of whoever ran before still wait
-    for work, and take the processors."""
+    for work, and take the processors; one's own must be woken, which takes tens of milliseconds on a busy machine. So a
+    first run alone counts only where it is not much longer than the `shortest` of earlier turns."""
     time.sleep(_REST)
     times: list[float] = []
     begin = time.perf_counter()
-    while not times or time.perf_counter() - begin < _TURN:
+    while len(times) < 2 or time.perf_counter() - begin < _TURN:
         start = time.perf_counter()
         result.run(tensors)
         times.append(time.perf_counter() - start)
-    return times if len(times) == 1 else times[1:]
+        if _TURN < times[0] < 1.5 * shortest:
+            return times
+    return times[1:]
 
 
 def check_result(result: BuildResult, baseline: BuildResult, record: GraphRecord, where: str) -> float:

@@ -161,6 +161,10 @@ class OneBackendStrategy(TuneStrategy):
         return result
 
 
+def _or_default(backends: Sequence[Backend] | None) -> Sequence[Backend]:
+    return [TorchTensorRTAotBackend()] if backends is None else backends
+
+
 def _row(backend: Backend, stays: bool, why: str, **measured: Any) -> dict[str, Any]:
     return {"backend": backend.describe(), "stays": stays, "why": why, **measured}
 
@@ -203,7 +207,7 @@ class FirstWinsStrategy(TuneStrategy):
     def __init__(
         self, backends: Sequence[Backend] | None = None, min_speedup_threshold_percent: float = _DEFAULT_MIN_SPEEDUP
     ) -> None:
-        super().__init__(backends or [TorchTensorRTAotBackend()], min_speedup_threshold_percent)
+        super().__init__(_or_default(backends), min_speedup_threshold_percent)
 
     def tune(self, job: Job) -> BuildResult:
         baseline = _baseline(job)
@@ -247,7 +251,7 @@ class _ProfilingStrategy(TuneStrategy):
     def __init__(
         self, backends: Sequence[Backend] | None = None, min_speedup_threshold_percent: float = _DEFAULT_MIN_SPEEDUP
     ) -> None:
-        super().__init__(backends or [TorchTensorRTAotBackend()], min_speedup_threshold_percent)
+        super().__init__(_or_default(backends), min_speedup_threshold_percent)
 
     def _batches(self, record: GraphRecord) -> Iterator[tuple[int, list[torch.Tensor]]]:
         """Batch sizes to measure at, from small to large."""
@@ -403,7 +407,7 @@ class LatencyBudgetStrategy(MaxThroughputStrategy):
         backends: Sequence[Backend] | None = None,
         min_speedup_threshold_percent: float = _DEFAULT_MIN_SPEEDUP,
     ) -> None:
-        if isinstance(latency_budget_ms, bool) or not isinstance(latency_budget_ms, (int, float)) or latency_budget_ms <= 0:
+        if isinstance(latency_budget_ms, bool) or not isinstance(latency_budget_ms, (int, float)) or not latency_budget_ms > 0:
             raise InvalidArgument(
                 f"latency_budget_ms is {latency_budget_ms!r}", "LatencyBudgetStrategy", "Give milliseconds above 0"
             )
