@@ -65,6 +65,30 @@ def test_inspect_wrap_tune_save_load(tmp_path, capsys):
         ait.load(torch.nn.Linear(1, 1), tmp_path / "pipe.ait")
 
 
+def test_modules_that_were_wrapped_by_hand_find_their_places(tmp_path):
+    pipe, x = Twins(wrapped=False), torch.randn(3, 4)
+    pipe.first = ait.Module(pipe.first, "my-first", strategy=strategy())
+    pipe.rest["second"] = ait.Module(pipe.rest["second"], "my-second", strategy=strategy())
+    want = pipe(x).detach()
+    ait.tune(pipe, x)
+    ait.save(pipe, tmp_path / "pipe.ait")
+    fresh = ait.load(Twins(wrapped=False), tmp_path / "pipe.ait")
+    check_same(fresh(x), want)
+    assert fresh.first.name == "my-first"
+    ait.save(fresh, tmp_path / "again.ait")
+    assert (tmp_path / "again.ait").read_bytes() == (tmp_path / "pipe.ait").read_bytes()
+
+
+def test_a_part_of_a_pipeline_is_loaded_by_itself(tmp_path):
+    pipe, x = Twins(wrapped=False), torch.randn(3, 4)
+    ait.wrap(pipe, ait.inspect(pipe, x).get_modules(), strategy=strategy())
+    ait.tune(pipe, x)
+    ait.save(pipe.first, tmp_path / "first.ait")
+    check_same(ait.load(torch.nn.Linear(4, 4).eval(), tmp_path / "first.ait")(x), pipe.first(x))
+    with pytest.raises(aitune.InvalidArgument, match=r"there is no module 'first' in a list. Wrap .*ait.Module\(module, 'first'\)"):
+        ait.load([torch.nn.Linear(4, 4)], tmp_path / "first.ait")
+
+
 def test_inspecting_a_module_and_its_parts():
     net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU(), torch.nn.Linear(4, 4))
     x = torch.randn(1, 4)

@@ -50,8 +50,8 @@ def save(module: Any, path: str | os.PathLike[str], storage: LocalTorchStorage |
                 )
             files.append(result.engine)
             if (meta := result.engine.entry.meta) is not None:
-                # The path tells modules of one name apart.
-                meta = dataclasses.replace(meta, path=at) if names[owner.name] > 1 else meta
+                # The path tells modules of one name apart, and where they belong in a pipeline that is not wrapped.
+                meta = dataclasses.replace(meta, path=at or meta.path)
                 graphs.append((meta, str(result.engine.saved)))
     if isinstance(module, LoadedModule):
         files = module._engines
@@ -183,7 +183,7 @@ def _load_into(module: Any, groups: _Groups, path: Path) -> Any:
     for (name, at), engines in groups.items():
         target = named_module(module, name, at, names[name] == 1, os.fspath(path))
         if target is None and at:
-            target = _wrap_at(module, at, name, os.fspath(path))
+            target = _wrap_at(module, at, name)
         if target is None and len(groups) == 1:
             # A module by itself, under another name perhaps.
             target = wrappers[0] if len(wrappers) == 1 else None
@@ -191,7 +191,11 @@ def _load_into(module: Any, groups: _Groups, path: Path) -> Any:
                 target = Module(module, name)
                 module = target
         if target is None:
-            raise InvalidArgument(f"there is no module '{name}' in {a_kind(module)}", os.fspath(path))
+            raise InvalidArgument(
+                f"there is no module '{name}' in {a_kind(module)}",
+                os.fspath(path),
+                f"Wrap the one that it was tuned for, as before tuning: ait.Module(module, '{name}')",
+            )
         _check_architecture(target, engines, os.fspath(path))
         targets.append((target, engines))
     for target, engines in targets:
@@ -248,15 +252,15 @@ def _adopt(module: Module, engines: Sequence[Engine]) -> None:
     )
 
 
-def _wrap_at(owner: Any, path: str, name: str, where: str) -> Module:
-    """Wraps what the path leads to, by attributes, keys and positions."""
+def _wrap_at(owner: Any, path: str, name: str) -> Module | None:
+    """Wraps what the path leads to, by attributes, keys and positions. None if that is no module."""
     *parents, last = path.split(".")
     found = owner
     for part in parents:
         found = part_of(found, part)
     original = part_of(found, last)
     if not isinstance(original, torch.nn.Module):
-        raise InvalidArgument(f"there is no module '{path}' in {a_kind(owner)}", where)
+        return None
     wrapped = original if isinstance(original, Module) else Module(original, name)
     wrapped.__dict__["_path"] = path
     place(found, last, wrapped)
