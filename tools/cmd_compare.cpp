@@ -52,8 +52,9 @@ void print_first(const FirstDifference& first) {
 void compare(const CompareCommand& command, Common& common) {
   CompareOptions options = command.options;
   if (!command.inputs.empty()) options.inputs = read_samples(command.inputs, expected_inputs(command.a));
-  const auto progress = make_progress(common);
+  auto progress = make_progress(common);
   const CompareReport report = compare_models(command.a, command.b, options, *progress);
+  progress.reset();  // takes its line off the terminal
   if (!report.same) common.status = kExitMachine;
   if (common.json) {
     auto json = nlohmann::ordered_json::parse(report.to_json());

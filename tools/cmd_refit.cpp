@@ -21,8 +21,9 @@ struct RefitOptions {
 void refit_file(const RefitOptions& options, const Common& common) {
   refuse_loss(options.output, {&options.model, 1});
   static_cast<void>(AtomicFile(options.output));  // what cannot be written is known before the long work
-  const auto progress = make_progress(common);
+  auto progress = make_progress(common);
   refit(options.file, options.model, options.output, progress.get());
+  progress.reset();  // takes its line off the terminal
   if (common.json)
     print_json({{"file", options.output}});
   else

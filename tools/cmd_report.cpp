@@ -39,8 +39,9 @@ void report(const ReportCommand& command, const Common& common) {
   ReportOptions options = command.report;
   options.reference = !command.no_reference;
   if (!command.inputs.empty()) options.inputs = read_samples(command.inputs, expected_inputs(command.model)).front();
-  const auto progress = make_progress(common);
+  auto progress = make_progress(common);
   write_report(command.model, command.output, options, *progress);
+  progress.reset();  // takes its line off the terminal
   if (common.json)
     print_json({{"file", command.output}});
   else

@@ -257,7 +257,7 @@ void tune_model(const CommandLine& options, Common& common) {
   if (!options.report.empty()) check_report_file(options.report);
   const bool dryrun = !config.compile_config.dryrun.empty();
   if (!dryrun) check_output(options);
-  const auto progress = make_progress(common, config.compile_config.tune_budget_seconds);
+  auto progress = make_progress(common, config.compile_config.tune_budget_seconds);
   std::vector<ExpectedInput> expected;
   for (const auto& input : model_inputs(options.model, config.ir)) expected.push_back({input.name, input.rank});
   const auto samples = options.inputs.empty() ? recorded_inputs(options.model) : read_samples(options.inputs, expected);
@@ -272,6 +272,7 @@ void tune_model(const CommandLine& options, Common& common) {
   how.stop = [] { return Interrupt::signal() != 0; };
   const TuneReport report = tune(module, samples, how);
   if (report.dryrun) {
+    progress.reset();  // takes its line off the terminal
     if (common.json)
       print_json(nlohmann::ordered_json::parse(report.dryrun->to_json()));
     else
@@ -281,6 +282,7 @@ void tune_model(const CommandLine& options, Common& common) {
   progress->stage("save");
   save(module, options.output, decisions ? recorded_extra(options.decisions) : ExtraFiles());
   if (!options.report.empty()) write_report(options.output, options.report, {}, *progress);
+  progress.reset();
   if (common.json) {
     auto json = nlohmann::ordered_json::parse(report.to_json());
     json["file"] = options.output;

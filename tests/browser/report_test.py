@@ -72,6 +72,12 @@ class Reports(unittest.TestCase):
         self.assertIn(".py", page.js("document.getElementById('time').innerText"))
         self.assertFalse(page.js("document.documentElement.scrollWidth > innerWidth"), "the page is wider than the window")
 
+    def test_verdicts_are_not_broken_into_letters(self) -> None:
+        page = self.open("digits")
+        wraps = page.js("[...document.querySelectorAll('#precision td')].filter(cell => cell.textContent === 'stays')"
+                        ".map(cell => getComputedStyle(cell).whiteSpace)")
+        self.assertEqual(wraps, ["nowrap"])
+
     def test_search_finds_and_shows(self) -> None:
         page = self.open("digits")
         page.js("document.getElementById('graph').scrollIntoView(); document.getElementById('search').focus()")

@@ -234,7 +234,7 @@
     const choice = tabs(["By step", "By module", "By node", "By block"], i => place.replaceChildren(views[i].element), "Time by");
     const compiled = sum(data.steps.filter(s => engineOf(s) !== "reference").map(s => s.us)) / total;
     const used = [...new Set(data.steps.map(engineOf))];
-    section("time").append(el("p", { class: "lead" }, percent(compiled) + " of the time is spent in compiled kernels. A kernel's time goes to the nodes in it that multiply matrices, or, where there is none, in equal parts to all of its nodes."),
+    section("time").append(el("p", { class: "lead" }, percent(compiled) + " of the time is spent in compiled kernels. A kernel's time goes to the nodes in it that multiply matrices, or, where there is none, in equal parts to all of its nodes. The time of each step is the shortest of several runs, so that together they may take less than the median of whole runs."),
       el("div", { class: "card" }, timeline(), el("p", { class: "soft" }, used.map(engine => [tag(engine), "  "])),
         el("div", { class: "tools" }, choice.list, el("span", { class: "grow" }), search("Filter", text => views.forEach(view => view.filter(text)))), place));
     choice.pick(0);
@@ -312,7 +312,7 @@
     const cards = [el("div", { class: "card" }, el("h3", { css: { "margin-top": "0" } }, "By block"), blocks.element)];
     if (data.backends.length) {
       cards.push(el("div", { class: "card" }, el("h3", { css: { "margin-top": "0" } }, "What " + data.strategy + " tried"), el("table", {}, el("thead", {}, el("tr", {}, ["Backend", "Batch", "Time", "Times as fast", ""].map((h, i) => el("th", { scope: "col", class: i > 0 && i < 4 ? "num" : null }, h)))),
-        el("tbody", {}, data.backends.map(b => el("tr", {}, el("td", { class: "wide" }, b.backend), el("td", { class: "num" }, b.batch || ""), el("td", { class: "num" }, b.latency_ms ? time(b.latency_ms * 1e3) : ""), el("td", { class: "num" }, b.speedup ? b.speedup.toFixed(2) : ""), el("td", { class: "wide " + (b.stays ? "good" : "") }, b.stays ? "stays" : b.problem || "slower")))))));
+        el("tbody", {}, data.backends.map(b => el("tr", {}, el("td", { class: "wide" }, b.backend), el("td", { class: "num" }, b.batch || ""), el("td", { class: "num" }, b.latency_ms ? time(b.latency_ms * 1e3) : ""), el("td", { class: "num" }, b.speedup ? b.speedup.toFixed(2) : ""), el("td", { class: b.stays ? "whole good" : "wide" }, b.stays ? "stays" : b.problem || "slower")))))));
     }
     if (data.candidates.length) {
       cards.push(el("div", { class: "card" }, el("h3", { css: { "margin-top": "0" } }, "What tuning tried"), el("table", {}, el("thead", {}, el("tr", {}, ["Precision", "Time", "Error", "Built in", ""].map((h, i) => el("th", { scope: "col", class: i > 0 && i < 4 ? "num" : null }, h)))),
