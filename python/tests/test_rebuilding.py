@@ -52,6 +52,25 @@ def test_a_pipeline_is_the_same_file_again(tmp_path):
     check_same(pipeline(x), plain(x))  # and it is what it was
 
 
+def test_branches_inside_of_branches_are_the_same_file_again(tmp_path):
+    class Nested(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = torch.nn.Linear(4, 4)
+
+        def forward(self, x):
+            def inner(y):
+                return torch.cond(y.mean() > 1, lambda z: self.fc(z), lambda z: z.relu(), (y,))
+
+            return torch.cond(x.sum() > 0, inner, lambda y: y.tanh(), (x,))
+
+    model = wrap(Nested())
+    ait.tune(model, [torch.ones(2, 4) * value for value in (-1, 0.5, 2)])
+    ait.save(model, tmp_path / "m.ait")
+    ait.repeat(tmp_path / "m.ait", model, tmp_path / "again.ait")
+    assert (tmp_path / "again.ait").read_bytes() == (tmp_path / "m.ait").read_bytes()
+
+
 def test_other_weights_for_a_pipeline(tmp_path):
     file, other = tmp_path / "pipeline.ait", tmp_path / "other.ait"
     tuned_pipeline(file)

@@ -256,12 +256,22 @@ def _export_dynamo(
         if program_has_autocast(program):
             raise refuse_autocast(name)
         _check_moving(program, record, sample, name)
+        _forget_counters(program)
         torch.export.save(program, path)
     except (InvalidArgument, Unsupported):
         raise
     except Exception as error:
         raise _cannot_export(error, "torch.export", module, name) from error
     return Exported(path, "dynamo", [str(i) for i in range(len(sample.tensors))])
+
+
+def _forget_counters(program: torch.export.ExportedProgram) -> None:
+    """Code that torch.fx has made, as of branches inside of branches, has a number that counts up while the process runs:
+    without it the same model gives the same file."""
+    for part in program.graph_module.modules():
+        for node in part.graph.nodes if isinstance(part, torch.fx.GraphModule) else ():
+            if isinstance(trace := node.meta.get("stack_trace"), str):
+                node.meta["stack_trace"] = re.sub(r"(<eval_with_key>)\.\d+", r"\1", trace)
 
 
 def _without_single_items(sample: Sample, record: GraphRecord) -> Sample:
