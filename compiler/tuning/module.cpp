@@ -55,9 +55,13 @@ std::string config_json(const TorchTensorRTAotBackendConfig& config, std::span<c
 }
 
 /// The ranges that a graph was tuned for, under its own inputs' names, which the model's may differ from.
-std::vector<Input> shapes_of(const Graph& graph, const SymValues& preferred) {
+std::vector<Input> shapes_of(const ImportedModel& model, const SymValues& preferred) {
+  const Graph& graph = model.graph;
   std::vector<Input> inputs;
   for (const Value* value : graph.inputs) {
+    // Buffers are no part of the samples that the next import gets.
+    const auto is_it = [&](const NamedTensors::value_type& buffer) { return buffer.first == value->name; };
+    if (std::ranges::any_of(model.buffers, is_it)) continue;
     Input input{value->name, {}, {}, {}};
     bool prefers = true;
     for (const SymInt& size : value->type.shape) {
@@ -388,9 +392,9 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, const Tun
     return read_model(impl.source, impl.ir.value_or(config.ir), config, samples, how.calibration, shapes_for(config),
                       out);
   };
-  const auto kept_shapes = [&](const TorchTensorRTAotBackendConfig& config, const Graph& graph) {
+  const auto kept_shapes = [&](const TorchTensorRTAotBackendConfig& config, const ImportedModel& model) {
     const auto shapes = shapes_for(config);
-    return shapes.empty() ? std::vector<Input>() : shapes_of(graph, preferred_sizes(graph, shapes));
+    return shapes.empty() ? std::vector<Input>() : shapes_of(model, preferred_sizes(model.graph, shapes));
   };
   const auto first = config_of(impl.strategy.backends().front(), common_config(impl.strategy));
   if (!first.compile_config.dryrun.empty()) {
@@ -407,7 +411,7 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, const Tun
     ReadModel ready = read_for(config);
     Built built;
     built.config = config;
-    std::vector<Input> shapes = kept_shapes(config, ready.imported.graph);
+    std::vector<Input> shapes = kept_shapes(config, ready.imported);
     SearchHooks hooks{how.stop, {}, ready.calibration};
     if (how.improved)
       hooks.improved = [&](TunedModel& tuned) {
@@ -436,7 +440,7 @@ TuneReport tune(Module& module, std::span<const NamedTensors> samples, const Tun
   };
   Built built = how.decisions ? build(first) : choose_backend(impl.strategy, build, out);
   impl.run_plan(std::move(built.program));
-  impl.shapes = kept_shapes(built.config, built.imported.graph);
+  impl.shapes = kept_shapes(built.config, built.imported);
   impl.config = std::move(built.config);
   impl.imported = std::move(built.imported);
   impl.tuned = std::move(built.tuned);

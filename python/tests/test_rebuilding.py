@@ -52,6 +52,28 @@ def test_a_pipeline_is_the_same_file_again(tmp_path):
     check_same(pipeline(x), plain(x))  # and it is what it was
 
 
+class Counts(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = torch.nn.Linear(4, 3)
+        self.register_buffer("total", torch.zeros(4))
+
+    def forward(self, x):
+        self.total.add_(x.mean(0))
+        return self.fc(x + self.total)
+
+
+@pytest.mark.parametrize("ir", ["dynamo", "ts"])
+@pytest.mark.parametrize("rows", [(2, 2), (2, 3)])
+def test_a_module_with_state_is_the_same_file_again(tmp_path, ir, rows):
+    model = wrap(Counts(), ir)
+    ait.tune(model, [torch.rand(n, 4) for n in rows])
+    ait.save(model, tmp_path / "m.ait")
+    ait.repeat(tmp_path / "m.ait", model, tmp_path / "again.ait")
+    assert (tmp_path / "again.ait").read_bytes() == (tmp_path / "m.ait").read_bytes()
+    ait.refit(tmp_path / "m.ait", model, tmp_path / "other.ait")
+
+
 def test_branches_inside_of_branches_are_the_same_file_again(tmp_path):
     class Nested(torch.nn.Module):
         def __init__(self):

@@ -199,6 +199,7 @@ class Recorded:
     """What an .ait of one graph tells of its tuning."""
 
     ir: str
+    # Of what a call gives, which the state in buffers is no part of: the program has its first values.
     shapes: list[list[str]]  # of the inputs: numbers, and formulas of symbols
     symbols: dict[str, tuple[int, int]]  # their ranges, where those have an end
     samples: list[list[torch.Tensor]]  # the inputs of each call, in order
@@ -211,7 +212,8 @@ def read_recorded(path: str | os.PathLike[str]) -> Recorded:
         with zipfile.ZipFile(path) as archive:
             names = {name.partition("/")[2]: name for name in archive.namelist()}
             manifest = _parse(_read(archive, names[_MANIFEST]), where)
-            inputs = manifest["modules"][0]["inputs"]
+            buffers = {row["input"] for row in manifest["modules"][0].get("written", ()) if row.get("buffer") is not None}
+            inputs = [row for row in manifest["modules"][0]["inputs"] if row["name"] not in buffers]
             order = [row["name"] for row in inputs]
             samples = []
             for row in manifest["samples"]:
