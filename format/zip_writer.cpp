@@ -50,7 +50,9 @@ constexpr std::uint32_t saturate32(std::uint64_t value) {
   return value >= kMax32 ? kMax32 : static_cast<std::uint32_t>(value);
 }
 
-bool is_plain(std::string_view name) {
+}  // namespace
+
+bool is_entry_name(std::string_view name) {
   if (name.empty() || name.size() > 4000 || name.front() == '/' || name.back() == '/') return false;
   if (name.size() > 1 && name[1] == ':') return false;
   for (const char c : name) {
@@ -59,8 +61,6 @@ bool is_plain(std::string_view name) {
   const std::string framed = fmt::format("/{}/", name);
   return framed.find("/../") == std::string::npos && framed.find("//") == std::string::npos;
 }
-
-}  // namespace
 
 ZipWriter::ZipWriter(ByteSink& sink, std::string_view top) : sink_(sink), top_(top) {
   if (!top_.empty()) top_ += '/';
@@ -77,7 +77,7 @@ void ZipWriter::add(std::string_view name, std::string_view content) {
 void ZipWriter::add(std::string_view name, std::span<const std::span<const std::byte>> pieces) {
   if (finished_) throw InternalError("entry added to a finished zip archive", std::string(name));
   Written entry{top_ + std::string(name), written_, 0, 0};
-  if (!is_plain(entry.name)) {
+  if (!is_entry_name(entry.name)) {
     throw InvalidArgument(fmt::format("'{}' cannot be the name of an entry", entry.name), {},
                           "use a relative path with forward slashes");
   }

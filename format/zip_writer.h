@@ -14,6 +14,10 @@
 
 namespace aitune {
 
+/// Whether an archive may have an entry of this name: a relative path with forward slashes, without "..", empty parts,
+/// backslashes and control characters.
+bool is_entry_name(std::string_view name);
+
 /// Streams entries to a sink, front to back. The same entries always give the same bytes: there is no clock in them.
 /// ZIP64 records appear where sizes need them. One thread at a time.
 class ZipWriter {

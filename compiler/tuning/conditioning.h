@@ -17,6 +17,9 @@ namespace aitune {
 double rounding_noise(const Graph& program, std::span<const RecordedSample> samples, int trials = 1,
                       bool inside = false);
 
+/// Errors of two plans in f32 add, and production's inputs are others: so many times the noise of one rounding.
+inline constexpr double kNoises = 4;
+
 /// Whether the model's results jump: it puts numbers in order or chooses among them (topk, sort, argmax, nms, nonzero),
 /// and where two are nearly the same a rounding decides which it is; or it takes angles, and one of pi is one of -pi
 /// after a rounding.

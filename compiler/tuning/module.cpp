@@ -28,6 +28,7 @@
 #include "format/safetensors.h"
 #include "format/source.h"
 #include "format/zip_reader.h"
+#include "format/zip_writer.h"
 #include "runtime/archive.h"
 #include "runtime/bundle.h"
 #include "runtime/instance.h"
@@ -269,11 +270,24 @@ struct Module::Impl {
   }
 };
 
+namespace {
+
+/// Entries of files are called after the module.
+std::string checked_name(std::string name) {
+  if (!name.empty() && !is_entry_name("module/" + name))
+    throw InvalidArgument(fmt::format("files cannot hold the name {:?}", name.substr(0, 100)), "module",
+                          "Leave out control characters, backslashes, '..' and slashes at the ends");
+  return name;
+}
+
+}  // namespace
+
 Module::Module(std::filesystem::path model, std::string name, TuneStrategy strategy)
     : impl_(std::make_unique<Impl>(
-          Impl{std::move(model), std::move(name), std::move(strategy), {}, {}, {}, {}, {}, {}})) {}
+          Impl{std::move(model), checked_name(std::move(name)), std::move(strategy), {}, {}, {}, {}, {}, {}})) {}
 Module::Module(std::string name)
-    : impl_(std::make_unique<Impl>(Impl{{}, std::move(name), OneBackendStrategy{}, {}, {}, {}, {}, {}, {}})) {}
+    : impl_(std::make_unique<Impl>(
+          Impl{{}, checked_name(std::move(name)), OneBackendStrategy{}, {}, {}, {}, {}, {}, {}})) {}
 Module::~Module() = default;
 Module::Module(Module&&) noexcept = default;
 Module& Module::operator=(Module&&) noexcept = default;

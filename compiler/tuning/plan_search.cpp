@@ -20,8 +20,6 @@
 namespace aitune {
 namespace {
 
-/// Errors of two plans in f32 add, and production's inputs are others: so many times the noise of one rounding.
-constexpr double kNoises = 4;
 /// Times the first plan's time that is kept back for the last one's.
 constexpr double kMargin = 1.25;
 /// A model that makes more of roundings than this says nothing in fp32.

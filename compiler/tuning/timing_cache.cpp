@@ -45,6 +45,7 @@ std::string digest_of_entry(const std::string& key, const std::string& choice, d
 
 std::map<std::string, Timing> read(std::string_view text) {
   const auto json = nlohmann::json::parse(text, limit_depth);
+  if (!json.is_object()) throw Corrupt("it holds no JSON object");
   if (json.at("version") != kTimingsVersion) throw Corrupt("it is of another version of aitune");
   std::map<std::string, Timing> entries;
   for (const auto& [key, value] : json.at("timings").items()) {

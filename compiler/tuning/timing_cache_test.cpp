@@ -52,6 +52,7 @@ TEST_F(TimingCacheTest, DamagedFilesAreDroppedWithAWarning) {
     std::string warning;
     EXPECT_EQ(TimingCache::load(path_, &warning).size(), 0U) << text;
     EXPECT_NE(warning.find("dropped"), std::string::npos) << text;
+    EXPECT_EQ(warning.find("at()"), std::string::npos) << warning;
   }
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "compiler/tuning/build.h"
 #include "compiler/tuning/candidate.h"
+#include "compiler/tuning/conditioning.h"
 #include "compiler/tuning/engine_cache.h"
 #include "compiler/tuning/engine_key.h"
 #include "compiler/tuning/lesser_targets.h"
@@ -86,6 +87,20 @@ void refuse_memory(const CandidateReport& tried) {
   if (tried.problem.find("workspace_size") == std::string::npos) return;
   throw Unsupported("no plan keeps to the limit: " + tried.problem, "setting workspace_size",
                     "Allow more, or give narrower ranges of sizes (--shapes): memory is planned for the largest");
+}
+
+/// What to do where no plan gives the reference's outputs.
+std::string advice_on_error(const CandidateReport& tried, const Graph& program, std::span<const RecordedSample> samples,
+                            const CompilationSettings& settings) {
+  if (settings.max_relative_error > 0)
+    return "Allow more with max_relative_error, or leave it out; engine=reference always agrees";
+  const double noise = rounding_noise(program, samples, 1, true);
+  if (tried.worst_error <= kNoises * noise)
+    return fmt::format(
+        "Roundings alone change the model's outputs by {:.0e} of themselves: they are zero but for roundings, or the "
+        "model is unstable. Allow as much with max_relative_error, or set engine=reference, which always agrees",
+        noise);
+  return "Set engine=reference, which always agrees, and report this: it is a bug of aitune";
 }
 
 /// Shows what would be kept if nothing came after it.
@@ -187,9 +202,7 @@ TunedModel search(const Graph& imported, std::span<const std::vector<Tensor>> sa
   if (!best) refuse_memory(report.candidates.front());
   if (!best)
     throw ValidationError("no plan gives the reference's outputs: " + report.candidates.front().problem, "tune",
-                          settings.max_relative_error > 0
-                              ? "Allow more with max_relative_error, or leave it out; engine=reference always agrees"
-                              : "Set engine=reference, which always agrees, and report this: it is a bug of aitune");
+                          advice_on_error(report.candidates.front(), prepared.program, tuned.samples, settings));
   tuned.plan = std::move(best->built.plan);
   record_blocks(tuned, settings.num_threads);
   report.stopped = end.why();

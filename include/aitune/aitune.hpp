@@ -56,7 +56,8 @@ Decisions read_decisions(const std::filesystem::path& path);
 /// Texts that an .ait carries along, by name: what torch.export.save calls extra_files.
 using ExtraFiles = std::map<std::string, std::string>;
 
-/// A model: saved program, tuned plan, or both. Movable; one thread at a time.
+/// A model: saved program, tuned plan, or both. Movable; one thread at a time. Throws InvalidArgument for a name that
+/// files cannot hold: "../x", one with control characters.
 class Module {
  public:
   /// A model to tune. The file is read by tune().

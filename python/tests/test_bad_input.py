@@ -336,6 +336,9 @@ def test_what_cannot_be_wrapped(modules, message):
     [
         (lambda: ait.Module("net"), "a str cannot be tuned"),
         (lambda: ait.Module(torch.nn.ReLU(), 5), "the name is an int. Give text"),
+        (lambda: ait.Module(torch.nn.ReLU(), "a\nb"), "files cannot hold the name 'a\\nb'. Leave out"),
+        (lambda: ait.Module(torch.nn.ReLU(), "../relu"), "files cannot hold the name"),
+        (lambda: ait.Module(torch.nn.ReLU(), "relu/"), "files cannot hold the name"),
         (lambda: ait.Module(torch.nn.ReLU(), strategy="fast"), "the strategy is a str"),
         (lambda: ait.OneBackendStrategy("cpu"), "the backend is a str"),
         (lambda: ait.TorchTensorRTAotBackend({"ir": "ts"}), "the configuration is a dict"),

@@ -55,6 +55,12 @@ class ArtifactTest : public testing::Test {
   fs::path folder_;
 };
 
+TEST(Artifact, NamesThatFilesCannotHoldAreRefusedBeforeTuning) {
+  for (const char* name : {"a\nb", "../x", "x/..", "x/", "a\\b", "a//b"})
+    EXPECT_THROW(Module("model.pt2", name), InvalidArgument) << name;
+  for (const char* name : {"", "unet", "encoder/layer.0", "x:1"}) EXPECT_EQ(Module(name).name(), name);
+}
+
 TEST_F(ArtifactTest, WhatIsSavedGivesTheSameAnswersWhenLoaded) {
   Module module = tuned(samples());
   save(module, folder_ / "digits.ait");

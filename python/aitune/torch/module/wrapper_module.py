@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
+import re
 import threading
 import types
 import weakref
@@ -41,6 +42,9 @@ class ModuleState(Enum):
 
 _all_modules: weakref.WeakSet[Module] = weakref.WeakSet()
 
+# As ZipWriter::add() has it.
+_NO_FILE_NAME = re.compile(r"[\x00-\x1f\x7f\\]")
+
 
 class Module(torch.nn.Module):
     """A module that can be tuned, in the place of the one that it wraps.
@@ -73,6 +77,12 @@ class Module(torch.nn.Module):
             )
         if name is not None and not isinstance(name, str):
             raise InvalidArgument(f"the name is {a_kind(name)}", "aitune.torch.Module", "Give text, or leave it out")
+        if name and (_NO_FILE_NAME.search(name) or any(part in ("", "..") for part in name.split("/"))):
+            raise InvalidArgument(
+                f"files cannot hold the name {name[:100]!r}",
+                "aitune.torch.Module",
+                "Leave out control characters, backslashes, '..' and slashes at the ends",
+            )
         choice = StrategyChoice(strategy, strategies)
         check_dynamic_shapes(dynamic_shapes, f"module '{name or type(module).__name__}'")
         if isinstance(module, Module):
