@@ -68,7 +68,21 @@ class Words(nn.Module):
         return torch.ger(x[0], x[1]), torch.tensor(numbers), torch.tensor(flags)
 
 
-@pytest.mark.parametrize("kind", [Words, Forks, Modes])
+class Frozen(nn.Module):
+    """Asks which of its tensors have a gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.free, self.frozen = nn.Linear(6, 6), nn.Linear(6, 6).requires_grad_(False)
+        self.register_buffer("shift", torch.ones(6))
+
+    def forward(self, x: Tensor):
+        y = self.free(x) if self.free.weight.requires_grad else x
+        z = x if self.frozen.weight.requires_grad else self.frozen(y)
+        return y, z, z if self.shift.requires_grad else z + self.shift
+
+
+@pytest.mark.parametrize("kind", [Words, Forks, Modes, Frozen])
 def test_scripted(kind, tmp_path):
     check_scripted((kind, [[torch.randn(n, 6)] for n in (3, 9, 5)]), "all", tmp_path, tuning=2)
 
@@ -104,6 +118,12 @@ class PaddedEncoder(Encoder):
         return self.layers(x, mask=mask, src_key_padding_mask=padding)
 
 
+class FrozenEncoder(PaddedEncoder):
+    def __init__(self):
+        super().__init__()
+        self.requires_grad_(False)
+
+
 class Decoder(nn.Module):
     def __init__(self):
         super().__init__()
@@ -125,6 +145,7 @@ MASKED = {
     Encoder: lambda b, n, m: [torch.randn(b, n, 16), causal(n)],
     PreNormEncoder: lambda b, n, m: [torch.randn(b, n, 16), causal(n)],
     PaddedEncoder: lambda b, n, m: [torch.randn(b, n, 16), causal(n), padding(b, n)],
+    FrozenEncoder: lambda b, n, m: [torch.randn(b, n, 16), causal(n), padding(b, n)],
     Decoder: lambda b, n, m: [torch.randn(b, n, 16), torch.randn(b, m, 16), causal(n), padding(b, m)],
 }
 

@@ -37,6 +37,7 @@ constexpr RebuildRow kRebuilds[] = {
     {"torch._utils._rebuild_tensor_v2", 6},
     {"torch._utils._rebuild_tensor_v3", 7},  // and the dtype, over an untyped storage
 };
+constexpr std::size_t kGradientArgument = 4;
 constexpr std::size_t kDtypeArgument = 6;
 
 [[noreturn]] void refuse_quantised_tensor(std::string_view where) {
@@ -138,6 +139,7 @@ TensorRecord read_rebuild(const PickleValue& rebuild, std::span<const PickleValu
     throw Corrupt("a tensor's offset is not a whole number", place);
   }
   record.offset = arguments[1]->integer;
+  record.requires_grad = arguments.size() > kGradientArgument && arguments[kGradientArgument]->boolean;
   record.shape = read_sizes(*arguments[2], "shape", where);
   record.strides = read_sizes(*arguments[3], "strides", where);
   if (record.shape.size() != record.strides.size()) {

@@ -21,6 +21,7 @@ struct TensorRecord {
   DType dtype = DType::f32;
   std::int64_t offset = 0;  ///< elements from the start of the storage
   Shape shape, strides;
+  bool requires_grad = false;  ///< as far as the call says
 };
 
 /// Reads the arguments of a rebuild call (looking through parameters and _rebuild_from_type_v2). Sizes, strides and

@@ -80,7 +80,8 @@ class Loader {
   }
 
   Val load_call(const PickleValue& value, const std::string& path) {
-    if (is_tensor(value)) return Stored{storages_.tensor(value, path), path};
+    if (is_tensor(value))
+      return Stored{storages_.tensor(value, path), path, read_tensor_record(value, path).requires_grad};
     if (value.text.starts_with("__torch__.")) return load_object(value, path);
     if (value.text.starts_with("torch.jit._pickle.") && !value.items.empty()) return load(*value.items[0], path);
     if (value.text == "torch.device" && !value.items.empty()) return Device{value.items[0]->text};

@@ -291,10 +291,10 @@ Result shape_as_tensor(Call& call) {
   return make_tensor(made);
 }
 
-// Weights do, as is_grad_enabled() says that gradients are wanted; what goes in does not.
+// What goes in does not.
 Result requires_grad(Call& call) {
   const auto* tensor = call[0].get<Value*>();
-  return tensor == nullptr || (*tensor)->kind == ValueKind::weight;
+  return tensor == nullptr || call.evaluator.requires_grad(*tensor);
 }
 
 }  // namespace

@@ -104,6 +104,9 @@ class Evaluator {
   void drop_unwritten_copies();
   /// Notes that a node was added to the graph that grows.
   void made(const Node& node);
+  /// Of the weights those for which the file says so. PyTorch's own modules ask in order to choose between ways to the
+  /// same result, of which one takes nested tensors: for them all weights do.
+  bool requires_grad(const Value* value);
   /// For a call that writes: inside of a region, memory from outside is replaced by a copy, there and in all names.
   void take_memory_inside(const OpInfo& op, ArgList& args);
   /// The tensor of a number that is about to be written into, which then stands in every name that holds the number.
@@ -286,6 +289,7 @@ class Evaluator {
 
   Frame& frame() { return frames_.back(); }
   Value* weight(const Tensor& data, const std::string& name);
+  Value* weight(const Stored& stored);
 
   const Archive& archive_;
   Graph& model_;
@@ -294,6 +298,7 @@ class Evaluator {
   ConstantEvaluator constants_;
   std::int64_t largest_size_;
   std::unordered_map<const Value*, std::optional<Tensor>> constant_data_;
+  std::unordered_set<const Value*> with_gradients_;      // weights for which the file says so
   std::unordered_set<const Value*> written_;             // who owns memory that was written into
   std::unordered_set<const Value*> held_;                // memory that lists have copied which data make longer
   std::unordered_set<const Value*> copies_;              // of memory from outside of a region

@@ -149,7 +149,7 @@ Val Evaluator::global(const std::string& dotted) {
 void Evaluator::load(Val& value, int depth) {
   constexpr int kMaxContainers = 20;
   if (const auto* stored = value.get<Stored>()) {
-    value = weight(stored->data, stored->name);
+    value = weight(*stored);
   } else if (depth < kMaxContainers) {
     charge();
     if (const auto* list = value.get<ListPtr>())
@@ -407,6 +407,19 @@ Value* Evaluator::weight(const Tensor& data, const std::string& name) {
   return found;
 }
 
+Value* Evaluator::weight(const Stored& stored) {
+  Value* value = weight(stored.data, stored.name);
+  if (stored.requires_grad) with_gradients_.insert(value);
+  return value;
+}
+
+bool Evaluator::requires_grad(const Value* value) {
+  if (value->kind != ValueKind::weight) return false;
+  const Source* source = frame().source;
+  const bool is_asked_by_pytorch = source != nullptr && source->name.find("/__torch__/torch/nn/") != std::string::npos;
+  return is_asked_by_pytorch || with_gradients_.contains(value);
+}
+
 Value* Evaluator::complex_tensor(const ComplexNumber& number, bool as_doubles) {
   const std::string name = fmt::format("scalar_{}", model_.weights.size());
   return weight(complex_scalar(number.value, as_doubles), name);
@@ -414,7 +427,7 @@ Value* Evaluator::complex_tensor(const ComplexNumber& number, bool as_doubles) {
 
 Value* Evaluator::tensor(const Val& value) {
   if (const auto* known = value.get<Value*>()) return *known;
-  if (const auto* stored = value.get<Stored>()) return weight(stored->data, stored->name);
+  if (const auto* stored = value.get<Stored>()) return weight(*stored);
   if (const auto* complex = value.get<ComplexNumber>()) return complex_tensor(*complex, false);
   Val number = value;
   DType dtype = DType::i64;

@@ -67,6 +67,7 @@ struct ComplexNumber {
 struct Stored {
   Tensor data;
   std::string name;
+  bool requires_grad = false;
 };
 struct Device {
   std::string name;
