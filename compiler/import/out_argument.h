@@ -5,17 +5,13 @@
 
 #include "base/error.h"
 #include "compiler/graph/graph.h"
+#include "compiler/import/known_sizes.h"
 
 namespace aitune {
 
 /// PyTorch gives a tensor of another size than the result's that size. Here it keeps its own: throws Unsupported.
 inline void check_out_argument(const TensorType& out, const TensorType& result) {
-  bool same = out.shape.size() == result.shape.size();
-  for (std::size_t d = 0; same && d < out.shape.size(); ++d) {
-    const auto a = out.shape[d].as_constant(), b = result.shape[d].as_constant();
-    same = !a || !b || *a == *b;  // copying checks the others
-  }
-  if (same) return;
+  if (known_sizes_agree(out.shape, result.shape)) return;  // copying checks the others
   throw Unsupported(fmt::format("a result {} is to go into a tensor {} (out=), which would change its size",
                                 to_string(result), to_string(out)),
                     "", "give out= a tensor of the size of the result, or take the result without out=");

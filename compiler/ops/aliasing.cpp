@@ -58,6 +58,9 @@ constexpr auto kViewsOfEach =
 constexpr auto kMaybe = std::to_array<OpId>({aten_reshape_default, aten_reshape_as_default, aten_flatten_using_ints,
                                              aten_contiguous_default, aten_einsum_default, aten_ravel_default});
 
+constexpr auto kAddressesMemory =
+    std::to_array<OpId>({aten_as_strided_default, aten_as_strided_copy_default, aten_as_strided_scatter_default});
+
 /// Results in an order of their own, or in that of one operand's strides.
 constexpr auto kOtherOrder = std::to_array<OpId>(
     {aten_scaled_dot_product_attention_default, aten_matmul_default, aten_index_Tensor,
@@ -119,6 +122,8 @@ Alias alias_of(const Node& node, std::size_t output) {
   if (contains(kViews, id) || contains(kViewsOfEach, id) || result_is_view(*node.op)) return {Aliasing::view, operand};
   return {};
 }
+
+bool addresses_memory(const OpInfo& op) { return contains(kAddressesMemory, op.id); }
 
 bool keeps_row_major(const Node& node) { return !contains(kOtherOrder, node.op->id) && !changes_format(node); }
 

@@ -31,6 +31,9 @@ bool changes_only_shape(const OpInfo& op);
 /// The identity unless the argument `train` is true.
 bool is_dropout(const Node& node);
 
+/// as_strided and its kin: they read the elements of their first operand in the order in which they lie.
+bool addresses_memory(const OpInfo& op);
+
 /// Whether a result in fresh memory is certainly row-major if all operands are.
 bool keeps_row_major(const Node& node);
 

@@ -72,12 +72,6 @@ bool is_training(const Node& node) {
   }
 }
 
-/// as_strided and its kin read the elements of their first operand in the order in which they lie.
-bool addresses_memory(const Node& node) {
-  return node.op->id == OpId::aten_as_strided_default || node.op->id == OpId::aten_as_strided_copy_default ||
-         node.op->id == OpId::aten_as_strided_scatter_default;
-}
-
 constexpr std::string_view kEvaluationFix = "save or export the model in evaluation mode: model.eval()";
 constexpr std::string_view kWriteFix = "let it write into tensors of its own: x = x.clone() before x[...] = y";
 
@@ -87,7 +81,7 @@ class Functionaliser {
   /// `region`: the graph's inputs belong to the graph around it, which is not to see writes.
   Functionaliser(Graph& graph, bool region) : graph_(graph), region_(region), memory_(graph) {
     for (const auto& node : graph.nodes())
-      if (addresses_memory(*node)) addressed_.insert(node->args.at(0).value());
+      if (addresses_memory(*node->op)) addressed_.insert(node->args.at(0).value());
   }
 
   void run() {
@@ -114,7 +108,7 @@ class Functionaliser {
   void visit(Graph::NodeList::iterator it) {
     Node& node = **it;
     Inserter insert(graph_, it);
-    if (addresses_memory(node) && !memory_.is_row_major(node.args.at(0).value()))
+    if (addresses_memory(*node.op) && !memory_.is_row_major(node.args.at(0).value()))
       problems_.push_back(describe_node(node) + ": addresses memory of a tensor whose strides are not known");
     const Value* written = node.op->is_inplace() ? node.args.at(0).value() : nullptr;
     map_operands(node.args, [&](Value* value) { return memory_.current(value, insert); });

@@ -128,10 +128,6 @@ void keep_sources(const Inserter& inserter, const Node& node, const std::vector<
     if (value != nullptr && value->producer != nullptr && !inserter.made(value)) value->producer->source.adopt(covered);
 }
 
-}  // namespace
-
-namespace {
-
 /// What a rule cannot do is said of the node, which the user knows, and not of one that the rule makes.
 Replacement replacement_of(const RewriteRule& rule, Inserter& inserter, Node& node) {
   try {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -105,16 +106,19 @@ std::int64_t most_memory(const Plan& plan, std::span<const RecordedSample> sampl
   return most;
 }
 
-bool is_within_workspace(const Plan& plan, std::span<const RecordedSample> samples,
-                         const CompilationSettings& settings) {
-  return settings.workspace_size == 0 || most_memory(plan, samples) <= settings.workspace_size;
+/// What the plan needs, where that is more than workspace_size.
+std::optional<std::int64_t> beyond_workspace(const Plan& plan, std::span<const RecordedSample> samples,
+                                             const CompilationSettings& settings) {
+  if (settings.workspace_size == 0) return std::nullopt;
+  const std::int64_t most = most_memory(plan, samples);
+  return most > settings.workspace_size ? std::optional(most) : std::nullopt;
 }
 
 /// Builds the plan; one that needs more than workspace_size once more, so that it takes less memory and more time.
 BuildResult build_within_workspace(const Graph& lowered, const BuildOptions& options,
                                    std::span<const RecordedSample> samples) {
   BuildResult built = build(lowered, options);
-  if (is_within_workspace(built.plan.plan, samples, options.settings)) return built;
+  if (!beyond_workspace(built.plan.plan, samples, options.settings)) return built;
   BuildOptions thrifty = options;
   thrifty.shared_halos = true;
   return build(lowered, thrifty);
@@ -123,11 +127,11 @@ BuildResult build_within_workspace(const Graph& lowered, const BuildOptions& opt
 /// Refuses a plan that needs more than workspace_size.
 void check_memory(const Plan& plan, std::span<const RecordedSample> samples, const CompilationSettings& settings,
                   CandidateReport& report) {
-  if (is_within_workspace(plan, samples, settings)) return;
-  const std::int64_t most = most_memory(plan, samples);
+  const auto most = beyond_workspace(plan, samples, settings);
+  if (!most) return;
   report.correct = false;
   report.problem =
-      fmt::format("its intermediate results take {} bytes, and workspace_size is {}", most, settings.workspace_size);
+      fmt::format("its intermediate results take {} bytes, and workspace_size is {}", *most, settings.workspace_size);
 }
 
 /// Share of the products' operations that are done in this type.

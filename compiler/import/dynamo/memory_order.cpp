@@ -6,14 +6,10 @@
 #include <vector>
 
 #include "compiler/import/dynamo/tensor_meta.h"
+#include "compiler/ops/aliasing.h"
 
 namespace aitune::dynamo {
 namespace {
-
-bool addresses_memory(const OpInfo& op) {
-  return op.id == OpId::aten_as_strided_default || op.id == OpId::aten_as_strided_copy_default ||
-         op.id == OpId::aten_as_strided_scatter_default;
-}
 
 /// Of the first operand, in elements.
 std::optional<SymShape> declared_strides(const JsonView& node, const Scope& scope) {

@@ -22,6 +22,7 @@
 #include "compiler/import/dynamo/source_location.h"
 #include "compiler/import/dynamo/symbolic.h"
 #include "compiler/import/dynamo/targets.h"
+#include "compiler/import/known_sizes.h"
 #include "compiler/ops/data_sizes.h"
 #include "compiler/ops/index_masks.h"
 #include "compiler/ops/schema.h"
@@ -157,12 +158,7 @@ ResultNames output_names(const JsonView& node) {
 
 void check_declared(const JsonView& name, const TensorType& inferred, const Scope& scope) {
   const TensorType declared = scope.declared_type(name);
-  bool same = declared.dtype == inferred.dtype && declared.shape.size() == inferred.shape.size();
-  for (std::size_t d = 0; same && d < inferred.shape.size(); ++d) {
-    const auto a = declared.shape[d].as_constant(), b = inferred.shape[d].as_constant();
-    same = !a || !b || *a == *b;
-  }
-  if (!same)
+  if (declared.dtype != inferred.dtype || !known_sizes_agree(declared.shape, inferred.shape))
     throw Corrupt(fmt::format("tensor_values says that \"{}\" is {}, but the operator gives {}",
                               printable(name.string()), to_string(declared), to_string(inferred)),
                   name.place(), std::string(kReport));

@@ -42,7 +42,7 @@ class ModuleState(Enum):
 
 _all_modules: weakref.WeakSet[Module] = weakref.WeakSet()
 
-# As ZipWriter::add() has it.
+# As is_entry_name() in format/zip_writer.h has it.
 _NO_FILE_NAME = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
